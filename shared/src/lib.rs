@@ -1,0 +1,12 @@
+//! The words both sides speak.
+//!
+//! No heap, no clock, no I/O, no unsafe: everything here is a pure function or a state machine that
+//! takes the time, the random source and the memory as arguments, so that the same code runs in the
+//! agent, in the controller, in a simulator with virtual time and in a fuzzer.
+#![no_std]
+#![forbid(unsafe_code)]
+
+pub mod limits;
+pub mod text;
+pub mod time;
+pub mod wire;

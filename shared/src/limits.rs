@@ -1,0 +1,109 @@
+//! Every bound of the system, by name, with its reason.
+//!
+//! A buffer anywhere in the workspace takes its size from here, so that "how much memory can a
+//! hostile peer make us hold" is answered by reading one file. Derived bounds are computed from
+//! their parts; assertions at the end tie them together.
+
+/// Longest human-readable name of a node or profile, in bytes (the original's rule: 1 to 64).
+pub const MAX_NAME: usize = 64;
+/// Longest `host:port` of a pool or peer, in bytes: a 253-byte DNS name, a colon, five digits.
+pub const MAX_ADDRESS: usize = 259;
+/// Longest pool login (wallet, worker suffix, difficulty), in bytes.
+pub const MAX_POOL_USER: usize = 256;
+/// Longest pool password, in bytes.
+pub const MAX_POOL_PASS: usize = 64;
+/// Pools in one profile, in order of preference.
+pub const MAX_POOLS: usize = 3;
+/// Hash threads on one rig.
+pub const MAX_THREADS: usize = 256;
+/// Backends (miners) that one rig reports in a heartbeat.
+pub const MAX_MINERS: usize = 4;
+/// Longest name of a miner on a rig, such as `miner-rx0`, in bytes.
+pub const MAX_MINER_NAME: usize = 24;
+/// Longest host description or version text of a node, in bytes.
+pub const MAX_LABEL: usize = 64;
+/// Longest text of one log record, in bytes; longer lines are cut at a character boundary.
+pub const MAX_LOG_LINE: usize = 240;
+/// Bytes of log records that a rig keeps: about 300 lines.
+pub const LOG_RING: usize = 32 * 1024;
+/// Log lines that one answer carries at most; a reader asks again with the cursor it got.
+pub const MAX_LOG_LINES: usize = 15;
+
+/// SMSG frame header: magic, version, kind, body length.
+pub const FRAME_HEADER: usize = 4 + 1 + 1 + 2;
+/// AEAD tag of ChaCha20-Poly1305.
+pub const TAG: usize = 16;
+/// Plaintext of one frame.
+pub const MAX_PLAINTEXT: usize = 4096;
+/// Largest frame, one WebSocket message.
+pub const MAX_FRAME: usize = FRAME_HEADER + MAX_PLAINTEXT + TAG;
+/// Largest frame before `Split`: the handshake's messages all fit, nothing else may come.
+pub const MAX_HANDSHAKE_FRAME: usize = 256;
+/// Ed25519 signature behind every MESSAGE.
+pub const SIGNATURE: usize = 64;
+/// Sequence number in front of every MESSAGE.
+pub const SEQ: usize = 8;
+/// Encoded body of one MESSAGE.
+pub const MAX_MESSAGE: usize = MAX_PLAINTEXT - SEQ - SIGNATURE;
+
+/// From TCP accept to the verified Hello, in milliseconds.
+pub const HANDSHAKE_MS: u64 = 5_000;
+/// A side that received nothing for this long sends a Ping, in milliseconds.
+pub const IDLE_PING_MS: u64 = 20_000;
+/// A side that received nothing for this long closes the session, in milliseconds.
+pub const DEAD_MS: u64 = 40_000;
+/// Heartbeat of a rig, in milliseconds.
+pub const HEARTBEAT_MS: u64 = 10_000;
+/// First and last pause before a rig dials again, in milliseconds; full jitter between.
+pub const REDIAL_MS: (u64, u64) = (1_000, 60_000);
+/// Frames of one direction between two rekeys (a power of two).
+pub const REKEY_FRAMES: u64 = 1024;
+/// Frames of one direction after which the session must be replaced by a new handshake.
+pub const RENEW_FRAMES: u64 = 1 << 20;
+/// Frames of one direction after which either side closes whatever happens.
+pub const CLOSE_FRAMES: u64 = (1 << 20) + (1 << 16);
+/// Age of a session after which the dialler makes a new one, in milliseconds.
+pub const RENEW_MS: u64 = 24 * 3_600_000;
+/// Age of a session after which either side closes, in milliseconds.
+pub const CLOSE_MS: u64 = 25 * 3_600_000;
+/// Pairing code life, in milliseconds of the rig's monotonic clock.
+pub const PAIRING_MS: u64 = 15 * 60_000;
+/// Managers that one rig obeys or informs.
+pub const MAX_MANAGERS: usize = 4;
+/// Receipts that a rig remembers per manager, so that a resent command has no second effect.
+pub const RECEIPTS: usize = 16;
+/// Links that a listening rig serves or shakes hands with at the same time.
+pub const MAX_RIG_LINKS: usize = 8;
+/// Links that a controller serves or shakes hands with at the same time.
+pub const MAX_CONTROLLER_LINKS: usize = 12_000;
+/// Handshakes in progress at a controller.
+pub const MAX_PENDING_HANDSHAKES: usize = 512;
+
+/// Longest stratum line read from a pool, newline included.
+pub const MAX_POOL_LINE: usize = 16 * 1024;
+/// Longest stratum line read from a miner, newline included.
+pub const MAX_MINER_LINE: usize = 4 * 1024;
+/// Longest stratum line that we send (p2pool bans above 1024).
+pub const MAX_SENT_LINE: usize = 1000;
+/// Hashing blob, in bytes (XMRig's buffer; Monero uses 76 to 78).
+pub const MAX_BLOB: usize = 408;
+/// Shortest hashing blob: the nonce at 39..43.
+pub const MIN_BLOB: usize = 43;
+/// Longest job id, in bytes.
+pub const MAX_JOB_ID: usize = 128;
+/// Longest session id of a pool, in bytes.
+pub const MAX_SESSION_ID: usize = 64;
+/// Longest error text kept from a pool, in bytes.
+pub const MAX_POOL_MESSAGE: usize = 256;
+/// Submits without an answer at a time (p2pool bans bursts).
+pub const MAX_UNANSWERED: usize = 4;
+/// Found shares that wait for the pool connection.
+pub const SHARE_QUEUE: usize = 64;
+/// Jobs whose nonce position is remembered, also across reconnects.
+pub const NONCE_MEMORY: usize = 8;
+/// Nonces that a hash thread takes at a time.
+pub const NONCE_CHUNK: u32 = 256;
+
+const _: () = assert!(MAX_FRAME == 4_120);
+const _: () = assert!(REKEY_FRAMES.is_power_of_two());
+const _: () = assert!(MAX_LOG_LINES * (MAX_LOG_LINE + 16) + 64 <= MAX_MESSAGE);

@@ -1,0 +1,290 @@
+//! What nodes say to each other once a link is up: the body of a MESSAGE frame.
+//!
+//! One enum, [`Message`], encoded by postcard. The encoding is append-only and frozen by bytes:
+//! variants and fields are never reordered, changed or removed; what is new becomes a new variant
+//! at the end (`tests/wire/` fails otherwise). The set of commands is closed: there is no shell, no
+//! file path, no environment and no address to download from.
+//!
+//! ```text
+//!   dialler ── Hello ─────────────────────────────▶ listener
+//!           ◀──────────────────────────── Welcome ──
+//!   either  ── Ping ──▶ Pong                          (the link answers by itself)
+//!   manager ── Query { id, .. } ──▶ Answer { id, .. } no effect, may be repeated
+//!   manager ── Command { op_id, .. } ──▶ Receipt { op_id, .. }   at most one effect per op_id
+//!   worker  ── Heartbeat ──▶ manager                  each 10 s and on change
+//! ```
+
+mod profile;
+mod stats;
+
+pub use profile::{Algo, Backend, Mode, Pool, Profile, Threads};
+pub use stats::{Activity, Memory, MinerStats, Pages, RigStats, Windows};
+
+use heapless::Vec;
+use serde::{Deserialize, Serialize};
+
+use crate::limits::{MAX_LOG_LINES, MAX_MINERS};
+use crate::text::{Label, LogText, MinerName, Name};
+
+/// Lowest protocol version that this code still speaks.
+pub const MIN_VERSION: u8 = 1;
+/// Highest protocol version that this code speaks.
+pub const MAX_VERSION: u8 = 1;
+
+/// Names one command with an effect; 16 random bytes chosen by the manager.
+pub type OpId = [u8; 16];
+
+/// The body of one MESSAGE.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "no allocator here; a message lives for one call"
+)]
+#[non_exhaustive]
+pub enum Message {
+    /// First message of the dialler, sent together with the third handshake message.
+    Hello(NodeCard),
+    /// The listener's answer to `Hello`; nothing else is said before it.
+    Welcome(Admission, NodeCard),
+    /// Asks for a [`Message::Pong`] with the same number.
+    Ping(u64),
+    /// The number of the ping that it answers.
+    Pong(u64),
+    /// A worker's statistics, each 10 s and on change.
+    Heartbeat(RigStats),
+    /// A question; answered by [`Message::Answer`] with the same id.
+    Query(u32, Query),
+    /// The answer to the query of this id.
+    Answer(u32, Answer),
+    /// An order with an effect; answered by [`Message::Receipt`] with the same op_id.
+    Command(OpId, Command),
+    /// What became of the command of this op_id.
+    Receipt(OpId, Outcome),
+}
+
+/// How a node introduces itself. A label, not an identity: that is proven by the handshake.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeCard {
+    /// Human-readable name.
+    pub name: Name,
+    /// Program and version, such as `miner 0.1.0`.
+    pub software: Label,
+    /// Operating system and architecture, such as `linux x86_64`.
+    pub host: Label,
+}
+
+/// What the listener made of the dialler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Admission {
+    /// The dialler's key is in the listener's registry.
+    Registered,
+    /// The owner has yet to approve it: the link closes, the dialler comes again in 60 s.
+    Pending,
+}
+
+/// A question without effect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Query {
+    /// Who and what the node is.
+    GetInfo,
+    /// Statistics now.
+    GetStats,
+    /// Log records of a miner.
+    GetLogs {
+        /// Which miner; an unknown name is refused with those present.
+        miner: MinerName,
+        /// Number of the first record wanted; `None` for the last `lines` of the log.
+        cursor: Option<u64>,
+        /// How many records, at most [`MAX_LOG_LINES`] of which come in one answer.
+        lines: u16,
+    },
+}
+
+/// The answer to a [`Query`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "no allocator here; an answer lives for one call"
+)]
+#[non_exhaustive]
+pub enum Answer {
+    /// To [`Query::GetInfo`].
+    Info(NodeInfo),
+    /// To [`Query::GetStats`].
+    Stats(RigStats),
+    /// To [`Query::GetLogs`].
+    Logs(LogPage),
+    /// Not answered, and why.
+    Refused(Refusal),
+}
+
+/// Who and what a node is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeInfo {
+    /// Name, program, host.
+    pub card: NodeCard,
+    /// Logical processors.
+    pub cpus: u16,
+    /// Model name of the processor, empty if the system does not say.
+    pub cpu_model: Label,
+    /// Memory of the machine, in MiB.
+    pub memory_mib: u32,
+    /// Since the agent's start, in milliseconds.
+    pub uptime_ms: u64,
+}
+
+/// Part of a log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogPage {
+    /// Number of the first record in `lines`; records are numbered from 0 at the agent's start.
+    pub first: u64,
+    /// Number that the next record after those in `lines` has: the cursor to go on with.
+    pub next: u64,
+    /// Number that the log's next new record will get; `next == end` means nothing is left.
+    pub end: u64,
+    /// Records that were wanted but have fallen out of the ring.
+    pub lost: u64,
+    /// The rig's clock when it answered: milliseconds since the agent's start.
+    pub now_ms: u64,
+    /// The records, oldest first.
+    pub lines: Vec<LogLine, MAX_LOG_LINES>,
+}
+
+/// One record of a log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// When, in milliseconds since the agent's start.
+    pub at_ms: u64,
+    /// How serious.
+    pub level: Level,
+    /// What.
+    pub text: LogText,
+}
+
+/// Seriousness of a log record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Level {
+    /// The program cannot go on with something.
+    Error,
+    /// Worth waking someone.
+    Warn,
+    /// A change of state that an operator cares for.
+    Info,
+    /// A decision.
+    Debug,
+    /// A frame or a line.
+    Trace,
+}
+
+/// An order with an effect. Closed: what is not here cannot be ordered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "no allocator here; a command lives for one call"
+)]
+#[non_exhaustive]
+pub enum Command {
+    /// Be in this state from now on, also after a power cut.
+    SetState(Desired),
+}
+
+/// What a rig should be doing, with the number that orders such wishes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Desired {
+    /// Rises with every change at the controller; 0 is "never told".
+    pub generation: u64,
+    /// The wish.
+    pub state: State,
+}
+
+/// Mining with a profile, or not at all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "no allocator here; one lives on a rig"
+)]
+pub enum State {
+    /// Mine nothing.
+    Stopped,
+    /// Mine as the profile says.
+    Mine(Profile),
+}
+
+/// What became of a command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// Done, and kept on disk.
+    Applied,
+    /// The rig was there already: same generation.
+    AlreadyThere,
+    /// The rig has been told something newer: its generation.
+    Behind(u64),
+    /// Not done, and why.
+    Refused(Refusal),
+}
+
+/// Why a node did not do or answer something. A closed set: no free text from the other side.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The sender is not a manager of this node, or not the one that holds desired state.
+    NotAllowed,
+    /// No miner has this name; these exist.
+    NoSuchMiner(Vec<MinerName, MAX_MINERS>),
+    /// The node cannot run this backend or algorithm.
+    Unsupported,
+    /// The op_id was used before for another command.
+    OpIdReused,
+    /// The state could not be written to disk, so it was not applied.
+    NotStored,
+    /// The profile needs TLS to the pool, which this agent was built without.
+    NoTls,
+    /// The profile wants fast mode, and the machine has too little memory for it.
+    TooLittleMemory,
+    /// The node is no worker.
+    NotAWorker,
+}
+
+impl Message {
+    /// Encodes into `out`, which [`crate::limits::MAX_MESSAGE`] bytes always satisfy.
+    pub fn encode<'b>(&self, out: &'b mut [u8]) -> Result<&'b [u8], WireError> {
+        postcard::to_slice(self, out)
+            .map(|bytes| &*bytes)
+            .map_err(|_| WireError::TooLong)
+    }
+
+    /// Decodes exactly these bytes: what is left over is an error.
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        match postcard::take_from_bytes(bytes) {
+            Ok((message, [])) => Ok(message),
+            Ok(_) => Err(WireError::TrailingBytes),
+            Err(_) => Err(WireError::Malformed),
+        }
+    }
+}
+
+/// Why bytes are no message, or a message no bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WireError {
+    /// Not an encoding of any message of this version.
+    Malformed,
+    /// The buffer is too small.
+    TooLong,
+    /// A message, and then something else.
+    TrailingBytes,
+}
+
+impl core::fmt::Display for WireError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Malformed => "not a message of this version",
+            Self::TooLong => "the buffer is too small for the message",
+            Self::TrailingBytes => "bytes follow the message",
+        })
+    }
+}
+
+impl core::error::Error for WireError {}
