@@ -1,2 +1,66 @@
-//! Entry.
-fn main() {}
+//! `cargo xtask`: the build matrix, budgets and every check that CI runs.
+//!
+//! | task | what it does |
+//! |---|---|
+//! | `ci [--full]` | every check in the order of CI, with the seconds of each stage |
+//! | `build --target x86_64` | the static `miner` for rigs |
+//! | `static-check FILE` | proves that a binary needs no interpreter and no library |
+//! | `size [--json]` | binary size, crates and memory of the agent against their budgets |
+//! | `lockfile` | licences, generations, bans and advisories of Cargo.lock |
+//! | `longest` | the ten longest source files |
+
+mod ci;
+mod clock;
+mod elf;
+mod graph;
+mod licence;
+mod lockfile;
+mod longest;
+mod memory;
+mod size;
+mod targets;
+mod tools;
+mod zig;
+
+use std::process::ExitCode;
+
+use argh::FromArgs;
+
+use crate::tools::Failure;
+
+/// Builds, measures and checks the farm.
+#[derive(FromArgs)]
+struct Xtask {
+    #[argh(subcommand)]
+    task: Task,
+}
+
+#[derive(FromArgs)]
+#[argh(subcommand)]
+enum Task {
+    Build(zig::Build),
+    Ci(ci::Ci),
+    Lockfile(lockfile::Lockfile),
+    Longest(longest::Longest),
+    Size(size::Size),
+    StaticCheck(elf::StaticCheck),
+}
+
+fn main() -> ExitCode {
+    let Xtask { task } = argh::from_env();
+    let done: Result<(), Failure> = match task {
+        Task::Build(task) => task.run(),
+        Task::Ci(task) => task.run(),
+        Task::Lockfile(task) => task.run(),
+        Task::Longest(task) => task.run(),
+        Task::Size(task) => task.run(),
+        Task::StaticCheck(task) => task.run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("xtask: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

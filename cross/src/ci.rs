@@ -1,0 +1,212 @@
+//! Everything that CI runs, in its order; the first stage that fails ends it.
+//!
+//! | stage | gate |
+//! |---|---|
+//! | format, clippy | push |
+//! | pure: `shared` for a chip without an operating system | push |
+//! | tests, doc tests, docs | push |
+//! | lock file, longest files | push |
+//! | end to end: the real programs on loopback | push |
+//! | static: the agent for rigs, its proof and its budgets | push |
+//! | advisories: the RustSec database | `--full` |
+//! | slow tests: the long forms of tests, marked `#[ignore]` | `--full` |
+//!
+//! What must be compiled first on a fresh machine stays out of the push gate.
+
+use std::path::PathBuf;
+use std::{env, fs};
+
+use argh::FromArgs;
+
+use crate::clock::StopWatch;
+use crate::lockfile::{self, Lockfile};
+use crate::longest::Longest;
+use crate::size::Size;
+use crate::targets::Targets;
+use crate::tools::{Context as _, Failure, cargo, has_cargo_tool, root, run, target_dir};
+use crate::zig;
+
+/// Run every check, as CI does.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "ci")]
+pub(crate) struct Ci {
+    /// also run what is too slow for every push
+    #[argh(switch)]
+    full: bool,
+}
+
+type Stage = (&'static str, fn() -> Result<(), Failure>);
+
+const PUSH: [Stage; 10] = [
+    ("format", format),
+    ("clippy", clippy),
+    ("pure shared", pure),
+    ("tests", tests),
+    ("doc tests", doc_tests),
+    ("docs", docs),
+    ("lock file", || Lockfile {}.run()),
+    ("longest files", || Longest {}.run()),
+    ("end to end", end_to_end),
+    ("static agent", static_agent),
+];
+
+const FULL: [Stage; 2] = [
+    ("advisories", lockfile::advisories),
+    ("slow tests", slow_tests),
+];
+
+impl Ci {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        let mut times = Vec::new();
+        let more: &[Stage] = if self.full { &FULL } else { &[] };
+        let mut outcome = Ok(());
+        for (name, stage) in PUSH.iter().chain(more) {
+            eprintln!("\n== {name}");
+            let watch = StopWatch::start();
+            outcome = stage().context(name);
+            times.push((*name, watch.secs()));
+            if outcome.is_err() {
+                break;
+            }
+        }
+        print_times(&times, outcome.is_ok());
+        outcome
+    }
+}
+
+fn print_times(times: &[(&str, f64)], good: bool) {
+    let total: f64 = times.iter().map(|(_, secs)| secs).sum();
+    println!("\nstage             seconds");
+    for (name, secs) in times {
+        println!("{name:<16} {secs:>8.1}");
+    }
+    let verdict = if good {
+        "all stages passed"
+    } else {
+        "the last stage failed"
+    };
+    println!(
+        "total            {total:>8.1}   ({:.1} min, {verdict})",
+        total / 60.0
+    );
+}
+
+fn format() -> Result<(), Failure> {
+    run(cargo().args(["fmt", "--all", "--check"]))
+}
+
+fn clippy() -> Result<(), Failure> {
+    run(cargo()
+        .args(["clippy", "--locked", "--workspace", "--all-targets"])
+        .args(["--", "--deny", "warnings"]))
+}
+
+/// `shared` for a chip without an operating system: the proof that it needs neither std nor heap.
+fn pure() -> Result<(), Failure> {
+    run(cargo()
+        .args(["build", "--locked", "--package", "miner-shared"])
+        .args(["--target", "thumbv7em-none-eabihf"]))
+}
+
+/// Every test but end to end, which is a stage of its own.
+fn tests() -> Result<(), Failure> {
+    if has_cargo_tool("nextest") {
+        return run(cargo()
+            .args([
+                "nextest",
+                "run",
+                "--locked",
+                "--workspace",
+                "--no-fail-fast",
+            ])
+            .args(["--filterset", "not binary(e2e)"]));
+    }
+    run(cargo()
+        .args(["test", "--locked", "--workspace", "--exclude", "farm-tests"])
+        .args(["--lib", "--bins", "--tests", "--no-fail-fast"]))?;
+    let mut command = cargo();
+    command.args([
+        "test",
+        "--locked",
+        "--package",
+        "farm-tests",
+        "--no-fail-fast",
+        "--lib",
+    ]);
+    for name in integration_tests()? {
+        command.args(["--test", &name]);
+    }
+    run(&mut command)
+}
+
+/// Names of the integration tests of `farm-tests` except end to end.
+fn integration_tests() -> Result<Vec<String>, Failure> {
+    let dir = root().join("tests/tests");
+    let mut names = Vec::new();
+    for entry in fs::read_dir(&dir).context(dir.display())? {
+        let path = entry.context(dir.display())?.path();
+        let is_test = path.extension().is_some_and(|extension| extension == "rs");
+        let stem = path
+            .file_stem()
+            .map(|stem| stem.to_string_lossy().into_owned());
+        names.extend(stem.filter(|stem| is_test && stem != "e2e"));
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn doc_tests() -> Result<(), Failure> {
+    run(cargo().args(["test", "--locked", "--workspace", "--doc"]))
+}
+
+fn docs() -> Result<(), Failure> {
+    run(cargo()
+        .args([
+            "doc",
+            "--locked",
+            "--workspace",
+            "--no-deps",
+            "--document-private-items",
+        ])
+        .env("RUSTDOCFLAGS", "--deny warnings"))
+}
+
+/// The real programs, built first so that the tests' deadlines measure the programs only.
+fn end_to_end() -> Result<(), Failure> {
+    run(cargo().args(["build", "--locked", "--workspace", "--bins"]))?;
+    let programs: PathBuf = target_dir().join("debug");
+    let runner: &[&str] = if has_cargo_tool("nextest") {
+        &["nextest", "run"]
+    } else {
+        &["test"]
+    };
+    run(cargo()
+        .args(runner)
+        .args(["--locked", "--package", "farm-tests", "--test", "e2e"])
+        .env("FARM_PROGRAMS", programs))
+}
+
+fn static_agent() -> Result<(), Failure> {
+    let targets = Targets::read()?;
+    zig::build(targets.named("x86_64")?)?;
+    Size {
+        target: "x86_64".to_owned(),
+        json: false,
+    }
+    .run()
+}
+
+/// The long forms of tests; an optimised build, or the counts take hours.
+fn slow_tests() -> Result<(), Failure> {
+    let jobs = env::var("FARM_SLOW_THREADS").unwrap_or_else(|_| "1".to_owned());
+    run(cargo()
+        .args([
+            "test",
+            "--locked",
+            "--release",
+            "--workspace",
+            "--",
+            "--ignored",
+        ])
+        .args(["--test-threads", &jobs]))
+}
