@@ -1,1 +1,16 @@
-//! Map.
+//! What the integration tests share: the workspace as text ([`sources`]), and the real programs with
+//! a data directory each ([`home`], [`service`]).
+//!
+//! ```text
+//!   Home::new("rig")   one temporary directory, XDG variables point into it
+//!     ├─ run(MINER, ["node", "info"])            a command: code, text, JSON
+//!     └─ serve(MINER, ["node", "serve", ..])     a Service: its lines, SIGINT, killed when dropped
+//!   eventually("an accepted share", 60 s, || ..) asks until it is so, or says what was not
+//! ```
+
+mod clock;
+pub mod home;
+pub mod service;
+pub mod sources;
+
+pub use clock::{Deadline, eventually};

@@ -1,0 +1,106 @@
+//! What keeps the agent useless to a thief of other people's electricity, as far as sources show it.
+//!
+//! docs/ABUSE.md lists every promise with its state; the tests here hold the part that exists.
+
+use farm_tests::sources::{Source, files};
+
+/// The agent's own sources, its engine included.
+fn agent() -> Vec<Source> {
+    files("agent", "rs").unwrap()
+}
+
+fn wire() -> String {
+    let sources = files("shared/src/wire", "rs").unwrap();
+    sources
+        .iter()
+        .flat_map(Source::program_lines)
+        .map(|(_, line)| format!("{line}\n"))
+        .collect()
+}
+
+/// The lines between `pub enum NAME {` and its closing brace, without comments.
+fn variants(text: &str, name: &str) -> Vec<String> {
+    let start = format!("pub enum {name} {{");
+    let body = text.lines().skip_while(|line| *line != start).skip(1);
+    let body = body.take_while(|line| *line != "}").map(str::trim);
+    let code = body.filter(|line| !line.starts_with("//") && !line.starts_with('#'));
+    code.map(|line| line.trim_end_matches(',').to_owned())
+        .collect()
+}
+
+#[test]
+fn the_set_of_commands_is_closed() {
+    let wire = wire();
+    let commands = variants(&wire, "Command");
+    let names: Vec<&str> = commands
+        .iter()
+        .filter_map(|line| line.split(['(', ' ', '{']).next())
+        .collect();
+    assert!(!names.is_empty(), "no enum Command in shared/src/wire");
+    assert_eq!(
+        names,
+        ["SetState"],
+        "a new command must be argued in docs/ABUSE.md first"
+    );
+}
+
+#[test]
+fn no_message_can_carry_a_program_a_path_or_a_download() {
+    let wire = wire().to_lowercase();
+    let code: Vec<&str> = wire
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect();
+    for word in [
+        "shell", "exec", "script", "path", "file", "url", "http", "environ", "argv",
+    ] {
+        let hit = code.iter().find(|line| line.contains(word));
+        assert_eq!(hit, None, "{word}");
+    }
+}
+
+#[test]
+fn the_agent_starts_no_other_program() {
+    for source in agent() {
+        for (number, line) in source.program_lines() {
+            for word in [
+                "process::Command",
+                "Command::new",
+                "execve",
+                "posix_spawn",
+                "fork(",
+            ] {
+                assert!(!line.contains(word), "{}:{number}: {line}", source.path);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_agent_neither_hides_nor_installs_itself() {
+    let words = [
+        "set_name(",
+        "PR_SET_NAME",
+        "systemd",
+        "crontab",
+        "LD_PRELOAD",
+        "/etc/",
+        "rc.local",
+        "ptrace",
+        "memfd_create",
+    ];
+    for source in agent() {
+        for (number, line) in source.program_lines() {
+            let code = line.split("//").next().unwrap_or_default();
+            for word in words {
+                assert!(!code.contains(word), "{}:{number}: {line}", source.path);
+            }
+        }
+    }
+}
+
+#[test]
+fn variants_are_read_from_an_enum() {
+    let text = "pub enum Command {\n    /// A comment.\n    SetState(State),\n    Other {\n}\n";
+    assert_eq!(variants(text, "Command"), ["SetState(State)", "Other {"]);
+}
