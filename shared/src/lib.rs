@@ -6,7 +6,14 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+extern crate std;
+
+pub mod json;
 pub mod limits;
+pub mod mining;
+pub mod ring;
+pub mod stratum;
 pub mod text;
 pub mod time;
 pub mod wire;
