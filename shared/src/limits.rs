@@ -93,8 +93,8 @@ pub const MIN_BLOB: usize = 43;
 pub const MAX_JOB_ID: usize = 128;
 /// Longest session id of a pool, in bytes.
 pub const MAX_SESSION_ID: usize = 64;
-/// Longest error text kept from a pool, in bytes.
-pub const MAX_POOL_MESSAGE: usize = 256;
+/// Longest error text kept from a pool, in bytes; an error value stays small with it.
+pub const MAX_POOL_MESSAGE: usize = 96;
 /// Submits without an answer at a time (p2pool bans bursts).
 pub const MAX_UNANSWERED: usize = 4;
 /// Longest stratum line that we send to a miner: a job with the longest blob in hexadecimal, three

@@ -64,10 +64,6 @@ pub struct Login {
 
 /// What a line or the passing of time brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "no allocator here; an event lives for one call"
-)]
 #[non_exhaustive]
 pub enum ClientEvent {
     /// Nothing for the caller.

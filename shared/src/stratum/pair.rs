@@ -480,14 +480,16 @@ fn shares_are_tested_with_the_target_that_the_client_computed() {
         .expect("valid")
         .value();
     let exact = u64::MAX / 100_000;
-    for (value, met) in [(exact - 1, false), (sent, false), (sent - 1, true)] {
+    for (nonce, value, met) in [(0, exact - 1, false), (1, sent, false), (2, sent - 1, true)] {
         let tail: String = value
             .to_le_bytes()
             .iter()
             .map(|b| format!("{b:02x}"))
             .collect();
-        let nonce = format!("{:08x}", value as u32);
-        let (event, _) = hears(&mut server, &submit_line(9, &job, &nonce, &tail));
+        let (event, _) = hears(
+            &mut server,
+            &submit_line(9, &job, &format!("{nonce:08x}"), &tail),
+        );
         assert_eq!(matches!(event, ServerEvent::Claimed(_)), met, "{value:x}");
     }
 }

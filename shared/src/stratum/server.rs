@@ -98,10 +98,6 @@ pub struct Claim {
 
 /// What a line brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "no allocator here; an event lives for one call"
-)]
 #[non_exhaustive]
 pub enum ServerEvent {
     /// Nothing for the caller.
