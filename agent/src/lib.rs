@@ -1,1 +1,4 @@
 //! Map.
+
+pub mod bench;
+pub mod mining;
