@@ -1,8 +1,7 @@
 //! A machine of the test: a data directory of its own, and the programs run in it.
 
-use std::ffi::OsString;
-use std::io::Write as _;
-use std::net::TcpListener;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -108,7 +107,7 @@ impl Home {
         command
             .args(arguments)
             .env_clear()
-            .env("PATH", env::var_os("PATH").unwrap_or_else(OsString::new))
+            .env("PATH", env::var_os("PATH").unwrap_or_default())
             .env("HOME", dir)
             .env("XDG_CONFIG_HOME", dir.join("config"))
             .env("XDG_DATA_HOME", dir.join("data"))
@@ -159,6 +158,24 @@ impl Ran {
 /// No port is free.
 pub fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// The page at `url` (`http://HOST:PORT/…`), head and body, fetched with one plain HTTP/1.1 request.
+///
+/// # Errors
+/// Nobody answers there.
+pub fn page(url: &str) -> Result<String, String> {
+    let failed = |error: io::Error| format!("{url}: {error}");
+    let rest = url
+        .strip_prefix("http://")
+        .ok_or_else(|| format!("{url}: no http address"))?;
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let mut socket = TcpStream::connect(host).map_err(failed)?;
+    let request = format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    socket.write_all(request.as_bytes()).map_err(failed)?;
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).map_err(failed)?;
+    Ok(answer)
 }
 
 /// Folder of the built programs: `FARM_PROGRAMS`, or built now by the cargo that runs the tests.

@@ -53,7 +53,9 @@ pub fn files(dir: &str, extension: &str) -> io::Result<Vec<Source>> {
 /// A file cannot be read.
 pub fn programs() -> io::Result<Vec<Source>> {
     let mut all = Vec::new();
-    for dir in ["shared/src", "agent", "controller"] {
+    let agent = ["agent/src", "agent/engine/src"];
+    let controller = ["controller/src", "controller/proxy/src"];
+    for dir in ["shared/src"].into_iter().chain(agent).chain(controller) {
         all.extend(files(dir, "rs")?);
     }
     Ok(all)
