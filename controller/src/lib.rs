@@ -1,1 +1,7 @@
 //! Map.
+
+pub mod clock;
+pub mod error;
+pub mod farm;
+pub mod hub;
+pub mod registry;
