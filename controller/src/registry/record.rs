@@ -5,9 +5,10 @@
 
 use std::fmt;
 
-use miner_shared::identity::{PublicKeys, Role};
+use miner_shared::identity::Role;
+use miner_shared::smsg::Peer;
 use miner_shared::text::{Address, Label, Name};
-use miner_shared::wire::{OpId, Profile, State};
+use miner_shared::wire::{NodeCard, OpId, Profile, State};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::StoreError;
@@ -42,8 +43,8 @@ pub struct Told {
     pub x25519: [u8; 32],
     /// Ed25519 public key.
     pub ed25519: [u8; 32],
-    /// Role as its bit mask.
-    role: u8,
+    /// Role.
+    pub role: Role,
     /// Program and version.
     pub software: Label,
     /// Operating system and architecture.
@@ -51,23 +52,14 @@ pub struct Told {
 }
 
 impl Told {
-    /// What a peer proved (keys, role) and said (software, host).
-    pub fn new(keys: &PublicKeys, role: Role, software: Label, host: Label) -> Self {
+    /// What a peer proved (keys, role), and what its card says (software, host).
+    pub fn new(peer: &Peer, card: &NodeCard) -> Self {
         Self {
-            x25519: keys.x25519,
-            ed25519: keys.ed25519,
-            role: role as u8,
-            software,
-            host,
-        }
-    }
-
-    /// Its role, in the page's words.
-    pub fn role(&self) -> &'static str {
-        match self.role {
-            1 => "controller",
-            2 => "worker",
-            _ => "dual",
+            x25519: peer.keys.x25519,
+            ed25519: peer.keys.ed25519,
+            role: peer.role,
+            software: card.software.clone(),
+            host: card.host.clone(),
         }
     }
 }
@@ -121,7 +113,11 @@ pub struct DesiredRecord {
 
 impl fmt::Debug for DesiredRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "DesiredRecord {{ {}, {:?} }}", self.generation, self.profile)
+        write!(
+            f,
+            "DesiredRecord {{ {}, {:?} }}",
+            self.generation, self.profile
+        )
     }
 }
 
@@ -213,9 +209,18 @@ mod tests {
         assert_eq!(decode::<Tombstone>(&bytes).expect("whole"), row);
 
         bytes.push(0);
-        assert!(matches!(decode::<Tombstone>(&bytes), Err(StoreError::Damaged(_))));
+        assert!(matches!(
+            decode::<Tombstone>(&bytes),
+            Err(StoreError::Damaged(_))
+        ));
         bytes[0] = SCHEMA + 1;
-        assert!(matches!(decode::<Tombstone>(&bytes), Err(StoreError::Newer(2))));
-        assert!(matches!(decode::<Tombstone>(&[]), Err(StoreError::Damaged(_))));
+        assert!(matches!(
+            decode::<Tombstone>(&bytes),
+            Err(StoreError::Newer(2))
+        ));
+        assert!(matches!(
+            decode::<Tombstone>(&[]),
+            Err(StoreError::Damaged(_))
+        ));
     }
 }

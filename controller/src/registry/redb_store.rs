@@ -10,6 +10,7 @@
 //! A file is made under another name and renamed when it is whole, so a power cut leaves either no
 //! registry or a good one; a file that is there and cannot be read is never replaced.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -18,7 +19,7 @@ use std::path::{Path, PathBuf};
 use miner_shared::identity::Fingerprint;
 use redb::{
     Builder, Database, DatabaseError, Durability, Key, ReadTransaction, ReadableDatabase,
-    ReadableTable, StorageError, TableDefinition, Value, WriteTransaction,
+    ReadableTable, StorageError, TableDefinition, WriteTransaction,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -41,18 +42,9 @@ impl RedbStore {
         if !path.try_exists().map_err(io_error)? {
             create(dir, &path)?;
         }
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(&path)
-            .map_err(io_error)?;
-        // redb makes a new database of an empty file; for us that is a registry that got lost.
-        if file.metadata().map_err(io_error)?.len() == 0 {
-            return Err(StoreError::Damaged("the file is empty".to_owned()));
-        }
         let db = builder()
             .set_check_integrity_on_open(true)
-            .create_file(file)
+            .open(&path)
             .map_err(|error| open_error(error, &path))?;
         let store = Self { db, unsynced: 0 };
         store.check_schema()?;
@@ -74,10 +66,10 @@ impl Store for RedbStore {
     fn load(&self) -> Result<Contents, StoreError> {
         let read = self.db.begin_read().map_err(any)?;
         Ok(Contents {
-            peers: rows(&read, PEERS, by_fingerprint)?,
-            tombstones: rows(&read, TOMBSTONES, by_fingerprint)?,
-            desired: rows(&read, DESIRED, by_fingerprint)?,
-            profiles: rows(&read, PROFILES, |id: &str| ProfileId::of(id))?,
+            peers: rows(&read, PEERS, Fingerprint)?,
+            tombstones: rows(&read, TOMBSTONES, Fingerprint)?,
+            desired: rows(&read, DESIRED, Fingerprint)?,
+            profiles: rows(&read, PROFILES, ProfileId::of)?,
         })
     }
 
@@ -99,12 +91,12 @@ impl Store for RedbStore {
 /// Makes one change within a transaction, which is dropped and so undone if this fails.
 fn make(write: &WriteTransaction, change: &Change) -> Result<(), StoreError> {
     match change {
-        Change::PutPeer(key, row) => put(write, PEERS, &key.0, row),
-        Change::DeletePeer(key) => delete(write, PEERS, &key.0),
-        Change::PutTombstone(key, row) => put(write, TOMBSTONES, &key.0, row),
-        Change::DeleteTombstone(key) => delete(write, TOMBSTONES, &key.0),
-        Change::PutDesired(key, row) => put_desired(write, &key.0, row),
-        Change::DeleteDesired(key) => delete(write, DESIRED, &key.0),
+        Change::PutPeer(key, row) => put(write, PEERS, key.0, row),
+        Change::DeletePeer(key) => delete(write, PEERS, key.0),
+        Change::PutTombstone(key, row) => put(write, TOMBSTONES, key.0, row),
+        Change::DeleteTombstone(key) => delete(write, TOMBSTONES, key.0),
+        Change::PutDesired(key, row) => put_desired(write, key.0, row),
+        Change::DeleteDesired(key) => delete(write, DESIRED, key.0),
         Change::PutProfile(key, row) => put(write, PROFILES, key.as_str(), row),
         Change::DeleteProfile(key) => delete(write, PROFILES, key.as_str()),
     }
@@ -112,7 +104,7 @@ fn make(write: &WriteTransaction, change: &Change) -> Result<(), StoreError> {
 
 fn put_desired(
     write: &WriteTransaction,
-    key: &[u8; 32],
+    key: [u8; 32],
     row: &DesiredRecord,
 ) -> Result<(), StoreError> {
     let stored = {
@@ -154,19 +146,15 @@ fn delete<K: Key + 'static>(
 fn rows<K: Key + 'static, I: Ord, T: DeserializeOwned>(
     read: &ReadTransaction,
     table: TableDefinition<'_, K, &'static [u8]>,
-    key: fn(K::SelfType<'_>) -> I,
-) -> Result<std::collections::BTreeMap<I, T>, StoreError> {
+    key: impl for<'a> Fn(K::SelfType<'a>) -> I,
+) -> Result<BTreeMap<I, T>, StoreError> {
     let table = read.open_table(table).map_err(any)?;
-    let mut out = std::collections::BTreeMap::new();
+    let mut out = BTreeMap::new();
     for row in table.iter().map_err(any)? {
         let (id, bytes) = row.map_err(any)?;
         out.insert(key(id.value()), decode(bytes.value())?);
     }
     Ok(out)
-}
-
-fn by_fingerprint(key: &[u8; 32]) -> Fingerprint {
-    Fingerprint(*key)
 }
 
 /// Makes an empty registry, whole before it has its name.
@@ -176,15 +164,14 @@ fn create(dir: &Path, path: &Path) -> Result<(), StoreError> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_error(error)),
         Ok(()) | Err(_) => {}
     }
-    let file = OpenOptions::new()
-        .read(true)
+    OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
         .open(&unfinished)
         .map_err(io_error)?;
     let db = builder()
-        .create_file(file)
+        .create(&unfinished)
         .map_err(|error| open_error(error, &unfinished))?;
     let write = db.begin_write().map_err(any)?;
     {
@@ -250,7 +237,7 @@ fn io_error(error: io::Error) -> StoreError {
     StoreError::Io(error.to_string())
 }
 
-type Rows = TableDefinition<'static, &'static [u8; 32], &'static [u8]>;
+type Rows = TableDefinition<'static, [u8; 32], &'static [u8]>;
 const META: TableDefinition<'static, &str, u8> = TableDefinition::new("meta");
 const PEERS: Rows = TableDefinition::new("peers");
 const TOMBSTONES: Rows = TableDefinition::new("tombstones");

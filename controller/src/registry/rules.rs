@@ -57,10 +57,7 @@ impl Registry {
             None => {}
         }
         self.commit(
-            vec![
-                Change::DeleteTombstone(key),
-                Change::PutPeer(key, peer),
-            ],
+            vec![Change::DeleteTombstone(key), Change::PutPeer(key, peer)],
             Durable::Now,
         )?;
         self.ids.insert(key.node_id(), key);
@@ -91,10 +88,7 @@ impl Registry {
         if !self.rows.tombstones.contains_key(key) {
             return Err(RegistryError::NoSuchPeer);
         }
-        let batch = vec![
-            Change::DeleteTombstone(*key),
-            Change::DeleteDesired(*key),
-        ];
+        let batch = vec![Change::DeleteTombstone(*key), Change::DeleteDesired(*key)];
         Ok(self.commit(batch, Durable::Now)?)
     }
 
@@ -240,7 +234,9 @@ pub enum RegistryError {
     #[error("this key is registered already")]
     PeerExists(Fingerprint),
     /// Another key with the same node ID is registered. By chance this does not happen.
-    #[error("another key with the same node ID is registered: one of the two was made to look alike")]
+    #[error(
+        "another key with the same node ID is registered: one of the two was made to look alike"
+    )]
     IdTaken(Fingerprint),
     /// No such peer.
     #[error("no such peer")]

@@ -92,10 +92,14 @@ pub enum StoreError {
     #[error("{} is in use by another miner-ctrl: stop that one, or talk to it", .0.display())]
     InUse(PathBuf),
     /// The file, or a row of it, is not what this program wrote.
-    #[error("the registry is damaged ({0}): restore it from a backup, or move the file away to begin with an empty one")]
+    #[error(
+        "the registry is damaged ({0}): restore it from a backup, or move the file away to begin with an empty one"
+    )]
     Damaged(String),
     /// Written by a later version of this program.
-    #[error("the registry was written by a newer miner-ctrl (schema {0}, this one reads up to {SCHEMA}): run that version")]
+    #[error(
+        "the registry was written by a newer miner-ctrl (schema {0}, this one reads up to {SCHEMA}): run that version"
+    )]
     Newer(u8),
     /// A rig's generation would not rise.
     #[error("someone else has changed what this rig should be doing: look again, then repeat")]
