@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use miner_shared::identity::{Fingerprint, NodeId};
-use miner_shared::text::Name;
+use miner_shared::text::{Address, Name};
 use miner_shared::wire::{OpId, Profile, State};
 
 use super::record::{DesiredRecord, PeerRecord, ProfileId, ProfileRecord, Told, Tombstone};
@@ -92,14 +92,37 @@ impl Registry {
         Ok(self.commit(batch, Durable::Now)?)
     }
 
-    /// Notes what a peer told of itself when its link came up, and that it was seen.
+    /// Gives a peer another address, and another name if one is given.
+    pub fn readdress(
+        &mut self,
+        key: &Fingerprint,
+        address: Address,
+        name: Option<Name>,
+    ) -> Result<(), RegistryError> {
+        let mut peer = self
+            .rows
+            .peers
+            .get(key)
+            .cloned()
+            .ok_or(RegistryError::NoSuchPeer)?;
+        peer.address = Some(address);
+        peer.name = name.unwrap_or(peer.name);
+        Ok(self.commit(vec![Change::PutPeer(*key, peer)], Durable::Now)?)
+    }
+
+    /// Notes what a peer told of itself when its link came up, and that it was seen. The name that
+    /// it gives itself replaces its node ID where the owner gave it none.
     pub fn note_link(
         &mut self,
         key: &Fingerprint,
         told: Told,
+        own_name: &Name,
         now: EpochMs,
     ) -> Result<(), StoreError> {
         self.note(key, |peer| {
+            if peer.name.as_str() == key.node_id().to_string() {
+                peer.name = own_name.clone();
+            }
             peer.told = Some(told);
             peer.last_seen_ms = Some(now.0);
         })
