@@ -6,7 +6,12 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod base32;
+pub mod crypto;
+pub mod identity;
 pub mod limits;
+pub mod record;
+pub mod smsg;
 pub mod text;
 pub mod time;
 pub mod wire;

@@ -48,6 +48,9 @@ pub const MAX_MESSAGE: usize = MAX_PLAINTEXT - SEQ - SIGNATURE;
 
 /// From TCP accept to the verified Hello, in milliseconds.
 pub const HANDSHAKE_MS: u64 = 5_000;
+/// From the third handshake message to the `Welcome`, in milliseconds: the listener may first ask an
+/// older session of the same key whether it still lives.
+pub const WELCOME_MS: u64 = 10_000;
 /// A side that received nothing for this long sends a Ping, in milliseconds.
 pub const IDLE_PING_MS: u64 = 20_000;
 /// A side that received nothing for this long closes the session, in milliseconds.

@@ -1,0 +1,159 @@
+//! Text of binary things that people copy: Crockford's base32 with two check characters.
+//!
+//! ```text
+//! bytes ──▶ 5 bits per character, most significant first, zero pad bits ──▶ 0-9 A-Z without I L O U
+//! check ──▶ first 10 bits of SHA-256("SMSG/1 check\0" | label | bytes)  ──▶ two characters behind
+//! ```
+//! The label goes into the check, so that a pairing code pasted where a fingerprint belongs is
+//! refused as what it is. Reading ignores case, spaces and dashes, and takes `O` for 0, `I` and `L`
+//! for 1, as Crockford says. One value has one text: pad bits that are not zero are refused.
+//!
+//! | label  | bytes | characters | what                                     |
+//! |--------|-------|------------|------------------------------------------|
+//! | `F`    | 32    | 54         | fingerprint, shown in groups of four     |
+//! | `ENR1` | 40    | 66         | enrolment token, written `ENR1-` + text  |
+//! | `PAIR` | 16    | 28         | pairing code, shown in groups of four    |
+
+use core::fmt;
+
+use crate::crypto::sha256;
+
+const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/// Which kind of thing a text stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Label {
+    /// An enrolment token.
+    Enrolment,
+    /// A fingerprint.
+    Fingerprint,
+    /// A pairing code.
+    Pairing,
+}
+
+impl Label {
+    const fn as_bytes(self) -> &'static [u8] {
+        match self {
+            Self::Enrolment => b"ENR1",
+            Self::Fingerprint => b"F",
+            Self::Pairing => b"PAIR",
+        }
+    }
+}
+
+/// Why a text is not the thing it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Base32Error {
+    /// A character outside the alphabet.
+    BadCharacter(char),
+    /// The check characters do not match: mistyped, or another kind of text.
+    BadCheck,
+    /// The last character carries bits that belong to no byte.
+    BadPadding,
+    /// Too few or too many characters; this many are wanted (spaces and dashes do not count).
+    BadLength(usize),
+}
+
+impl fmt::Display for Base32Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BadCharacter(c) => write!(f, "{c:?} is not allowed there"),
+            Self::BadCheck => {
+                f.write_str("its check characters are wrong: mistyped, or another kind of code")
+            }
+            Self::BadPadding => f.write_str("its last characters belong to no byte: mistyped"),
+            Self::BadLength(wanted) => write!(f, "it should have {wanted} characters"),
+        }
+    }
+}
+
+impl core::error::Error for Base32Error {}
+
+/// Writes the text of `bytes` with its check; `group` characters between dashes, 0 for no dashes.
+pub fn write(out: &mut dyn fmt::Write, label: Label, bytes: &[u8], group: usize) -> fmt::Result {
+    let mut written = 0;
+    let mut put = |value: u16| {
+        if group != 0 && written != 0 && written % group == 0 {
+            out.write_char('-')?;
+        }
+        written += 1;
+        out.write_char(character(value))
+    };
+
+    let (mut bits, mut held) = (0_u16, 0_u32);
+    for byte in bytes {
+        bits = bits << 8 | u16::from(*byte);
+        held += 8;
+        while held >= 5 {
+            held -= 5;
+            put(bits >> held)?;
+        }
+        bits &= (1 << held) - 1;
+    }
+    if held > 0 {
+        put(bits << (5 - held))?;
+    }
+    let check = check_of(label, bytes);
+    put(check >> 5)?;
+    put(check)
+}
+
+/// Reads the `N` bytes that the text stands for.
+pub fn read<const N: usize>(label: Label, text: &str) -> Result<[u8; N], Base32Error> {
+    let length = Base32Error::BadLength(characters(N));
+    let mut values = text
+        .chars()
+        .filter(|c| !matches!(c, ' ' | '-'))
+        .map(|c| value(c).ok_or(Base32Error::BadCharacter(c)));
+    let mut next = || values.next().ok_or(length)?;
+
+    let mut out = [0; N];
+    let (mut bits, mut held) = (0_u16, 0_u32);
+    for byte in &mut out {
+        while held < 8 {
+            bits = bits << 5 | next()?;
+            held += 5;
+        }
+        held -= 8;
+        *byte = (bits >> held).to_be_bytes()[1];
+        bits &= (1 << held) - 1;
+    }
+    let check = next()? << 5 | next()?;
+    if values.next().is_some() {
+        return Err(length);
+    }
+    if bits != 0 {
+        return Err(Base32Error::BadPadding);
+    }
+    if check != check_of(label, &out) {
+        return Err(Base32Error::BadCheck);
+    }
+    Ok(out)
+}
+
+/// Characters of the text of `bytes` bytes, check included, dashes not.
+pub const fn characters(bytes: usize) -> usize {
+    (bytes * 8).div_ceil(5) + 2
+}
+
+fn check_of(label: Label, bytes: &[u8]) -> u16 {
+    let [high, low, ..] = sha256(&[b"SMSG/1 check\0", label.as_bytes(), bytes]);
+    u16::from_be_bytes([high, low]) >> 6
+}
+
+fn character(value: u16) -> char {
+    // The mask keeps the index below 32, the length of the alphabet.
+    char::from(ALPHABET[usize::from(value & 0x1f)])
+}
+
+fn value(c: char) -> Option<u16> {
+    let c = match c.to_ascii_uppercase() {
+        'O' => '0',
+        'I' | 'L' => '1',
+        c => c,
+    };
+    (0_u16..)
+        .zip(ALPHABET)
+        .find_map(|(value, a)| (char::from(*a) == c).then_some(value))
+}

@@ -1,0 +1,104 @@
+//! The two nodes of a link: the one that runs this code, and what is known of the other.
+
+use crate::identity::{Fingerprint, NodeKeys, PublicKeys, Role};
+use crate::wire::NodeCard;
+
+/// This node, as all of its links show it. Made once per process start.
+#[derive(Debug)]
+pub struct LocalNode {
+    keys: NodeKeys,
+    fingerprint: Fingerprint,
+    role: Role,
+    boot_id: [u8; 16],
+    card: NodeCard,
+    cert: [u8; 64],
+}
+
+impl LocalNode {
+    /// A node with these keys. `boot_id` is random and new at each start of the process: it keeps
+    /// what was said to an earlier process from being said to this one.
+    pub fn new(keys: NodeKeys, role: Role, boot_id: [u8; 16], card: NodeCard) -> Self {
+        let cert = keys.sign(&[LINK_KEY, &[role.to_byte()], &keys.public().x25519]);
+        let fingerprint = keys.fingerprint();
+        Self {
+            keys,
+            fingerprint,
+            role,
+            boot_id,
+            card,
+            cert,
+        }
+    }
+
+    /// The keys.
+    pub fn keys(&self) -> &NodeKeys {
+        &self.keys
+    }
+
+    /// The identity.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
+    /// What the node may be on a link.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// 16 random bytes of this process start.
+    pub fn boot_id(&self) -> &[u8; 16] {
+        &self.boot_id
+    }
+
+    /// How the node introduces itself.
+    pub fn card(&self) -> &NodeCard {
+        &self.card
+    }
+
+    /// The Ed25519 key's word for role and X25519 key.
+    pub(crate) fn cert(&self) -> &[u8; 64] {
+        &self.cert
+    }
+}
+
+/// What a node signs to bind its X25519 key and role to its Ed25519 key.
+pub(crate) const LINK_KEY: &[u8] = b"SMSG/1 link-key\0";
+
+/// Which part dials; the other listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dial {
+    /// A rig dials its controller.
+    WorkerDials = 1,
+    /// A controller dials a rig that listens.
+    ControllerDials = 2,
+}
+
+/// Whom the dialler expects to find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// Whoever knows the token's secret: suite 02 proves it. Refused without an enrolment.
+    Anyone,
+    /// The node with this identity.
+    Fingerprint(Fingerprint),
+    /// The node whose fingerprint begins with these bytes, as an enrolment token says.
+    Prefix([u8; 16]),
+    /// Nobody: learn who is there, and close without telling who asks.
+    Probe,
+}
+
+/// The node at the other end, proven by the handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Its identity.
+    pub fingerprint: Fingerprint,
+    /// Its public keys.
+    pub keys: PublicKeys,
+    /// What it may be on a link.
+    pub role: Role,
+    /// Its process start.
+    pub boot_id: [u8; 16],
+    /// What it can do besides; no bit has a meaning yet, unknown ones are ignored.
+    pub capabilities: u32,
+    /// Version that both speak on this link.
+    pub version: u8,
+}
