@@ -6,12 +6,19 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+extern crate std;
+
 pub mod base32;
 pub mod crypto;
 pub mod identity;
+pub mod json;
 pub mod limits;
+pub mod mining;
 pub mod record;
+pub mod ring;
 pub mod smsg;
+pub mod stratum;
 pub mod text;
 pub mod time;
 pub mod wire;
