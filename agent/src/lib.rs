@@ -1,1 +1,24 @@
-//! Map.
+//! The worker agent: hashes on a rig, and obeys its controller over SMSG.
+//!
+//! ```text
+//!            ┌──────────────────── the I/O thread (rig) ────────────────────┐
+//!  manager ──┤ link ── Query, Command ──▶ commands ──▶ store (state, fsync)  │
+//!          ◀─┤      ◀── Answer, Receipt ──┘               │ apply            │
+//!          ◀─┤      ◀── Heartbeat (statistics)            ▼                  │
+//!   pool ◀──▶│ pool ── Job ─────────────────────────▶ mining::Miner ─────────┼──▶ hash threads
+//!            │      ◀── Share ──────────────────────────                     │◀── (engine)
+//!            └──────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! One thread does all I/O; no call on it waits for a disk longer than an fsync or for a peer at
+//! all. Hash threads know neither sockets nor links: a controller that is gone costs no hash. Read
+//! [`cli`] for what a person types, [`node::serve`] for how it all starts, `rig` for how the parts
+//! are tied together.
+
+pub mod cli;
+pub mod clock;
+pub mod logger;
+pub mod node;
+pub mod node_cli;
+pub mod platform;
+pub mod store;

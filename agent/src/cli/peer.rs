@@ -1,0 +1,107 @@
+//! `miner peer`: whom this rig obeys.
+//!
+//! The verbs write the files of the node; a `node serve` that runs reads them at its next handshake.
+
+use argh::FromArgs;
+use miner_shared::identity::Fingerprint;
+
+use super::{Failure, say};
+use crate::node_cli::store;
+use crate::platform;
+use crate::store::system_rng;
+use miner_shared::identity::Role;
+
+/// Show and choose whom this machine obeys.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "peer")]
+pub(super) struct Peer {
+    #[argh(subcommand)]
+    verb: PeerVerb,
+}
+
+#[derive(Debug, FromArgs)]
+#[argh(subcommand)]
+enum PeerVerb {
+    Accept(Accept),
+    List(List),
+    Pair(Pair),
+}
+
+/// Pin a controller: from now on this machine obeys it.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "accept")]
+struct Accept {
+    /// the controller's fingerprint in full, as `miner-ctrl node info` shows it
+    #[argh(positional, greedy)]
+    fingerprint: Vec<String>,
+}
+
+/// List the pinned controllers; the first one decides what is mined.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "list")]
+struct List {
+    /// print JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+/// Print a new one-time pairing code, good for 15 minutes; an older one is void.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "pair")]
+struct Pair {}
+
+impl Peer {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        match self.verb {
+            PeerVerb::Accept(accept) => accept.run(),
+            PeerVerb::List(list) => list.run(),
+            PeerVerb::Pair(Pair {}) => pair(),
+        }
+    }
+}
+
+impl Accept {
+    fn run(self) -> Result<(), Failure> {
+        // The text has spaces when it is copied from a screen, so all words are taken together.
+        let pin: Fingerprint = self
+            .fingerprint
+            .join("")
+            .parse()
+            .map_err(|e| Failure::usage(format!("that is no fingerprint: {e}")))?;
+        let store = store()?;
+        let node = store.load_or_create(platform::host_name(), Role::Dual, &mut system_rng())?;
+        store.pin_manager(node.fingerprint(), pin)?;
+        say(format_args!("obeys {} ({pin})", pin.node_id()));
+        Ok(())
+    }
+}
+
+impl List {
+    fn run(self) -> Result<(), Failure> {
+        let managers = store()?.managers()?;
+        if self.json {
+            let row = |pin: &Fingerprint| {
+                format!(r#"{{"id":"{}","fingerprint":"{pin}"}}"#, pin.node_id())
+            };
+            let rows: Vec<String> = managers.iter().map(row).collect();
+            say(format_args!("[{}]", rows.join(",")));
+        } else if managers.is_empty() {
+            say(
+                "nobody yet: `miner peer pair` prints a code for the controller's `peer add --pair-file`",
+            );
+        } else {
+            for (i, pin) in managers.iter().enumerate() {
+                let part = if i == 0 { "decides" } else { "reads" };
+                say(format_args!("{}  {part:7}  {pin}", pin.node_id()));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn pair() -> Result<(), Failure> {
+    let code = store()?.new_pairing(&mut system_rng())?;
+    say(format_args!("pairing code: {code}"));
+    say("good once, for 15 minutes, while `node serve --listen` runs");
+    Ok(())
+}

@@ -1,0 +1,150 @@
+//! The log: lines on stderr by simple_logger, and the last 32 KiB of them in a ring that
+//! `remote logs` reads.
+//!
+//! ```text
+//!   log::info!(..) ──▶ level? ──▶ control characters out ──┬─▶ stderr
+//!                                                          └─▶ LogRing (oldest out, counted)
+//! ```
+//! A pool's or a peer's words may be in a line, so nothing that could move a cursor gets through.
+
+use std::fmt;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use log::{LevelFilter, Log, Metadata, Record};
+use miner_shared::limits::LOG_RING;
+use miner_shared::ring::LogRing;
+use miner_shared::wire::{Level, LogPage};
+use simple_logger::SimpleLogger;
+
+use crate::clock::Clock;
+
+/// The process's log.
+pub struct Logger {
+    stderr: SimpleLogger,
+    ring: Mutex<LogRing<LOG_RING>>,
+    clock: Clock,
+    level: LevelFilter,
+}
+
+/// The log of this process; the `log` crate wants it to live for ever.
+static LOGGER: OnceLock<Logger> = OnceLock::new();
+
+/// Starts the log, whose time counts from `clock`'s start. A second call changes nothing and gives
+/// the first one's log.
+pub fn start(level: LevelFilter, clock: Clock) -> &'static Logger {
+    let logger = LOGGER.get_or_init(|| Logger::new(level, clock));
+    // Refused only if there is a log already, which then stays: ours, or a test's.
+    if log::set_logger(logger).is_ok() {
+        log::set_max_level(level);
+    }
+    logger
+}
+
+impl Logger {
+    fn new(level: LevelFilter, clock: Clock) -> Self {
+        Self {
+            stderr: SimpleLogger::new().with_level(level),
+            ring: Mutex::new(LogRing::new()),
+            clock,
+            level,
+        }
+    }
+
+    /// A page of the ring; see [`LogRing::page`].
+    pub fn page(&self, cursor: Option<u64>, lines: u16) -> LogPage {
+        let now = self.clock.now().0;
+        let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        ring.page(cursor, lines, now)
+    }
+
+    /// Records that fell out of the ring.
+    pub fn lost(&self) -> u64 {
+        let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        ring.lost()
+    }
+}
+
+impl Log for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        // Dependencies say nothing that an operator needs; tungstenite logs each frame.
+        metadata.level() <= self.level && metadata.target().starts_with("miner")
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        let text: String = record
+            .args()
+            .to_string()
+            .chars()
+            .map(|c| if c.is_control() { '?' } else { c })
+            .collect();
+        self.stderr.log(
+            &Record::builder()
+                .metadata(record.metadata().clone())
+                .args(format_args!("{text}"))
+                .build(),
+        );
+        let at = self.clock.now().0;
+        let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        ring.push(at, level(record.level()), &text);
+    }
+
+    fn flush(&self) {
+        self.stderr.flush();
+    }
+}
+
+impl fmt::Debug for Logger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Logger({})", self.level)
+    }
+}
+
+const fn level(level: log::Level) -> Level {
+    match level {
+        log::Level::Error => Level::Error,
+        log::Level::Warn => Level::Warn,
+        log::Level::Info => Level::Info,
+        log::Level::Debug => Level::Debug,
+        log::Level::Trace => Level::Trace,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log(logger: &Logger, target: &str, level: log::Level, text: &str) {
+        let metadata = Metadata::builder().level(level).target(target).build();
+        logger.log(
+            &Record::builder()
+                .metadata(metadata)
+                .args(format_args!("{text}"))
+                .build(),
+        );
+    }
+
+    #[test]
+    fn the_ring_holds_what_was_logged_without_control_characters() {
+        let logger = Logger::new(LevelFilter::Info, Clock::start());
+        log(
+            &logger,
+            "miner_agent::pool",
+            log::Level::Warn,
+            "pool says \u{1b}[2Jhi\r\n",
+        );
+        log(
+            &logger,
+            "miner_agent::pool",
+            log::Level::Debug,
+            "too detailed",
+        );
+        log(&logger, "tungstenite", log::Level::Warn, "not ours");
+        let page = logger.page(None, 10);
+        assert_eq!(page.lines.len(), 1);
+        assert_eq!(page.lines[0].text.as_str(), "pool says ?[2Jhi??");
+        assert_eq!(page.lines[0].level, Level::Warn);
+    }
+}

@@ -1,0 +1,185 @@
+//! The `node` verbs, shared word for word by `miner` and `miner-ctrl`.
+//!
+//! | verb | does |
+//! |---|---|
+//! | `init --name N --role R [--controller F]` | makes the key, pins a controller |
+//! | `info [--json]` | shows id, fingerprint, role |
+//! | `serve [--listen [HOST]:PORT] [--controller HOST:PORT] ..` | works until it is told to stop |
+
+use argh::FromArgs;
+use miner_shared::identity::{Fingerprint, Role};
+use miner_shared::limits::MAX_THREADS;
+use miner_shared::text::{Address, Name};
+
+use crate::cli::{Failure, say};
+use crate::node::{self, ListenAddress, ServeConfig};
+use crate::platform;
+use crate::store::{Dirs, NodeStore, system_rng};
+
+/// This machine's identity and its work.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "node")]
+pub struct Node {
+    #[argh(subcommand)]
+    verb: NodeVerb,
+}
+
+/// What `node` can do.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand)]
+enum NodeVerb {
+    Init(NodeInit),
+    Info(NodeInfo),
+    Serve(NodeServe),
+}
+
+/// Make this machine a node: a key, a name, a role.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "init")]
+pub struct NodeInit {
+    /// name of this machine, such as rig-alpha; default: its host name
+    #[argh(option, short = 'n')]
+    pub name: Option<Name>,
+    /// controller, worker or dual; default: dual
+    #[argh(option, short = 'r', default = "Role::Dual")]
+    pub role: Role,
+    /// fingerprint of the controller to obey
+    #[argh(option)]
+    pub controller: Option<Fingerprint>,
+}
+
+/// Show who this node is.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "info")]
+pub struct NodeInfo {
+    /// print JSON
+    #[argh(switch)]
+    pub json: bool,
+}
+
+/// Work: wait for a controller, or dial it, and mine what it says.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "serve")]
+pub struct NodeServe {
+    /// where to wait for controllers, such as :9091
+    #[argh(option)]
+    pub listen: Option<ListenAddress>,
+    /// controller to dial, HOST:PORT; opens no port here
+    #[argh(option)]
+    pub controller: Option<Address>,
+    /// fingerprint of the controller to dial; pinned from now on
+    #[argh(option)]
+    pub fingerprint: Option<Fingerprint>,
+    /// never use more than 256 MiB for RandomX, whatever the profile says
+    #[argh(switch)]
+    pub light: bool,
+    /// hash threads, whatever the profile says
+    #[argh(option)]
+    pub threads: Option<u16>,
+    /// end when standard input ends
+    #[argh(switch)]
+    pub with_parent: bool,
+    /// error, warn, info, debug or trace; default: info
+    #[argh(option, default = "log::LevelFilter::Info")]
+    pub log_level: log::LevelFilter,
+    /// the same as --log-level debug
+    #[argh(switch, short = 'v')]
+    pub verbose: bool,
+}
+
+impl Node {
+    /// Runs the verb.
+    pub fn run(self) -> Result<(), Failure> {
+        match self.verb {
+            NodeVerb::Init(init) => init.run(),
+            NodeVerb::Info(info) => info.run(),
+            NodeVerb::Serve(serve) => serve.run(),
+        }
+    }
+}
+
+impl NodeInit {
+    /// Makes the node; refused if this machine is one.
+    pub fn run(self) -> Result<(), Failure> {
+        let store = store()?;
+        let name = self.name.unwrap_or_else(platform::host_name);
+        let node = store.init(name, self.role, &mut system_rng())?;
+        if let Some(pin) = self.controller {
+            store.pin_manager(node.fingerprint(), pin)?;
+        }
+        show(&node);
+        Ok(())
+    }
+}
+
+impl NodeInfo {
+    /// Shows the node; a failure if this machine is none yet.
+    pub fn run(self) -> Result<(), Failure> {
+        let Some(node) = store()?.load()? else {
+            return Err(Failure::new(
+                "this machine is no node yet; `node init` or any serving verb makes it one",
+            ));
+        };
+        if self.json {
+            say(node.to_json().trim_end());
+        } else {
+            show(&node);
+        }
+        Ok(())
+    }
+}
+
+impl NodeServe {
+    /// Works until SIGTERM, SIGINT, or with `--with-parent` the end of standard input.
+    pub fn run(self) -> Result<(), Failure> {
+        node::serve(self.config()?)
+    }
+
+    /// The same as a configuration for [`node::serve`].
+    pub fn config(self) -> Result<ServeConfig, Failure> {
+        if self.listen.is_none() && self.controller.is_none() {
+            return Err(Failure::usage(
+                "say --listen :9091 to wait for a controller, or --controller HOST:PORT to dial one",
+            ));
+        }
+        if self.fingerprint.is_some() && self.controller.is_none() {
+            return Err(Failure::usage(
+                "--fingerprint belongs to --controller; to obey a controller that dials, \
+                 use `peer accept`",
+            ));
+        }
+        let in_range = |n: &u16| (1..=MAX_THREADS).contains(&usize::from(*n));
+        if self.threads.is_some_and(|n| !in_range(&n)) {
+            return Err(Failure::usage(format!(
+                "--threads takes 1 to {MAX_THREADS}"
+            )));
+        }
+        Ok(ServeConfig {
+            dirs: Dirs::from_env()?,
+            listen: self.listen,
+            controller: self.controller,
+            fingerprint: self.fingerprint,
+            light: self.light,
+            threads: self.threads,
+            with_parent: self.with_parent,
+            log_level: if self.verbose {
+                self.log_level.max(log::LevelFilter::Debug)
+            } else {
+                self.log_level
+            },
+        })
+    }
+}
+
+/// The store that the environment names.
+pub(crate) fn store() -> Result<NodeStore, Failure> {
+    Ok(NodeStore::new(Dirs::from_env()?))
+}
+
+fn show(node: &crate::store::Node) {
+    let fingerprint = node.fingerprint();
+    say(format_args!("node ID      {}", fingerprint.node_id()));
+    say(format_args!("name         {}", node.name));
+    say(format_args!("role         {}", node.role));
+    say(format_args!("fingerprint  {fingerprint}"));
+}

@@ -1,0 +1,126 @@
+//! What the agent asks of the machine: memory, processor, names. Read-only, from `/proc`.
+//!
+//! Unknown is `None` or an empty text, never a guess.
+
+use std::fs;
+
+use miner_shared::text::{Label, Name};
+
+/// Memory that a program can still take without swapping, in MiB: `MemAvailable`, or less where the
+/// control group of this process allows less.
+pub fn available_mib() -> Option<u64> {
+    let machine = meminfo_kib("MemAvailable:")? / 1024;
+    Some(match cgroup_left_mib() {
+        Some(left) => machine.min(left),
+        None => machine,
+    })
+}
+
+/// Memory of the machine, in MiB.
+pub fn total_mib() -> Option<u64> {
+    Some(meminfo_kib("MemTotal:")? / 1024)
+}
+
+/// Logical processors that this process may use.
+pub fn cpus() -> u16 {
+    let count = std::thread::available_parallelism().map_or(1, usize::from);
+    u16::try_from(count).unwrap_or(u16::MAX)
+}
+
+/// Model name of the processor; empty where the system does not say.
+pub fn cpu_model() -> Label {
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = field(&info, "model name").or_else(|| field(&info, "Model"));
+    Label::lossy(model.unwrap_or_default())
+}
+
+/// Operating system and architecture, such as `linux x86_64`.
+pub fn host() -> Label {
+    Label::lossy(&format!(
+        "{} {}",
+        std::env::consts::OS,
+        std::env::consts::ARCH
+    ))
+}
+
+/// The machine's host name as a node name; `rig` where it has none that would do.
+pub fn host_name() -> Name {
+    let uname = rustix::system::uname();
+    let text = uname.nodename().to_str().unwrap_or_default();
+    match Name::parse(text) {
+        Ok(name) => name,
+        Err(_) => fallback_name(),
+    }
+}
+
+/// Milliseconds since the kernel booted, the same for every process of the machine.
+pub fn uptime_ms() -> Option<u64> {
+    let text = fs::read_to_string("/proc/uptime").ok()?;
+    let (secs, hundredths) = text.split_whitespace().next()?.split_once('.')?;
+    Some(secs.parse::<u64>().ok()? * 1_000 + hundredths.parse::<u64>().ok()? * 10)
+}
+
+/// The random name that the kernel gave itself at boot.
+pub fn kernel_boot_id() -> Option<[u8; 16]> {
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let hex: String = text.chars().filter(char::is_ascii_hexdigit).collect();
+    let number = u128::from_str_radix(&hex, 16).ok()?;
+    (hex.len() == 32).then(|| number.to_be_bytes())
+}
+
+#[expect(
+    clippy::expect_used,
+    reason = "a literal that keeps the rule, as a test shows"
+)]
+fn fallback_name() -> Name {
+    Name::parse("rig").expect("three letters")
+}
+
+fn meminfo_kib(key: &str) -> Option<u64> {
+    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(key))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+/// What control group v2 leaves of its limit, in MiB; `None` without a limit. Page cache counts as
+/// used here, so this is on the careful side.
+fn cgroup_left_mib() -> Option<u64> {
+    let text = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let path = text.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    let number = |name| {
+        let file = format!("/sys/fs/cgroup/{path}/{name}");
+        fs::read_to_string(file).ok()?.trim().parse::<u64>().ok()
+    };
+    let (max, used) = (number("memory.max")?, number("memory.current")?);
+    Some(max.saturating_sub(used) >> 20)
+}
+
+fn field<'t>(text: &'t str, key: &str) -> Option<&'t str> {
+    text.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        (name.trim() == key).then(|| value.trim())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_is_described() {
+        let (available, total) = (available_mib().expect("linux"), total_mib().expect("linux"));
+        assert!(0 < available && available <= total);
+        assert!(cpus() >= 1);
+        assert!(uptime_ms().expect("linux") > 0);
+        assert_eq!(kernel_boot_id(), kernel_boot_id());
+        assert_eq!(fallback_name().as_str(), "rig");
+        assert!(host().as_str().starts_with("linux"));
+    }
+
+    #[test]
+    fn a_field_of_cpuinfo_is_found_by_its_whole_name() {
+        let text = "model\t\t: 25\nmodel name\t: AMD EPYC 7B13\n";
+        assert_eq!(field(text, "model name"), Some("AMD EPYC 7B13"));
+        assert_eq!(field(text, "Model"), None);
+    }
+}

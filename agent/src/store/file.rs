@@ -1,0 +1,317 @@
+//! One small file, written whole or not at all, and read only if nobody else could have written it.
+//!
+//! ```text
+//!   write:  temporary name, mode at creation ─▶ fsync ─▶ rename ─▶ fsync of the folder
+//!   read:   no symlink ─▶ regular file ─▶ ours ─▶ private: mode & 077 == 0 ─▶ not longer than it may be
+//! ```
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+use super::StoreError;
+
+/// Who may read a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Only its owner: 0600 in a folder of 0700, and refused at reading if looser.
+    Private,
+    /// Everybody: 0644.
+    Public,
+}
+
+impl Access {
+    const fn file_mode(self) -> u32 {
+        match self {
+            Self::Private => 0o600,
+            Self::Public => 0o644,
+        }
+    }
+
+    const fn folder_mode(self) -> u32 {
+        match self {
+            Self::Private => 0o700,
+            Self::Public => 0o755,
+        }
+    }
+}
+
+/// Replaces the file by `bytes`, so that after a power cut either the old or the new content is
+/// there. Makes missing folders.
+pub fn write(path: &Path, bytes: &[u8], access: Access) -> Result<(), StoreError> {
+    publish(path, bytes, access, |temporary, path| {
+        fs::rename(temporary, path)
+    })
+}
+
+/// As [`write()`], but fails with [`StoreError::Exists`] if the file is there, also when another
+/// process makes it at the same moment.
+pub fn create(path: &Path, bytes: &[u8], access: Access) -> Result<(), StoreError> {
+    let outcome = publish(path, bytes, access, |temporary, path| {
+        fs::hard_link(temporary, path)?;
+        fs::remove_file(temporary)
+    });
+    match outcome {
+        Err(StoreError::Io(path, e)) if e.kind() == io::ErrorKind::AlreadyExists => {
+            Err(StoreError::Exists(path))
+        }
+        other => other,
+    }
+}
+
+fn publish(
+    path: &Path,
+    bytes: &[u8],
+    access: Access,
+    into_place: impl FnOnce(&Path, &Path) -> io::Result<()>,
+) -> Result<(), StoreError> {
+    let failed = |e| StoreError::Io(path.to_owned(), e);
+    let folder = path.parent().unwrap_or_else(|| Path::new("/"));
+    make_folder(folder, access).map_err(failed)?;
+    let temporary = temporary_name(path);
+    let outcome = write_new(&temporary, bytes, access)
+        .and_then(|()| into_place(&temporary, path))
+        .and_then(|()| sync_folder(folder));
+    outcome.map_err(|e| {
+        // The file that failed to become `path` is of no use; a second failure changes nothing.
+        let _ = fs::remove_file(&temporary);
+        failed(e)
+    })
+}
+
+/// The content of the file, `None` if there is none, refused if it breaks a rule of the module head
+/// or is longer than `max` bytes.
+pub fn read(path: &Path, access: Access, max: u64) -> Result<Option<Vec<u8>>, StoreError> {
+    let failed = |e| StoreError::Io(path.to_owned(), e);
+    // Non-blocking, so that opening a FIFO cannot hang the program.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC).bits();
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.cast_signed())
+        .open(path);
+    let file = match opened {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) if e.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
+            return Err(StoreError::Symlink(path.to_owned()));
+        }
+        Err(e) => return Err(failed(e)),
+    };
+    check(path, &file, access)?;
+    let mut bytes = Vec::new();
+    file.take(max + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if u64::try_from(bytes.len()).is_ok_and(|len| len > max) {
+        return Err(StoreError::Damaged(path.to_owned()));
+    }
+    Ok(Some(bytes))
+}
+
+/// Removes the file for good; that there is none is success too.
+pub fn remove(path: &Path) -> Result<(), StoreError> {
+    let failed = |e| StoreError::Io(path.to_owned(), e);
+    match fs::remove_file(path) {
+        Ok(()) => sync_folder(path.parent().unwrap_or_else(|| Path::new("/"))).map_err(failed),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(failed(e)),
+    }
+}
+
+/// The rules of SMSG section 1, asked of the open file so that nobody can swap it meanwhile.
+fn check(path: &Path, file: &File, access: Access) -> Result<(), StoreError> {
+    let meta = file
+        .metadata()
+        .map_err(|e| StoreError::Io(path.to_owned(), e))?;
+    if !meta.is_file() {
+        return Err(StoreError::NotAFile(path.to_owned()));
+    }
+    if meta.uid() != rustix::process::geteuid().as_raw() {
+        return Err(StoreError::NotOurs(path.to_owned()));
+    }
+    if access == Access::Private && meta.mode() & 0o077 != 0 {
+        return Err(StoreError::TooOpen(path.to_owned(), meta.mode() & 0o777));
+    }
+    Ok(())
+}
+
+fn make_folder(folder: &Path, access: Access) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = folder.parent() {
+        // Folders above ours (`~/.local/share`) get the ordinary mode.
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o755)
+            .create(parent)?;
+    }
+    let made = DirBuilder::new().mode(access.folder_mode()).create(folder);
+    match made {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        other => other,
+    }
+}
+
+/// Unique per process; within one process the same file is never written twice at a time.
+fn temporary_name(path: &Path) -> PathBuf {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(format!(".{}.tmp", std::process::id()));
+    path.with_file_name(name)
+}
+
+fn write_new(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
+    // A process of this id may have died here before us.
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(access.file_mode())
+        .open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    fn secret(root: &tempfile::TempDir) -> PathBuf {
+        root.path().join("a/node/private.key")
+    }
+
+    fn set_mode(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("our own file");
+    }
+
+    #[test]
+    fn a_private_file_is_0600_in_a_folder_of_0700_and_leaves_nothing_else() {
+        let root = tempfile::tempdir().expect("temporary folder");
+        let path = secret(&root);
+        write(&path, b"one", Access::Private).expect("written");
+        write(&path, b"two", Access::Private).expect("replaced");
+        assert_eq!(
+            read(&path, Access::Private, 3).expect("read"),
+            Some(b"two".to_vec())
+        );
+        assert_eq!(fs::metadata(&path).expect("there").mode() & 0o777, 0o600);
+        let folder = path.parent().expect("has one");
+        assert_eq!(fs::metadata(folder).expect("there").mode() & 0o777, 0o700);
+        assert_eq!(fs::read_dir(folder).expect("there").count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_none() {
+        let root = tempfile::tempdir().expect("temporary folder");
+        assert_eq!(
+            read(&secret(&root), Access::Private, 8).expect("none"),
+            None
+        );
+        remove(&secret(&root)).expect("nothing to remove");
+    }
+
+    #[test]
+    fn create_does_not_replace() {
+        let root = tempfile::tempdir().expect("temporary folder");
+        let path = secret(&root);
+        create(&path, b"one", Access::Private).expect("new");
+        assert!(matches!(
+            create(&path, b"two", Access::Private),
+            Err(StoreError::Exists(_))
+        ));
+        assert_eq!(fs::read(&path).expect("there"), b"one");
+        assert_eq!(
+            fs::read_dir(path.parent().expect("has one"))
+                .expect("there")
+                .count(),
+            1
+        );
+    }
+
+    #[test]
+    fn a_symlink_is_refused() {
+        let root = tempfile::tempdir().expect("temporary folder");
+        let path = secret(&root);
+        write(&path, b"one", Access::Private).expect("written");
+        let link = path.with_file_name("link");
+        symlink(&path, &link).expect("linked");
+        assert!(matches!(
+            read(&link, Access::Private, 8),
+            Err(StoreError::Symlink(_))
+        ));
+    }
+
+    #[test]
+    fn a_folder_and_a_fifo_are_refused_without_hanging() {
+        let root = tempfile::tempdir().expect("temporary folder");
+        assert!(matches!(
+            read(root.path(), Access::Private, 8),
+            Err(StoreError::NotAFile(_))
+        ));
+        let fifo = root.path().join("fifo");
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, mode, 0)
+            .expect("made");
+        assert!(matches!(
+            read(&fifo, Access::Private, 8),
+            Err(StoreError::NotAFile(_))
+        ));
+    }
+
+    #[test]
+    fn a_private_file_that_others_may_touch_is_refused() {
+        let root = tempfile::tempdir().expect("temporary folder");
+        let path = secret(&root);
+        write(&path, b"one", Access::Private).expect("written");
+        for mode in [0o640, 0o604, 0o620, 0o601] {
+            set_mode(&path, mode);
+            assert!(
+                matches!(read(&path, Access::Private, 8), Err(StoreError::TooOpen(_, m)) if m == mode)
+            );
+        }
+        set_mode(&path, 0o400);
+        assert!(read(&path, Access::Private, 8).is_ok());
+    }
+
+    #[test]
+    fn a_file_of_another_owner_is_refused() {
+        // Only root can make one; elsewhere the rule is exercised on a file that root owns.
+        let root = tempfile::tempdir().expect("temporary folder");
+        let path = secret(&root);
+        write(&path, b"one", Access::Private).expect("written");
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(&path, Some(12_345), None).expect("root may");
+            assert!(matches!(
+                read(&path, Access::Private, 8),
+                Err(StoreError::NotOurs(_))
+            ));
+        } else {
+            assert!(matches!(
+                read(Path::new("/etc/passwd"), Access::Public, 1 << 20),
+                Err(StoreError::NotOurs(_))
+            ));
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_too_long_is_refused() {
+        let root = tempfile::tempdir().expect("temporary folder");
+        let path = secret(&root);
+        write(&path, b"12345", Access::Private).expect("written");
+        assert!(matches!(
+            read(&path, Access::Private, 4),
+            Err(StoreError::Damaged(_))
+        ));
+    }
+}

@@ -1,0 +1,314 @@
+//! Key file and public identity: made once, loaded with care.
+//!
+//! | `private.key` | `node.json` | `load` |
+//! |---|---|---|
+//! | none | none | not a node yet |
+//! | good | good, same key | the node |
+//! | good | none | the node under the machine's host name, role dual; written anew by `load_or_create` |
+//! | good | damaged or of another key | refused: remove `node.json` |
+//! | none | there | refused: the key is lost |
+//! | damaged or readable by others | any | refused |
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use miner_shared::identity::{Fingerprint, NodeKeys, Role, key_file};
+use miner_shared::json::Value;
+use miner_shared::text::{Label, Name};
+use rand_core::CryptoRng;
+
+use super::file::{self, Access};
+use super::{NodeStore, StoreError};
+use crate::{clock, platform};
+
+/// An initialised node.
+#[derive(Debug)]
+pub struct Node {
+    /// Its keys.
+    pub keys: NodeKeys,
+    /// Its name.
+    pub name: Name,
+    /// What it may be.
+    pub role: Role,
+    /// When it was made, RFC 3339; `None` if the clock was unset then.
+    pub created_at: Option<Label>,
+}
+
+impl NodeStore {
+    /// The node, or `None` if this is none yet.
+    pub fn load(&self) -> Result<Option<Node>, StoreError> {
+        let key = self.dirs().private_key();
+        let json = self.dirs().node_json();
+        let public = file::read(&json, Access::Public, MAX_JSON)?;
+        let Some(bytes) = file::read(&key, Access::Private, MAX_KEY)?.map(zeroize::Zeroizing::new)
+        else {
+            return match public {
+                Some(_) => Err(StoreError::KeyMissing { key, json }),
+                None => Ok(None),
+            };
+        };
+        let seed = key_file::decode(&bytes).map_err(|_| StoreError::Damaged(key))?;
+        let keys = NodeKeys::from_seed(&seed);
+        let node = match public {
+            Some(public) => parse_json(&json, &public, keys)?,
+            None => Node {
+                keys,
+                name: platform::host_name(),
+                role: Role::Dual,
+                created_at: None,
+            },
+        };
+        Ok(Some(node))
+    }
+
+    /// Makes a new node. Refused if there is one.
+    pub fn init(
+        &self,
+        name: Name,
+        role: Role,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Node, StoreError> {
+        if self.load()?.is_some() {
+            return Err(StoreError::Exists(self.dirs().private_key()));
+        }
+        let keys = NodeKeys::generate(rng);
+        let bytes = key_file::encode(keys.seed());
+        // Key first: a cut in between leaves a node that the next start completes.
+        file::create(&self.dirs().private_key(), &*bytes, Access::Private)?;
+        let created_at = clock::wall_secs().map(|secs| Label::lossy(&clock::rfc3339(secs)));
+        let node = Node {
+            keys,
+            name,
+            role,
+            created_at,
+        };
+        self.write_json(&node)?;
+        Ok(node)
+    }
+
+    /// The node, made now under this name and role if there is none. What a serving verb calls.
+    pub fn load_or_create(
+        &self,
+        name: Name,
+        role: Role,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Node, StoreError> {
+        let Some(node) = self.load()? else {
+            return self.init(name, role, rng);
+        };
+        if !self.dirs().node_json().exists() {
+            self.write_json(&node)?;
+        }
+        Ok(node)
+    }
+
+    fn write_json(&self, node: &Node) -> Result<(), StoreError> {
+        let text = node.to_json();
+        file::write(&self.dirs().node_json(), text.as_bytes(), Access::Public)
+    }
+}
+
+impl Node {
+    /// The node's identity.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.keys.fingerprint()
+    }
+
+    /// The content of `node.json`, which is also what `node info --json` prints. Nothing in it needs
+    /// escaping: names hold letters, digits, `-_.` and spaces.
+    pub fn to_json(&self) -> String {
+        let (fingerprint, public) = (self.fingerprint(), self.keys.public());
+        let created = match &self.created_at {
+            Some(at) => format!("\"{at}\""),
+            None => String::from("null"),
+        };
+        format!(
+            "{{\n  \"id\": \"{}\",\n  \"name\": \"{}\",\n  \"role\": \"{}\",\n  \
+             \"publicKey\": \"{}\",\n  \"signingKey\": \"{}\",\n  \
+             \"fingerprint\": \"{fingerprint}\",\n  \"createdAt\": {created}\n}}\n",
+            fingerprint.node_id(),
+            self.name,
+            self.role,
+            base64(&public.x25519),
+            base64(&public.ed25519),
+        )
+    }
+}
+
+fn parse_json(path: &Path, bytes: &[u8], keys: NodeKeys) -> Result<Node, StoreError> {
+    let damaged = || StoreError::Damaged(path.to_owned());
+    let value = Value::parse(bytes).map_err(|_| damaged())?;
+    let text = |key| value.get(key)?.text::<MAX_TEXT>();
+    let fingerprint = text("fingerprint").ok_or_else(damaged)?;
+    let name = text("name").and_then(|name| Name::parse(name.as_str()).ok());
+    let role = text("role").and_then(|role| role.as_str().parse().ok());
+    let node = Node {
+        name: name.ok_or_else(damaged)?,
+        role: role.ok_or_else(damaged)?,
+        created_at: text("createdAt").map(|at| Label::lossy(at.as_str())),
+        keys,
+    };
+    if fingerprint.as_str().parse() != Ok(node.fingerprint()) {
+        return Err(StoreError::KeyMismatch(path.to_owned()));
+    }
+    Ok(node)
+}
+
+/// RFC 4648 section 4, with padding.
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for chunk in bytes.chunks(3) {
+        let bits = chunk
+            .iter()
+            .fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
+        let bits = bits << (8 * (3 - chunk.len()));
+        for i in 0..4 {
+            let index = (bits >> (18 - 6 * i)) & 63;
+            let letter = ALPHABET.iter().nth(index as usize).copied();
+            let shown = if i <= chunk.len() { letter } else { None };
+            // Writing to a String cannot fail.
+            let _ = out.write_char(char::from(shown.unwrap_or(b'=')));
+        }
+    }
+    out
+}
+
+/// Far above what is ever written.
+const MAX_JSON: u64 = 4_096;
+/// One byte more would be refused anyhow; the format's own error is the better one.
+const MAX_KEY: u64 = 1_024;
+const MAX_TEXT: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::super::{Dirs, system_rng};
+    use super::*;
+
+    fn store() -> (tempfile::TempDir, NodeStore) {
+        let root = tempfile::tempdir().expect("temporary folder");
+        let store = NodeStore::new(Dirs::below(root.path()));
+        (root, store)
+    }
+
+    fn init(store: &NodeStore) -> Node {
+        let name = Name::parse("rig-alpha").expect("valid");
+        store
+            .init(name, Role::Worker, &mut system_rng())
+            .expect("new")
+    }
+
+    #[test]
+    fn a_node_is_made_once_and_found_again() {
+        let (_root, store) = store();
+        assert!(store.load().expect("readable").is_none());
+        let made = init(&store);
+        let found = store.load().expect("readable").expect("there");
+        assert_eq!(found.fingerprint(), made.fingerprint());
+        assert_eq!(
+            (found.name.as_str(), found.role),
+            ("rig-alpha", Role::Worker)
+        );
+        assert_eq!(found.created_at, made.created_at);
+        let again = store.init(made.name, Role::Dual, &mut system_rng());
+        assert!(matches!(again, Err(StoreError::Exists(_))));
+    }
+
+    #[test]
+    fn the_key_file_is_private_and_node_json_is_not() {
+        let (_root, store) = store();
+        init(&store);
+        let mode = |path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+        assert_eq!(mode(store.dirs().private_key()), 0o600);
+        assert_eq!(mode(store.dirs().node_json()), 0o644);
+        assert_eq!(
+            fs::read(store.dirs().private_key()).expect("there").len(),
+            48
+        );
+        let json = fs::read_to_string(store.dirs().node_json()).expect("there");
+        let key = fs::read(store.dirs().private_key()).expect("there");
+        let seed = &key[8..40];
+        assert!(!json.contains(&base64(seed)), "the seed stays private");
+    }
+
+    #[test]
+    fn a_damaged_key_is_refused_and_not_replaced() {
+        let (_root, store) = store();
+        init(&store);
+        let path = store.dirs().private_key();
+        let mut key = fs::read(&path).expect("there");
+        key[20] ^= 1;
+        fs::write(&path, &key).expect("ours");
+        let name = Name::parse("x").expect("valid");
+        for outcome in [
+            store.load().map(|_| ()),
+            store
+                .init(name.clone(), Role::Dual, &mut system_rng())
+                .map(|_| ()),
+            store
+                .load_or_create(name, Role::Dual, &mut system_rng())
+                .map(|_| ()),
+        ] {
+            assert!(matches!(outcome, Err(StoreError::Damaged(_))));
+        }
+        assert_eq!(fs::read(&path).expect("there"), key);
+    }
+
+    #[test]
+    fn a_key_that_others_may_read_is_refused_with_the_command_that_helps() {
+        let (_root, store) = store();
+        init(&store);
+        let path = store.dirs().private_key();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("ours");
+        let error = store.load().expect_err("too open").to_string();
+        assert!(
+            error.contains(&format!("chmod 600 {}", path.display())),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_lost_key_does_not_become_a_new_identity() {
+        let (_root, store) = store();
+        let node = init(&store);
+        fs::remove_file(store.dirs().private_key()).expect("ours");
+        let outcome = store.load_or_create(node.name, Role::Dual, &mut system_rng());
+        assert!(matches!(outcome, Err(StoreError::KeyMissing { .. })));
+    }
+
+    #[test]
+    fn a_lost_node_json_is_written_anew_and_a_foreign_one_is_refused() {
+        let (_root, store) = store();
+        let node = init(&store);
+        let (_other_root, other) = self::store();
+        init(&other);
+        fs::copy(other.dirs().node_json(), store.dirs().node_json()).expect("ours");
+        assert!(matches!(store.load(), Err(StoreError::KeyMismatch(_))));
+        fs::write(store.dirs().node_json(), "{").expect("ours");
+        assert!(matches!(store.load(), Err(StoreError::Damaged(_))));
+        fs::remove_file(store.dirs().node_json()).expect("ours");
+        let name = Name::parse("ignored").expect("valid");
+        let found = store
+            .load_or_create(name, Role::Worker, &mut system_rng())
+            .expect("there");
+        assert_eq!(found.fingerprint(), node.fingerprint());
+        assert!(store.dirs().node_json().exists());
+    }
+
+    #[test]
+    fn base64_is_the_rfcs() {
+        for (plain, text) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+        ] {
+            assert_eq!(base64(plain.as_bytes()), text);
+        }
+        assert_eq!(base64(&[0xff; 32]).len(), 44);
+    }
+}

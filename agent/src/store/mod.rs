@@ -1,0 +1,147 @@
+//! What a node keeps on disk: who it is, whom it obeys, what it was told last.
+//!
+//! | file | record | content |
+//! |---|---|---|
+//! | `node.json` | no, public | id, name, role, public keys, fingerprint |
+//! | `private.key` | `SMSGKEY1` | the seed of all keys |
+//! | `managers` | `SMSGMGR1` | 0 to 4 fingerprints; the first holds desired state |
+//! | `state` | `SMSGSTA1` | the last [`Desired`] applied, with its generation |
+//! | `pairing` | `SMSGPAI1` | a one-time pairing code and when it ends |
+//!
+//! The rig and the controller keep their identity by the same code. A damaged file is an error that
+//! says what to do, never something to be replaced silently. Files are read when they are needed,
+//! so what `miner peer accept` writes holds for a running `node serve` from the next handshake on.
+
+mod dirs;
+pub mod file;
+mod identity;
+mod managers;
+mod pairing;
+mod state;
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+pub use dirs::Dirs;
+pub use identity::Node;
+pub use managers::Managers;
+
+use miner_shared::limits::MAX_MANAGERS;
+#[cfg(doc)]
+use miner_shared::wire::Desired;
+
+/// The files of one node.
+#[derive(Clone, Debug)]
+pub struct NodeStore {
+    dirs: Dirs,
+}
+
+impl NodeStore {
+    /// The store in these folders; nothing is read or made yet.
+    pub const fn new(dirs: Dirs) -> Self {
+        Self { dirs }
+    }
+
+    /// The folders.
+    pub const fn dirs(&self) -> &Dirs {
+        &self.dirs
+    }
+}
+
+/// Why a file was not read or written. `Display` is one line that says what to do.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The content is not what it should be: wrong magic, checksum, length or form.
+    Damaged(PathBuf),
+    /// The file is there already, and must not be replaced.
+    Exists(PathBuf),
+    /// The system refused.
+    Io(PathBuf, io::Error),
+    /// Public identity without private key.
+    KeyMissing {
+        /// Where the key should be.
+        key: PathBuf,
+        /// The public identity that is there.
+        json: PathBuf,
+    },
+    /// The public identity belongs to another key.
+    KeyMismatch(PathBuf),
+    /// Neither XDG variables nor `$HOME` are set.
+    NoHome,
+    /// Not a regular file.
+    NotAFile(PathBuf),
+    /// Another user owns the file.
+    NotOurs(PathBuf),
+    /// A symbolic link stands where the file should be.
+    Symlink(PathBuf),
+    /// Others may read or write a private file; its mode.
+    TooOpen(PathBuf, u32),
+    /// Four managers are pinned already.
+    TooManyManagers,
+    /// A node cannot be its own manager.
+    OwnFingerprint,
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Damaged(path) => write!(
+                f,
+                "{} is damaged; restore it from a backup, or remove it to start without it",
+                path.display()
+            ),
+            Self::Exists(path) => write!(
+                f,
+                "{} is there already; remove it first if this machine shall become a new node",
+                path.display()
+            ),
+            Self::Io(path, e) => write!(f, "{}: {e}", path.display()),
+            Self::KeyMissing { key, json } => write!(
+                f,
+                "{} is missing though {} is there; restore the key, or remove the latter to become \
+                 a new node",
+                key.display(),
+                json.display()
+            ),
+            Self::KeyMismatch(path) => write!(
+                f,
+                "{} belongs to another key; remove it and it is written anew",
+                path.display()
+            ),
+            Self::NoHome => {
+                f.write_str("neither XDG_CONFIG_HOME and XDG_DATA_HOME nor HOME are set")
+            }
+            Self::NotAFile(path) => write!(f, "{} is not a regular file", path.display()),
+            Self::NotOurs(path) => write!(
+                f,
+                "{} belongs to another user; run as that user, or chown it",
+                path.display()
+            ),
+            Self::Symlink(path) => write!(
+                f,
+                "{} is a symbolic link; put the file itself there",
+                path.display()
+            ),
+            Self::TooOpen(path, mode) => write!(
+                f,
+                "{0} has mode {mode:04o}, so others may have read it; run: chmod 600 {0}",
+                path.display()
+            ),
+            Self::TooManyManagers => write!(
+                f,
+                "{MAX_MANAGERS} managers are pinned already, and there is no room for more"
+            ),
+            Self::OwnFingerprint => f.write_str("that is this node's own fingerprint"),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+/// The system's random source. It waits until the kernel has seeded it, which matters on a machine
+/// that has just booted.
+pub fn system_rng() -> rand_core::UnwrapErr<getrandom::SysRng> {
+    rand_core::UnwrapErr(getrandom::SysRng)
+}
