@@ -1,14 +1,21 @@
 //! What happened on the farm: typed, bounded, and honest about what it lost.
 
+use std::collections::VecDeque;
+
+use miner_shared::identity::Fingerprint;
 use serde::Serialize;
 
 use crate::clock::EpochMs;
+use crate::registry::Registry;
+
+/// Events kept; older ones fall out and are counted.
+const KEPT: usize = 1024;
 
 /// One entry of the event log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
-    /// Number since the controller's start, without gaps.
+    /// Number since the controller's start, without gaps: a gap is what a reader lost.
     pub seq: u64,
     /// When, by the controller's clock.
     pub at: EpochMs,
@@ -30,35 +37,15 @@ pub struct Event {
 )]
 #[non_exhaustive]
 pub enum EventKind {
-    /// A peer was registered.
-    PeerAdded,
-    /// A peer was removed, its key is refused from now on.
-    PeerRemoved,
-    /// A link is up.
-    LinkUp {
-        /// Whether the peer dialled in.
-        dialled_in: bool,
+    /// A rig reported that it has a wish.
+    Applied {
+        /// Its number.
+        generation: u64,
     },
-    /// A link ended.
-    LinkDown {
-        /// Why.
-        reason: &'static str,
-    },
-    /// A stranger completed a handshake and got nothing.
-    UnknownKey {
-        /// Its fingerprint.
-        fingerprint: String,
-    },
-    /// A removed peer came back and got nothing.
-    RemovedKey,
-    /// The node at a peer's address has another key than the one pinned.
-    WrongKey,
-    /// Two processes use one key at the same time: a copied image or a stolen key.
-    DuplicateIdentity,
-    /// A handshake or session broke the protocol.
-    ProtocolError {
-        /// What was wrong.
-        reason: String,
+    /// A rig was told something newer than the registry knows.
+    Behind {
+        /// The rig's generation.
+        generation: u64,
     },
     /// A new wish for a rig was stored.
     DesiredSet {
@@ -67,10 +54,26 @@ pub enum EventKind {
         /// Profile to mine with; `null` is "mine nothing".
         profile: Option<String>,
     },
-    /// A rig reported that it has a wish.
-    Applied {
-        /// Its number.
-        generation: u64,
+    /// Two processes use one key at the same time: a copied image or a stolen key.
+    DuplicateIdentity,
+    /// A link ended.
+    LinkDown {
+        /// Why.
+        reason: &'static str,
+    },
+    /// A link is up.
+    LinkUp {
+        /// Whether the peer dialled in.
+        dialled_in: bool,
+    },
+    /// A peer was registered.
+    PeerAdded,
+    /// A peer was removed; its key is refused from now on.
+    PeerRemoved,
+    /// A handshake or session broke the protocol.
+    ProtocolError {
+        /// What was wrong.
+        reason: String,
     },
     /// A rig refused a wish.
     Refused {
@@ -79,9 +82,78 @@ pub enum EventKind {
         /// Why.
         reason: String,
     },
-    /// A rig was told something newer than the registry knows.
-    Behind {
-        /// The rig's generation.
-        generation: u64,
+    /// A removed peer came back and got nothing.
+    RemovedKey,
+    /// A stranger completed a handshake and got nothing.
+    UnknownKey {
+        /// Its fingerprint.
+        fingerprint: String,
     },
+}
+
+/// The last [`KEPT`] events.
+#[derive(Debug, Default)]
+pub(crate) struct EventLog {
+    kept: VecDeque<Event>,
+    next: u64,
+}
+
+impl EventLog {
+    /// Records what happened, about this peer if one is named.
+    pub(crate) fn record(
+        &mut self,
+        at: EpochMs,
+        registry: &Registry,
+        about: Option<&Fingerprint>,
+        kind: EventKind,
+    ) {
+        let name = about.and_then(|key| {
+            let peer = registry.peer(key).map(|peer| &peer.name);
+            peer.or_else(|| registry.tombstone(key).map(|stone| &stone.name))
+        });
+        if self.kept.len() == KEPT {
+            self.kept.pop_front();
+        }
+        self.kept.push_back(Event {
+            seq: self.next,
+            at,
+            node_id: about.map(|key| key.node_id().to_string()),
+            node_name: name.map(|name| name.as_str().to_owned()),
+            kind,
+        });
+        self.next += 1;
+    }
+
+    /// Events from this number on that are still kept, oldest first.
+    pub(crate) fn since(&self, seq: u64) -> impl Iterator<Item = &Event> {
+        self.kept.iter().filter(move |event| event.seq >= seq)
+    }
+
+    /// Number that the next event gets.
+    pub(crate) fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// Events that have fallen out.
+    pub(crate) fn lost(&self) -> u64 {
+        self.kept.front().map_or(0, |event| event.seq)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::MemoryStore;
+
+    #[test]
+    fn a_full_log_counts_what_falls_out() {
+        let registry = Registry::open(Box::new(MemoryStore::default())).expect("opens");
+        let mut log = EventLog::default();
+        for _ in 0..KEPT + 3 {
+            log.record(EpochMs(1), &registry, None, EventKind::PeerAdded);
+        }
+        assert_eq!(log.lost(), 3);
+        assert_eq!(log.since(0).count(), KEPT);
+        assert_eq!(log.since(log.next() - 2).count(), 2);
+    }
 }

@@ -1,4 +1,30 @@
-//! The registry.
+//! The registry: what the farm must not forget. Which keys are peers, which were removed, what each
+//! rig should be doing, and the profiles.
+//!
+//! ```text
+//!   hub, farm ──▶ Registry   the rules, written once, and all rows in memory
+//!                    │ batches of Change, each batch whole or not at all
+//!                    ▼
+//!                 trait Store ──▶ RedbStore (one file, fsynced before it is acknowledged)
+//!                             └─▶ MemoryStore (tests)
+//! ```
+//!
+//! Rows are few and small (10,000 rigs are about 5 MB), so reads never touch the disk. Nothing
+//! outside this folder knows redb.
 
-/// Where the farm's durable facts live.
-pub trait Store: Send + std::fmt::Debug {}
+#[cfg(test)]
+mod conformance;
+mod memory;
+mod record;
+mod redb_store;
+mod resolve;
+mod rules;
+mod store;
+
+pub use self::memory::MemoryStore;
+pub use self::record::{
+    DesiredRecord, PeerRecord, ProfileId, ProfileRecord, SCHEMA, Told, Tombstone, Trust,
+};
+pub use self::redb_store::RedbStore;
+pub use self::rules::{Registry, RegistryError, Wish};
+pub use self::store::{Change, Contents, Durable, Store, StoreError};

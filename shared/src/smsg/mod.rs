@@ -8,14 +8,20 @@
 //!   link        what is owed, who is there, timers           handle_* and poll_*, no I/O
 //!   envelope    seq | body | signature                       who said it, to whom, in which order
 //!   session     two counters, rekey, limits                  one key per direction
-//!   handshake   XX and XXpsk0; states that consume themselves
 //!   payload     who each side claims to be, certified        120 bytes
-//!   symmetric, cipher                                        Noise rev 34, section 5
+//!   noise       XX and XXpsk0; states that consume themselves
 //!   frame       "SMSG" | version | kind | length
 //! ```
 
+mod envelope;
+mod frame;
 mod link;
 mod node;
+pub mod noise;
+mod payload;
+mod session;
 
+pub use frame::{FrameError, Kind};
 pub use link::{Event, Link, LinkError, SeqMemory};
 pub use node::{Dial, Expect, LocalNode, Peer};
+pub use payload::PayloadError;

@@ -1,0 +1,139 @@
+//! Wish against report: what a rig should be doing, and what it says that it does.
+//!
+//! The controller never starts a miner. It stores a wish under the next generation; whenever a link
+//! comes up and with every report the two generations are compared:
+//!
+//! | rig's generation | then |
+//! |---|---|
+//! | unknown or lower | SetState with the wish, again after [`RESEND_MS`] without a receipt |
+//! | equal | nothing: whoever waits is told that it is applied |
+//! | higher | nothing is sent: an event says so once, and the next wish is numbered above it |
+//!
+//! A rig that refused a wish is not asked again on the same link. The command's op_id is stored with
+//! the wish, so that however often it is sent it has at most one effect per boot of the rig.
+
+use miner_shared::identity::Fingerprint;
+use miner_shared::limits::HEARTBEAT_MS;
+use miner_shared::wire::{OpId, Outcome};
+
+use super::conn::Outgoing;
+use super::{Env, EventKind, Hub};
+use crate::registry::{RegistryError, Wish};
+
+/// Pause before a wish without a receipt is sent again: the next heartbeat may do it.
+const RESEND_MS: u64 = HEARTBEAT_MS;
+
+impl Hub {
+    /// Stores what a rig should be doing from now on and sends it if the rig can be reached.
+    /// Returns the wish's generation. What is stored reaches the rig sooner or later.
+    pub fn wish(
+        &mut self,
+        env: &mut Env<'_>,
+        key: &Fingerprint,
+        wish: Wish,
+    ) -> Result<u64, RegistryError> {
+        let told = self.rigs.get(key).map_or(0, super::Rig::told);
+        let profile = wish.profile.as_ref().map(ToString::to_string);
+        let generation = env.registry.wish(key, wish, told, env.now.wall)?;
+        let kind = EventKind::DesiredSet {
+            generation,
+            profile,
+        };
+        self.record(env, Some(key), kind);
+        self.supersede_wishes(key, generation);
+        self.reconcile(env, key);
+        Ok(generation)
+    }
+
+    /// A rig has said which generation it has.
+    pub(super) fn on_report(&mut self, env: &mut Env<'_>, key: &Fingerprint) {
+        if let Some(rig) = self.rigs.get_mut(key) {
+            rig.applied = rig.stats.as_ref().map(|(stats, _)| stats.generation);
+        }
+        self.reconcile(env, key);
+    }
+
+    /// Compares wish and report.
+    pub(super) fn reconcile(&mut self, env: &mut Env<'_>, key: &Fingerprint) {
+        let wished = env.registry.desired(key).map_or(0, |row| row.generation);
+        let Some(conn) = self.sessions.get(key).map(|session| session.conn) else {
+            return;
+        };
+        let rig = self.rigs.entry(*key).or_default();
+        match rig.applied {
+            Some(applied) if applied > wished => self.rig_is_ahead(env, key, applied),
+            Some(applied) if applied == wished => {
+                self.answer_wish(key, wished, &Outcome::AlreadyThere);
+            }
+            // Nothing was ever wished of it.
+            _ if wished == 0 => {}
+            _ => {
+                let refused = rig.refused.as_ref().is_some_and(|(g, _)| *g == wished);
+                let on_its_way = rig.sent.is_some_and(|(generation, on, at)| {
+                    (generation, on) == (wished, conn) && env.now.mono.since(at) < RESEND_MS
+                });
+                if !refused && !on_its_way {
+                    rig.sent = Some((wished, conn, env.now.mono));
+                    self.send(env, conn, Outgoing::Desired);
+                }
+            }
+        }
+    }
+
+    /// What became of a SetState. A receipt for an older wish says nothing about the current one.
+    pub(super) fn on_receipt(
+        &mut self,
+        env: &mut Env<'_>,
+        key: &Fingerprint,
+        op_id: &OpId,
+        outcome: Outcome,
+    ) {
+        let Some(row) = env.registry.desired(key).filter(|row| row.op_id == *op_id) else {
+            return;
+        };
+        let generation = row.generation;
+        let rig = self.rigs.entry(*key).or_default();
+        match &outcome {
+            Outcome::Applied => {
+                rig.applied = Some(generation);
+                self.record(env, Some(key), EventKind::Applied { generation });
+            }
+            Outcome::AlreadyThere => rig.applied = Some(generation),
+            Outcome::Behind(newer) => {
+                let newer = *newer;
+                self.rig_is_ahead(env, key, newer);
+            }
+            Outcome::Refused(refusal) => {
+                rig.refused = Some((generation, refusal.clone()));
+                let reason = refusal_text(refusal).to_owned();
+                self.record(env, Some(key), EventKind::Refused { generation, reason });
+            }
+            _ => {}
+        }
+        self.answer_wish(key, generation, &outcome);
+    }
+
+    fn rig_is_ahead(&mut self, env: &mut Env<'_>, key: &Fingerprint, generation: u64) {
+        let rig = self.rigs.entry(*key).or_default();
+        rig.applied = Some(generation);
+        if rig.ahead.replace(generation) != Some(generation) {
+            self.record(env, Some(key), EventKind::Behind { generation });
+        }
+    }
+}
+
+/// A refusal in words.
+pub fn refusal_text(refusal: &miner_shared::wire::Refusal) -> &'static str {
+    use miner_shared::wire::Refusal;
+    match refusal {
+        Refusal::NoSuchMiner(_) => "it has no such miner",
+        Refusal::NoTls => "its agent was built without TLS, which the pool needs",
+        Refusal::NotAWorker => "it is no worker",
+        Refusal::NotAllowed => "another controller holds its desired state",
+        Refusal::NotStored => "it could not write the state to its disk",
+        Refusal::OpIdReused => "it has seen this command's number with other content",
+        Refusal::TooLittleMemory => "it has too little memory for fast mode",
+        Refusal::Unsupported => "it cannot run this backend or algorithm",
+        _ => "it says no",
+    }
+}

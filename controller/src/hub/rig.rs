@@ -1,0 +1,78 @@
+//! What the hub remembers of one peer while the process lives.
+
+use miner_shared::smsg::SeqMemory;
+use miner_shared::time::Millis;
+use miner_shared::wire::{Refusal, RigStats};
+
+use super::score::{Counts, Score};
+use super::{ConnId, RequestId};
+use crate::clock::Now;
+
+/// What is known of a peer besides its row in the registry.
+#[derive(Debug, Default)]
+pub struct Rig {
+    pub(super) memory: Option<SeqMemory>,
+    pub(super) score: Score,
+    pub(super) stats: Option<(RigStats, Now)>,
+    pub(super) last_seen: Option<Now>,
+    pub(super) rtt_ms: Option<u64>,
+    /// Generation that the rig last said it has.
+    pub(super) applied: Option<u64>,
+    /// Generation that the rig refused, and why.
+    pub(super) refused: Option<(u64, Refusal)>,
+    /// Newer generation than ours that was already reported as an event.
+    pub(super) ahead: Option<u64>,
+    /// Wish that is on its way: its generation, on which connection, since when.
+    pub(super) sent: Option<(u64, ConnId, Millis)>,
+    /// Requests that wait or are asked.
+    pub(super) requests: Vec<RequestId>,
+    /// Until when other boots of this key are refused, after a duplicate was seen.
+    pub(super) closed_to_others: Option<Millis>,
+}
+
+impl Rig {
+    /// Statistics that it sent last, and when they came.
+    pub fn stats(&self) -> Option<&(RigStats, Now)> {
+        self.stats.as_ref()
+    }
+
+    /// When a frame of it last came in this process.
+    pub fn last_seen(&self) -> Option<Now> {
+        self.last_seen
+    }
+
+    /// Round trip of the last answered ping, in milliseconds.
+    pub fn rtt_ms(&self) -> Option<u64> {
+        self.rtt_ms
+    }
+
+    /// Reliability, 0 to 100; `None` before the first exchange.
+    pub fn score(&self) -> Option<u8> {
+        self.score.value()
+    }
+
+    /// Of the last exchanges: answered, late, failed.
+    pub fn exchanges(&self) -> (u8, u8, u8) {
+        let Counts {
+            answered,
+            late,
+            failed,
+        } = self.score.counts();
+        (answered, late, failed)
+    }
+
+    /// Generation that it last said it has.
+    pub fn applied(&self) -> Option<u64> {
+        self.applied
+    }
+
+    /// Generation that it refused, and why.
+    pub fn refused(&self) -> Option<&(u64, Refusal)> {
+        self.refused.as_ref()
+    }
+
+    /// Newest generation that it said it was told; 0 if it said nothing.
+    pub fn told(&self) -> u64 {
+        self.applied.max(self.ahead).unwrap_or(0)
+    }
+}

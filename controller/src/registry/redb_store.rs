@@ -1,0 +1,252 @@
+//! The registry in one redb file, `registry.redb` in the data directory, mode 0600 (it holds pool
+//! logins).
+//!
+//! ```text
+//!   meta        "schema"        -> u8
+//!   peers       fingerprint[32] -> row      tombstones, desired: likewise
+//!   profiles    id              -> row
+//! ```
+//!
+//! A file is made under another name and renamed when it is whole, so a power cut leaves either no
+//! registry or a good one; a file that is there and cannot be read is never replaced.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use miner_shared::identity::Fingerprint;
+use redb::{
+    Builder, Database, DatabaseError, Durability, Key, ReadTransaction, ReadableDatabase,
+    ReadableTable, StorageError, TableDefinition, WriteTransaction,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::record::{DesiredRecord, ProfileId, SCHEMA, decode, encode};
+use super::store::{Change, Contents, Durable, Store, StoreError};
+
+/// A store in a file.
+#[derive(Debug)]
+pub struct RedbStore {
+    db: Database,
+    /// Batches since the last one that was synced.
+    unsynced: u32,
+}
+
+impl RedbStore {
+    /// Opens the registry in this data directory, or makes an empty one if there is none.
+    pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        let path = dir.join(FILE);
+        if !path.try_exists().map_err(io_error)? {
+            create(dir, &path)?;
+        }
+        let db = builder()
+            .set_check_integrity_on_open(true)
+            .open(&path)
+            .map_err(|error| open_error(error, &path))?;
+        let store = Self { db, unsynced: 0 };
+        store.check_schema()?;
+        Ok(store)
+    }
+
+    fn check_schema(&self) -> Result<(), StoreError> {
+        let read = self.db.begin_read().map_err(any)?;
+        let meta = read.open_table(META).map_err(any)?;
+        match meta.get("schema").map_err(any)?.map(|row| row.value()) {
+            Some(SCHEMA) => Ok(()),
+            Some(schema) if schema > SCHEMA => Err(StoreError::Newer(schema)),
+            Some(_) | None => Err(StoreError::Damaged("it has no schema".to_owned())),
+        }
+    }
+}
+
+impl Store for RedbStore {
+    fn load(&self) -> Result<Contents, StoreError> {
+        let read = self.db.begin_read().map_err(any)?;
+        Ok(Contents {
+            peers: rows(&read, PEERS, Fingerprint)?,
+            tombstones: rows(&read, TOMBSTONES, Fingerprint)?,
+            desired: rows(&read, DESIRED, Fingerprint)?,
+            profiles: rows(&read, PROFILES, ProfileId::of)?,
+        })
+    }
+
+    fn commit(&mut self, batch: &[Change], durable: Durable) -> Result<(), StoreError> {
+        let mut write = self.db.begin_write().map_err(any)?;
+        let synced = durable == Durable::Now || self.unsynced >= MAX_UNSYNCED;
+        if !synced {
+            write.set_durability(Durability::None).map_err(any)?;
+        }
+        for change in batch {
+            make(&write, change)?;
+        }
+        write.commit().map_err(any)?;
+        self.unsynced = if synced { 0 } else { self.unsynced + 1 };
+        Ok(())
+    }
+}
+
+/// Makes one change within a transaction, which is dropped and so undone if this fails.
+fn make(write: &WriteTransaction, change: &Change) -> Result<(), StoreError> {
+    match change {
+        Change::PutPeer(key, row) => put(write, PEERS, key.0, row),
+        Change::DeletePeer(key) => delete(write, PEERS, key.0),
+        Change::PutTombstone(key, row) => put(write, TOMBSTONES, key.0, row),
+        Change::DeleteTombstone(key) => delete(write, TOMBSTONES, key.0),
+        Change::PutDesired(key, row) => put_desired(write, key.0, row),
+        Change::DeleteDesired(key) => delete(write, DESIRED, key.0),
+        Change::PutProfile(key, row) => put(write, PROFILES, key.as_str(), row),
+        Change::DeleteProfile(key) => delete(write, PROFILES, key.as_str()),
+    }
+}
+
+fn put_desired(
+    write: &WriteTransaction,
+    key: [u8; 32],
+    row: &DesiredRecord,
+) -> Result<(), StoreError> {
+    let stored = {
+        let table = write.open_table(DESIRED).map_err(any)?;
+        match table.get(key).map_err(any)? {
+            Some(bytes) => decode::<DesiredRecord>(bytes.value())?.generation,
+            None => 0,
+        }
+    };
+    if row.generation <= stored {
+        return Err(StoreError::Conflict);
+    }
+    put(write, DESIRED, key, row)
+}
+
+fn put<K: Key + 'static, T: Serialize>(
+    write: &WriteTransaction,
+    table: TableDefinition<'_, K, &'static [u8]>,
+    key: K::SelfType<'_>,
+    row: &T,
+) -> Result<(), StoreError> {
+    let bytes = encode(row)?;
+    let mut table = write.open_table(table).map_err(any)?;
+    table.insert(key, bytes.as_slice()).map_err(any)?;
+    Ok(())
+}
+
+fn delete<K: Key + 'static>(
+    write: &WriteTransaction,
+    table: TableDefinition<'_, K, &'static [u8]>,
+    key: K::SelfType<'_>,
+) -> Result<(), StoreError> {
+    let mut table = write.open_table(table).map_err(any)?;
+    table.remove(key).map_err(any)?;
+    Ok(())
+}
+
+/// All rows of a table, keyed as the registry keys them.
+fn rows<K: Key + 'static, I: Ord, T: DeserializeOwned>(
+    read: &ReadTransaction,
+    table: TableDefinition<'_, K, &'static [u8]>,
+    key: impl for<'a> Fn(K::SelfType<'a>) -> I,
+) -> Result<BTreeMap<I, T>, StoreError> {
+    let table = read.open_table(table).map_err(any)?;
+    let mut out = BTreeMap::new();
+    for row in table.iter().map_err(any)? {
+        let (id, bytes) = row.map_err(any)?;
+        out.insert(key(id.value()), decode(bytes.value())?);
+    }
+    Ok(out)
+}
+
+/// Makes an empty registry, whole before it has its name.
+fn create(dir: &Path, path: &Path) -> Result<(), StoreError> {
+    let unfinished = dir.join(UNFINISHED);
+    match fs::remove_file(&unfinished) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_error(error)),
+        Ok(()) | Err(_) => {}
+    }
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&unfinished)
+        .map_err(io_error)?;
+    let db = builder()
+        .create(&unfinished)
+        .map_err(|error| open_error(error, &unfinished))?;
+    let write = db.begin_write().map_err(any)?;
+    {
+        let mut meta = write.open_table(META).map_err(any)?;
+        meta.insert("schema", SCHEMA).map_err(any)?;
+        for table in [PEERS, TOMBSTONES, DESIRED] {
+            write.open_table(table).map_err(any)?;
+        }
+        write.open_table(PROFILES).map_err(any)?;
+    }
+    write.commit().map_err(any)?;
+    drop(db);
+    fs::rename(&unfinished, path).map_err(io_error)?;
+    File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .map_err(io_error)
+}
+
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE);
+    builder
+}
+
+fn open_error(error: DatabaseError, path: &Path) -> StoreError {
+    match error {
+        DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
+            StoreError::InUse(PathBuf::from(path))
+        }
+        DatabaseError::Storage(error) => storage(error),
+        other => StoreError::Damaged(other.to_string()),
+    }
+}
+
+/// redb has an error type per call; they all say the same few things.
+fn any(error: impl Into<redb::Error>) -> StoreError {
+    match error.into() {
+        redb::Error::Io(error) => io_error(error),
+        redb::Error::Corrupted(what) => StoreError::Damaged(what),
+        error @ (redb::Error::TableDoesNotExist(_)
+        | redb::Error::TableTypeMismatch { .. }
+        | redb::Error::TypeDefinitionChanged { .. }) => StoreError::Damaged(error.to_string()),
+        error => StoreError::Io(error.to_string()),
+    }
+}
+
+fn storage(error: StorageError) -> StoreError {
+    match error {
+        // redb says "invalid data" of a file that is no database.
+        StorageError::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
+            StoreError::Damaged(error.to_string())
+        }
+        StorageError::Io(error) => io_error(error),
+        other => StoreError::Damaged(other.to_string()),
+    }
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it is the argument of map_err"
+)]
+fn io_error(error: io::Error) -> StoreError {
+    StoreError::Io(error.to_string())
+}
+
+type Rows = TableDefinition<'static, [u8; 32], &'static [u8]>;
+const META: TableDefinition<'static, &str, u8> = TableDefinition::new("meta");
+const PEERS: Rows = TableDefinition::new("peers");
+const TOMBSTONES: Rows = TableDefinition::new("tombstones");
+const DESIRED: Rows = TableDefinition::new("desired");
+const PROFILES: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("profiles");
+
+const FILE: &str = "registry.redb";
+const UNFINISHED: &str = "registry.redb.new";
+/// Memory that redb may use for pages; rows are kept by the registry itself.
+const CACHE: usize = 4 << 20;
+/// Batches that may wait for a sync: redb cannot reuse pages before one.
+const MAX_UNSYNCED: u32 = 256;

@@ -1,0 +1,46 @@
+//! Which peer a text means.
+//!
+//! A full node ID or fingerprint means that peer and nothing else. Otherwise all peers of that name
+//! and all whose ID begins with the text are candidates, and there must be exactly one: a prefix or
+//! a name that a hostile rig gave itself can make a command fail, never go to the wrong rig.
+
+use miner_shared::identity::{Fingerprint, NodeId};
+
+use super::rules::{Registry, RegistryError};
+
+impl Registry {
+    /// The peer that this text means: node ID, fingerprint, unique ID prefix, or unique name.
+    pub fn resolve(&self, text: &str) -> Result<Fingerprint, RegistryError> {
+        let text = text.trim();
+        if let Ok(id) = text.parse::<NodeId>()
+            && let Some((key, _)) = self.by_id(id)
+        {
+            return Ok(key);
+        }
+        if let Ok(key) = text.parse::<Fingerprint>() {
+            return self
+                .peer(&key)
+                .map(|_| key)
+                .ok_or(RegistryError::NoSuchPeer);
+        }
+        let prefix = text.to_ascii_lowercase();
+        let is_meant = |id: NodeId, name: &str| {
+            name == text || (!prefix.is_empty() && id.to_string().starts_with(&prefix))
+        };
+        let matches: Vec<_> = self
+            .peers()
+            .map(|(key, peer)| (*key, key.node_id(), &peer.name))
+            .filter(|(_, id, name)| is_meant(*id, name.as_str()))
+            .collect();
+        match matches.as_slice() {
+            [] => Err(RegistryError::NoSuchPeer),
+            [(key, ..)] => Ok(*key),
+            [..] => Err(RegistryError::Ambiguous(
+                matches
+                    .into_iter()
+                    .map(|(_, id, name)| (id, name.clone()))
+                    .collect(),
+            )),
+        }
+    }
+}

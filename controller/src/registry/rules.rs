@@ -1,0 +1,285 @@
+//! The rules of the registry, written once over any store: who may be added, what removal means,
+//! how a wish gets its number, when a profile may go.
+
+use std::collections::BTreeMap;
+
+use miner_shared::identity::{Fingerprint, NodeId};
+use miner_shared::text::{Address, Name};
+use miner_shared::wire::{OpId, Profile, State};
+
+use super::record::{DesiredRecord, PeerRecord, ProfileId, ProfileRecord, Told, Tombstone};
+use super::store::{Change, Contents, Durable, Store, StoreError};
+use crate::clock::EpochMs;
+
+/// The registry: all rows in memory, every change in the store first.
+#[derive(Debug)]
+pub struct Registry {
+    store: Box<dyn Store>,
+    pub(super) rows: Contents,
+    /// Peers by node ID, which is unique among them.
+    pub(super) ids: BTreeMap<NodeId, Fingerprint>,
+}
+
+impl Registry {
+    /// Reads all rows of the store.
+    pub fn open(store: Box<dyn Store>) -> Result<Self, StoreError> {
+        let rows = store.load()?;
+        let ids = rows.peers.keys().map(|key| (key.node_id(), *key)).collect();
+        Ok(Self { store, rows, ids })
+    }
+
+    /// All registered peers, by fingerprint.
+    pub fn peers(&self) -> impl ExactSizeIterator<Item = (&Fingerprint, &PeerRecord)> {
+        self.rows.peers.iter()
+    }
+
+    /// The peer with this key.
+    pub fn peer(&self, key: &Fingerprint) -> Option<&PeerRecord> {
+        self.rows.peers.get(key)
+    }
+
+    /// The peer with this node ID.
+    pub fn by_id(&self, id: NodeId) -> Option<(Fingerprint, &PeerRecord)> {
+        let key = self.ids.get(&id)?;
+        Some((*key, self.rows.peers.get(key)?))
+    }
+
+    /// The tombstone of this key, if its peer was removed.
+    pub fn tombstone(&self, key: &Fingerprint) -> Option<&Tombstone> {
+        self.rows.tombstones.get(key)
+    }
+
+    /// Registers a peer. The owner names the key explicitly, so a tombstone of it is taken away.
+    pub fn add(&mut self, key: Fingerprint, peer: PeerRecord) -> Result<(), RegistryError> {
+        match self.ids.get(&key.node_id()) {
+            Some(other) if *other == key => return Err(RegistryError::PeerExists(key)),
+            Some(other) => return Err(RegistryError::IdTaken(*other)),
+            None => {}
+        }
+        self.commit(
+            vec![Change::DeleteTombstone(key), Change::PutPeer(key, peer)],
+            Durable::Now,
+        )?;
+        self.ids.insert(key.node_id(), key);
+        Ok(())
+    }
+
+    /// Removes a peer and writes its tombstone, together. What it should be doing stays stored, so
+    /// that its generation goes on rising if it is ever added again.
+    pub fn remove(&mut self, key: &Fingerprint, now: EpochMs) -> Result<(), RegistryError> {
+        let peer = self.rows.peers.get(key).ok_or(RegistryError::NoSuchPeer)?;
+        let tombstone = Tombstone {
+            name: peer.name.clone(),
+            removed_at_ms: now.0,
+        };
+        self.commit(
+            vec![
+                Change::DeletePeer(*key),
+                Change::PutTombstone(*key, tombstone),
+            ],
+            Durable::Now,
+        )?;
+        self.ids.remove(&key.node_id());
+        Ok(())
+    }
+
+    /// Forgets a removed peer altogether: its key becomes a stranger's.
+    pub fn forget(&mut self, key: &Fingerprint) -> Result<(), RegistryError> {
+        if !self.rows.tombstones.contains_key(key) {
+            return Err(RegistryError::NoSuchPeer);
+        }
+        let batch = vec![Change::DeleteTombstone(*key), Change::DeleteDesired(*key)];
+        Ok(self.commit(batch, Durable::Now)?)
+    }
+
+    /// Gives a peer another address, and another name if one is given.
+    pub fn readdress(
+        &mut self,
+        key: &Fingerprint,
+        address: Address,
+        name: Option<Name>,
+    ) -> Result<(), RegistryError> {
+        let mut peer = self
+            .rows
+            .peers
+            .get(key)
+            .cloned()
+            .ok_or(RegistryError::NoSuchPeer)?;
+        peer.address = Some(address);
+        peer.name = name.unwrap_or(peer.name);
+        Ok(self.commit(vec![Change::PutPeer(*key, peer)], Durable::Now)?)
+    }
+
+    /// Notes what a peer told of itself when its link came up, and that it was seen. The name that
+    /// it gives itself replaces its node ID where the owner gave it none.
+    pub fn note_link(
+        &mut self,
+        key: &Fingerprint,
+        told: Told,
+        own_name: &Name,
+        now: EpochMs,
+    ) -> Result<(), StoreError> {
+        self.note(key, |peer| {
+            if peer.name.as_str() == key.node_id().to_string() {
+                peer.name = own_name.clone();
+            }
+            peer.told = Some(told);
+            peer.last_seen_ms = Some(now.0);
+        })
+    }
+
+    /// Notes when a peer was last seen.
+    pub fn note_seen(&mut self, key: &Fingerprint, at: EpochMs) -> Result<(), StoreError> {
+        self.note(key, |peer| peer.last_seen_ms = Some(at.0))
+    }
+
+    fn note(
+        &mut self,
+        key: &Fingerprint,
+        change: impl FnOnce(&mut PeerRecord),
+    ) -> Result<(), StoreError> {
+        let Some(mut peer) = self.rows.peers.get(key).cloned() else {
+            return Ok(());
+        };
+        change(&mut peer);
+        self.commit(vec![Change::PutPeer(*key, peer)], Durable::Soon)
+    }
+
+    /// What this rig should be doing; `None` if it was never told.
+    pub fn desired(&self, key: &Fingerprint) -> Option<&DesiredRecord> {
+        self.rows.desired.get(key)
+    }
+
+    /// Stores a wish for a rig under the next number: above the last one stored, and above `told`,
+    /// what the rig says it was told (a restored backup may be behind it). Returns the number.
+    pub fn wish(
+        &mut self,
+        key: &Fingerprint,
+        wish: Wish,
+        told: u64,
+        now: EpochMs,
+    ) -> Result<u64, RegistryError> {
+        if !self.rows.peers.contains_key(key) {
+            return Err(RegistryError::NoSuchPeer);
+        }
+        let stored = self.desired(key).map_or(0, |row| row.generation);
+        let row = DesiredRecord {
+            generation: stored.max(told).saturating_add(1),
+            op_id: wish.op_id,
+            profile: wish.profile,
+            state: wish.state,
+            set_at_ms: now.0,
+        };
+        let generation = row.generation;
+        self.commit(vec![Change::PutDesired(*key, row)], Durable::Now)?;
+        Ok(generation)
+    }
+
+    /// All profiles, by id.
+    pub fn profiles(&self) -> impl ExactSizeIterator<Item = (&ProfileId, &ProfileRecord)> {
+        self.rows.profiles.iter()
+    }
+
+    /// The profile of this id.
+    pub fn profile(&self, id: &ProfileId) -> Option<&ProfileRecord> {
+        self.rows.profiles.get(id)
+    }
+
+    /// Stores a new profile under the id that its name leads to.
+    pub fn create_profile(
+        &mut self,
+        profile: Profile,
+        now: EpochMs,
+    ) -> Result<ProfileId, RegistryError> {
+        let id = ProfileId::of(profile.name.as_str());
+        if profile.pools.is_empty() {
+            return Err(RegistryError::NoPool);
+        }
+        if self.rows.profiles.contains_key(&id) {
+            return Err(RegistryError::ProfileExists(id));
+        }
+        let row = ProfileRecord {
+            profile,
+            created_at_ms: now.0,
+        };
+        self.commit(vec![Change::PutProfile(id.clone(), row)], Durable::Now)?;
+        Ok(id)
+    }
+
+    /// Deletes a profile that no registered rig is told to mine with.
+    pub fn delete_profile(&mut self, id: &ProfileId) -> Result<(), RegistryError> {
+        if !self.rows.profiles.contains_key(id) {
+            return Err(RegistryError::NoSuchProfile);
+        }
+        let users = self.users_of(id);
+        if !users.is_empty() {
+            return Err(RegistryError::ProfileInUse(users));
+        }
+        Ok(self.commit(vec![Change::DeleteProfile(id.clone())], Durable::Now)?)
+    }
+
+    /// Names of the registered rigs that are told to mine with this profile.
+    pub fn users_of(&self, id: &ProfileId) -> Vec<Name> {
+        let uses = |key| {
+            self.desired(key)
+                .is_some_and(|row| row.profile.as_ref() == Some(id))
+        };
+        self.peers()
+            .filter(|(key, _)| uses(key))
+            .map(|(_, peer)| peer.name.clone())
+            .collect()
+    }
+
+    /// The store first: what it did not take has not happened.
+    fn commit(&mut self, batch: Vec<Change>, durable: Durable) -> Result<(), StoreError> {
+        self.store.commit(&batch, durable)?;
+        batch.iter().for_each(|change| self.rows.apply(change));
+        Ok(())
+    }
+}
+
+/// What a rig should be doing from now on.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    /// 16 random bytes that name the command which carries it.
+    pub op_id: OpId,
+    /// The profile's id, if it is to mine.
+    pub profile: Option<ProfileId>,
+    /// What the rig is told.
+    pub state: State,
+}
+
+/// Why the registry refused something.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegistryError {
+    /// This key is registered already.
+    #[error("this key is registered already")]
+    PeerExists(Fingerprint),
+    /// Another key with the same node ID is registered. By chance this does not happen.
+    #[error(
+        "another key with the same node ID is registered: one of the two was made to look alike"
+    )]
+    IdTaken(Fingerprint),
+    /// No such peer.
+    #[error("no such peer")]
+    NoSuchPeer,
+    /// A text names more than one peer; these.
+    #[error("it names more than one peer")]
+    Ambiguous(Vec<(NodeId, Name)>),
+    /// A profile without a pool.
+    #[error("a profile needs at least one pool")]
+    NoPool,
+    /// A profile with this id exists.
+    #[error("a profile {0} exists")]
+    ProfileExists(ProfileId),
+    /// These rigs are told to mine with it.
+    #[error("rigs are told to mine with it")]
+    ProfileInUse(Vec<Name>),
+    /// No such profile.
+    #[error("no such profile")]
+    NoSuchProfile,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

@@ -1,0 +1,113 @@
+//! What a place must do to hold the registry: give back all rows, and take batches of changes, each
+//! batch whole or not at all.
+//!
+//! The one rule that every store enforces by itself is the one that must hold even if two
+//! controllers ever share a store: a rig's generation only rises ([`StoreError::Conflict`]).
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use miner_shared::identity::Fingerprint;
+
+use super::record::{DesiredRecord, PeerRecord, ProfileId, ProfileRecord, SCHEMA, Tombstone};
+
+/// Where the registry's rows live.
+pub trait Store: Send + fmt::Debug {
+    /// All rows.
+    fn load(&self) -> Result<Contents, StoreError>;
+
+    /// Makes all changes of the batch, or none of them.
+    fn commit(&mut self, batch: &[Change], durable: Durable) -> Result<(), StoreError>;
+}
+
+/// When a batch survives a power cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durable {
+    /// Before `commit` returns. For everything that someone is told has happened.
+    Now,
+    /// With one of the next batches. For what may be lost, such as when a peer was last seen.
+    Soon,
+}
+
+/// One change of one row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a batch holds one or two, for one call"
+)]
+pub enum Change {
+    /// Writes a peer's row.
+    PutPeer(Fingerprint, PeerRecord),
+    /// Deletes a peer's row.
+    DeletePeer(Fingerprint),
+    /// Writes a tombstone.
+    PutTombstone(Fingerprint, Tombstone),
+    /// Deletes a tombstone.
+    DeleteTombstone(Fingerprint),
+    /// Writes a rig's wish, whose generation must be above the stored one.
+    PutDesired(Fingerprint, DesiredRecord),
+    /// Deletes a rig's wish.
+    DeleteDesired(Fingerprint),
+    /// Writes a profile.
+    PutProfile(ProfileId, ProfileRecord),
+    /// Deletes a profile.
+    DeleteProfile(ProfileId),
+}
+
+/// All rows of a registry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// Registered peers.
+    pub peers: BTreeMap<Fingerprint, PeerRecord>,
+    /// Removed peers.
+    pub tombstones: BTreeMap<Fingerprint, Tombstone>,
+    /// What rigs should be doing.
+    pub desired: BTreeMap<Fingerprint, DesiredRecord>,
+    /// Profiles.
+    pub profiles: BTreeMap<ProfileId, ProfileRecord>,
+}
+
+impl Contents {
+    /// Makes one change.
+    pub fn apply(&mut self, change: &Change) {
+        match change {
+            Change::PutPeer(key, row) => drop(self.peers.insert(*key, row.clone())),
+            Change::DeletePeer(key) => drop(self.peers.remove(key)),
+            Change::PutTombstone(key, row) => drop(self.tombstones.insert(*key, row.clone())),
+            Change::DeleteTombstone(key) => drop(self.tombstones.remove(key)),
+            Change::PutDesired(key, row) => drop(self.desired.insert(*key, row.clone())),
+            Change::DeleteDesired(key) => drop(self.desired.remove(key)),
+            Change::PutProfile(key, row) => drop(self.profiles.insert(key.clone(), row.clone())),
+            Change::DeleteProfile(key) => drop(self.profiles.remove(key)),
+        }
+    }
+}
+
+/// Why a store cannot be opened, read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Another process holds the file.
+    #[error("{} is in use by another miner-ctrl: stop that one, or talk to it", .0.display())]
+    InUse(PathBuf),
+    /// The file, or a row of it, is not what this program wrote.
+    #[error(
+        "the registry is damaged ({0}): restore it from a backup, or move the file away to begin with an empty one"
+    )]
+    Damaged(String),
+    /// Written by a later version of this program.
+    #[error(
+        "the registry was written by a newer miner-ctrl (schema {0}, this one reads up to {SCHEMA}): run that version"
+    )]
+    Newer(u8),
+    /// A rig's generation would not rise.
+    #[error("someone else has changed what this rig should be doing: look again, then repeat")]
+    Conflict,
+    /// A row does not fit; the bounded types make this impossible.
+    #[error("a row of the registry is too long")]
+    RowTooLong,
+    /// The disk did not do it.
+    #[error("the registry cannot be read or written: {0}")]
+    Io(String),
+}

@@ -1,0 +1,113 @@
+//! The handshake payload P: who a side claims to be, certified by its Ed25519 key.
+//!
+//! ```text
+//!  0   1  lowest version        8  16  boot id
+//!  1   1  highest version      24  32  Ed25519 public key
+//!  2   1  role                 56  64  cert = Ed25519("SMSG/1 link-key\0" | role | X25519 key)
+//!  3   1  zero                120
+//!  4   4  capabilities, u32 LE
+//! ```
+//! Noise proves the X25519 key; the cert ties it and the role to the Ed25519 key; both keys together
+//! are the fingerprint. The peer then takes its part only if its role contains it.
+
+use core::fmt;
+
+use super::node::LINK_KEY;
+use super::noise::PAYLOAD;
+use super::{LocalNode, Peer};
+use crate::crypto::ed25519_verify;
+use crate::identity::{PublicKeys, Role};
+use crate::wire::{MAX_VERSION, MIN_VERSION};
+
+/// Our own payload.
+pub(super) fn encode(me: &LocalNode) -> [u8; PAYLOAD] {
+    let mut out = [0; PAYLOAD];
+    let head = [MIN_VERSION, MAX_VERSION, me.role().to_byte(), 0, 0, 0, 0, 0];
+    let bytes = head
+        .iter()
+        .chain(me.boot_id())
+        .chain(&me.keys().public().ed25519)
+        .chain(me.cert());
+    out.iter_mut().zip(bytes).for_each(|(o, b)| *o = *b);
+    out
+}
+
+/// The peer that `payload` and its proven X25519 key make.
+pub(super) fn decode(payload: &[u8; PAYLOAD], x25519: &[u8; 32]) -> Result<Peer, PayloadError> {
+    let mut rest = &payload[..];
+    let [min, max, role_byte, zero] = take(&mut rest);
+    let capabilities = u32::from_le_bytes(take(&mut rest));
+    let boot_id = take(&mut rest);
+    let ed25519 = take(&mut rest);
+    let cert = take(&mut rest);
+
+    if zero != 0 {
+        return Err(PayloadError::ReservedNotZero);
+    }
+    let role = Role::from_byte(role_byte).ok_or(PayloadError::NotARole(role_byte))?;
+    let version = agree((MIN_VERSION, MAX_VERSION), (min, max))
+        .ok_or(PayloadError::NoCommonVersion { min, max })?;
+    if !ed25519_verify(&ed25519, &[LINK_KEY, &[role_byte], x25519], &cert) {
+        return Err(PayloadError::BadCert);
+    }
+    let keys = PublicKeys {
+        x25519: *x25519,
+        ed25519,
+    };
+    Ok(Peer {
+        fingerprint: keys.fingerprint(),
+        keys,
+        role,
+        boot_id,
+        capabilities,
+        version,
+    })
+}
+
+/// The lower of the two highest versions, if neither side's lowest is above it.
+fn agree(ours: (u8, u8), theirs: (u8, u8)) -> Option<u8> {
+    let version = ours.1.min(theirs.1);
+    (version >= ours.0 && version >= theirs.0).then_some(version)
+}
+
+/// The next `N` bytes; the lengths above add up to `PAYLOAD`, so they are always there.
+fn take<const N: usize>(bytes: &mut &[u8]) -> [u8; N] {
+    let Some((head, rest)) = bytes.split_first_chunk() else {
+        debug_assert!(false, "the fields add up to PAYLOAD");
+        return [0; N];
+    };
+    *bytes = rest;
+    *head
+}
+
+/// Why a payload was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PayloadError {
+    /// The certificate is not the Ed25519 key's word for this role and X25519 key.
+    BadCert,
+    /// The peer speaks other versions only: from `min` to `max`.
+    NoCommonVersion {
+        /// The peer's lowest.
+        min: u8,
+        /// The peer's highest.
+        max: u8,
+    },
+    /// No role has this byte.
+    NotARole(u8),
+    /// The byte that must be zero is not.
+    ReservedNotZero,
+}
+
+impl fmt::Display for PayloadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BadCert => f.write_str("the certificate is wrong"),
+            Self::NoCommonVersion { min, max } => {
+                write!(f, "the peer speaks versions {min} to {max} only")
+            }
+            Self::NotARole(byte) => write!(f, "no role has the byte {byte}"),
+            Self::ReservedNotZero => f.write_str("a reserved byte is not zero"),
+        }
+    }
+}
