@@ -1,8 +1,28 @@
-//! Map.
+//! The controller of a farm: registry, links to rigs, REST, page and command line.
+//!
+//! ```text
+//!   miner-ctrl ─▶ cli ─┬─ a controller runs here ── HTTP, loopback ─▶ api ─┐
+//!                      ├─ none runs ── the same requests, in process ─▶ api ─┼─▶ farm ─▶ hub, registry
+//!                      └─ up, node serve ─▶ up ─ serves ─▶ api, page ────────┘     └─▶ net ══ SMSG ══▶ rigs
+//! ```
+//!
+//! | module | what |
+//! |---|---|
+//! | [`cli`] | verbs, tables, exit codes; a client of the API in either case |
+//! | [`up`] | everything that a serving controller runs |
+//! | [`api`], [`page`] | HTTP: JSON for programs, one page for people |
+//! | [`farm`] | the service that they all use: rigs, wishes, statistics |
+//! | [`hub`], [`registry`] | live links without sockets; durable facts behind a store |
+//! | [`error`], [`clock`], [`units`] | what all of them share |
+//!
+//! Read on in [`farm`].
 
+pub mod api;
 pub mod clock;
 pub mod error;
 pub mod farm;
 pub mod hub;
 mod net;
+pub mod page;
 pub mod registry;
+pub mod units;

@@ -145,7 +145,8 @@ fn integration_tests() -> Result<Vec<String>, Failure> {
     let mut names = Vec::new();
     for entry in fs::read_dir(&dir).context(dir.display())? {
         let path = entry.context(dir.display())?.path();
-        let is_test = path.extension().is_some_and(|extension| extension == "rs");
+        let is_test = path.extension().is_some_and(|extension| extension == "rs")
+            || path.join("main.rs").exists();
         let stem = path
             .file_stem()
             .map(|stem| stem.to_string_lossy().into_owned());

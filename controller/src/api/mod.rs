@@ -1,0 +1,108 @@
+//! REST: the farm over HTTP, for scripts, for the page and for our own command line.
+//!
+//! Every route is under `/api/v1/mining`; `{id}` and `{peerId}` take a node ID, a unique prefix of
+//! one, or a name. Handlers are thin: request to checked values, one call of [`Farm`], view to JSON.
+//!
+//! | method and path | body | answer |
+//! |---|---|---|
+//! | `GET /node/info` | | [`NodeInfoView`](crate::farm::NodeInfoView) |
+//! | `POST /node/init` | `{name, role?}` | 409: a node that answers has an identity |
+//! | `GET /peers`, `GET /peers/{id}` | | [`PeerView`](crate::farm::PeerView), a list of them |
+//! | `POST /peers` | `{address?, name?, pairingCode?, fingerprint?, tofu?}` | 201, or 409 with the fingerprint found |
+//! | `DELETE /peers/{id}` | | `{status, id}` |
+//! | `POST /peers/{id}/ping` | | `{rtt_ms, pingMs}` |
+//! | `GET /remote/stats` | | `{peerId: `[`StatsView`](crate::farm::StatsView)`}` |
+//! | `GET /remote/{peerId}/stats` | | [`StatsView`](crate::farm::StatsView) |
+//! | `POST /remote/{peerId}/start` | `{profileId}` | [`AppliedView`](crate::farm::AppliedView) |
+//! | `POST /remote/{peerId}/stop` | `{minerName?}` | [`AppliedView`](crate::farm::AppliedView) |
+//! | `GET /remote/{peerId}/logs/{miner}?lines=100` | | [`LogsView`](crate::farm::LogsView) |
+//! | `GET, POST /profiles`, `GET, DELETE /profiles/{id}` | `{name, pools, threads?, mode?}` | [`ProfileView`](crate::farm::ProfileView) |
+//! | `GET /health`, `GET /ready` | | `{status}`, also without the base |
+//!
+//! Anything else, and any failure, is a [`Problem`]. Who may ask is [`Guard`]'s matter.
+
+mod extract;
+mod guard;
+mod node;
+mod peers;
+mod problem;
+mod profiles;
+mod remote;
+mod server;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{Method, StatusCode, Uri};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{get, post};
+
+pub use self::extract::MAX_BODY;
+pub use self::guard::Guard;
+pub use self::problem::Problem;
+pub use self::profiles::{PoolBody, ProfileBody};
+pub use self::server::{HEADER_TIMEOUT, MAX_CONNECTIONS, MAX_HEADER_BYTES, MAX_HEADERS, serve};
+use crate::farm::Farm;
+use crate::page;
+
+/// Where every route of the API begins.
+pub const BASE: &str = "/api/v1/mining";
+
+/// What the handlers share.
+#[derive(Clone, Debug)]
+pub struct Api {
+    /// The farm that they show and change.
+    pub farm: Arc<Farm>,
+    /// Who may ask.
+    pub guard: Guard,
+}
+
+/// All routes, guarded: the API under [`BASE`] and the page at `/`.
+pub fn router(api: Api) -> Router {
+    let routes = Router::new()
+        .route("/node/info", get(node::info))
+        .route("/node/init", post(node::init))
+        .route("/peers", get(peers::list).post(peers::add))
+        .route("/peers/{id}", get(peers::show).delete(peers::remove))
+        .route("/peers/{id}/ping", post(peers::ping))
+        .route("/remote/stats", get(remote::all_stats))
+        .route("/remote/{peerId}/stats", get(remote::stats))
+        .route("/remote/{peerId}/start", post(remote::start))
+        .route("/remote/{peerId}/stop", post(remote::stop))
+        .route("/remote/{peerId}/logs/{miner}", get(remote::logs))
+        .route("/profiles", get(profiles::list).post(profiles::create))
+        .route(
+            "/profiles/{id}",
+            get(profiles::show).delete(profiles::delete),
+        )
+        .route("/health", get(node::health))
+        .route("/ready", get(node::ready));
+    let guard = api.guard;
+    Router::new()
+        .nest(BASE, routes)
+        .merge(page::routes())
+        .route("/health", get(node::health))
+        .route("/ready", get(node::ready))
+        .fallback(no_such_route)
+        .method_not_allowed_fallback(no_such_method)
+        .with_state(api)
+        .layer(from_fn_with_state(guard, guard::check))
+        .layer(from_fn(guard::harden))
+}
+
+async fn no_such_route(uri: Uri) -> Problem {
+    let message = format!("nothing is at {}", uri.path());
+    Problem::new(StatusCode::NOT_FOUND, "NOT_FOUND", message)
+        .hint(format!("the API is under {BASE}, the page at /"))
+}
+
+async fn no_such_method(method: Method, uri: Uri) -> Problem {
+    let message = format!("{} does not take {method}", uri.path());
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "METHOD_NOT_ALLOWED",
+        message,
+    )
+}

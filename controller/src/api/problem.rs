@@ -1,0 +1,106 @@
+//! The one shape of every REST error: `{code, message, field?, hint?, retryable, fingerprint?}`.
+//!
+//! The farm's own errors keep their code and status ([`crate::error`]); the codes below are those of
+//! the HTTP side. The command line reads the same type back, so both ends agree by construction.
+
+use std::borrow::Cow;
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+
+use crate::error::FarmError;
+
+/// Why a request was not done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// HTTP status; in the status line, not in the body.
+    #[serde(skip)]
+    pub status: StatusCode,
+    /// Kind of failure; stable, scripts match on it.
+    pub code: Cow<'static, str>,
+    /// What happened, in one sentence without a full stop.
+    pub message: String,
+    /// The input field that was wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<Cow<'static, str>>,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// Whether the same request may succeed later without a change.
+    pub retryable: bool,
+    /// The fingerprint that was found, where the problem is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
+}
+
+impl Problem {
+    /// A problem of the HTTP side; none of them goes away by itself.
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code: Cow::Borrowed(code),
+            message: message.into(),
+            field: None,
+            hint: None,
+            retryable: false,
+            fingerprint: None,
+        }
+    }
+
+    /// An input field that does not keep its rule: 400.
+    pub fn invalid(field: &'static str, why: impl std::fmt::Display) -> Self {
+        let message = format!("`{field}` cannot be used: {why}");
+        Self {
+            field: Some(Cow::Borrowed(field)),
+            ..Self::new(StatusCode::BAD_REQUEST, "INVALID_INPUT", message)
+        }
+    }
+
+    /// The same, with advice.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl From<FarmError> for Problem {
+    fn from(error: FarmError) -> Self {
+        Self {
+            status: StatusCode::from_u16(error.code.http_status())
+                .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            code: Cow::Borrowed(error.code.as_str()),
+            message: error.message,
+            field: error.field.map(Cow::Borrowed),
+            hint: error.hint,
+            retryable: error.retryable,
+            fingerprint: error.fingerprint.map(|f| f.to_string()),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        (self.status, Json(self)).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_is_read_back_as_it_was_written() {
+        let problem = Problem::invalid("lines", "not a number").hint("--lines 100");
+        let text = serde_json::to_string(&problem).expect("serialises");
+        assert_eq!(
+            text,
+            r#"{"code":"INVALID_INPUT","message":"`lines` cannot be used: not a number","field":"lines","hint":"--lines 100","retryable":false}"#
+        );
+        let mut back: Problem = serde_json::from_str(&text).expect("reads back");
+        back.status = StatusCode::BAD_REQUEST;
+        assert_eq!(back, problem);
+    }
+}

@@ -1,0 +1,145 @@
+//! Profiles: named ways to mine.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use miner_shared::limits::{MAX_POOLS, MAX_THREADS};
+use miner_shared::text::{Address, Name, PoolPass, PoolUser};
+use miner_shared::wire::{Algo, Backend, Mode, Pool, Profile, Threads};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::extract::{JsonBody, Segments, required};
+use super::{Api, Problem};
+use crate::farm::ProfileView;
+
+pub(super) async fn list(State(api): State<Api>) -> Result<Json<Vec<ProfileView>>, Problem> {
+    Ok(Json(api.farm.profiles()?))
+}
+
+pub(super) async fn show(
+    State(api): State<Api>,
+    Segments(segments): Segments,
+) -> Result<Json<ProfileView>, Problem> {
+    Ok(Json(api.farm.profile(first(&segments))?))
+}
+
+pub(super) async fn create(
+    State(api): State<Api>,
+    JsonBody(body): JsonBody<ProfileBody>,
+) -> Result<(StatusCode, Json<ProfileView>), Problem> {
+    let created = api.farm.create_profile(body.check()?)?;
+    Ok((StatusCode::CREATED, Json(created)))
+}
+
+pub(super) async fn delete(
+    State(api): State<Api>,
+    Segments(segments): Segments,
+) -> Result<Json<Value>, Problem> {
+    let profile = api.farm.profile(first(&segments))?;
+    api.farm.delete_profile(&profile.id)?;
+    Ok(Json(json!({ "status": "deleted", "id": profile.id })))
+}
+
+fn first(segments: &[String]) -> &str {
+    segments.first().map_or("", String::as_str)
+}
+
+/// What `POST /profiles` takes.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProfileBody {
+    /// Name; the profile's id follows from it.
+    pub name: Option<String>,
+    /// `auto` (default), `fast` or `light`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+    /// Hash threads, from 1 to 256; without it, as many as suit the rig.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threads: Option<u16>,
+    /// One to three pools, first choice first.
+    #[serde(default)]
+    pub pools: Vec<PoolBody>,
+}
+
+/// One pool of a [`ProfileBody`].
+#[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PoolBody {
+    /// `host:port`.
+    pub url: Option<String>,
+    /// Login: the wallet, with what the pool lets one append.
+    pub user: Option<String>,
+    /// Password; never given back by any route.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pass: Option<String>,
+    /// Whether to speak TLS with the pool.
+    #[serde(default)]
+    pub tls: bool,
+}
+
+impl std::fmt::Debug for PoolBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PoolBody")
+            .field("url", &self.url)
+            .field("tls", &self.tls)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ProfileBody {
+    /// The profile, if every field keeps its rule.
+    pub fn check(&self) -> Result<Profile, Problem> {
+        let mut pools = heapless::Vec::new();
+        for pool in &self.pools {
+            pools.push(pool.check()?).map_err(|_| {
+                Problem::invalid("pools", format!("a profile has at most {MAX_POOLS}"))
+            })?;
+        }
+        if pools.is_empty() {
+            return Err(Problem::invalid("pools", "a profile needs at least one"));
+        }
+        Ok(Profile {
+            name: required::<Name>("name", self.name.as_deref())?,
+            backend: Backend::Cpu,
+            algo: Algo::Rx0,
+            mode: mode(self.mode.as_deref())?,
+            threads: threads(self.threads)?,
+            pools,
+        })
+    }
+}
+
+impl PoolBody {
+    fn check(&self) -> Result<Pool, Problem> {
+        let address = required::<Address>("pools.url", self.url.as_deref())?;
+        let user = self.user.as_deref().unwrap_or("");
+        let pass = self.pass.as_deref().unwrap_or("");
+        Ok(Pool {
+            address,
+            tls: self.tls,
+            user: PoolUser::parse(user).map_err(|why| Problem::invalid("pools.user", why))?,
+            pass: PoolPass::parse(pass).map_err(|why| Problem::invalid("pools.pass", why))?,
+        })
+    }
+}
+
+fn mode(text: Option<&str>) -> Result<Mode, Problem> {
+    match text {
+        None | Some("auto") => Ok(Mode::Auto),
+        Some("fast") => Ok(Mode::Fast),
+        Some("light") => Ok(Mode::Light),
+        Some(_) => Err(Problem::invalid("mode", "it must be auto, fast or light")),
+    }
+}
+
+fn threads(count: Option<u16>) -> Result<Threads, Problem> {
+    match count {
+        None => Ok(Threads::Auto),
+        Some(count) if (1..=MAX_THREADS).contains(&usize::from(count)) => Ok(Threads::Count(count)),
+        Some(_) => {
+            let why = format!("it must be from 1 to {MAX_THREADS}");
+            Err(Problem::invalid("threads", why))
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! How a command reaches the farm: over HTTP to the controller that runs here, or by the same
+//! request to the same router in this process. One code path; the answers cannot differ.
+//!
+//! ```text
+//!   verb ── Request ──▶ Client ─┬─ Serving ──▶ TCP, loopback ──▶ api of the running controller
+//!                               └─ Here ─────▶ router in process ──▶ Farm (dials peers itself)
+//! ```
+
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::http::header::{CONTENT_TYPE, HOST};
+use axum::http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use miner_agent::cli::{Exit, Failure};
+use miner_agent::store::{Dirs, NodeStore};
+use serde_json::Value;
+use smol::future::FutureExt;
+use smol::{Async, Executor, Timer};
+use smol_hyper::rt::FuturesIo;
+use tower::ServiceExt;
+
+use super::instance::{Instance, Lock};
+use crate::api::{self, Api, BASE, Guard, Problem};
+use crate::clock::Clock;
+use crate::farm::Farm;
+use crate::registry::RedbStore;
+use crate::units;
+use crate::up::local_node;
+
+/// Longest wait for an answer; the farm's own deadlines (30 s for a receipt) end before it.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(45);
+/// Bytes of an answer: 10,000 rigs are about 8 MiB of JSON.
+const MAX_ANSWER: usize = 64 * 1024 * 1024;
+/// How long a command without a running controller waits for links to rigs.
+const LINK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The way to the farm.
+#[derive(Debug)]
+pub(super) enum Client {
+    /// A controller serves this data directory.
+    Serving(SocketAddr),
+    /// None does; this process is the controller for the length of the command.
+    Here {
+        router: Router,
+        farm: Arc<Farm>,
+        executor: Arc<Executor<'static>>,
+        _lock: Lock,
+    },
+}
+
+/// The port that stands in `Host` where no port exists.
+const IN_PROCESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9090);
+
+impl Client {
+    /// Finds the way for the data directory that the environment names.
+    pub(super) async fn open(executor: &Arc<Executor<'static>>) -> Result<Self, Failure> {
+        let store = NodeStore::new(Dirs::from_env()?);
+        let Some(node) = store.load()? else {
+            return Err(Failure::new(
+                "this machine is no node yet; run `miner-ctrl node init --name NAME`, or `miner-ctrl up`",
+            ));
+        };
+        match Instance::find(store.dirs().data()).await? {
+            Instance::Serving(address) => Ok(Self::Serving(address)),
+            Instance::Ours(lock) => {
+                let me = local_node(node)?;
+                let registry = RedbStore::open(lock.folder()).map_err(Failure::new)?;
+                let farm = Farm::open(Box::new(registry), me, Clock::start())
+                    .map_err(Failure::new)?;
+                let guard = Guard {
+                    port: IN_PROCESS.port(),
+                };
+                let router = api::router(Api {
+                    farm: Arc::clone(&farm),
+                    guard,
+                });
+                Ok(Self::Here {
+                    router,
+                    farm,
+                    executor: Arc::clone(executor),
+                    _lock: lock,
+                })
+            }
+        }
+    }
+
+    /// Makes rigs reachable before a request that needs one (`peer`) or all of them (`None`). A
+    /// running controller has its links; here they are made now, and waited for.
+    pub(super) async fn reach(&self, peer: Option<&str>) {
+        let Self::Here { farm, executor, .. } = self else {
+            return;
+        };
+        let events = farm.subscribe();
+        farm.run(executor);
+        let linked = async {
+            while !is_reached(farm, peer) {
+                if events.recv().await.is_err() {
+                    break;
+                }
+            }
+        };
+        let late = async {
+            Timer::after(LINK_TIMEOUT).await;
+        };
+        linked.or(late).await;
+    }
+
+    /// Sends a request; an answer that is no success is the failure it describes.
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, Problem> {
+        let address = match self {
+            Self::Serving(address) => *address,
+            Self::Here { .. } => IN_PROCESS,
+        };
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{BASE}{path}"))
+            .header(HOST, address.to_string())
+            .header(CONTENT_TYPE, "application/json")
+            .body(Full::new(body.map_or_else(Bytes::new, |json| json.to_string().into())))
+            .map_err(|error| unanswered(&error))?;
+        let answer = async {
+            match self {
+                Self::Serving(address) => over_tcp(*address, request).await,
+                Self::Here { router, .. } => in_process(router.clone(), request).await,
+            }
+        };
+        let late = async {
+            Timer::after(ANSWER_TIMEOUT).await;
+            Err(unanswered(&"no answer in time"))
+        };
+        let (status, bytes) = answer.or(late).await?;
+        if status.is_success() {
+            return serde_json::from_slice(&bytes).map_err(|error| unanswered(&error));
+        }
+        match serde_json::from_slice::<Problem>(&bytes) {
+            Ok(problem) => Err(Problem { status, ..problem }),
+            Err(_) => Err(unanswered(&format_args!("it answered {status}"))),
+        }
+    }
+
+    /// `GET`.
+    pub(super) async fn get(&self, path: &str) -> Result<Value, Problem> {
+        self.send(Method::GET, path, None).await
+    }
+}
+
+fn is_reached(farm: &Farm, peer: Option<&str>) -> bool {
+    let Some(peer) = peer else {
+        // A peer without an address dials in, and there is nothing here that it could dial.
+        return farm.peers().is_ok_and(|peers| {
+            let mut dialled = peers.iter().filter(|peer| peer.address.is_some());
+            dialled.all(|peer| peer.connected)
+        });
+    };
+    match farm.resolve(peer).and_then(|id| farm.peer(id)) {
+        Ok(peer) => peer.connected || peer.address.is_none(),
+        // The request itself will say what is wrong with the name.
+        Err(_) => true,
+    }
+}
+
+type Answer = Result<(StatusCode, Bytes), Problem>;
+
+async fn in_process(router: Router, request: Request<Full<Bytes>>) -> Answer {
+    let Ok(response) = router.oneshot(request.map(Body::new)).await;
+    whole(response).await
+}
+
+async fn over_tcp(address: SocketAddr, request: Request<Full<Bytes>>) -> Answer {
+    let stream = Async::<TcpStream>::connect(address)
+        .await
+        .map_err(|error| unanswered(&error))?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(FuturesIo::new(stream))
+        .await
+        .map_err(|error| unanswered(&error))?;
+    let exchange = async {
+        let response = sender.send_request(request).await;
+        whole(response.map_err(|error| unanswered(&error))?).await
+    };
+    // The connection's driver only ends first when the exchange has failed or got all it needs.
+    let driver = async {
+        if let Err(error) = connection.await {
+            log::debug!("http connection ended error={error}");
+        }
+        smol::future::pending().await
+    };
+    exchange.or(driver).await
+}
+
+async fn whole<B>(response: Response<B>) -> Answer
+where
+    B: axum::body::HttpBody,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let status = response.status();
+    let body = Limited::new(response.into_body(), MAX_ANSWER);
+    let collected = body.collect().await.map_err(|error| unanswered(&error))?;
+    Ok((status, collected.to_bytes()))
+}
+
+fn unanswered(why: &dyn std::fmt::Display) -> Problem {
+    let message = format!("the controller that runs here did not answer: {why}");
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "CONTROLLER_UNREACHABLE", message)
+}
+
+/// The problem as a command's end: one line, and the code that scripts can match on.
+pub(super) fn failure(problem: Problem) -> Failure {
+    let mut line = problem.message;
+    if let Some(hint) = problem.hint {
+        line += &format!("; {hint}");
+    }
+    let exit = match &*problem.code {
+        "FINGERPRINT_UNCONFIRMED" => Exit::NeedsConsent,
+        "INVALID_INPUT" => Exit::Usage,
+        _ => Exit::Failure,
+    };
+    Failure {
+        exit,
+        line: units::printable(&format!("{line} ({})", problem.code)),
+    }
+}
+
+/// A path segment, percent-encoded: names may hold spaces.
+pub(super) fn segment(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out += &format!("%{byte:02X}");
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_with_spaces_and_slashes_stay_one_segment() {
+        assert_eq!(segment("Control Center_2.0"), "Control%20Center_2.0");
+        assert_eq!(segment("a/../b?c#d%é"), "a%2F..%2Fb%3Fc%23d%25%C3%A9");
+    }
+
+    #[test]
+    fn a_problem_becomes_one_line_with_its_code() {
+        let problem = Problem::new(StatusCode::NOT_FOUND, "PEER_NOT_FOUND", "no peer is called \u{1b}x")
+            .hint("see `peer list`");
+        let failure = failure(problem);
+        assert_eq!(failure.exit, Exit::Failure);
+        assert_eq!(
+            failure.line,
+            "no peer is called ?x; see `peer list` (PEER_NOT_FOUND)"
+        );
+    }
+
+    #[test]
+    fn an_unconfirmed_fingerprint_is_exit_code_3() {
+        let problem = Problem::new(StatusCode::CONFLICT, "FINGERPRINT_UNCONFIRMED", "x");
+        assert_eq!(failure(problem).exit, Exit::NeedsConsent);
+    }
+
+    #[test]
+    fn a_controller_that_is_gone_is_said_in_words() {
+        // A port that was free a moment ago and that nobody listens on.
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = socket.local_addr().expect("bound");
+        drop(socket);
+        let problem = smol::block_on(Client::Serving(address).get("/peers")).expect_err("gone");
+        assert_eq!(problem.code, "CONTROLLER_UNREACHABLE");
+    }
+}

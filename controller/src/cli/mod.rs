@@ -1,0 +1,146 @@
+//! The command line of `miner-ctrl`.
+//!
+//! ```text
+//!   miner-ctrl up                                  all of it on this machine, mining at once
+//!   miner-ctrl node init|info|serve                who this machine is, and its service
+//!   miner-ctrl peer add|list|remove|ping           the rigs
+//!   miner-ctrl remote status|start|stop|logs       what they do
+//!   miner-ctrl profile create|list|show|delete     ways to mine
+//!   miner-ctrl worker ...                          the agent; `up` runs it as a child
+//! ```
+//!
+//! Verbs are clients of the REST API ([`client`]), whether a controller runs or not. Exit codes are
+//! [`Exit`]'s for both programs: 0 done, 1 not done, 2 not understood, 3 a person has to confirm.
+
+mod answers;
+mod client;
+pub(crate) mod instance;
+mod node;
+mod peer;
+mod profile;
+mod remote;
+mod secrets;
+mod table;
+
+use std::sync::Arc;
+
+use argh::FromArgs;
+use miner_agent::cli::{self as shared, Exit, Failure, say};
+use serde_json::Value;
+use smol::Executor;
+
+use self::client::Client;
+use crate::units;
+use crate::up::Up;
+
+/// The controller of a farm: watches and commands mining rigs.
+#[derive(Debug, FromArgs)]
+#[argh(help_triggers("-h", "--help", "help"))]
+struct Ctrl {
+    /// print the version
+    #[argh(switch)]
+    version: bool,
+    #[argh(subcommand)]
+    verb: Option<Verb>,
+}
+
+#[derive(Debug, FromArgs)]
+#[argh(subcommand)]
+enum Verb {
+    Up(Up),
+    Node(node::Node),
+    Peer(peer::Peer),
+    Remote(remote::Remote),
+    Profile(profile::Profile),
+    Worker(Worker),
+}
+
+/// The agent of a rig, as in `miner`: node, peer, bench.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "worker")]
+struct Worker {
+    /// what to say to the agent
+    #[argh(positional, greedy)]
+    args: Vec<String>,
+}
+
+/// Runs the command line, given without the program's name, and says how to exit.
+pub fn run(args: &[&str]) -> Exit {
+    // The agent parses its own words, so that its help and its rules stay its own.
+    if let ["worker", rest @ ..] = args {
+        return shared::run("miner-ctrl worker", rest);
+    }
+    match parse(args).and_then(Verb::run) {
+        Ok(()) => Exit::Ok,
+        Err(help) if help.exit == Exit::Ok => {
+            say(help.line);
+            Exit::Ok
+        }
+        Err(failure) => {
+            use std::io::Write as _;
+            // With stderr gone there is nobody left to tell.
+            let _ = writeln!(std::io::stderr(), "miner-ctrl: {}", failure.line);
+            failure.exit
+        }
+    }
+}
+
+fn parse(args: &[&str]) -> Result<Verb, Failure> {
+    shared::refuse_secrets(args)?;
+    let ctrl: Ctrl = shared::parse("miner-ctrl", args)?;
+    if ctrl.version {
+        return Err(Failure {
+            exit: Exit::Ok,
+            line: format!("miner-ctrl {}", env!("CARGO_PKG_VERSION")),
+        });
+    }
+    ctrl.verb.ok_or_else(|| {
+        Failure::usage("say what to do: `miner-ctrl up` starts everything; --help lists the rest")
+    })
+}
+
+impl Verb {
+    fn run(self) -> Result<(), Failure> {
+        match self {
+            Self::Up(up) => up.run(),
+            Self::Node(node) => node.run(),
+            Self::Peer(peer) => with_client(async |client| peer.run(client).await),
+            Self::Remote(remote) => with_client(async |client| remote.run(client).await),
+            Self::Profile(profile) => with_client(async |client| profile.run(client).await),
+            Self::Worker(worker) => {
+                let args: Vec<&str> = worker.args.iter().map(String::as_str).collect();
+                match shared::run("miner-ctrl worker", &args) {
+                    Exit::Ok => Ok(()),
+                    exit => Err(Failure {
+                        exit,
+                        line: "the agent ended".to_owned(),
+                    }),
+                }
+            }
+        }
+    }
+}
+
+/// Runs a verb on an executor of its own, with a way to the farm.
+fn with_client(
+    verb: impl AsyncFnOnce(&Client) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let executor = Arc::new(Executor::new());
+    smol::block_on(executor.run(async {
+        let client = Client::open(&executor).await?;
+        verb(&client).await
+    }))
+}
+
+/// Prints JSON as it came, indented.
+fn say_json(value: &Value) {
+    say(serde_json::to_string_pretty(value).unwrap_or_default());
+}
+
+/// Prints text that may hold a rig's words.
+fn say_clean(text: &str) {
+    say(units::printable(text));
+}
+
+#[cfg(test)]
+mod tests;

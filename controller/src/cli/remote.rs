@@ -1,0 +1,337 @@
+//! `remote`: what rigs do, and what they should do.
+
+use std::io::{self, Write as _};
+
+use argh::FromArgs;
+use axum::http::Method;
+use miner_agent::cli::{Failure, say};
+use serde_json::{Value, json};
+
+use super::answers::{self, AllStats, Applied, Logs, Peer, Stats};
+use super::client::{Client, failure, segment};
+use super::table::{Column, Output, Table};
+use super::{say_clean, say_json};
+use crate::units::{self, UNKNOWN};
+
+/// What rigs do, and what they should do.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "remote")]
+pub(super) struct Remote {
+    #[argh(subcommand)]
+    verb: RemoteVerb,
+}
+
+#[derive(Debug, FromArgs)]
+#[argh(subcommand)]
+enum RemoteVerb {
+    Status(Status),
+    Start(Start),
+    Stop(Stop),
+    Logs(ReadLogs),
+}
+
+/// Show the miners of one rig, or of all.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "status")]
+struct Status {
+    /// node ID, unique prefix of one, or name
+    #[argh(positional)]
+    peer: Option<String>,
+    /// print JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+/// Let a rig mine with a profile, from now on and after every restart.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "start")]
+struct Start {
+    /// node ID, unique prefix of one, or name
+    #[argh(positional)]
+    peer: String,
+    /// id of the profile
+    #[argh(option, short = 'p')]
+    profile: String,
+    /// print JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+/// Let a rig mine nothing, from now on and after every restart.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "stop")]
+struct Stop {
+    /// node ID, unique prefix of one, or name
+    #[argh(positional)]
+    peer: String,
+    /// name of the miner, such as miner-rx0; `remote status` lists them
+    #[argh(positional)]
+    miner: Option<String>,
+    /// print JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+/// Show the end of a miner's log.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "logs")]
+struct ReadLogs {
+    /// node ID, unique prefix of one, or name
+    #[argh(positional)]
+    peer: String,
+    /// name of the miner, such as miner-rx0; `remote status` lists them
+    #[argh(positional)]
+    miner: String,
+    /// how many lines, 1 to 10000; default: 100
+    #[argh(option, short = 'n', default = "100")]
+    lines: u16,
+    /// print JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+impl Remote {
+    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        match self.verb {
+            RemoteVerb::Status(status) => status.run(client).await,
+            RemoteVerb::Start(start) => start.run(client).await,
+            RemoteVerb::Stop(stop) => stop.run(client).await,
+            RemoteVerb::Logs(logs) => logs.run(client).await,
+        }
+    }
+}
+
+impl Status {
+    async fn run(self, client: &Client) -> Result<(), Failure> {
+        client.reach(self.peer.as_deref()).await;
+        match &self.peer {
+            Some(peer) => self.one(client, peer).await,
+            None => self.all(client).await,
+        }
+    }
+
+    async fn one(&self, client: &Client, peer: &str) -> Result<(), Failure> {
+        let path = format!("/remote/{}/stats", segment(peer));
+        let answer = client.get(&path).await.map_err(failure)?;
+        if self.json {
+            say_json(&answer);
+            return Ok(());
+        }
+        print(&table(&[answers::read(answer)?]));
+        Ok(())
+    }
+
+    async fn all(&self, client: &Client) -> Result<(), Failure> {
+        let peers: Vec<Peer> = answers::read(client.get("/peers").await.map_err(failure)?)?;
+        client.refresh(peers.iter().filter(|peer| peer.connected).map(|peer| peer.id.as_str())).await;
+        let answer = client.get("/remote/stats").await.map_err(failure)?;
+        if self.json {
+            say_json(&answer);
+            return Ok(());
+        }
+        let mut known: AllStats = answers::read(answer)?;
+        let rows: Vec<Stats> = peers
+            .iter()
+            .map(|peer| known.remove(&peer.id).unwrap_or_else(|| never_heard_of(peer)))
+            .collect();
+        if rows.is_empty() {
+            say("no rigs yet; run `miner node serve` on one, then here: miner-ctrl peer add --address RIG:9091 --name NAME");
+        } else {
+            print(&table(&rows));
+        }
+        Ok(())
+    }
+}
+
+/// A rig in the registry that never sent statistics still has its line.
+fn never_heard_of(peer: &Peer) -> Stats {
+    Stats {
+        node_name: peer.name.clone(),
+        connected: peer.connected,
+        ..Stats::default()
+    }
+}
+
+fn print<const N: usize>(table: &Table<N>) {
+    // A reader that has gone away is no error of ours.
+    let _ = io::stdout().write_all(table.render(Output::stdout()).as_bytes());
+}
+
+/// One line per miner; a rig without one has a line as well.
+fn table(rigs: &[Stats]) -> Table<10> {
+    let mut table = Table::new([
+        Column::text("Peer", 0),
+        Column::text("Miner", 0),
+        Column::text("State", 0),
+        Column::figure("10s", 0),
+        Column::figure("60s", 3),
+        Column::figure("15m", 4),
+        Column::figure("Shares", 1),
+        Column::text("Memory", 5),
+        Column::text("Pool", 2),
+        Column::figure("Age", 6),
+    ]);
+    for rig in rigs {
+        let state = if rig.connected {
+            rig.activity.words()
+        } else {
+            "offline".to_owned()
+        };
+        let age = units::age(rig.age_ms);
+        let unknown = || UNKNOWN.to_owned();
+        if rig.miners.is_empty() {
+            let mut cells = [(); 10].map(|()| unknown());
+            (cells[0], cells[2], cells[9]) = (rig.node_name.clone(), state.clone(), age.clone());
+            table.row(cells);
+        }
+        for miner in &rig.miners {
+            let rate = |window| units::hashrate(miner.windows.get(window).copied().flatten());
+            let memory = match (&miner.memory, &miner.pages) {
+                (Some(memory), Some(pages)) => format!("{memory}, {pages}, {} threads", miner.cpu_threads),
+                (Some(memory), None) => format!("{memory}, {} threads", miner.cpu_threads),
+                (None, _) => unknown(),
+            };
+            table.row([
+                rig.node_name.clone(),
+                miner.name.clone(),
+                state.clone(),
+                rate("10s"),
+                rate("60s"),
+                rate("15m"),
+                format!("{}/{}/{}", miner.shares, miner.rejected, miner.stale),
+                memory,
+                miner.pool.clone().unwrap_or_else(unknown),
+                age.clone(),
+            ]);
+        }
+    }
+    table
+}
+
+impl Start {
+    async fn run(self, client: &Client) -> Result<(), Failure> {
+        client.reach(Some(&self.peer)).await;
+        let path = format!("/remote/{}/start", segment(&self.peer));
+        let body = json!({ "profileId": self.profile });
+        let answer = client.send(Method::POST, &path, Some(&body)).await.map_err(failure)?;
+        report(&self.peer, answer, self.json)
+    }
+}
+
+impl Stop {
+    async fn run(self, client: &Client) -> Result<(), Failure> {
+        client.reach(Some(&self.peer)).await;
+        let path = format!("/remote/{}/stop", segment(&self.peer));
+        let body = self.miner.map_or_else(|| json!({}), |miner| json!({ "minerName": miner }));
+        let answer = client.send(Method::POST, &path, Some(&body)).await.map_err(failure)?;
+        report(&self.peer, answer, self.json)
+    }
+}
+
+fn report(peer: &str, answer: Value, json: bool) -> Result<(), Failure> {
+    if json {
+        say_json(&answer);
+        return Ok(());
+    }
+    say_clean(&outcome(peer, &answers::read(answer)?));
+    Ok(())
+}
+
+fn outcome(peer: &str, applied: &Applied) -> String {
+    let wish = match &applied.profile {
+        Some(profile) => format!("mines with {profile}"),
+        None => "is stopped".to_owned(),
+    };
+    let generation = applied.generation;
+    match applied.status.as_str() {
+        "applied" => format!("{peer} {wish} (generation {generation})"),
+        "pending" => format!(
+            "{peer} cannot be reached now; as soon as it can, it {wish} (generation {generation})"
+        ),
+        other => format!("{peer}: {other} (generation {generation})"),
+    }
+}
+
+impl ReadLogs {
+    async fn run(self, client: &Client) -> Result<(), Failure> {
+        client.reach(Some(&self.peer)).await;
+        let (peer, miner) = (segment(&self.peer), segment(&self.miner));
+        let path = format!("/remote/{peer}/logs/{miner}?lines={}", self.lines);
+        let answer = client.get(&path).await.map_err(failure)?;
+        if self.json {
+            say_json(&answer);
+            return Ok(());
+        }
+        let logs: Logs = answers::read(answer)?;
+        if logs.lost > 0 {
+            say(format_args!("({} older lines are gone from the rig's memory)", logs.lost));
+        }
+        for line in &logs.lines {
+            say_clean(&format!("{} {:<5} {}", line.at, line.level, line.text));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::answers::{Activity, Miner};
+    use super::*;
+
+    #[test]
+    fn every_miner_has_a_line_and_so_has_a_silent_rig() {
+        let rate = |window: &str, rate| (window.to_owned(), rate);
+        let rigs = [
+            Stats {
+                node_name: "rig-alpha".to_owned(),
+                connected: true,
+                age_ms: Some(2_000),
+                activity: Activity {
+                    state: "filling".to_owned(),
+                    percent: Some(42),
+                },
+                miners: vec![Miner {
+                    name: "miner-rx0".to_owned(),
+                    windows: BTreeMap::from([rate("10s", Some(19.84)), rate("60s", None)]),
+                    shares: 12,
+                    stale: 1,
+                    memory: Some("light".to_owned()),
+                    pages: Some("transparent".to_owned()),
+                    cpu_threads: 2,
+                    pool: Some("127.0.0.1:3333".to_owned()),
+                    ..Miner::default()
+                }],
+            },
+            never_heard_of(&Peer {
+                name: "rig-beta".to_owned(),
+                ..Peer::default()
+            }),
+        ];
+        let wide = Output {
+            width: None,
+            colour: false,
+        };
+        assert_eq!(table(&rigs).render(wide), "\
+PEER       MINER      STATE              10S  60S  15M  SHARES  MEMORY                         POOL            AGE
+rig-alpha  miner-rx0  filling 42 %  19.8 H/s    –    –  12/0/1  light, transparent, 2 threads  127.0.0.1:3333  2 s
+rig-beta   –          offline              –    –    –       –  –                              –                 –
+");
+    }
+
+    #[test]
+    fn a_wish_that_waits_is_not_called_done() {
+        let mut applied = Applied {
+            generation: 7,
+            profile: Some("my-profile".to_owned()),
+            status: "applied".to_owned(),
+        };
+        assert_eq!(
+            outcome("rig-alpha", &applied),
+            "rig-alpha mines with my-profile (generation 7)"
+        );
+        applied.status = "pending".to_owned();
+        assert!(outcome("rig-alpha", &applied).contains("cannot be reached now"));
+    }
+}

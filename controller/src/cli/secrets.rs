@@ -1,0 +1,51 @@
+//! Secrets come from files or standard input, never from the command line, which every user of the
+//! machine can read in the process list.
+
+use std::fs::File;
+use std::io::{self, Read};
+
+use miner_agent::cli::Failure;
+use zeroize::Zeroizing;
+
+/// Longest secret: a wallet with what pools let one append, and room for line ends.
+const MAX_SECRET: u64 = 1024;
+
+/// The first line of a file, or of standard input for `-`, without blanks around it.
+pub(crate) fn read(file: &str) -> Result<Zeroizing<String>, Failure> {
+    let failed = |error: io::Error| Failure::new(format!("{file}: {error}"));
+    let mut text = Zeroizing::new(String::new());
+    if file == "-" {
+        io::stdin()
+            .take(MAX_SECRET)
+            .read_to_string(&mut text)
+            .map_err(failed)?;
+    } else {
+        let opened = File::open(file).map_err(failed)?;
+        opened
+            .take(MAX_SECRET)
+            .read_to_string(&mut text)
+            .map_err(failed)?;
+    }
+    let line = text.lines().next().unwrap_or_default().trim();
+    Ok(Zeroizing::new(line.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_line_counts_without_blanks() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let path = folder.path().join("code");
+        std::fs::write(&path, " PAIR CODE \r\nsecond\n").expect("written");
+        let text = read(path.to_str().expect("plain")).expect("read");
+        assert_eq!(text.as_str(), "PAIR CODE");
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let failure = read("/nonexistent/secret").expect_err("missing");
+        assert!(failure.line.starts_with("/nonexistent/secret: "));
+    }
+}
