@@ -129,7 +129,14 @@ impl Policy {
 /// # Errors
 /// cargo-deny is not installed, or an advisory stands.
 pub(crate) fn advisories() -> Result<(), Failure> {
-    run(cargo().args(["deny", "--locked", "check", "advisories"]))
+    run(cargo().args([
+        "deny",
+        "--locked",
+        "check",
+        "--config",
+        "cross/deny.toml",
+        "advisories",
+    ]))
 }
 
 /// Every package that is not our own.

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 
 use core::time::Duration;
@@ -13,6 +13,8 @@ use crate::tools::{Context as _, Failure, target_dir};
 
 /// Longest wait for the agent to say that it serves.
 const START: Duration = Duration::from_secs(20);
+/// Time between two readings that must agree.
+const SETTLE: Duration = Duration::from_millis(500);
 
 /// Resident memory of a serving, idle agent in KiB.
 ///
@@ -28,34 +30,40 @@ pub(crate) fn resident_kib(miner: &Path) -> Result<u64, Failure> {
         .env_clear()
         .env("HOME", &home)
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
         .spawn()
         .context(miner.display())?;
     let mut agent = Serving(child);
-    agent.wait_until_serving()?;
-    let status = fs::read_to_string(format!("/proc/{}/status", agent.0.id())).context("/proc")?;
-    let kib = resident(&status).ok_or_else(|| Failure::new("/proc: no VmRSS line"));
+    let lines = agent.wait_until_serving()?;
+    let mut kib = agent.resident()?;
+    // It may still be starting its threads: the figure counts once it has stopped changing.
+    while let Err(RecvTimeoutError::Timeout) = lines.recv_timeout(SETTLE) {
+        let before = core::mem::replace(&mut kib, agent.resident()?);
+        if before == kib {
+            break;
+        }
+    }
     drop(agent);
     fs::remove_dir_all(&home).context(home.display())?;
-    kib
+    Ok(kib)
 }
 
 /// A running agent; dropped means killed.
 struct Serving(Child);
 
 impl Serving {
-    fn wait_until_serving(&mut self) -> Result<(), Failure> {
-        let stderr = self
+    fn wait_until_serving(&mut self) -> Result<Receiver<String>, Failure> {
+        let stdout = self
             .0
-            .stderr
+            .stdout
             .take()
-            .ok_or_else(|| Failure::new("no stderr pipe"))?;
-        let lines = lines_of(stderr);
+            .ok_or_else(|| Failure::new("no stdout pipe"))?;
+        let lines = lines_of(stdout);
         let mut seen = Vec::new();
         while let Ok(line) = lines.recv_timeout(START) {
             if line.contains("listening") {
-                return Ok(());
+                return Ok(lines);
             }
             seen.push(line);
         }
@@ -63,6 +71,12 @@ impl Serving {
             "the agent does not serve: {}",
             seen.join(" | ")
         )))
+    }
+
+    fn resident(&self) -> Result<u64, Failure> {
+        let status =
+            fs::read_to_string(format!("/proc/{}/status", self.0.id())).context("/proc")?;
+        resident(&status).ok_or_else(|| Failure::new("/proc: no VmRSS line"))
     }
 }
 

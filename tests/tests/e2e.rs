@@ -166,13 +166,10 @@ struct Rig {
 impl Rig {
     fn start() -> Result<Self, String> {
         let home = Home::new("rig-alpha").unwrap();
-        home.run(
-            MINER,
-            &["node", "init", "--name", "rig-alpha", "--role", "worker"],
-        )?
-        .ok()?;
-        let address = format!("127.0.0.1:{}", free_port().unwrap());
-        let service = home.serve(MINER, &["node", "serve", "--listen", &address])?;
+        let init = ["node", "init", "--name", "rig-alpha", "--role", "worker"];
+        home.run(MINER, &init)?.ok()?;
+        let mut service = home.serve(MINER, &["node", "serve", "--listen", "127.0.0.1:0"])?;
+        let address = last_word(&service.expect("listening", START)?);
         Ok(Self {
             home,
             address,
@@ -182,17 +179,21 @@ impl Rig {
 
     /// The one-time code on the rig's console.
     fn pairing_code(&mut self) -> Result<String, String> {
-        let line = self.service.expect("pairing code", START)?;
-        let code = line.rsplit(": ").next().unwrap_or_default();
-        Ok(code.trim().to_owned())
+        Ok(last_word(&self.service.expect("pairing code", START)?))
     }
 
     fn restart(&mut self) -> Outcome {
-        self.service = self
-            .home
-            .serve(MINER, &["node", "serve", "--listen", &self.address])?;
+        let serve = ["node", "serve", "--listen", &self.address];
+        self.service = self.home.serve(MINER, &serve)?;
         Ok(())
     }
+}
+
+fn last_word(line: &str) -> String {
+    line.split_whitespace()
+        .next_back()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// A pool, a controller, and a rig that is paired and mines `my-profile` in light mode.
