@@ -13,7 +13,6 @@
 //!
 //! What must be compiled first on a fresh machine stays out of the push gate.
 
-use std::path::PathBuf;
 use std::{env, fs};
 
 use argh::FromArgs;
@@ -172,19 +171,21 @@ fn docs() -> Result<(), Failure> {
         .env("RUSTDOCFLAGS", "--deny warnings"))
 }
 
-/// The real programs, built first so that the tests' deadlines measure the programs only.
+/// The real programs, built first so that the tests' deadlines measure the programs only, and one
+/// test at a time because each of them hashes.
 fn end_to_end() -> Result<(), Failure> {
     run(cargo().args(["build", "--locked", "--workspace", "--bins"]))?;
-    let programs: PathBuf = target_dir().join("debug");
-    let runner: &[&str] = if has_cargo_tool("nextest") {
-        &["nextest", "run"]
+    let mut command = cargo();
+    let nextest = has_cargo_tool("nextest");
+    command.args(if nextest {
+        &["nextest", "run"][..]
     } else {
         &["test"]
-    };
-    run(cargo()
-        .args(runner)
-        .args(["--locked", "--package", "farm-tests", "--test", "e2e"])
-        .env("FARM_PROGRAMS", programs))
+    });
+    command.args(["--locked", "--package", "farm-tests", "--test", "e2e"]);
+    command.args(if nextest { &[][..] } else { &["--"] });
+    command.args(["--test-threads", "1"]);
+    run(command.env("FARM_PROGRAMS", target_dir().join("debug")))
 }
 
 fn static_agent() -> Result<(), Failure> {
