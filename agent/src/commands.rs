@@ -288,7 +288,11 @@ mod tests {
         let mut rig = Rig::default();
         assert_eq!(tell(&mut rig, &mine(5, |_| ())), Outcome::Applied);
         assert_eq!(tell(&mut rig, &mine(5, |_| ())), Outcome::AlreadyThere);
-        assert_eq!(tell(&mut rig, &stop(5)), Outcome::Behind(5), "other wish, same number");
+        assert_eq!(
+            tell(&mut rig, &stop(5)),
+            Outcome::Behind(5),
+            "other wish, same number"
+        );
         assert_eq!(tell(&mut rig, &stop(4)), Outcome::Behind(5));
         assert_eq!(rig.effects, 1);
         assert_eq!(tell(&mut rig, &stop(6)), Outcome::Applied);
@@ -303,7 +307,11 @@ mod tests {
         };
         assert_eq!(tell(1, &mine(1, |_| ()), &mut rig), Outcome::Applied);
         assert_eq!(tell(2, &stop(2), &mut rig), Outcome::Applied);
-        assert_eq!(tell(1, &mine(1, |_| ()), &mut rig), Outcome::Applied, "the receipt of then");
+        assert_eq!(
+            tell(1, &mine(1, |_| ()), &mut rig),
+            Outcome::Applied,
+            "the receipt of then"
+        );
         assert_eq!(rig.effects, 2);
         let reused = tell(1, &stop(3), &mut rig);
         assert_eq!(reused, Outcome::Refused(Refusal::OpIdReused));
@@ -320,7 +328,13 @@ mod tests {
             commands.command(SECOND, false, [op_id; 16], &command, &mut rig);
         }
         let mut again = |op_id: u8| {
-            commands.command(FIRST, true, [op_id; 16], &stop(u64::from(op_id) + 1), &mut rig)
+            commands.command(
+                FIRST,
+                true,
+                [op_id; 16],
+                &stop(u64::from(op_id) + 1),
+                &mut rig,
+            )
         };
         assert_eq!(again(1), Outcome::Applied, "still known");
         assert_eq!(again(0), Outcome::Behind(17), "forgotten, so judged anew");
