@@ -141,7 +141,11 @@ impl Pair {
         Self::worker_dials(controller, expect, None)
     }
 
-    pub(crate) fn worker_dials(controller: LocalNode, expect: Expect, enrol: Option<&Enrolment>) -> Self {
+    pub(crate) fn worker_dials(
+        controller: LocalNode,
+        expect: Expect,
+        enrol: Option<&Enrolment>,
+    ) -> Self {
         let now = Millis(1_000);
         let link = Link::dial(Dial::WorkerDials, expect, enrol, None, now);
         Self::new(node(1, Role::Worker), controller, link, now)
