@@ -18,7 +18,7 @@ pub struct Features {
 }
 
 /// How programs run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Jit {
     /// Interpreted, many times slower: no compiler for this processor, or the system lets no data
     /// become code.
@@ -115,5 +115,35 @@ impl fmt::Display for Features {
             Argon2::Avx2 => "avx2",
         };
         write!(f, "jit={jit} aes={aes} argon2={argon2}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_that_must_not_be_executable_mean_no_compiler() {
+        let all = Flags::JIT.with(Flags::HARD_AES).with(Flags::ARGON2_AVX2);
+        let with = |flags, code| {
+            let features = Features::of(flags, code);
+            (features.to_string(), features.vm_flags().0)
+        };
+        assert_eq!(
+            with(all, ExecutablePages::Writable),
+            ("jit=on aes=hard argon2=avx2".into(), 2 | 8)
+        );
+        assert_eq!(
+            with(all, ExecutablePages::NotWritable),
+            ("jit=secure aes=hard argon2=avx2".into(), 2 | 8 | 16)
+        );
+        assert_eq!(
+            with(all, ExecutablePages::No),
+            ("jit=off aes=hard argon2=avx2".into(), 2)
+        );
+        assert_eq!(
+            with(Flags::NONE, ExecutablePages::Writable),
+            ("jit=off aes=soft argon2=portable".into(), 0)
+        );
     }
 }

@@ -168,7 +168,8 @@ impl Filler<'_> {
             return 0;
         };
         let filled = left.min(count.into());
-        let (Ok(first), Ok(items)) = (c_ulong::try_from(start), c_ulong::try_from(filled)) else {
+        let first = c_ulong::try_from(start).ok();
+        let Some((first, items)) = first.zip(c_ulong::try_from(filled).ok()) else {
             return 0;
         };
         // SAFETY: `first..first + items` lies within the dataset and, by the `fetch_add`, was never
@@ -330,7 +331,7 @@ mod rounding {
     }
 
     #[cfg(target_arch = "x86_64")]
-    fn read() -> u64 {
+    pub(super) fn read() -> u64 {
         let mut mxcsr = 0_u32;
         // SAFETY: stores four bytes where `mxcsr` is; every x86-64 has the instruction.
         unsafe { core::arch::asm!("stmxcsr [{}]", in(reg) &raw mut mxcsr, options(nostack)) };
@@ -349,7 +350,7 @@ mod rounding {
     }
 
     #[cfg(target_arch = "aarch64")]
-    fn read() -> u64 {
+    pub(super) fn read() -> u64 {
         let fpcr: u64;
         // SAFETY: reads a register that every AArch64 has.
         unsafe { core::arch::asm!("mrs {}, fpcr", out(reg) fpcr, options(nomem, nostack)) };
@@ -365,7 +366,7 @@ mod rounding {
     /// Elsewhere the library works without generated code that sets the mode, or the mode is part
     /// of each instruction: nothing to keep.
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-    fn read() -> u64 {
+    pub(super) fn read() -> u64 {
         0
     }
 
@@ -376,7 +377,6 @@ mod rounding {
 use c::{randomx_cache, randomx_dataset, randomx_vm};
 
 /// The library's types, of which only pointers exist here.
-#[expect(non_camel_case_types, reason = "the names of randomx.h")]
 mod c {
     #[repr(C)]
     pub(super) struct randomx_cache([u8; 0]);
@@ -415,4 +415,90 @@ unsafe extern "C" {
         output: *mut c_void,
     );
     fn randomx_calculate_hash_last(vm: *mut randomx_vm, output: *mut c_void);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::features::Features;
+
+    fn word(memory: NonNull<c_void>, index: usize) -> u64 {
+        // SAFETY: the tests ask for words within the memory that they own.
+        unsafe {
+            memory
+                .as_ptr()
+                .cast::<u64>()
+                .wrapping_add(index)
+                .read_unaligned()
+        }
+    }
+
+    /// The words of tevador's tests.cpp; they also prove that the address is the memory's.
+    #[test]
+    fn cache_memory_holds_the_published_words() {
+        let mut cache = Cache::with(Features::detect()).expect("memory");
+        cache.key_bytes(b"test key 000");
+        let memory = cache.keyed().expect("keyed").memory().expect("memory");
+        assert_eq!(word(memory, 0), 0x191e_0e1d_23c0_2186);
+        assert_eq!(word(memory, 1_568_413), 0xf1b6_2fe6_210b_f8b1);
+        assert_eq!(word(memory, 33_554_431), 0x1f47_f056_d05c_d99b);
+    }
+
+    /// Fills single items where the rest of the 2 GiB is never touched.
+    #[test]
+    fn dataset_items_are_the_published_ones_compiled_and_interpreted() {
+        for features in [Features::detect(), Features::detect().without_jit()] {
+            let mut cache = Cache::with(features).expect("memory");
+            cache.key_bytes(b"test key 000");
+            let mut dataset = RawDataset::new(Flags::NONE).expect("address space");
+            let memory = dataset.memory().expect("memory");
+            let filler = dataset.filler(&cache).expect("keyed");
+            for (item, first_word) in [
+                (0, 0x6805_88a8_5ae2_22db),
+                (10_000_000, 0x7943_a1f6_186f_fb72),
+                (20_000_000, 0x9035_244d_7180_95e1),
+                (30_000_000, 0x145a_5091_f785_3099),
+            ] {
+                filler.next.store(item, Ordering::Relaxed);
+                assert_eq!(filler.fill_some(1), 1);
+                let index = usize::try_from(item).expect("small") * 8;
+                assert_eq!(word(memory, index), first_word, "item {item}, {features}");
+            }
+        }
+    }
+
+    #[test]
+    fn items_end_where_the_dataset_ends() {
+        let mut cache = Cache::with(Features::detect()).expect("memory");
+        cache.key_bytes(b"k");
+        let mut dataset = RawDataset::new(Flags::NONE).expect("address space");
+        let filler = dataset.filler(&cache).expect("keyed");
+        filler.next.store(34_078_719 - 5, Ordering::Relaxed);
+        assert_eq!(filler.fill_some(8192), 5);
+        assert_eq!(filler.fill_some(8192), 0);
+        assert_eq!(
+            RawDataset::item_count() * 64,
+            u64::try_from(crate::DATASET_BYTES).expect("small")
+        );
+    }
+
+    #[test]
+    fn rounding_mode_is_put_back() {
+        let mut cache = Cache::with(Features::detect()).expect("memory");
+        cache.key_bytes(b"test key 000");
+        let flags = Features::detect().vm_flags();
+        let mut vm = RawVm::light(flags, &Arc::new(cache)).expect("memory");
+        let mut hash = [0; 32];
+        // The lowest six bits of MXCSR only say what happened so far.
+        let mode = || rounding::read() & !0x3f;
+        let before = mode();
+        vm.first(b"0");
+        // Each hash ends in one of four modes by chance.
+        for input in 0..8_u8 {
+            vm.next(&[input], &mut hash);
+            assert_eq!(mode(), before);
+        }
+        vm.last(&mut hash);
+        assert_eq!(mode(), before);
+    }
 }

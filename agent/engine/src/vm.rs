@@ -89,3 +89,35 @@ impl fmt::Debug for Vm {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::features::Jit;
+
+    #[test]
+    fn every_way_to_run_programs_gives_the_published_hash() {
+        let best = Features::detect();
+        let mut cache = Cache::new().expect("memory");
+        cache.key_bytes(b"test key 000");
+        let cache = Arc::new(cache);
+        for jit in [Jit::Off, Jit::Secure, Jit::On] {
+            for hard_aes in [false, true] {
+                let features = Features {
+                    jit,
+                    hard_aes: hard_aes && best.hard_aes,
+                    ..best
+                };
+                if jit > best.jit {
+                    continue;
+                }
+                let mut vm = Vm::light_with(&cache, features).expect("memory");
+                assert_eq!(
+                    vm.hash(b"This is a test")[..8],
+                    [0x63, 0x91, 0x83, 0xaa, 0xe1, 0xbf, 0x4c, 0x9a],
+                    "{features}"
+                );
+            }
+        }
+    }
+}
