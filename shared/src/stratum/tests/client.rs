@@ -118,6 +118,26 @@ fn two_pings_without_an_answer_end_the_connection() {
 }
 
 #[test]
+fn shares_stay_outstanding_when_the_pings_give_up_first() {
+    let mut client = logged_in();
+    client.handle_timeout(Millis(60_000)).expect("alive");
+    sent(&mut client, 60_000);
+    client
+        .submit(share(&JobId::parse("a").expect("valid"), 1))
+        .expect("room");
+    sent(&mut client, 70_000);
+    client
+        .handle_timeout(Millis(75_000))
+        .expect("one ping lost");
+    sent(&mut client, 75_000);
+    assert_eq!(
+        client.handle_timeout(Millis(99_000)),
+        Err(ClientError::PingTimeout)
+    );
+    assert_eq!(client.outstanding(), 1);
+}
+
+#[test]
 fn an_identical_job_is_ignored_and_a_new_target_is_a_new_job() {
     let mut client = logged_in();
     assert_eq!(

@@ -1,5 +1,6 @@
 //! Client and server against each other, and each against hostile lines, in virtual time.
 
+mod accounting;
 mod client;
 mod hostile;
 mod server;
