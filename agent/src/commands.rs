@@ -20,7 +20,7 @@ use miner_shared::wire::{
 use sha2::{Digest, Sha256};
 
 /// What commands and queries need of the rig.
-pub trait Host {
+pub(crate) trait Host {
     /// The state in force; `None` if the rig was never told one.
     fn desired(&self) -> Option<&Desired>;
     /// Whether memory for fast mode is there or in use already.
@@ -42,7 +42,7 @@ pub trait Host {
 /// The receipts of the last commands, by manager. They live as long as the process: a restarted rig
 /// compares generations, which are on disk.
 #[derive(Debug, Default)]
-pub struct Commands {
+pub(crate) struct Commands {
     managers: Vec<(Fingerprint, Deque<Kept, RECEIPTS>), MAX_MANAGERS>,
 }
 
@@ -56,7 +56,7 @@ struct Kept {
 impl Commands {
     /// Obeys a command of the manager `from`, or says why not. `decides`: it is the first manager,
     /// the one that holds desired state.
-    pub fn command(
+    pub(crate) fn command(
         &mut self,
         from: Fingerprint,
         decides: bool,
@@ -106,7 +106,7 @@ impl Commands {
 }
 
 /// Answers a query; every manager may ask.
-pub fn answer(query: &Query, host: &dyn Host) -> Answer {
+pub(crate) fn answer(query: &Query, host: &dyn Host) -> Answer {
     match query {
         Query::GetInfo => Answer::Info(host.info()),
         Query::GetStats => Answer::Stats(host.stats()),
@@ -288,7 +288,11 @@ mod tests {
         let mut rig = Rig::default();
         assert_eq!(tell(&mut rig, &mine(5, |_| ())), Outcome::Applied);
         assert_eq!(tell(&mut rig, &mine(5, |_| ())), Outcome::AlreadyThere);
-        assert_eq!(tell(&mut rig, &stop(5)), Outcome::Behind(5), "other wish, same number");
+        assert_eq!(
+            tell(&mut rig, &stop(5)),
+            Outcome::Behind(5),
+            "other wish, same number"
+        );
         assert_eq!(tell(&mut rig, &stop(4)), Outcome::Behind(5));
         assert_eq!(rig.effects, 1);
         assert_eq!(tell(&mut rig, &stop(6)), Outcome::Applied);
@@ -303,7 +307,11 @@ mod tests {
         };
         assert_eq!(tell(1, &mine(1, |_| ()), &mut rig), Outcome::Applied);
         assert_eq!(tell(2, &stop(2), &mut rig), Outcome::Applied);
-        assert_eq!(tell(1, &mine(1, |_| ()), &mut rig), Outcome::Applied, "the receipt of then");
+        assert_eq!(
+            tell(1, &mine(1, |_| ()), &mut rig),
+            Outcome::Applied,
+            "the receipt of then"
+        );
         assert_eq!(rig.effects, 2);
         let reused = tell(1, &stop(3), &mut rig);
         assert_eq!(reused, Outcome::Refused(Refusal::OpIdReused));
@@ -320,7 +328,13 @@ mod tests {
             commands.command(SECOND, false, [op_id; 16], &command, &mut rig);
         }
         let mut again = |op_id: u8| {
-            commands.command(FIRST, true, [op_id; 16], &stop(u64::from(op_id) + 1), &mut rig)
+            commands.command(
+                FIRST,
+                true,
+                [op_id; 16],
+                &stop(u64::from(op_id) + 1),
+                &mut rig,
+            )
         };
         assert_eq!(again(1), Outcome::Applied, "still known");
         assert_eq!(again(0), Outcome::Behind(17), "forgotten, so judged anew");
