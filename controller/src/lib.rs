@@ -18,6 +18,7 @@
 //! Read on in [`farm`].
 
 pub mod api;
+pub mod cli;
 pub mod clock;
 pub mod error;
 pub mod farm;
@@ -25,3 +26,4 @@ pub mod hub;
 pub mod page;
 pub mod registry;
 pub mod units;
+pub mod up;
