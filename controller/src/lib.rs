@@ -23,6 +23,7 @@ pub mod clock;
 pub mod error;
 pub mod farm;
 pub mod hub;
+mod net;
 pub mod page;
 pub mod registry;
 pub mod units;

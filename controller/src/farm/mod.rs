@@ -1,193 +1,405 @@
 //! The farm as a service: everything that REST, page and CLI do with rigs goes through [`Farm`].
 //!
 //! ```text
-//!   REST, page, CLI ──▶ Farm (async, deadlines) ──▶ Mutex { hub (sans-I/O), store } ◀── net (sockets)
+//!   REST, page, CLI ──▶ Farm (async, deadlines) ──▶ Mutex { hub, registry } ◀── net (sockets)
 //!                         ◀── oneshot answers ───────┘  never held across an await
 //! ```
+//!
+//! | file | what |
+//! |---|---|
+//! | `mod` | the lock, what runs, what comes out of the hub |
+//! | `peers` | who belongs to the farm: list, resolve, add, remove, ping |
+//! | `remote` | what rigs do: statistics, start, stop, logs |
+//! | `profiles` | named ways to mine |
+//! | `view`, `show` | what is shown, and how it is made |
+//! | `errors` | what goes wrong, in words |
 
+mod errors;
+mod peers;
+mod profiles;
+mod remote;
+mod show;
+#[cfg(test)]
+mod tests;
 mod view;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use miner_shared::identity::{Fingerprint, NodeId, PairingCode};
+use miner_shared::identity::Fingerprint;
 use miner_shared::smsg::LocalNode;
-use miner_shared::text::{Address, MinerName, Name};
-use miner_shared::wire::Profile;
+use miner_shared::text::Address;
+use miner_shared::time::Millis;
+use rand_core::{Rng, UnwrapErr};
+use smol::channel::{Receiver, Sender, bounded};
+use smol::{Executor, Task};
 
+pub use self::peers::{AddPeer, Proof};
 pub use self::view::{
     ActivityView, AppliedView, DesiredStatus, DesiredView, ExchangesView, IdentityView,
     LogLineView, LogsView, MinerView, NodeInfoView, PeerView, PoolView, ProfileView, StatsView,
     WindowsView,
 };
 use crate::clock::Clock;
-use crate::error::FarmError;
-use crate::hub::Event;
-use crate::registry::Store;
+use crate::hub::{
+    Action, Ask, ConnId, Env, Event, Failure, Hub, Reply, RequestId, Target, Unreached,
+};
+use crate::net::{self, Socket, SocketEnd};
+use crate::registry::{Registry, Store, StoreError};
 
-/// A peer to add.
-#[derive(Clone, Debug)]
-pub struct AddPeer {
-    /// Where to dial it; `None` for a rig that dials in, which needs [`Proof::Fingerprint`].
-    pub address: Option<Address>,
-    /// Its name in the registry; without one, the name that the rig gives itself.
-    pub name: Option<Name>,
-    /// How its key is confirmed.
-    pub proof: Proof,
-}
-
-/// How the owner confirms a peer's key.
-#[derive(Clone, Debug)]
-pub enum Proof {
-    /// Not at all yet: answered by [`crate::error::Code::FingerprintUnconfirmed`] with the fingerprint found.
-    None,
-    /// By the one-time code that the rig shows on its console.
-    Pairing(PairingCode),
-    /// By the fingerprint that the rig shows on its console.
-    Fingerprint(Fingerprint),
-    /// By trusting whoever answers, which the registry remembers for ever.
-    Tofu,
-}
+/// Events that a subscriber may be behind before it loses some.
+const SUBSCRIBER_QUEUE: usize = 256;
+/// Reasons to dial that may wait for a dialler.
+const NUDGES: usize = 8;
 
 /// Heart of the controller: registry, links and the commands over them.
 #[derive(Debug)]
-pub struct Farm {}
+pub struct Farm {
+    me: LocalNode,
+    clock: Clock,
+    core: Mutex<Core>,
+    executor: OnceLock<Arc<Executor<'static>>>,
+    /// Tells the timer task that something is due earlier than it thinks.
+    earlier: (Sender<()>, Receiver<()>),
+}
+
+/// What the lock guards.
+#[derive(Debug)]
+struct Core {
+    hub: Hub,
+    registry: Registry,
+    rng: UnwrapErr<getrandom::SysRng>,
+    sockets: BTreeMap<ConnId, Socket>,
+    waiting: BTreeMap<RequestId, Sender<Result<Reply, Failure>>>,
+    reaching: BTreeMap<ConnId, Sender<Result<Fingerprint, Unreached>>>,
+    diallers: BTreeMap<Fingerprint, Dialler>,
+    subscribers: Vec<Sender<Event>>,
+    /// Number of the next event that subscribers get.
+    published: u64,
+    /// What the timer task sleeps until.
+    armed: Option<Millis>,
+    /// Timer and listener.
+    tasks: Vec<Task<()>>,
+    listen: Option<SocketAddr>,
+}
+
+/// The task that keeps a peer dialled; dropping it ends it.
+#[derive(Debug)]
+struct Dialler {
+    /// Takes whether to dial at once.
+    nudge: Sender<bool>,
+    _task: Task<()>,
+}
 
 impl Farm {
     /// Opens the farm on this registry, as this node. Nothing runs before [`Farm::run`].
-    pub fn open(store: Box<dyn Store>, me: LocalNode, clock: Clock) -> Arc<Self> {
-        let _ = (store, me, clock);
-        todo!()
+    pub fn open(
+        store: Box<dyn Store>,
+        me: LocalNode,
+        clock: Clock,
+    ) -> Result<Arc<Self>, StoreError> {
+        let core = Core {
+            hub: Hub::default(),
+            registry: Registry::open(store)?,
+            rng: UnwrapErr(getrandom::SysRng),
+            sockets: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            reaching: BTreeMap::new(),
+            diallers: BTreeMap::new(),
+            subscribers: Vec::new(),
+            published: 0,
+            armed: None,
+            tasks: Vec::new(),
+            listen: None,
+        };
+        Ok(Arc::new(Self {
+            me,
+            clock,
+            core: Mutex::new(core),
+            executor: OnceLock::new(),
+            earlier: bounded(1),
+        }))
     }
 
     /// Starts the timer and the diallers of all peers with an address, on the caller's executor.
-    /// Call once, before any method that talks to a rig.
-    pub fn run(self: &Arc<Self>, executor: &Arc<smol::Executor<'static>>) {
-        let _ = executor;
-        todo!()
+    /// Call it once, before any method that talks to a rig.
+    pub fn run(self: &Arc<Self>, executor: &Arc<Executor<'static>>) {
+        let executor = self.executor.get_or_init(|| Arc::clone(executor));
+        let timer = executor.spawn(Arc::clone(self).keep_time());
+        let keys: Vec<_> = {
+            let mut core = self.lock();
+            core.tasks.push(timer);
+            core.registry.peers().map(|(key, _)| *key).collect()
+        };
+        keys.iter().for_each(|key| self.keep_dialled(key));
     }
 
-    /// Listens for rigs that dial in; returns the address bound (port 0 picks one).
+    /// Listens for rigs that dial in, after [`Farm::run`]; returns the address bound (port 0 picks
+    /// one).
     pub fn listen(self: &Arc<Self>, address: SocketAddr) -> io::Result<SocketAddr> {
-        let _ = address;
-        todo!()
+        let executor = self.executor.get().ok_or(io::ErrorKind::NotConnected)?;
+        let (bound, accepting) = net::listen(Arc::clone(self), address)?;
+        let mut core = self.lock();
+        core.tasks.push(executor.spawn(accepting));
+        core.listen = Some(bound);
+        Ok(bound)
     }
 
     /// Ends listener, diallers and links. Rigs go on mining.
     pub fn close(&self) {
-        todo!()
+        let mut core = self.lock();
+        let ended = (
+            std::mem::take(&mut core.tasks),
+            std::mem::take(&mut core.diallers),
+            std::mem::take(&mut core.sockets),
+            std::mem::take(&mut core.waiting),
+            std::mem::take(&mut core.subscribers),
+        );
+        core.listen = None;
+        // Dropping a task may wake another one that wants the lock.
+        drop(core);
+        drop(ended);
     }
 
-    /// The local node and its farm in numbers.
-    pub fn node_info(&self) -> Result<NodeInfoView, FarmError> {
-        todo!()
-    }
-
-    /// All peers, by name.
-    pub fn peers(&self) -> Result<Vec<PeerView>, FarmError> {
-        todo!()
-    }
-
-    /// One peer.
-    pub fn peer(&self, id: NodeId) -> Result<PeerView, FarmError> {
-        let _ = id;
-        todo!()
-    }
-
-    /// The peer that this text names: node ID, unique prefix of one, fingerprint, or name.
-    pub fn resolve(&self, text: &str) -> Result<NodeId, FarmError> {
-        let _ = text;
-        todo!()
-    }
-
-    /// Registers a peer, after its key was confirmed as [`Proof`] says. See docs/SMSG.md section 5.
-    pub async fn add_peer(self: &Arc<Self>, peer: AddPeer) -> Result<PeerView, FarmError> {
-        let _ = peer;
-        todo!()
-    }
-
-    /// Removes a peer: cuts its link and refuses its key until it is added again.
-    pub fn remove_peer(&self, id: NodeId) -> Result<(), FarmError> {
-        let _ = id;
-        todo!()
-    }
-
-    /// Round trip on the link, in milliseconds. Waits up to 5 s, for a link too.
-    pub async fn ping(&self, id: NodeId) -> Result<u64, FarmError> {
-        let _ = id;
-        todo!()
-    }
-
-    /// Last known statistics of every peer that ever sent some, by name.
-    pub fn stats(&self) -> Result<Vec<StatsView>, FarmError> {
-        todo!()
-    }
-
-    /// Statistics of one peer, asked of it now if it can be reached within 10 s, else the last known.
-    pub async fn stats_of(&self, id: NodeId) -> Result<StatsView, FarmError> {
-        let _ = id;
-        todo!()
-    }
-
-    /// Wishes that a rig mines with this profile (id or name), and waits up to 30 s for its receipt.
-    pub async fn start(&self, id: NodeId, profile: &str) -> Result<AppliedView, FarmError> {
-        let _ = (id, profile);
-        todo!()
-    }
-
-    /// Wishes that a rig mines nothing, and waits up to 30 s for its receipt. A miner that is named
-    /// must be one that the rig reports.
-    pub async fn stop(
-        &self,
-        id: NodeId,
-        miner: Option<&MinerName>,
-    ) -> Result<AppliedView, FarmError> {
-        let _ = (id, miner);
-        todo!()
-    }
-
-    /// The last `lines` (at most 10,000) records of a miner's log, within 10 s.
-    pub async fn logs(
-        &self,
-        id: NodeId,
-        miner: &MinerName,
-        lines: u16,
-    ) -> Result<LogsView, FarmError> {
-        let _ = (id, miner, lines);
-        todo!()
-    }
-
-    /// All profiles, by id.
-    pub fn profiles(&self) -> Result<Vec<ProfileView>, FarmError> {
-        todo!()
-    }
-
-    /// One profile, by id or name.
-    pub fn profile(&self, text: &str) -> Result<ProfileView, FarmError> {
-        let _ = text;
-        todo!()
-    }
-
-    /// Stores a new profile; its id is the slug of its name. It needs at least one pool.
-    pub fn create_profile(&self, profile: Profile) -> Result<ProfileView, FarmError> {
-        let _ = profile;
-        todo!()
-    }
-
-    /// Deletes a profile that no rig is told to mine with.
-    pub fn delete_profile(&self, text: &str) -> Result<(), FarmError> {
-        let _ = text;
-        todo!()
-    }
-
-    /// Events from now on. A subscriber that does not keep up loses the newest and is told how many.
-    pub fn subscribe(&self) -> smol::channel::Receiver<Event> {
-        todo!()
+    /// Events from now on. A subscriber that does not keep up loses some: their numbers are missing.
+    pub fn subscribe(&self) -> Receiver<Event> {
+        let (sender, receiver) = bounded(SUBSCRIBER_QUEUE);
+        self.lock().subscribers.push(sender);
+        receiver
     }
 
     /// The last events, oldest first, and how many older ones have fallen out.
     pub fn events(&self) -> (Vec<Event>, u64) {
-        todo!()
+        let core = self.lock();
+        (
+            core.hub.events_since(0).cloned().collect(),
+            core.hub.events_lost(),
+        )
+    }
+
+    /// Wakes the hub when something is due.
+    async fn keep_time(self: Arc<Self>) {
+        loop {
+            let next = {
+                let mut core = self.lock();
+                core.armed = core.hub.poll_timeout();
+                core.armed
+            };
+            let due = async {
+                match next {
+                    Some(at) => drop(smol::Timer::at(self.clock.instant(at)).await),
+                    None => smol::future::pending().await,
+                }
+            };
+            let earlier = async {
+                if self.earlier.1.recv().await.is_err() {
+                    smol::future::pending::<()>().await;
+                }
+            };
+            smol::future::race(due, earlier).await;
+            self.with(|hub, env| hub.handle_timeout(env));
+        }
+    }
+
+    /// Starts the dialler of a peer that has an address and none yet.
+    fn keep_dialled(self: &Arc<Self>, key: &Fingerprint) {
+        let Some(executor) = self.executor.get() else {
+            return;
+        };
+        let mut core = self.lock();
+        let has_address = core
+            .registry
+            .peer(key)
+            .is_some_and(|peer| peer.address.is_some());
+        if has_address && !core.diallers.contains_key(key) {
+            let (nudge, nudged) = bounded(NUDGES);
+            let task = executor.spawn(net::keep_dialled(Arc::clone(self), *key, nudged));
+            core.diallers.insert(*key, Dialler { nudge, _task: task });
+        }
+    }
+
+    /// Asks a rig something and waits for the answer, until `within_ms` from now at the latest.
+    async fn ask(&self, key: Fingerprint, ask: Ask, within_ms: u64) -> Result<Reply, Failure> {
+        let (sender, receiver) = bounded(1);
+        let id = {
+            let mut core = self.lock();
+            let id = core.call(self, |hub, env| {
+                let deadline = env.now.mono + within_ms;
+                hub.ask(env, key, ask, deadline)
+            });
+            core.waiting.insert(id, sender);
+            self.settle(&mut core);
+            id
+        };
+        let _forget = Forget { farm: self, id };
+        // The sender is only dropped without an answer when the farm closes.
+        receiver.recv().await.unwrap_or(Err(Failure::Offline))
+    }
+
+    /// Calls the hub under the lock, and does what it wants done.
+    fn with<T>(&self, call: impl FnOnce(&mut Hub, &mut Env<'_>) -> T) -> T {
+        let mut core = self.lock();
+        let result = core.call(self, call);
+        self.settle(&mut core);
+        result
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Core> {
+        // A panic while the lock was held is a bug that the panicking task has reported; the rows
+        // in the store are whole whatever happened.
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does what the hub wants done; nothing here waits.
+    fn settle(&self, core: &mut Core) {
+        while let Some(action) = core.hub.poll_action() {
+            match action {
+                Action::Close(id) => drop(core.sockets.remove(&id)),
+                Action::Dial { key, now } => core.nudge(&key, now),
+                Action::Finished(id, result) => {
+                    if let Some(waiter) = core.waiting.remove(&id) {
+                        // Nobody waits any more: the answer has no use.
+                        let _unheard = waiter.try_send(result);
+                    }
+                }
+                Action::Reached(id, result) => {
+                    if let Some(waiter) = core.reaching.remove(&id) {
+                        let _unheard = waiter.try_send(result);
+                    }
+                }
+                Action::Transmit(id) => {
+                    if let Some(socket) = core.sockets.get(&id) {
+                        socket.wake();
+                    }
+                }
+            }
+        }
+        core.publish();
+        let next = core.hub.poll_timeout();
+        if next.is_some_and(|next| core.armed.is_none_or(|armed| next < armed)) {
+            core.armed = next;
+            // Full means that the timer task is about to look anyway.
+            let _looking = self.earlier.0.try_send(());
+        }
+    }
+}
+
+impl Core {
+    fn call<T>(&mut self, farm: &Farm, call: impl FnOnce(&mut Hub, &mut Env<'_>) -> T) -> T {
+        let mut env = Env {
+            now: farm.clock.now(),
+            me: &farm.me,
+            registry: &mut self.registry,
+            rng: &mut self.rng,
+        };
+        call(&mut self.hub, &mut env)
+    }
+
+    fn nudge(&mut self, key: &Fingerprint, now: bool) {
+        if let Some(dialler) = self.diallers.get(key) {
+            // Full means that it is about to look anyway.
+            let _looking = dialler.nudge.try_send(now);
+        }
+    }
+
+    /// Hands new events to all subscribers; one that is gone is forgotten.
+    fn publish(&mut self) {
+        let new: Vec<_> = self.hub.events_since(self.published).cloned().collect();
+        self.published = self.hub.next_event();
+        for event in new {
+            log::info!("{}", show::log_line(&event));
+            self.subscribers.retain(|subscriber| {
+                !matches!(
+                    subscriber.try_send(event.clone()),
+                    Err(smol::channel::TrySendError::Closed(_))
+                )
+            });
+        }
+    }
+}
+
+/// What sockets and diallers need of the farm.
+impl Farm {
+    /// A socket was accepted; `None` if there are too many.
+    pub(crate) fn accept(&self) -> Option<SocketEnd> {
+        let mut core = self.lock();
+        let id = core.call(self, |hub, env| hub.accept(env.now.mono)).ok()?;
+        let (socket, end) = Socket::new(id);
+        core.sockets.insert(id, socket);
+        self.settle(&mut core);
+        Some(end)
+    }
+
+    /// A socket was connected; the receiver hears whom it reached.
+    pub(crate) fn dial(
+        &self,
+        target: Target,
+    ) -> (SocketEnd, Receiver<Result<Fingerprint, Unreached>>) {
+        let mut core = self.lock();
+        let id = core.call(self, |hub, env| hub.dial(env.now.mono, target));
+        let (socket, end) = Socket::new(id);
+        core.sockets.insert(id, socket);
+        let (reaching, reached) = bounded(1);
+        core.reaching.insert(id, reaching);
+        self.settle(&mut core);
+        (end, reached)
+    }
+
+    /// A frame came.
+    pub(crate) fn received(&self, id: ConnId, frame: &mut [u8]) {
+        self.with(|hub, env| hub.handle_frame(env, id, frame));
+    }
+
+    /// The next frame to send on a connection.
+    pub(crate) fn transmit(&self, id: ConnId, out: &mut [u8]) -> Option<usize> {
+        self.with(|hub, env| hub.poll_transmit(env, id, out))
+    }
+
+    /// A socket is gone.
+    pub(crate) fn closed(&self, id: ConnId) {
+        self.with(|hub, env| hub.handle_closed(env, id));
+    }
+
+    /// A peer's address could not be connected to.
+    pub(crate) fn unreachable(&self, key: &Fingerprint) {
+        self.with(|hub, _| hub.handle_unreachable(key));
+    }
+
+    /// Whether there is nothing to dial.
+    pub(crate) fn is_served(&self, key: &Fingerprint) -> bool {
+        self.lock().hub.is_served(key)
+    }
+
+    /// Where to dial a peer; `None` if it has no address or was removed.
+    pub(crate) fn address_of(&self, key: &Fingerprint) -> Option<Address> {
+        self.lock().registry.peer(key)?.address.clone()
+    }
+
+    /// A random number below `bound`, which is not 0.
+    pub(crate) fn random_below(&self, bound: u64) -> u64 {
+        self.lock().rng.next_u64() % bound.max(1)
+    }
+
+    /// Runs a connection's task. It ends when its socket's control is dropped.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        if let Some(executor) = self.executor.get() {
+            executor.spawn(task).detach();
+        }
+    }
+}
+
+/// Forgets a request when its caller stops waiting.
+struct Forget<'a> {
+    farm: &'a Farm,
+    id: RequestId,
+}
+
+impl Drop for Forget<'_> {
+    fn drop(&mut self) {
+        let mut core = self.farm.lock();
+        core.waiting.remove(&self.id);
+        core.hub.cancel(self.id);
     }
 }

@@ -58,7 +58,7 @@ pub enum Target {
     /// A registered peer.
     Peer(Fingerprint),
     /// Whoever knows the pairing code: it becomes a peer.
-    Pair(Enrolment, NewPeer),
+    Pair(Box<NewPeer>),
     /// Nobody yet: learn which key is there.
     Probe,
 }
@@ -66,6 +66,8 @@ pub enum Target {
 /// How a peer that is about to be proven will be registered.
 #[derive(Clone, Debug)]
 pub struct NewPeer {
+    /// The pairing code's name and secret.
+    pub enrolment: Enrolment,
     /// Its name; without one, the name that it gives itself.
     pub name: Option<Name>,
     /// Where it was dialled.
@@ -120,7 +122,7 @@ impl Hub {
     pub fn dial(&mut self, now: Millis, target: Target) -> ConnId {
         let (expect, enrolment, memory) = match &target {
             Target::Peer(key) => (Expect::Fingerprint(*key), None, self.memory_to_dial(key)),
-            Target::Pair(enrolment, _) => (Expect::Anyone, Some(enrolment), None),
+            Target::Pair(new) => (Expect::Anyone, Some(&new.enrolment), None),
             Target::Probe => (Expect::Probe, None, None),
         };
         let link = Link::dial(Dial::ControllerDials, expect, enrolment, memory, now);
@@ -147,7 +149,7 @@ impl Hub {
         let Some(conn) = self.conns.get_mut(&id) else {
             return;
         };
-        match conn.link.handle_frame(env.me, env.now.mono, env.rng, frame) {
+        match conn.link.handle_frame(env.me, env.now.mono, frame) {
             Ok(event) => self.on_link_event(env, id, event),
             Err(error) => self.fail(env, id, error),
         }
@@ -167,14 +169,16 @@ impl Hub {
         if let Some(len) = conn.link.poll_transmit(env.me, now, env.rng, out) {
             return Some(len);
         }
-        let sealed = conn.seal_next(env.me, env.registry, now, out)?;
-        match sealed {
-            Ok(len) => Some(len),
-            Err(error) => {
-                self.fail(env, id, error);
-                None
+        let error = if conn.link.is_closed() {
+            LinkError::Closed
+        } else {
+            match conn.seal_next(env.me, env.registry, now, out)? {
+                Ok(len) => return Some(len),
+                Err(error) => error,
             }
-        }
+        };
+        self.fail(env, id, error);
+        None
     }
 
     /// The socket of a connection is gone.
@@ -184,7 +188,7 @@ impl Hub {
         }
     }
 
-    /// A peer's address could not even be connected to.
+    /// A dialled peer was not reached; its address may not even have been connected to.
     pub fn handle_unreachable(&mut self, key: &Fingerprint) {
         if !self.is_live(key) {
             self.unreachable(key);
@@ -218,10 +222,8 @@ impl Hub {
             Purpose::Accepted => self.pending -= 1,
             Purpose::Dialled(ref target) => {
                 self.actions.push_back(Action::Reached(id, Err(unreached)));
-                if let Target::Peer(key) = target
-                    && !self.is_live(key)
-                {
-                    self.unreachable(key);
+                if let Target::Peer(key) = target {
+                    self.handle_unreachable(key);
                 }
             }
             Purpose::Settled { .. } => {}
@@ -300,7 +302,7 @@ impl Hub {
         }
         let key = peer.fingerprint;
         let pairing = match self.conns.get(&id).map(|conn| &conn.purpose) {
-            Some(Purpose::Dialled(Target::Pair(_, new))) => Some(new.clone()),
+            Some(Purpose::Dialled(Target::Pair(new))) => Some(new.clone()),
             _ => None,
         };
         if let Some(new) = pairing

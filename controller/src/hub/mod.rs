@@ -90,12 +90,13 @@ pub struct Hub {
 pub enum Action {
     /// Close this connection's socket; the hub has forgotten it.
     Close(ConnId),
-    /// Dial this peer now, whatever pause its dialler is in.
+    /// There is reason to dial this peer.
     Dial {
         /// Whom.
         key: Fingerprint,
-        /// Whether a link is up already and is to be replaced, make before break.
-        renew: bool,
+        /// At once: somebody waits, or a link is to be replaced. Otherwise after a pause: the link
+        /// was lost.
+        now: bool,
     },
     /// A request came to its end.
     Finished(RequestId, Result<Reply, Failure>),
@@ -153,6 +154,13 @@ impl Hub {
     /// Whether a link with this peer is up.
     pub fn is_live(&self, key: &Fingerprint) -> bool {
         self.sessions.contains_key(key)
+    }
+
+    /// Whether there is nothing to dial: a link with this peer is up and wants no successor.
+    pub fn is_served(&self, key: &Fingerprint) -> bool {
+        self.sessions
+            .get(key)
+            .is_some_and(|session| !session.renewing)
     }
 
     /// Peers with a link that is up.

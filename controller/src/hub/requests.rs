@@ -107,7 +107,7 @@ impl Hub {
         } else if self.is_live(&key) {
             self.ask_waiting(env, &key);
         } else if peer.is_some_and(|peer| peer.address.is_some()) {
-            self.actions.push_back(Action::Dial { key, renew: false });
+            self.actions.push_back(Action::Dial { key, now: true });
         } else {
             self.finish(id, Err(Failure::Offline));
         }

@@ -8,7 +8,6 @@
 //! Until that is decided the newcomer gets no Welcome and the live session is not touched.
 
 use miner_shared::identity::Fingerprint;
-use miner_shared::limits::RENEW_FRAMES;
 use miner_shared::smsg::{Peer, SeqMemory};
 use miner_shared::time::Millis;
 use miner_shared::wire::{Admission, NodeCard};
@@ -35,7 +34,8 @@ pub(super) struct Session {
     pinged: bool,
     /// When the next one is due.
     ping_at: Millis,
-    renewing: bool,
+    /// Whether a link is wanted that takes this one's place.
+    pub(super) renewing: bool,
 }
 
 /// A connection with another boot of the same key.
@@ -98,7 +98,7 @@ impl Hub {
         rig.applied = None;
         rig.refused = None;
         rig.sent = None;
-        let memory = rig.memory.filter(|memory| memory.peer_boot == peer.boot_id);
+        let memory = rig.memory;
         let Some(conn) = self.conns.get_mut(&id) else {
             return;
         };
@@ -161,6 +161,11 @@ impl Hub {
         }
         if let Some(contest) = contest {
             self.make_live(env, contest.conn, &contest.peer, &contest.card);
+        } else {
+            self.actions.push_back(Action::Dial {
+                key: *key,
+                now: false,
+            });
         }
     }
 
@@ -270,38 +275,23 @@ impl Hub {
             && let Some(session) = self.sessions.get_mut(&key)
             && !std::mem::replace(&mut session.renewing, true)
         {
-            self.actions.push_back(Action::Dial { key, renew: true });
+            self.actions.push_back(Action::Dial { key, now: true });
         }
     }
 
-    /// The sequence numbers that a link dialled now begins with. While another link is up, which
-    /// goes on counting during the new handshake, the new one leaves room for all it may still send.
+    /// The sequence numbers that a link dialled now goes on with.
     pub(super) fn memory_to_dial(&self, key: &Fingerprint) -> Option<SeqMemory> {
-        let live = self
-            .sessions
-            .get(key)
-            .and_then(|session| self.conns.get(&session.conn)?.link.memory());
-        match live {
-            Some(mut memory) => {
-                memory.tx = memory.tx.saturating_add(RENEW_FRAMES);
-                Some(memory)
-            }
-            None => self.rigs.get(key)?.memory,
-        }
+        let live = self.sessions.get(key).map(|session| session.conn);
+        live.and_then(|conn| self.conns.get(&conn)?.link.memory())
+            .or_else(|| self.rigs.get(key)?.memory)
     }
 
-    /// Keeps the sequence numbers of a link; within one boot of the peer they only rise.
+    /// Keeps the sequence numbers of a link for the next one.
     pub(super) fn remember(&mut self, key: &Fingerprint, memory: Option<SeqMemory>) {
-        let Some(mut memory) = memory else {
+        let Some(memory) = memory else {
             return;
         };
         let rig = self.rigs.entry(*key).or_default();
-        if let Some(kept) = rig.memory
-            && kept.peer_boot == memory.peer_boot
-        {
-            memory.tx = memory.tx.max(kept.tx);
-            memory.rx = memory.rx.max(kept.rx);
-        }
-        rig.memory = Some(memory);
+        rig.memory = Some(rig.memory.map_or(memory, |kept| kept.merge(memory)));
     }
 }

@@ -1,1 +1,309 @@
-//! One suite for every store.
+//! One suite for every store, then what only a file can show, then the rules over any store.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use miner_shared::identity::Fingerprint;
+use miner_shared::text::{Address, Name, PoolPass, PoolUser};
+use miner_shared::wire::{Algo, Backend, Mode, Pool, Profile, State, Threads};
+
+use super::*;
+use crate::clock::EpochMs;
+
+fn key(n: u8) -> Fingerprint {
+    Fingerprint([n; 32])
+}
+
+fn name(text: &str) -> Name {
+    Name::parse(text).expect("valid")
+}
+
+fn peer(text: &str) -> PeerRecord {
+    PeerRecord {
+        name: name(text),
+        address: Some(Address::parse("192.0.2.7:9091").expect("valid")),
+        trust: Trust::Tofu,
+        added_at_ms: 1,
+        last_seen_ms: None,
+        told: None,
+    }
+}
+
+fn wish(generation: u64) -> DesiredRecord {
+    DesiredRecord {
+        generation,
+        op_id: [7; 16],
+        profile: None,
+        state: State::Stopped,
+        set_at_ms: 2,
+    }
+}
+
+/// The longest profile there can be.
+fn profile(text: &str) -> Profile {
+    let pool = Pool {
+        address: Address::parse(&format!("{}:65535", "h".repeat(253))).expect("valid"),
+        tls: true,
+        user: PoolUser::parse(&"w".repeat(256)).expect("valid"),
+        pass: PoolPass::parse(&"p".repeat(64)).expect("valid"),
+    };
+    Profile {
+        name: name(text),
+        backend: Backend::Cpu,
+        algo: Algo::Rx0,
+        mode: Mode::Auto,
+        threads: Threads::Count(256),
+        pools: [pool.clone(), pool.clone(), pool].into_iter().collect(),
+    }
+}
+
+fn profile_row(text: &str) -> ProfileRecord {
+    ProfileRecord {
+        profile: profile(text),
+        created_at_ms: 3,
+    }
+}
+
+/// What every store must do.
+fn suite(store: &mut dyn Store) {
+    starts_empty(store);
+    gives_back_every_kind_of_row(store);
+    takes_a_batch_whole_or_not_at_all(store);
+    deletes_what_is_there_and_what_is_not(store);
+}
+
+fn starts_empty(store: &dyn Store) {
+    assert_eq!(store.load().expect("loads"), Contents::default());
+}
+
+fn gives_back_every_kind_of_row(store: &mut dyn Store) {
+    let id = ProfileId::of("Long Name");
+    let tombstone = Tombstone {
+        name: name("gone"),
+        removed_at_ms: 9,
+    };
+    let batch = [
+        Change::PutPeer(key(1), peer("rig-1")),
+        Change::PutTombstone(key(2), tombstone.clone()),
+        Change::PutDesired(key(1), wish(1)),
+        Change::PutProfile(id.clone(), profile_row("Long Name")),
+    ];
+    store.commit(&batch, Durable::Now).expect("commits");
+    store
+        .commit(&[Change::PutPeer(key(3), peer("rig-3"))], Durable::Soon)
+        .expect("commits");
+    let rows = store.load().expect("loads");
+    assert_eq!(rows.peers.get(&key(1)), Some(&peer("rig-1")));
+    assert_eq!(rows.peers.get(&key(3)), Some(&peer("rig-3")));
+    assert_eq!(rows.tombstones.get(&key(2)), Some(&tombstone));
+    assert_eq!(rows.desired.get(&key(1)), Some(&wish(1)));
+    assert_eq!(rows.profiles.get(&id), Some(&profile_row("Long Name")));
+}
+
+fn takes_a_batch_whole_or_not_at_all(store: &mut dyn Store) {
+    let before = store.load().expect("loads");
+    for generation in [0, 1] {
+        let batch = [
+            Change::PutPeer(key(4), peer("rig-4")),
+            Change::PutDesired(key(1), wish(generation)),
+        ];
+        let refused = store.commit(&batch, Durable::Now);
+        assert!(matches!(refused, Err(StoreError::Conflict)));
+        assert_eq!(store.load().expect("loads"), before, "generation went back");
+    }
+    store
+        .commit(&[Change::PutDesired(key(1), wish(2))], Durable::Now)
+        .expect("a higher generation is taken");
+}
+
+fn deletes_what_is_there_and_what_is_not(store: &mut dyn Store) {
+    let batch = [
+        Change::DeletePeer(key(1)),
+        Change::DeletePeer(key(3)),
+        Change::DeletePeer(key(99)),
+        Change::DeleteTombstone(key(2)),
+        Change::DeleteDesired(key(1)),
+        Change::DeleteProfile(ProfileId::of("Long Name")),
+        Change::DeleteProfile(ProfileId::of("never there")),
+    ];
+    store.commit(&batch, Durable::Now).expect("commits");
+    assert_eq!(store.load().expect("loads"), Contents::default());
+}
+
+#[test]
+fn memory_store_conforms() {
+    suite(&mut MemoryStore::default());
+}
+
+#[test]
+fn redb_store_conforms() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    suite(&mut RedbStore::open(dir.path()).expect("opens"));
+}
+
+#[test]
+fn acknowledged_rows_survive_a_process_that_never_closes_the_file() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let mut store = RedbStore::open(dir.path()).expect("opens");
+    let batch = [Change::PutPeer(key(1), peer("rig-1"))];
+    store.commit(&batch, Durable::Now).expect("commits");
+
+    // What the disk holds now is what is left after a kill or a power cut.
+    let after = tempfile::tempdir().expect("temporary directory");
+    let file = "registry.redb";
+    fs::copy(dir.path().join(file), after.path().join(file)).expect("copies");
+    let reopened = RedbStore::open(after.path()).expect("repairs and opens");
+    let rows = reopened.load().expect("loads");
+    assert_eq!(rows.peers.get(&key(1)), Some(&peer("rig-1")));
+}
+
+#[test]
+fn a_torn_file_is_refused_and_left_as_it_is() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let path = dir.path().join("registry.redb");
+    drop(RedbStore::open(dir.path()).expect("opens"));
+    let whole = fs::read(&path).expect("reads");
+    let mut flipped = whole.clone();
+    flipped[..64].fill(0xff);
+    for damaged in [&b""[..], &b"not a database"[..], &flipped, &whole[..5000]] {
+        fs::write(&path, damaged).expect("writes");
+        let refused = RedbStore::open(dir.path())
+            .expect_err("damaged")
+            .to_string();
+        assert!(refused.contains("restore it from a backup"), "{refused}");
+        assert_eq!(fs::read(&path).expect("reads"), damaged, "was changed");
+    }
+}
+
+#[test]
+fn a_registry_of_a_newer_program_is_refused_with_advice() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    drop(RedbStore::open(dir.path()).expect("opens"));
+    let db = redb::Database::open(dir.path().join("registry.redb")).expect("opens");
+    let write = db.begin_write().expect("begins");
+    write
+        .open_table(redb::TableDefinition::<&str, u8>::new("meta"))
+        .expect("opens")
+        .insert("schema", SCHEMA + 1)
+        .expect("inserts");
+    write.commit().expect("commits");
+    drop(db);
+    let refused = RedbStore::open(dir.path()).expect_err("newer").to_string();
+    assert!(refused.contains("newer miner-ctrl"), "{refused}");
+}
+
+#[test]
+fn a_registry_in_use_is_refused_and_one_half_made_is_made_anew() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    fs::write(dir.path().join("registry.redb.new"), b"half").expect("writes");
+    let first = RedbStore::open(dir.path()).expect("opens");
+    let second = RedbStore::open(dir.path());
+    assert!(matches!(second, Err(StoreError::InUse(_))));
+    drop(first);
+    let mode = fs::metadata(dir.path().join("registry.redb"))
+        .expect("exists")
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600, "it holds pool logins");
+}
+
+fn registry() -> Registry {
+    Registry::open(Box::new(MemoryStore::default())).expect("opens")
+}
+
+const NOW: EpochMs = EpochMs(1_000);
+
+#[test]
+fn a_second_key_under_a_registered_id_is_refused() {
+    let mut registry = registry();
+    registry.add(key(1), peer("rig")).expect("adds");
+    let mut twin = [1; 32];
+    twin[31] = 2;
+    let refused = registry.add(Fingerprint(twin), peer("rig"));
+    assert!(matches!(refused, Err(RegistryError::IdTaken(k)) if k == key(1)));
+    let again = registry.add(key(1), peer("rig"));
+    assert!(matches!(again, Err(RegistryError::PeerExists(_))));
+}
+
+#[test]
+fn removal_leaves_a_tombstone_until_the_peer_is_added_or_forgotten() {
+    let mut registry = registry();
+    registry.add(key(1), peer("rig")).expect("adds");
+    registry.remove(&key(1), NOW).expect("removes");
+    assert!(registry.peer(&key(1)).is_none());
+    assert!(registry.tombstone(&key(1)).is_some());
+    registry.add(key(1), peer("rig")).expect("adds again");
+    assert!(registry.tombstone(&key(1)).is_none());
+    registry.remove(&key(1), NOW).expect("removes");
+    registry.forget(&key(1)).expect("forgets");
+    assert!(registry.tombstone(&key(1)).is_none());
+}
+
+#[test]
+fn generations_rise_also_over_removal_and_above_what_the_rig_was_told() {
+    let mut registry = registry();
+    let stop = || Wish {
+        op_id: [1; 16],
+        profile: None,
+        state: State::Stopped,
+    };
+    registry.add(key(1), peer("rig")).expect("adds");
+    assert_eq!(registry.wish(&key(1), stop(), 0, NOW).expect("wishes"), 1);
+    assert_eq!(registry.wish(&key(1), stop(), 40, NOW).expect("wishes"), 41);
+    registry.remove(&key(1), NOW).expect("removes");
+    assert!(registry.wish(&key(1), stop(), 0, NOW).is_err());
+    registry.add(key(1), peer("rig")).expect("adds");
+    assert_eq!(registry.wish(&key(1), stop(), 0, NOW).expect("wishes"), 42);
+}
+
+#[test]
+fn a_text_that_could_mean_two_peers_means_none() {
+    let mut registry = registry();
+    registry.add(key(0xaa), peer("rig-1")).expect("adds");
+    registry.add(key(0xab), peer("rig-2")).expect("adds");
+    registry.add(key(0xcd), peer("aaaa")).expect("adds");
+    registry.add(key(0xce), peer("rig-2")).expect("adds");
+
+    let resolved = |text: &str| registry.resolve(text).ok();
+    assert_eq!(resolved("rig-1"), Some(key(0xaa)));
+    assert_eq!(resolved("aaaaaaaaaaaaaaaa"), Some(key(0xaa)));
+    assert_eq!(resolved(&key(0xab).to_string()), Some(key(0xab)));
+    assert_eq!(resolved("CD"), Some(key(0xcd)), "a unique prefix");
+    assert_eq!(resolved("nobody"), None);
+    assert_eq!(resolved(""), None);
+    assert_eq!(resolved("aaaa"), None, "a name that is another's prefix");
+    match registry.resolve("rig-2") {
+        Err(RegistryError::Ambiguous(matches)) => assert_eq!(matches.len(), 2),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_profile_in_use_stays_and_one_without_pools_is_refused() {
+    let mut registry = registry();
+    registry.add(key(1), peer("rig-1")).expect("adds");
+    let id = registry
+        .create_profile(profile("My Profile"), NOW)
+        .expect("creates");
+    assert_eq!(id.as_str(), "my-profile");
+    let twice = registry.create_profile(profile("my_profile"), NOW);
+    assert!(matches!(twice, Err(RegistryError::ProfileExists(_))));
+
+    let mine = Wish {
+        op_id: [1; 16],
+        profile: Some(id.clone()),
+        state: State::Mine(profile("My Profile")),
+    };
+    registry.wish(&key(1), mine, 0, NOW).expect("wishes");
+    match registry.delete_profile(&id) {
+        Err(RegistryError::ProfileInUse(rigs)) => assert_eq!(rigs, [name("rig-1")]),
+        other => panic!("{other:?}"),
+    }
+    registry.remove(&key(1), NOW).expect("removes");
+    registry.delete_profile(&id).expect("nobody uses it now");
+
+    let mut empty = profile("empty");
+    empty.pools.clear();
+    let refused = registry.create_profile(empty, NOW);
+    assert!(matches!(refused, Err(RegistryError::NoPool)));
+}

@@ -32,10 +32,6 @@ pub enum Durable {
 
 /// One change of one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a batch holds one or two, for one call"
-)]
 pub enum Change {
     /// Writes a peer's row.
     PutPeer(Fingerprint, PeerRecord),

@@ -1,0 +1,152 @@
+//! What goes wrong inside, in words for outside: code, sentence, field, advice.
+
+use miner_shared::smsg::LinkError;
+use miner_shared::text::Address;
+use miner_shared::wire::Refusal;
+
+use crate::error::{Code, FarmError};
+use crate::hub::{Failure, Unreached, refusal_text};
+use crate::registry::{RegistryError, StoreError};
+
+impl From<StoreError> for FarmError {
+    fn from(error: StoreError) -> Self {
+        Self::new(Code::DatabaseError, error.to_string())
+    }
+}
+
+/// A registry's refusal about the peer or profile that a person named so.
+pub(super) fn registry(error: RegistryError, named: &str) -> FarmError {
+    match error {
+        RegistryError::PeerExists(key) => FarmError::new(
+            Code::PeerExists,
+            format!("{} is registered already", key.node_id()),
+        )
+        .fingerprint(key),
+        RegistryError::IdTaken(key) => {
+            FarmError::new(Code::PeerExists, error.to_string()).fingerprint(key)
+        }
+        RegistryError::NoSuchPeer => {
+            FarmError::new(Code::PeerNotFound, format!("no peer is called {named:?}"))
+                .field("peer")
+                .hint("`peer list` shows all: use a name, a node ID or the beginning of one")
+        }
+        RegistryError::Ambiguous(matches) => {
+            let matches: Vec<_> = matches
+                .iter()
+                .map(|(id, name)| format!("{name} ({id})"))
+                .collect();
+            FarmError::new(
+                Code::PeerAmbiguous,
+                format!("{named:?} means more than one peer: {}", matches.join(", ")),
+            )
+            .field("peer")
+            .hint("use the node ID")
+        }
+        RegistryError::NoPool => {
+            FarmError::new(Code::InvalidConfig, error.to_string()).field("pools")
+        }
+        RegistryError::ProfileExists(_) => FarmError::new(Code::ProfileExists, error.to_string())
+            .field("name")
+            .hint("delete that one first, or choose another name"),
+        RegistryError::ProfileInUse(rigs) => {
+            let rigs: Vec<_> = rigs.iter().map(|name| name.as_str()).collect();
+            FarmError::new(
+                Code::ProfileInUse,
+                format!("rigs are told to mine with {named:?}: {}", rigs.join(", ")),
+            )
+            .hint("stop them or start them with another profile first")
+        }
+        RegistryError::NoSuchProfile => FarmError::new(
+            Code::ProfileNotFound,
+            format!("no profile is called {named:?}"),
+        )
+        .field("profile")
+        .hint("`profile list` shows all"),
+        RegistryError::Store(error) => error.into(),
+    }
+}
+
+/// Why a rig called so did not answer.
+pub(super) fn failure(failure: Failure, name: &str) -> FarmError {
+    match failure {
+        Failure::Busy => FarmError::new(
+            Code::ServiceUnavailable,
+            format!("too many requests wait for {name}"),
+        ),
+        Failure::Offline => {
+            FarmError::new(Code::ConnectionFailed, format!("{name} cannot be reached"))
+                .hint("is the rig on, its agent running, and this controller among its managers?")
+        }
+        Failure::Removed => {
+            FarmError::new(Code::PeerNotFound, format!("{name} was removed meanwhile"))
+        }
+        Failure::Superseded => FarmError::new(
+            Code::StartFailed,
+            format!("a newer command for {name} took this one's place"),
+        ),
+        Failure::TimedOut => {
+            FarmError::new(Code::Timeout, format!("{name} did not answer in time"))
+        }
+    }
+}
+
+/// Why a rig called so refused.
+pub(super) fn refusal(refusal: &Refusal, code: Code, name: &str) -> FarmError {
+    if let Refusal::NoSuchMiner(present) = refusal {
+        return no_such_miner(name, present.iter().map(|miner| miner.as_str()));
+    }
+    FarmError::new(code, format!("{name} refused: {}", refusal_text(refusal)))
+}
+
+/// A miner that a rig called so does not have; it has these.
+pub(super) fn no_such_miner<'a>(name: &str, present: impl Iterator<Item = &'a str>) -> FarmError {
+    let present: Vec<_> = present.collect();
+    let hint = match present.as_slice() {
+        [] => "it has no miner at all".to_owned(),
+        _ => format!("it has {}", present.join(", ")),
+    };
+    FarmError::new(
+        Code::MinerNotFound,
+        format!("{name} has no miner of this name"),
+    )
+    .field("miner")
+    .hint(hint)
+}
+
+/// An answer that does not fit the question.
+pub(super) fn nonsense(name: &str) -> FarmError {
+    FarmError::new(
+        Code::InternalError,
+        format!("{name} answered something else than it was asked"),
+    )
+}
+
+/// Why nobody was reached at an address.
+pub(super) fn unreached(unreached: Unreached, address: &Address, pairing: bool) -> FarmError {
+    let (code, hint) = match unreached {
+        Unreached::Handshake(LinkError::OwnKey) => {
+            return FarmError::new(Code::InvalidInput, format!("{address} is this node itself"))
+                .field("address");
+        }
+        Unreached::Closed | Unreached::Handshake(_) if pairing => (
+            Code::PairingFailed,
+            "is the code right, unused, and younger than 15 minutes? `miner peer pair` on the rig makes a new one",
+        ),
+        Unreached::Registry => (Code::DatabaseError, "the log says why"),
+        _ => (
+            Code::ConnectionFailed,
+            "is it a node of this farm system, with the role worker or dual?",
+        ),
+    };
+    FarmError::new(code, format!("{address}: {unreached}")).hint(hint)
+}
+
+/// An address that could not be connected to.
+pub(super) fn unconnected(error: &std::io::Error, address: &Address) -> FarmError {
+    FarmError::new(
+        Code::ConnectionFailed,
+        format!("{address} cannot be connected to: {error}"),
+    )
+    .field("address")
+    .hint("is the rig on, and `miner node serve --listen` running there?")
+}

@@ -1,0 +1,278 @@
+//! How views are made of rows, reports and events. Nothing here decides anything.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use miner_shared::identity::Fingerprint;
+use miner_shared::wire::{
+    Activity, Backend, LogLine, Memory, MinerStats, Mode, Pages, Profile, RigStats, Threads,
+    Windows,
+};
+
+use super::view::{
+    ActivityView, DesiredStatus, DesiredView, ExchangesView, LogLineView, MinerView, PeerView,
+    PoolView, ProfileView, StatsView, WindowsView,
+};
+use crate::clock::{EpochMs, Now};
+use crate::hub::{Event, Hub, Rig, refusal_text};
+use crate::registry::{PeerRecord, ProfileId, ProfileRecord, Registry};
+
+/// A key in base64.
+pub(super) fn base64(key: &[u8; 32]) -> String {
+    STANDARD.encode(key)
+}
+
+/// A registered peer.
+pub(super) fn peer(
+    key: &Fingerprint,
+    row: &PeerRecord,
+    registry: &Registry,
+    hub: &Hub,
+    now: Now,
+) -> PeerView {
+    let rig = hub.rig(key);
+    let told = row.told.as_ref();
+    let seen = rig.and_then(Rig::last_seen);
+    let last_seen = seen.map(|seen| seen.wall).or_else(|| row.last_seen());
+    let stats = rig.and_then(Rig::stats);
+    PeerView {
+        id: key.node_id().to_string(),
+        name: row.name.as_str().to_owned(),
+        public_key: told.map(|told| base64(&told.x25519)),
+        fingerprint: key.to_string(),
+        address: row.address.as_ref().map(|a| a.as_str().to_owned()),
+        role: told.map(|told| told.role.as_str()),
+        trust: row.trust.as_str(),
+        added_at: EpochMs(row.added_at_ms),
+        last_seen,
+        last_seen_age_ms: seen
+            .map(|seen| now.mono.since(seen.mono))
+            .or_else(|| last_seen.map(|seen| now.wall.0.saturating_sub(seen.0))),
+        ping_ms: rig.and_then(Rig::rtt_ms),
+        score: rig.and_then(Rig::score),
+        exchanges: rig.map(exchanges).unwrap_or_default(),
+        connected: hub.is_live(key),
+        software: told.map(|told| told.software.as_str().to_owned()),
+        host: told.map(|told| told.host.as_str().to_owned()),
+        desired: desired(key, registry, rig),
+        activity: stats.map(|(stats, _)| activity(stats.activity)),
+        hashrate: stats.and_then(|(stats, _)| hashrate(stats)),
+        shares: stats.map(|(stats, _)| stats.miners.iter().map(|m| m.accepted).sum()),
+        age_ms: stats.map(|(_, at)| now.mono.since(at.mono)),
+    }
+}
+
+fn exchanges(rig: &Rig) -> ExchangesView {
+    let (succeeded, timed_out, failed) = rig.exchanges();
+    ExchangesView {
+        succeeded,
+        failed,
+        timed_out,
+    }
+}
+
+/// What a peer should be doing, and how far that has come.
+pub(super) fn desired(key: &Fingerprint, registry: &Registry, rig: Option<&Rig>) -> DesiredView {
+    let row = registry.desired(key);
+    let generation = row.map_or(0, |row| row.generation);
+    let applied = rig.and_then(Rig::applied);
+    let refused = rig
+        .and_then(Rig::refused)
+        .filter(|(refused, _)| *refused == generation);
+    let status = match applied {
+        Some(applied) if applied > generation => DesiredStatus::Behind,
+        _ if generation == 0 => DesiredStatus::None,
+        Some(applied) if applied == generation => DesiredStatus::Applied,
+        _ if refused.is_some() => DesiredStatus::Refused,
+        _ => DesiredStatus::Pending,
+    };
+    DesiredView {
+        generation,
+        profile: row.and_then(|row| Some(row.profile.as_ref()?.to_string())),
+        applied_generation: applied,
+        status,
+        reason: refused.map(|(_, refusal)| refusal_text(refusal).to_owned()),
+    }
+}
+
+/// Sum over the miners whose rate is known; unknown if none is.
+fn hashrate(stats: &RigStats) -> Option<f64> {
+    stats
+        .miners
+        .iter()
+        .filter_map(|miner| per_second(miner.hashrate.s10))
+        .reduce(|sum, rate| sum + rate)
+}
+
+/// Statistics of one peer.
+pub(super) fn stats(
+    key: &Fingerprint,
+    row: &PeerRecord,
+    (stats, at): &(RigStats, Now),
+    connected: bool,
+    now: Now,
+) -> StatsView {
+    StatsView {
+        node_id: key.node_id().to_string(),
+        node_name: row.name.as_str().to_owned(),
+        miners: stats.miners.iter().map(miner).collect(),
+        uptime: stats.uptime_ms / 1000,
+        age_ms: now.mono.since(at.mono),
+        connected,
+        activity: activity(stats.activity),
+        generation: stats.generation,
+        profile: stats.profile.as_ref().map(|name| name.as_str().to_owned()),
+        logs_lost: stats.logs_lost,
+    }
+}
+
+fn miner(miner: &MinerStats) -> MinerView {
+    MinerView {
+        name: miner.name.as_str().to_owned(),
+        kind: backend(miner.backend),
+        hashrate: per_second(miner.hashrate.s10),
+        windows: windows(&miner.hashrate),
+        hashes: miner.hashes,
+        shares: miner.accepted,
+        rejected: miner.rejected,
+        stale: miner.stale,
+        lost: miner.lost,
+        last_share_ms: miner.last_share_ms,
+        uptime: miner.uptime_ms / 1000,
+        pool: miner.pool.as_ref().map(|pool| pool.as_str().to_owned()),
+        difficulty: miner.difficulty,
+        algorithm: miner.algo.as_str(),
+        cpu_threads: miner.threads,
+        memory: miner.memory.map(|memory| match memory {
+            Memory::Light => "light",
+            Memory::Fast => "fast",
+        }),
+        pages: miner.pages.map(pages),
+    }
+}
+
+fn windows(windows: &Windows) -> WindowsView {
+    WindowsView {
+        s10: per_second(windows.s10),
+        s60: per_second(windows.s60),
+        m15: per_second(windows.m15),
+        highest: per_second(windows.highest),
+    }
+}
+
+/// Thousandths of a hash per second, as H/s.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "exact below 2^53 thousandths, which is 9 TH/s"
+)]
+fn per_second(thousandths: Option<u64>) -> Option<f64> {
+    thousandths.map(|rate| rate as f64 / 1000.0)
+}
+
+fn activity(activity: Activity) -> ActivityView {
+    let (percent, left_ms) = match activity {
+        Activity::Filling { percent, left_ms } => (Some(percent), left_ms),
+        _ => (None, None),
+    };
+    let state = match activity {
+        Activity::Stopped => "stopped",
+        Activity::Starting => "starting",
+        Activity::NoPool => "noPool",
+        Activity::Filling { .. } => "filling",
+        Activity::Mining => "mining",
+        Activity::Failed => "failed",
+        _ => "unknown",
+    };
+    ActivityView {
+        state,
+        percent,
+        left_ms,
+    }
+}
+
+fn backend(backend: Backend) -> &'static str {
+    match backend {
+        Backend::Cpu => "cpu",
+        Backend::Cuda => "cuda",
+        Backend::External => "external",
+        _ => "unknown",
+    }
+}
+
+fn pages(pages: Pages) -> &'static str {
+    match pages {
+        Pages::Small => "small",
+        Pages::Transparent => "transparent",
+        Pages::Huge2M => "huge2M",
+        Pages::Huge1G => "huge1G",
+        _ => "unknown",
+    }
+}
+
+/// One record of a log. Its age is by the rig's clock, the moment by ours.
+pub(super) fn log_record(line: &LogLine, rig_now_ms: u64, now: Now) -> LogLineView {
+    use miner_shared::wire::Level;
+    let age = rig_now_ms.saturating_sub(line.at_ms);
+    LogLineView {
+        at: EpochMs(now.wall.0.saturating_sub(age)),
+        level: match line.level {
+            Level::Error => "error",
+            Level::Warn => "warn",
+            Level::Info => "info",
+            Level::Debug => "debug",
+            Level::Trace => "trace",
+        },
+        text: line.text.as_str().to_owned(),
+    }
+}
+
+/// A profile; passwords stay where they are.
+pub(super) fn profile(id: &ProfileId, row: &ProfileRecord, registry: &Registry) -> ProfileView {
+    let Profile {
+        name,
+        backend: kind,
+        algo,
+        mode,
+        threads,
+        pools,
+    } = &row.profile;
+    ProfileView {
+        id: id.to_string(),
+        name: name.as_str().to_owned(),
+        miner_type: backend(*kind),
+        algorithm: algo.as_str(),
+        mode: match mode {
+            Mode::Auto => "auto",
+            Mode::Fast => "fast",
+            Mode::Light => "light",
+        },
+        threads: match threads {
+            Threads::Auto => None,
+            Threads::Count(count) => Some(*count),
+        },
+        pools: pools
+            .iter()
+            .map(|pool| PoolView {
+                url: pool.address.as_str().to_owned(),
+                tls: pool.tls,
+                user: pool.user.as_str().to_owned(),
+                has_pass: !pool.pass.as_str().is_empty(),
+            })
+            .collect(),
+        used_by: registry
+            .users_of(id)
+            .iter()
+            .map(|name| name.as_str().to_owned())
+            .collect(),
+        created_at: EpochMs(row.created_at_ms),
+    }
+}
+
+/// An event as a line of the program's log.
+pub(super) fn log_line(event: &Event) -> String {
+    let name = event.node_name.as_deref().unwrap_or("-");
+    let node = event.node_id.as_deref().unwrap_or("-");
+    format!(
+        "{:?} rig={name:?} node={node} event={}",
+        event.kind, event.seq
+    )
+}

@@ -1,0 +1,104 @@
+//! The listener: rigs dial in here.
+//!
+//! The 5 s of a handshake begin at TCP accept, before a byte is read: the hub's deadline ends slow
+//! HTTP and slow SMSG alike.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_tungstenite::accept_hdr_async_with_config;
+use async_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+use async_tungstenite::tungstenite::http::header::{HeaderValue, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
+use async_tungstenite::tungstenite::http::{self, StatusCode};
+use smol::future;
+use smol::net::TcpStream;
+
+use super::{PATH, PROTOCOL, SocketEnd, Ws, config, pump};
+use crate::farm::Farm;
+
+/// Pause after an accept that failed, as it does when no file descriptor is left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Binds; the future accepts until it is dropped.
+pub(crate) fn listen(
+    farm: Arc<Farm>,
+    address: SocketAddr,
+) -> io::Result<(SocketAddr, impl Future<Output = ()> + Send + 'static)> {
+    let listener = TcpListener::bind(address)?;
+    let bound = listener.local_addr()?;
+    let listener = smol::Async::new(listener)?;
+    let accepting = async move {
+        loop {
+            match listener.accept().await {
+                Ok((stream, from)) => accepted(&farm, stream.into(), from),
+                Err(error) => {
+                    log::warn!("accept failed reason={error}");
+                    smol::Timer::after(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    };
+    Ok((bound, accepting))
+}
+
+fn accepted(farm: &Arc<Farm>, stream: TcpStream, from: SocketAddr) {
+    let Some(end) = farm.accept() else {
+        log::debug!("refused from={from} reason=\"too many handshakes\"");
+        return;
+    };
+    let task_farm = Arc::clone(farm);
+    farm.spawn(async move {
+        match upgraded(stream, &end).await {
+            Some(ws) => pump(&task_farm, ws, &end).await,
+            None => task_farm.closed(end.id),
+        }
+    });
+}
+
+async fn upgraded(stream: TcpStream, end: &SocketEnd) -> Option<Ws> {
+    if let Err(error) = stream.set_nodelay(true) {
+        log::debug!("no TCP_NODELAY reason={error}");
+    }
+    let upgrade = accept_hdr_async_with_config(stream, check, Some(config()));
+    let upgraded = async {
+        upgrade
+            .await
+            .inspect_err(|error| log::debug!("no WebSocket reason={error}"))
+            .ok()
+    };
+    future::race(upgraded, async {
+        end.closed().await;
+        None
+    })
+    .await
+}
+
+/// Lets through what is meant for us, and no browser.
+#[expect(clippy::result_large_err, reason = "the signature is the library's")]
+fn check(request: &Request, mut response: Response) -> Result<Response, ErrorResponse> {
+    let asks_for_ours = request
+        .headers()
+        .get_all(SEC_WEBSOCKET_PROTOCOL)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|list| list.split(','))
+        .any(|protocol| protocol.trim() == PROTOCOL);
+    let status = if request.headers().contains_key(ORIGIN) {
+        StatusCode::FORBIDDEN
+    } else if request.uri().path() != PATH {
+        StatusCode::NOT_FOUND
+    } else if !asks_for_ours {
+        StatusCode::BAD_REQUEST
+    } else {
+        let protocol = HeaderValue::from_static(PROTOCOL);
+        response
+            .headers_mut()
+            .insert(SEC_WEBSOCKET_PROTOCOL, protocol);
+        return Ok(response);
+    };
+    let mut refusal = http::Response::new(None);
+    *refusal.status_mut() = status;
+    Err(refusal)
+}

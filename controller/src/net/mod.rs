@@ -1,0 +1,41 @@
+//! Sockets: WebSockets over TCP, one task per connection, nothing decided here.
+//!
+//! ```text
+//!   listen.rs  accept ─▶ /ws, smsg.1, no Origin ─┐
+//!   dial.rs    connect, pause, connect again ────┴▶ pump.rs  bytes between socket and hub
+//! ```
+//! The hub says what to send and when to close; a connection's whole buffer is what is below.
+
+mod dial;
+mod listen;
+mod pump;
+
+use async_tungstenite::WebSocketStream;
+use async_tungstenite::tungstenite::protocol::WebSocketConfig;
+use miner_shared::limits::MAX_FRAME;
+use smol::net::TcpStream;
+
+pub(crate) use self::dial::{connect, keep_dialled, run};
+pub(crate) use self::listen::listen;
+use self::pump::pump;
+pub(crate) use self::pump::{Socket, SocketEnd};
+
+/// A connection that speaks WebSocket.
+pub(crate) type Ws = WebSocketStream<TcpStream>;
+
+/// Path of the link.
+const PATH: &str = "/ws";
+/// Sub-protocol of the link.
+const PROTOCOL: &str = "smsg.1";
+/// Bytes of a socket's read buffer, and of its write buffer before it is flushed.
+const BUFFER: usize = 4096;
+
+/// One frame per message, small buffers: tungstenite's own limits are 64 MiB.
+fn config() -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(BUFFER)
+        .write_buffer_size(0)
+        .max_write_buffer_size(BUFFER + 2 * MAX_FRAME)
+        .max_message_size(Some(MAX_FRAME))
+        .max_frame_size(Some(MAX_FRAME))
+}
