@@ -15,10 +15,16 @@
 //! [`cli`] for what a person types, [`node::serve`] for how it all starts, `rig` for how the parts
 //! are tied together.
 
+pub mod bench;
 pub mod cli;
 pub mod clock;
+mod commands;
+mod link;
 pub mod logger;
+pub mod mining;
 pub mod node;
 pub mod node_cli;
 pub mod platform;
+mod pool;
+pub mod rig;
 pub mod store;

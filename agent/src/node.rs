@@ -1,14 +1,34 @@
 //! `node serve` for the role worker: from a configuration to a working rig, and to its end.
 
 use std::fmt;
+use std::io::Read;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::rc::Rc;
 use std::str::FromStr;
+use std::sync::Arc;
 
-use miner_shared::identity::Fingerprint;
-use miner_shared::text::{Address, TextError};
+use async_signal::{Signal, Signals};
+use log::info;
+use miner_engine::EngineError;
+use miner_shared::identity::{Fingerprint, PairingCode, Role};
+use miner_shared::smsg::LocalNode;
+use miner_shared::text::{Address, Label, TextError};
+use miner_shared::wire::NodeCard;
+use rand_core::Rng as _;
+use smol::LocalExecutor;
+use smol::channel::Receiver;
+use smol::future;
+use smol::net::TcpListener;
+use smol::stream::StreamExt;
 
-use crate::cli::Failure;
-use crate::store::Dirs;
+use crate::cli::{Exit, Failure, say};
+use crate::clock::Clock;
+use crate::link;
+use crate::logger;
+use crate::mining::{Miner, MinerConfig};
+use crate::platform;
+use crate::rig::{Limits, Mine, Parts, Rig};
+use crate::store::{Dirs, Node, NodeStore, system_rng};
 
 /// What a rig needs to know to serve.
 #[derive(Clone, Debug)]
@@ -33,8 +53,221 @@ pub struct ServeConfig {
 
 /// Serves until SIGTERM, SIGINT, or the parent's end. Blocks; ends within 2 s of the signal.
 pub fn serve(config: ServeConfig) -> Result<(), Failure> {
-    let _ = config;
-    todo!()
+    let signals = Signals::new([Signal::Term, Signal::Int]).map_err(Failure::new)?;
+    let parent = config.with_parent.then(parent_end);
+    let clock = Clock::start();
+    let node = Serving::start(config, clock, |config| {
+        let now = Arc::new(move || clock.now());
+        Ok(Rc::new(Miner::start(config, now)?))
+    })?;
+    node.introduce();
+    smol::block_on(node.run(stop(signals, parent)));
+    info!("stopped");
+    Ok(())
+}
+
+/// A rig that is ready to serve. What [`serve`] runs; tests run it with a miner of their own.
+pub struct Serving {
+    rig: Rc<Rig>,
+    executor: Rc<LocalExecutor<'static>>,
+    listener: Option<(TcpListener, SocketAddr)>,
+    dial: Option<(Address, Fingerprint)>,
+    pairing: Option<PairingCode>,
+}
+
+impl Serving {
+    /// Makes the identity if there is none, binds the port, goes on with the state on disk.
+    pub fn start(
+        config: ServeConfig,
+        clock: Clock,
+        make_miner: impl FnOnce(MinerConfig) -> Result<Rc<dyn Mine>, EngineError>,
+    ) -> Result<Self, Failure> {
+        let log = logger::start(config.log_level, clock);
+        let store = NodeStore::new(config.dirs.clone());
+        let node = store.load_or_create(platform::host_name(), Role::Dual, &mut system_rng())?;
+        if !node.role.contains(Role::Worker) {
+            return Err(Failure::new(
+                "this node is a controller and no worker; `miner-ctrl node serve` runs it",
+            ));
+        }
+        let dial = dial_target(&config, &store, node.fingerprint())?;
+        let listener = config.listen.as_ref().map(bind).transpose()?;
+        let pairing = match &listener {
+            Some(_) if store.managers()?.is_empty() => Some(store.new_pairing(&mut system_rng())?),
+            _ => None,
+        };
+        let executor = Rc::new(LocalExecutor::new());
+        let rig = Rig::new(Parts {
+            name: node.name.clone(),
+            me: local_node(node),
+            store,
+            clock,
+            log,
+            miner: make_miner(MinerConfig::default())?,
+            limits: Limits {
+                light: config.light,
+                threads: config.threads,
+            },
+            executor: Rc::downgrade(&executor),
+        })?;
+        Ok(Self {
+            rig,
+            executor,
+            listener,
+            dial,
+            pairing,
+        })
+    }
+
+    /// Where it listens, if it does; the port is the real one.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.listener.as_ref().map(|(_, address)| *address)
+    }
+
+    /// The code by which the first manager may pair, if there is no manager yet.
+    pub const fn pairing(&self) -> Option<&PairingCode> {
+        self.pairing.as_ref()
+    }
+
+    /// The node's identity.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.rig.me.fingerprint()
+    }
+
+    /// Works until `stop` is ready, then closes everything.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let Self {
+            rig,
+            executor,
+            listener,
+            dial,
+            ..
+        } = self;
+        executor.spawn(Rc::clone(&rig).tick()).detach();
+        if let Some((listener, _)) = listener {
+            let tasks = Rc::downgrade(&executor);
+            executor
+                .spawn(link::listen_for_ever(Rc::clone(&rig), listener, tasks))
+                .detach();
+        }
+        if let Some((address, controller)) = dial {
+            executor
+                .spawn(link::dial_for_ever(Rc::clone(&rig), address, controller))
+                .detach();
+        }
+        executor.run(stop).await;
+    }
+
+    /// Tells the person at the console what to do next. The pairing code goes nowhere else.
+    fn introduce(&self) {
+        let fingerprint = self.fingerprint();
+        say(format_args!("node ID      {}", fingerprint.node_id()));
+        say(format_args!("fingerprint  {fingerprint}"));
+        if let Some(address) = self.address() {
+            say(format_args!("listening    {address}"));
+        }
+        if let Some((address, _)) = &self.dial {
+            say(format_args!("dialling     {address}"));
+        }
+        if let Some(code) = &self.pairing {
+            say(format_args!("pairing code {code}"));
+            say("the code is good once, for 15 minutes; `miner peer pair` makes a new one");
+        }
+    }
+}
+
+impl fmt::Debug for Serving {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Serving({})", self.fingerprint().node_id())
+    }
+}
+
+fn local_node(node: Node) -> LocalNode {
+    let mut boot_id = [0; 16];
+    system_rng().fill_bytes(&mut boot_id);
+    let card = NodeCard {
+        name: node.name,
+        software: Label::lossy(concat!("miner ", env!("CARGO_PKG_VERSION"))),
+        host: platform::host(),
+    };
+    LocalNode::new(node.keys, node.role, boot_id, card)
+}
+
+/// Whom to dial, and which key to expect there.
+fn dial_target(
+    config: &ServeConfig,
+    store: &NodeStore,
+    own: Fingerprint,
+) -> Result<Option<(Address, Fingerprint)>, Failure> {
+    let Some(address) = &config.controller else {
+        return Ok(None);
+    };
+    let expected = match config.fingerprint {
+        Some(pin) => {
+            store.pin_manager(own, pin)?;
+            Some(pin)
+        }
+        None => store.managers()?.first(),
+    };
+    let Some(expected) = expected else {
+        return Err(Failure {
+            exit: Exit::NeedsConsent,
+            line: String::from(
+                "no controller is pinned; add --fingerprint with what `miner-ctrl node info` shows",
+            ),
+        });
+    };
+    Ok(Some((address.clone(), expected)))
+}
+
+fn bind(listen: &ListenAddress) -> Result<(TcpListener, SocketAddr), Failure> {
+    let failed = |e: std::io::Error| {
+        let hint = match e.kind() {
+            std::io::ErrorKind::AddrInUse => "; --listen :PORT chooses another one",
+            _ => "",
+        };
+        Failure::new(format!("cannot listen on {listen}: {e}{hint}"))
+    };
+    let mut error = std::io::ErrorKind::AddrNotAvailable.into();
+    for candidate in listen.candidates().map_err(failed)? {
+        match std::net::TcpListener::bind(candidate) {
+            Ok(listener) => {
+                let address = listener.local_addr().map_err(failed)?;
+                let listener = smol::Async::new(listener).map_err(failed)?;
+                return Ok((listener.into(), address));
+            }
+            Err(e) => error = e,
+        }
+    }
+    Err(failed(error))
+}
+
+async fn stop(mut signals: Signals, parent: Option<Receiver<()>>) {
+    let signal = async {
+        signals.next().await;
+        info!("stopping: signal");
+    };
+    let parent = async {
+        match parent {
+            // Nothing is ever sent: the channel closes when standard input ends.
+            Some(parent) => drop(parent.recv().await),
+            None => future::pending().await,
+        }
+        info!("stopping: standard input ended");
+    };
+    future::or(signal, parent).await;
+}
+
+/// A channel that closes when standard input ends. A thread reads it: not every kind of file can be
+/// waited for, and a thread that blocks costs nothing.
+fn parent_end() -> Receiver<()> {
+    let (sender, receiver) = smol::channel::bounded(1);
+    std::thread::spawn(move || {
+        let _held_until_the_end = sender;
+        let mut byte = [0];
+        while matches!(std::io::stdin().read(&mut byte), Ok(1..)) {}
+    });
+    receiver
 }
 
 /// `[HOST]:PORT` to listen on; without a host all addresses, port 0 for any free one.

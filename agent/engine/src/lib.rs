@@ -1,1 +1,58 @@
-//! Map.
+//! RandomX behind one door, and the only crate of the workspace whose purpose needs `unsafe`.
+//!
+//! ```text
+//!   Cache::new() ── key(seed) ──▶ Arc<Cache> ──▶ Vm::light ─┐
+//!                                   │                       ├─▶ trait HashEngine: first, next, last
+//!   Dataset::new() ── fill(&cache) ─┴─▶ Arc<Dataset> ─▶ Vm::fast ─┘
+//! ```
+//!
+//! | memory | size | made by | per hash thread |
+//! |---|---|---|---|
+//! | cache (light mode) | 256 MiB | `Cache::key`, about half a second | 2 MiB scratchpad |
+//! | dataset (fast mode) | 2,080 MiB | `Dataset::fill`, all cores, tens of seconds on two | 2 MiB scratchpad |
+//!
+//! The C++ of the reference implementation is built and linked by the `randomx-rs` crate; its safe
+//! API cannot drive a miner (no streaming, one thread fills, a null machine is not noticed), so
+//! `ffi` declares the C functions itself. Nothing above `ffi` is unsafe. A re-key happens in place:
+//! drop the machines, `Arc::get_mut` the memory, key it, make new machines.
+
+mod cache;
+mod dataset;
+mod error;
+mod features;
+mod ffi;
+mod pages;
+mod vm;
+
+pub use cache::{CACHE_BYTES, Cache};
+pub use dataset::{DATASET_BYTES, Dataset, Progress};
+pub use error::EngineError;
+pub use features::{Argon2, Features, Jit};
+pub use miner_shared::mining::Hash;
+pub use pages::Backing;
+pub use vm::{SCRATCHPAD_BYTES, Vm};
+
+/// Hashes one input after the other. While one is being hashed, the next is prepared, which saves
+/// a pass over the scratchpad: give the next input with [`Self::next`], get the hash of the one
+/// before.
+///
+/// An engine always has an input in flight, at first the empty one; `last` leaves the engine with
+/// an unspecified one. Nothing here allocates, locks or fails.
+pub trait HashEngine: Send {
+    /// Begins with `input`; what was in flight is dropped.
+    fn first(&mut self, input: &[u8]);
+
+    /// Writes the hash of the input in flight to `hash` and begins with `input`.
+    fn next(&mut self, input: &[u8], hash: &mut Hash);
+
+    /// Writes the hash of the input in flight to `hash`.
+    fn last(&mut self, hash: &mut Hash);
+
+    /// The hash of one input.
+    fn hash(&mut self, input: &[u8]) -> Hash {
+        let mut hash = [0; 32];
+        self.first(input);
+        self.last(&mut hash);
+        hash
+    }
+}

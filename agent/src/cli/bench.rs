@@ -1,14 +1,24 @@
 //! `miner bench`: a hash rate, and the proof that this machine hashes right.
+//!
+//! On a terminal one line of progress is rewritten on stderr; in a pipe it is quiet until the result.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
 
 use argh::FromArgs;
+use miner_shared::limits::MAX_THREADS;
+use miner_shared::wire::{Memory, Pages};
 
-use super::Failure;
+use super::{Exit, Failure, say};
+use crate::bench::{self, BenchConfig, BenchProgress, BenchReport, BenchVerdict};
+use crate::clock::Clock;
+use crate::mining::Now;
 
-/// Hash the standard benchmark and compare its check sum.
+/// Hash the standard benchmark and compare its check sum; exit code 4 if it is wrong.
 #[derive(Debug, FromArgs)]
 #[argh(subcommand, name = "bench")]
 pub(super) struct Bench {
-    /// how many hashes, such as 10000
+    /// how many hashes; sums are known for 10000, 20000, 250000, 500000, 1000000, 10000000
     #[argh(option)]
     hashes: u32,
     /// hash threads; default: as many as suit the processor
@@ -24,7 +34,185 @@ pub(super) struct Bench {
 
 impl Bench {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let _ = (self.hashes, self.threads, self.light, self.json);
-        Err(Failure::new("the engine is not merged yet"))
+        let in_range = |n: u16| (1..=MAX_THREADS).contains(&usize::from(n));
+        if self.hashes == 0 {
+            return Err(Failure::usage("--hashes takes 1 or more"));
+        }
+        if self.threads.is_some_and(|n| !in_range(n)) {
+            return Err(Failure::usage(format!(
+                "--threads takes 1 to {MAX_THREADS}"
+            )));
+        }
+        let config = BenchConfig {
+            hashes: self.hashes,
+            threads: self.threads,
+            memory: if self.light {
+                Memory::Light
+            } else {
+                Memory::Fast
+            },
+        };
+        let clock = Clock::start();
+        let now: Now = Arc::new(move || clock.now());
+        let shows = io::stderr().is_terminal();
+        let report = bench::run(config, &now, &mut |progress| {
+            if shows {
+                show_progress(progress);
+            }
+        });
+        if shows {
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        }
+        let report = report?;
+        say(if self.json {
+            json(&report)
+        } else {
+            text(&report)
+        });
+        match report.verdict {
+            BenchVerdict::Wrong(right) => Err(Failure {
+                exit: Exit::WrongSum,
+                line: format!(
+                    "wrong sum, {right:016X} is right: do not mine with this machine; \
+                     check its memory, clocks and temperatures"
+                ),
+            }),
+            BenchVerdict::Right | BenchVerdict::Unknown => Ok(()),
+        }
+    }
+}
+
+fn show_progress(progress: BenchProgress) {
+    let line = match progress {
+        BenchProgress::Preparing { percent, left_ms } => {
+            format!("preparing memory {percent} %{}", left(left_ms))
+        }
+        BenchProgress::Hashing {
+            done,
+            total,
+            rate,
+            left_ms,
+        } => format!(
+            "{done} of {total} hashes, {}{}",
+            rate_text(rate),
+            left(left_ms)
+        ),
+    };
+    let mut stderr = io::stderr();
+    let _ = write!(stderr, "\r\x1b[K{line}");
+    let _ = stderr.flush();
+}
+
+fn left(ms: Option<u64>) -> String {
+    ms.map_or_else(String::new, |ms| format!(", {} s left", ms.div_ceil(1_000)))
+}
+
+/// `millis` is in thousandths of a hash per second.
+fn rate_text(millis: Option<u64>) -> String {
+    match millis {
+        Some(millis) => format!("{}.{} H/s", millis / 1_000, millis % 1_000 / 100),
+        None => String::from("rate not known yet"),
+    }
+}
+
+fn text(report: &BenchReport) -> String {
+    let verdict = match report.verdict {
+        BenchVerdict::Right => "right",
+        BenchVerdict::Wrong(_) => "WRONG",
+        BenchVerdict::Unknown => "not known for this number of hashes",
+    };
+    let huge = report
+        .huge_percent
+        .map_or_else(String::new, |percent| format!(", {percent} % huge"));
+    format!(
+        "hashes   {}\nthreads  {}\nmemory   {}, {} pages{huge}\nengine   {}\nready    {} ms\n\
+         time     {} ms\nrate     {}\nsum      {:016X} ({verdict})",
+        report.hashes,
+        report.threads,
+        memory_name(report.memory),
+        pages_name(report.pages).unwrap_or("unknown"),
+        report.features,
+        report.init_ms,
+        report.hashing_ms,
+        rate_text(report.rate),
+        report.sum,
+    )
+}
+
+fn json(report: &BenchReport) -> String {
+    let or_null = |text: Option<String>| text.unwrap_or_else(|| String::from("null"));
+    let right = match report.verdict {
+        BenchVerdict::Right => "true",
+        BenchVerdict::Wrong(_) => "false",
+        BenchVerdict::Unknown => "null",
+    };
+    let rate = report
+        .rate
+        .map(|millis| format!("{}.{:03}", millis / 1_000, millis % 1_000));
+    format!(
+        "{{\"hashes\":{},\"threads\":{},\"memory\":\"{}\",\"pages\":{},\"hugePercent\":{},\
+         \"initMs\":{},\"hashingMs\":{},\"hashrate\":{},\"sum\":\"{:016X}\",\"sumRight\":{right}}}",
+        report.hashes,
+        report.threads,
+        memory_name(report.memory),
+        or_null(pages_name(report.pages).map(|name| format!("\"{name}\""))),
+        or_null(report.huge_percent.map(|percent| percent.to_string())),
+        report.init_ms,
+        report.hashing_ms,
+        or_null(rate),
+        report.sum,
+    )
+}
+
+const fn memory_name(memory: Memory) -> &'static str {
+    match memory {
+        Memory::Light => "light",
+        Memory::Fast => "fast",
+    }
+}
+
+const fn pages_name(pages: Option<Pages>) -> Option<&'static str> {
+    match pages {
+        Some(Pages::Small) => Some("4 KiB"),
+        Some(Pages::Transparent) => Some("transparent"),
+        Some(Pages::Huge2M) => Some("2 MiB"),
+        Some(Pages::Huge1G) => Some("1 GiB"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report() -> BenchReport {
+        BenchReport {
+            hashes: 10_000,
+            threads: 2,
+            memory: Memory::Fast,
+            pages: None,
+            huge_percent: None,
+            features: String::from("jit=on"),
+            init_ms: 1,
+            hashing_ms: 20_000,
+            rate: Some(500_250),
+            sum: 0x4A59_7463_865A_CF0E,
+            verdict: BenchVerdict::Right,
+        }
+    }
+
+    #[test]
+    fn json_says_null_for_what_is_unknown() {
+        assert_eq!(
+            json(&report()),
+            r#"{"hashes":10000,"threads":2,"memory":"fast","pages":null,"hugePercent":null,"initMs":1,"hashingMs":20000,"hashrate":500.250,"sum":"4A597463865ACF0E","sumRight":true}"#
+        );
+    }
+
+    #[test]
+    fn people_read_the_rate_and_whether_the_sum_is_right() {
+        let text = text(&report());
+        assert!(text.contains("rate     500.2 H/s"), "{text}");
+        assert!(text.contains("sum      4A597463865ACF0E (right)"), "{text}");
     }
 }

@@ -71,7 +71,7 @@ impl<'a> Value<'a> {
     }
 
     /// The member of this name, if the value is an object that has one; the last of several.
-    pub fn get(self, key: &str) -> Option<Value<'a>> {
+    pub fn get(self, key: &str) -> Option<Self> {
         self.members()
             .filter(|(name, _)| name.is(key))
             .last()

@@ -1,0 +1,139 @@
+//! The dataset: 2,080 MiB computed from a cache, by as many threads as there are. Fast mode reads
+//! it instead of computing each item anew.
+
+use core::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+
+use crate::ffi::{Filler, Flags, RawDataset, advise_huge_pages};
+use crate::{Backing, Cache, EngineError};
+
+/// Size of a dataset: 2^31 + 33,554,368 bytes.
+pub const DATASET_BYTES: usize = 2_181_038_016;
+
+/// Items that a thread fills between two looks at [`Progress`]: about 10 ms, so that a cancelled
+/// filling ends at once.
+const CHUNK: u32 = 8192;
+
+/// 2,080 MiB of RandomX dataset.
+pub struct Dataset {
+    raw: RawDataset,
+    filled: bool,
+}
+
+impl Dataset {
+    /// Gets the memory, in huge pages if it can. Transparent and small pages take no memory before
+    /// [`Self::fill`].
+    ///
+    /// # Errors
+    /// [`EngineError::NoDatasetMemory`].
+    pub fn new() -> Result<Self, EngineError> {
+        let raw = RawDataset::new(Flags::LARGE_PAGES)
+            .or_else(|| RawDataset::new(Flags::NONE))
+            .ok_or(EngineError::NoDatasetMemory)?;
+        if let Some(memory) = raw.memory() {
+            advise_huge_pages(memory, DATASET_BYTES);
+        }
+        Ok(Self { raw, filled: false })
+    }
+
+    /// Computes all items from the cache, on `threads` threads (at least one, this one). In place:
+    /// a dataset that was shared is got back by `Arc::get_mut` once its machines are gone.
+    ///
+    /// `progress` must be new, and may be watched and cancelled from any thread meanwhile.
+    ///
+    /// # Errors
+    /// [`EngineError::NotKeyed`]; [`EngineError::Cancelled`], after some 10 ms: the dataset then
+    /// has to be filled again. Threads that the system does not give are done without.
+    pub fn fill(
+        &mut self,
+        cache: &Cache,
+        threads: u16,
+        progress: &Progress,
+    ) -> Result<(), EngineError> {
+        self.filled = false;
+        let filler = self.raw.filler(cache)?;
+        thread::scope(|scope| {
+            for _ in 1..threads {
+                let helper = thread::Builder::new().name("rx-fill".into());
+                if helper
+                    .spawn_scoped(scope, || fill_on_this_thread(&filler, progress))
+                    .is_err()
+                {
+                    break;
+                }
+            }
+            fill_on_this_thread(&filler, progress);
+        });
+        self.filled = progress.done() == progress.total();
+        self.filled.then_some(()).ok_or(EngineError::Cancelled)
+    }
+
+    /// Pages behind the memory; `None` before it is filled, or where the system does not say.
+    /// Reads `/proc`: not for a loop.
+    pub fn backing(&self) -> Option<Backing> {
+        let memory = self.raw.memory().filter(|_| self.filled)?;
+        Backing::of(memory, DATASET_BYTES)
+    }
+
+    /// The inside, once filled.
+    pub(crate) fn filled(&self) -> Result<&RawDataset, EngineError> {
+        self.filled
+            .then_some(&self.raw)
+            .ok_or(EngineError::NotFilled)
+    }
+}
+
+fn fill_on_this_thread(filler: &Filler<'_>, progress: &Progress) {
+    while !progress.is_cancelled() {
+        match filler.fill_some(CHUNK) {
+            0 => return,
+            items => progress.done.fetch_add(items, Ordering::Relaxed),
+        };
+    }
+}
+
+/// How far a filling is; shared by whoever watches it.
+#[derive(Debug, Default)]
+pub struct Progress {
+    done: AtomicU64,
+    cancelled: AtomicBool,
+}
+
+impl Progress {
+    /// Nothing done.
+    pub const fn new() -> Self {
+        Self {
+            done: AtomicU64::new(0),
+            cancelled: AtomicBool::new(false),
+        }
+    }
+
+    /// Items filled.
+    pub fn done(&self) -> u64 {
+        self.done.load(Ordering::Relaxed)
+    }
+
+    /// Items of a dataset: 34,078,719.
+    pub fn total(&self) -> u64 {
+        RawDataset::item_count()
+    }
+
+    /// Ends the filling; it returns within some 10 ms.
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+}
+
+impl fmt::Debug for Dataset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dataset")
+            .field("filled", &self.filled)
+            .finish_non_exhaustive()
+    }
+}

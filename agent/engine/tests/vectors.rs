@@ -1,0 +1,127 @@
+//! The hashes that the authors of RandomX published (`src/tests/tests.cpp` of the reference), and
+//! what has to hold between single hashes, the pipeline, and keys.
+#![expect(clippy::expect_used, reason = "these are tests")]
+
+use std::sync::Arc;
+
+use miner_engine::{Cache, EngineError, Hash, HashEngine, Vm};
+
+const LOREM: &[u8] = b"Lorem ipsum dolor sit amet";
+const SED: &[u8] = b"sed do eiusmod tempor incididunt ut labore et dolore magna aliqua";
+
+fn keyed(key: &[u8]) -> Arc<Cache> {
+    let mut cache = Cache::new().expect("memory");
+    cache.key_bytes(key);
+    Arc::new(cache)
+}
+
+fn hex(text: &str) -> Vec<u8> {
+    let digits: Vec<u32> = text
+        .chars()
+        .filter_map(|digit| digit.to_digit(16))
+        .collect();
+    let bytes = digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]);
+    bytes
+        .map(|byte| u8::try_from(byte).expect("two digits"))
+        .collect()
+}
+
+#[test]
+fn published_hashes_while_keys_come_and_go_in_place() {
+    let blob = hex(concat!(
+        "0b0b98bea7e805e0010a2126d287a2a0cc833d312cb786385a7c2f9de69d25537f584a9bc9977b00000000",
+        "666fd8753bf61a8631f12984e3fd44f4014eca629276817b56f32e9b68bd82f416"
+    ));
+    let mut cache = keyed(b"another key");
+    for (key, input, expected) in [
+        (
+            0,
+            &b"This is a test"[..],
+            "639183aae1bf4c9a35884cb46b09cad9175f04efd7684e7262a0ac1c2f0b4e3f",
+        ),
+        (
+            0,
+            LOREM,
+            "300a0adb47603dedb42228ccb2b211104f4da45af709cd7547cd049e9489c969",
+        ),
+        (
+            1,
+            SED,
+            "e9ff4503201c0c2cca26d285c93ae883f9b1d30c9eb240b820756f2d5a7905fc",
+        ),
+        (
+            1,
+            &blob,
+            "c56414121acda1713c2f2a819d8ae38aed7c80c35c2a769298d34f03833cd5f1",
+        ),
+        (
+            0,
+            SED,
+            "c36d4ed4191e617309867ed66a443be4075014e2b061bcdaf9ce7b721d2b77a8",
+        ),
+    ] {
+        let key = format!("test key 00{key}");
+        let cache_mut = Arc::get_mut(&mut cache).expect("no machine is left");
+        cache_mut.key_bytes(key.as_bytes());
+        let mut vm = Vm::light(&cache).expect("memory");
+        assert!(Arc::get_mut(&mut cache).is_none(), "a machine reads it");
+        assert_eq!(vm.hash(input)[..], hex(expected), "{expected}");
+    }
+}
+
+/// The immediate 0x80000000 of ISUB_R that compilers for AArch64 got wrong until v1.2.2.
+#[test]
+fn published_edge_case_of_isub_r() {
+    let key = hex("7797373e a4633194 640bf8d8 c3b66724 d6aa7bd2 dc20e009 df2f8f17 10abe8");
+    let expected = "78af2a1864c42abce36d2e8983e13df99b2af0ce1362999af09fab004d4435a8";
+    let mut vm = Vm::light(&keyed(&key)).expect("memory");
+    let blob = hex(concat!(
+        "1010e1eaf8cf067b37b5f0ee031ab23ed1755e090a3af4415830145853e2be3e1f6821fed84dae58d00e00",
+        "da5214d6c1f2d0622e0abd51f9373d04e0b0f8e6d6514d90689721c4aac5a9bb0d"
+    ));
+    assert_eq!(vm.hash(&blob)[..], hex(expected));
+}
+
+#[test]
+fn pipeline_gives_the_hashes_of_the_single_calls() {
+    let cache = keyed(b"pipeline");
+    let mut vm = Vm::light(&cache).expect("memory");
+    let inputs: [&[u8]; 5] = [b"", b"a", LOREM, SED, &[0; 407]];
+    let single: Vec<Hash> = inputs.iter().map(|input| vm.hash(input)).collect();
+
+    let mut streamed = Vec::new();
+    let mut hash = [0; 32];
+    vm.first(inputs[0]);
+    for input in &inputs[1..] {
+        vm.next(input, &mut hash);
+        streamed.push(hash);
+    }
+    vm.last(&mut hash);
+    streamed.push(hash);
+    assert_eq!(streamed, single);
+}
+
+#[test]
+fn a_new_machine_has_the_empty_input_in_flight() {
+    let cache = keyed(b"first");
+    let mut vm = Vm::light(&cache).expect("memory");
+    let mut hash = [0; 32];
+    vm.next(b"a", &mut hash);
+    assert_eq!(hash, Vm::light(&cache).expect("memory").hash(b""));
+}
+
+#[test]
+fn a_machine_hashes_the_same_on_another_thread() {
+    let cache = keyed(b"threads");
+    let mut vm = Vm::light(&cache).expect("memory");
+    let here = vm.hash(LOREM);
+    let there = std::thread::spawn(move || vm.hash(LOREM));
+    assert_eq!(there.join().expect("no panic"), here);
+}
+
+#[test]
+fn a_cache_without_a_key_makes_no_machine() {
+    let cache = Arc::new(Cache::new().expect("memory"));
+    assert_eq!(Vm::light(&cache).err(), Some(EngineError::NotKeyed));
+    assert_eq!(cache.backing(), None);
+}

@@ -1,0 +1,139 @@
+//! Waiting for managers: at most [`MAX_RIG_LINKS`] connections, few of them unproven.
+
+use std::cell::Cell;
+use std::rc::{Rc, Weak};
+
+use log::{debug, info, warn};
+use miner_shared::limits::{HANDSHAKE_MS, MAX_RIG_LINKS};
+use miner_shared::smsg::Link;
+use smol::LocalExecutor;
+use smol::future;
+use smol::net::{TcpListener, TcpStream};
+
+use super::session::{End, Session};
+use super::socket::Socket;
+use crate::rig::Rig;
+
+/// Connections that have not proven yet who they are. A stranger can fill these places for 5 s at a
+/// time; a manager that finds none free dials again.
+const MAX_PENDING: usize = 4;
+/// Pause after a failed accept, such as "too many open files", in milliseconds.
+const ACCEPT_PAUSE_MS: u64 = 1_000;
+
+/// Accepts for ever; each connection becomes a task on `executor`, which is weak because the tasks
+/// must not keep alive what keeps them.
+pub(crate) async fn listen_for_ever(
+    rig: Rc<Rig>,
+    listener: TcpListener,
+    executor: Weak<LocalExecutor<'static>>,
+) {
+    let places = Rc::new(Places::default());
+    loop {
+        match listener.accept().await {
+            Ok((stream, from)) => {
+                let (Some(executor), Some(place)) = (executor.upgrade(), Place::take(&places))
+                else {
+                    debug!("link refused from={from}: no place free");
+                    continue;
+                };
+                debug!("link accepted from={from}");
+                executor
+                    .spawn(serve(Rc::clone(&rig), stream, place))
+                    .detach();
+            }
+            Err(error) => {
+                warn!("accept failed: {error}");
+                rig.clock.timer_at(rig.clock.now() + ACCEPT_PAUSE_MS).await;
+            }
+        }
+    }
+}
+
+/// Deadline from accept to the verified Hello: the opening of the WebSocket shares it with the link.
+async fn serve(rig: Rc<Rig>, stream: TcpStream, place: Rc<Place>) {
+    let (clock, accepted) = (rig.clock, rig.clock.now());
+    let late = async {
+        clock.timer_at(accepted + HANDSHAKE_MS).await;
+        None
+    };
+    let opened = async {
+        let socket = Socket::accept(stream).await;
+        socket
+            .map_err(|error| debug!("link not opened: {error}"))
+            .ok()
+    };
+    let Some(socket) = future::or(opened, late).await else {
+        return;
+    };
+    let link = Link::listen(accepted);
+    let proven = Rc::clone(&place);
+    let session = Session::new(rig, socket, link, Box::new(move || proven.proven()));
+    match session.run().await {
+        (true, end) => info!("link down reason=\"{end}\""),
+        (false, end @ (End::NotAManager(_) | End::Store(_))) => warn!("link refused: {end}"),
+        (false, end) => debug!("link refused: {end}"),
+    }
+}
+
+/// How many connections there are, and how many of them are unproven.
+#[derive(Debug, Default)]
+struct Places {
+    all: Cell<usize>,
+    pending: Cell<usize>,
+}
+
+/// The place of one connection, given back when dropped.
+#[derive(Debug)]
+struct Place {
+    places: Rc<Places>,
+    pending: Cell<bool>,
+}
+
+impl Place {
+    fn take(places: &Rc<Places>) -> Option<Rc<Self>> {
+        let (all, pending) = (places.all.get(), places.pending.get());
+        if all >= MAX_RIG_LINKS || pending >= MAX_PENDING {
+            return None;
+        }
+        places.all.set(all + 1);
+        places.pending.set(pending + 1);
+        Some(Rc::new(Self {
+            places: Rc::clone(places),
+            pending: Cell::new(true),
+        }))
+    }
+
+    fn proven(&self) {
+        if self.pending.replace(false) {
+            let pending = &self.places.pending;
+            pending.set(pending.get().saturating_sub(1));
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.proven();
+        let all = &self.places.all;
+        all.set(all.get().saturating_sub(1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strangers_fill_four_places_and_managers_eight() {
+        let places = Rc::new(Places::default());
+        let take = || Place::take(&places);
+        let strangers: Vec<_> = (0..MAX_PENDING).map(|_| take().expect("free")).collect();
+        assert!(take().is_none());
+        strangers.iter().for_each(|place| place.proven());
+        let more: Vec<_> = (0..MAX_PENDING).map(|_| take().expect("free")).collect();
+        more.iter().for_each(|place| place.proven());
+        assert!(take().is_none(), "eight in all");
+        drop(strangers);
+        assert!(take().is_some());
+    }
+}

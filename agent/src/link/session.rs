@@ -1,0 +1,393 @@
+//! One connection from its first frame to its end: feeds the link, obeys it, answers the manager.
+//!
+//! ```text
+//!   loop:  owed frames ──▶ socket     then wait for the first of
+//!            frame ──▶ Link ──▶ event: token? · proven? · up · message ──▶ rig ──▶ sealed answer
+//!            order ──▶ another connection of this manager: prove that the peer lives, or give way
+//!            change, or 10 s ──▶ heartbeat
+//!            time  ──▶ Link (deadline, ping, death, age)
+//! ```
+
+use std::fmt;
+use std::rc::Rc;
+
+use log::{debug, info, warn};
+use miner_shared::identity::{Fingerprint, Role};
+use miner_shared::limits::{HEARTBEAT_MS, MAX_FRAME};
+use miner_shared::smsg::{Event, Link, LinkError, Peer};
+use miner_shared::time::Millis;
+use miner_shared::wire::{Admission, Message, NodeCard};
+use smol::channel::{Receiver, Sender, bounded};
+use smol::future;
+
+use super::sessions::{Order, Rival};
+use super::socket::{Socket, SocketError};
+use crate::rig::Rig;
+use crate::store::{StoreError, system_rng};
+
+/// A peer that does not take a frame for this long is gone, in milliseconds.
+const SEND_MS: u64 = 10_000;
+/// A live session has this long to prove its peer against another connection, in milliseconds.
+const PROOF_MS: u64 = 5_000;
+/// Changes are gathered for this long before they make a heartbeat, in milliseconds.
+const CHANGE_MS: u64 = 250;
+
+/// Why a session ended. For the local log: the peer is told nothing.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// The controller has yet to approve this rig.
+    Pending,
+    /// Time for new keys.
+    Renew,
+    /// Another connection of the same manager took its place.
+    Replaced,
+    /// Another process runs under this manager's key, and it is alive.
+    Duplicate,
+    /// The peer is nobody whom this rig obeys.
+    NotAManager(Fingerprint),
+    /// As many managers are connected as may be.
+    TooMany,
+    /// The peer does not take what it is sent.
+    Stuck,
+    Link(LinkError),
+    Socket(SocketError),
+    Store(StoreError),
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pending => f.write_str("the controller's owner has yet to approve this rig"),
+            Self::Renew => f.write_str("time for new keys"),
+            Self::Replaced => f.write_str("replaced by a newer connection"),
+            Self::Duplicate => f.write_str("duplicate-identity: another process uses this key"),
+            Self::NotAManager(who) => write!(
+                f,
+                "not a manager; if it should be, run: miner peer accept {who}"
+            ),
+            Self::TooMany => f.write_str("too many managers at a time"),
+            Self::Stuck => f.write_str("the peer does not take what it is sent"),
+            Self::Link(error) => error.fmt(f),
+            Self::Socket(error) => error.fmt(f),
+            Self::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl From<LinkError> for End {
+    fn from(error: LinkError) -> Self {
+        Self::Link(error)
+    }
+}
+
+impl From<SocketError> for End {
+    fn from(error: SocketError) -> Self {
+        Self::Socket(error)
+    }
+}
+
+impl From<StoreError> for End {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// One connection.
+pub(crate) struct Session {
+    rig: Rc<Rig>,
+    socket: Socket,
+    link: Link,
+    input: Box<[u8; MAX_FRAME]>,
+    output: Box<[u8; MAX_FRAME]>,
+    up: Option<Up>,
+    /// Called once when the peer is admitted: the connection is no longer pending.
+    on_up: Option<Box<dyn FnOnce()>>,
+}
+
+/// What a session has once the peer is admitted.
+struct Up {
+    manager: Fingerprint,
+    orders: Receiver<Order>,
+    changes: Receiver<()>,
+    next_heartbeat: Millis,
+    /// Who waits for a sign of life of this peer.
+    prove_to: Option<Sender<()>>,
+}
+
+enum Wake {
+    Frame(usize),
+    Order(Order),
+    Change,
+    Time,
+}
+
+impl Session {
+    /// A session over an opened socket. `on_up` runs when the peer is admitted.
+    pub(crate) fn new(rig: Rc<Rig>, socket: Socket, link: Link, on_up: Box<dyn FnOnce()>) -> Self {
+        Self {
+            rig,
+            socket,
+            link,
+            input: Box::new([0; MAX_FRAME]),
+            output: Box::new([0; MAX_FRAME]),
+            up: None,
+            on_up: Some(on_up),
+        }
+    }
+
+    /// Runs it to its end. True if it ever was up.
+    pub(crate) async fn run(mut self) -> (bool, End) {
+        let end = loop {
+            if let Err(end) = self.step().await {
+                break end;
+            }
+        };
+        let was_up = self.up.is_some();
+        if let (Some(up), Some(memory)) = (&self.up, self.link.memory()) {
+            self.rig.sessions.remember(up.manager, memory);
+        }
+        self.up = None;
+        let gone = SocketError::Closed;
+        let reason = match &end {
+            End::Socket(error) => error,
+            _ => &gone,
+        };
+        let clock = self.rig.clock;
+        let late = async { drop(clock.timer_at(clock.now() + 1_000).await) };
+        future::or(self.socket.close(reason), late).await;
+        (was_up, end)
+    }
+
+    async fn step(&mut self) -> Result<(), End> {
+        self.send_owed().await?;
+        let now = self.rig.clock.now();
+        if self.link.wants_renewal(now) {
+            return Err(End::Renew);
+        }
+        if self.up.as_ref().is_some_and(|up| now >= up.next_heartbeat) {
+            self.heartbeat(now).await?;
+        }
+        match self.wait().await? {
+            Wake::Frame(len) => self.handle_frame(len).await,
+            Wake::Order(order) => self.obey(order),
+            Wake::Change => {
+                let soon = self.rig.clock.now() + CHANGE_MS;
+                if let Some(up) = &mut self.up {
+                    up.next_heartbeat = up.next_heartbeat.min(soon);
+                }
+                Ok(())
+            }
+            Wake::Time => {
+                let now = self.rig.clock.now();
+                if now >= self.link.poll_timeout() {
+                    self.link.handle_timeout(now)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    async fn wait(&mut self) -> Result<Wake, End> {
+        let heartbeat = self.up.as_ref().map(|up| up.next_heartbeat);
+        let link = self.link.poll_timeout();
+        let wake_at = heartbeat.map_or(link, |at| at.min(link));
+        let clock = self.rig.clock;
+        let up = self.up.as_ref();
+        let time = async {
+            clock.timer_at(wake_at).await;
+            Ok(Wake::Time)
+        };
+        let order = async {
+            match up {
+                // Closed: the table forgot us, which only a replacement does.
+                Some(up) => Ok(Wake::Order(
+                    up.orders.recv().await.unwrap_or(Order::Replaced),
+                )),
+                None => future::pending().await,
+            }
+        };
+        let change = async {
+            match up {
+                Some(up) if up.changes.recv().await.is_ok() => Ok(Wake::Change),
+                _ => future::pending().await,
+            }
+        };
+        let frame = async { Ok(Wake::Frame(self.socket.receive(&mut self.input).await?)) };
+        future::or(time, future::or(order, future::or(frame, change))).await
+    }
+
+    async fn send_owed(&mut self) -> Result<(), End> {
+        let rig = Rc::clone(&self.rig);
+        loop {
+            let (now, rng) = (rig.clock.now(), &mut system_rng());
+            let owed = self
+                .link
+                .poll_transmit(&rig.me, now, rng, &mut *self.output);
+            match owed {
+                Some(len) => self.send(len).await?,
+                None if self.link.is_closed() => return Err(LinkError::Closed.into()),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Sends the first `len` bytes of the output buffer.
+    async fn send(&mut self, len: usize) -> Result<(), End> {
+        let clock = self.rig.clock;
+        let frame = self.output.get(..len).unwrap_or_default();
+        let late = async {
+            clock.timer_at(clock.now() + SEND_MS).await;
+            Err(End::Stuck)
+        };
+        future::or(async { Ok(self.socket.send(frame).await?) }, late).await
+    }
+
+    async fn say(&mut self, message: &Message) -> Result<(), End> {
+        let rig = Rc::clone(&self.rig);
+        let len = self
+            .link
+            .seal(&rig.me, rig.clock.now(), message, &mut *self.output)?;
+        self.send(len).await
+    }
+
+    async fn heartbeat(&mut self, now: Millis) -> Result<(), End> {
+        if let Some(up) = &mut self.up {
+            up.next_heartbeat = now + HEARTBEAT_MS;
+        }
+        let stats = self.rig.stats();
+        self.say(&Message::Heartbeat(stats)).await
+    }
+
+    async fn handle_frame(&mut self, len: usize) -> Result<(), End> {
+        let rig = Rc::clone(&self.rig);
+        let frame = self.input.get_mut(..len).unwrap_or_default();
+        match self.link.handle_frame(&rig.me, rig.clock.now(), frame)? {
+            Event::TokenAsked { token_id } => self.answer_token(token_id),
+            Event::PeerProven {
+                peer, enrolled_by, ..
+            } => self.admit(peer, enrolled_by).await,
+            Event::Up {
+                peer,
+                card,
+                admission,
+            } => match admission {
+                Admission::Registered => self.enter(peer, &card),
+                Admission::Pending => Err(End::Pending),
+            },
+            Event::Message(message) => self.answer(&message).await,
+            Event::Pong { rtt_ms } => {
+                debug!("link pong rtt_ms={rtt_ms}");
+                if let Some(waiting) = self.up.as_mut().and_then(|up| up.prove_to.take()) {
+                    let _ = waiting.try_send(());
+                }
+                Ok(())
+            }
+            Event::Stale => {
+                warn!("link dropped a stale message");
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn answer_token(&mut self, token_id: [u8; 8]) -> Result<(), End> {
+        let code = self.rig.store.pairing();
+        let code = code.filter(|code| code.token_id() == token_id);
+        let secret = code.as_ref().map(|code| code.secret());
+        Ok(self.link.answer_token(secret)?)
+    }
+
+    /// Decides about a dialler that has proven its key: a pinned manager, or one that knows the
+    /// pairing code, which pins it and uses the code up before it is welcomed.
+    async fn admit(&mut self, peer: Peer, enrolled_by: Option<[u8; 8]>) -> Result<(), End> {
+        let rig = Rc::clone(&self.rig);
+        let refused = Err(End::NotAManager(peer.fingerprint));
+        if !peer.role.contains(Role::Controller) {
+            return refused;
+        }
+        if !rig.store.managers()?.contains(&peer.fingerprint) {
+            let code = rig.store.pairing().map(|code| code.token_id());
+            if enrolled_by.is_none() || enrolled_by != code {
+                return refused;
+            }
+            rig.store.end_pairing()?;
+            rig.store
+                .pin_manager(rig.me.fingerprint(), peer.fingerprint)?;
+            info!("paired manager={}", peer.fingerprint.node_id());
+        }
+        self.settle(&peer).await?;
+        let memory = rig.sessions.memory(&peer.fingerprint);
+        self.link.welcome(Admission::Registered, memory)?;
+        self.send_owed().await?;
+        self.enter(peer, rig.me.card())
+    }
+
+    /// Waits until a live session of the same manager has proven its peer, given way, or ended.
+    async fn settle(&self, peer: &Peer) -> Result<(), End> {
+        let Rival::Ask(orders) = self.rig.sessions.rival(peer) else {
+            return Ok(());
+        };
+        let (answer, proof) = bounded(1);
+        let clock = self.rig.clock;
+        let asked =
+            async { orders.send(Order::Prove(answer)).await.is_ok() && proof.recv().await.is_ok() };
+        let silence = async {
+            clock.timer_at(clock.now() + PROOF_MS).await;
+            false
+        };
+        if future::or(asked, silence).await {
+            warn!("duplicate-identity manager={}", peer.fingerprint.node_id());
+            return Err(End::Duplicate);
+        }
+        Ok(())
+    }
+
+    fn enter(&mut self, peer: Peer, card: &NodeCard) -> Result<(), End> {
+        let manager = peer.fingerprint;
+        let orders = self.rig.sessions.enter(&peer).ok_or(End::TooMany)?;
+        info!(
+            "link up manager={} software=\"{}\"",
+            manager.node_id(),
+            card.software
+        );
+        self.up = Some(Up {
+            manager,
+            orders,
+            changes: self.rig.changes(),
+            next_heartbeat: self.rig.clock.now(),
+            prove_to: None,
+        });
+        if let Some(on_up) = self.on_up.take() {
+            on_up();
+        }
+        Ok(())
+    }
+
+    async fn answer(&mut self, message: &Message) -> Result<(), End> {
+        let Some(manager) = self.up.as_ref().map(|up| up.manager) else {
+            return Ok(());
+        };
+        let answer = self.rig.handle(manager, message);
+        // Kept while it runs, too: a replacement must not reuse a number.
+        if let Some(memory) = self.link.memory() {
+            self.rig.sessions.remember(manager, memory);
+        }
+        match answer {
+            Some(answer) => self.say(&answer).await,
+            None => Ok(()),
+        }
+    }
+
+    fn obey(&mut self, order: Order) -> Result<(), End> {
+        match order {
+            Order::Replaced => Err(End::Replaced),
+            Order::Prove(waiting) => {
+                self.link.ping(self.rig.clock.now());
+                if let Some(up) = &mut self.up {
+                    up.prove_to = Some(waiting);
+                }
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! How many hash threads, and on which processors.

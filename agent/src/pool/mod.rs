@@ -1,0 +1,281 @@
+//! The pool side of the rig: keeps one login alive, gives its jobs to the miner and its shares to
+//! the pool.
+//!
+//! ```text
+//!   order: which pool ──▶ Connection::log_in ──▶ session: job ─▶ miner, share ─▶ pool
+//!     ▲                        │ failed              │ ended            │ not the first pool:
+//!     └──── pause, jittered ───┴─────────────────────┘                  │ probe the first each 60 s;
+//!                                      session with the first ◀─────────┘ logged in? take over
+//! ```
+//! While nothing is connected the miner goes on with the last job for 30 s, since most gaps are
+//! short; then it rests. A login at a better pool is made before the worse one is left. TLS pools are
+//! refused earlier, when the profile comes.
+
+mod connection;
+mod order;
+
+pub(crate) use order::full_jitter;
+
+use std::cell::RefCell;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+
+use log::{info, warn};
+use miner_shared::limits::MAX_POOLS;
+use miner_shared::mining::{Job, Share, Verdict};
+use miner_shared::stratum::{ClientEvent, Login};
+use miner_shared::text::{Address, Label, Name};
+use miner_shared::time::Millis;
+use miner_shared::wire::Pool;
+use smol::channel::Receiver;
+use smol::future;
+
+use crate::clock::Clock;
+use crate::store::system_rng;
+use connection::{Connection, PoolError};
+use order::PoolOrder;
+
+/// The miner goes on with the last job for this long without a pool, in milliseconds.
+pub(crate) const GRACE_MS: u64 = 30_000;
+/// How often the first pool is tried while another one is in use, in milliseconds.
+const PROBE_MS: u64 = 60_000;
+
+/// What the pool side has counted, and where it stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PoolStats {
+    pub(crate) accepted: u64,
+    pub(crate) rejected: u64,
+    pub(crate) stale: u64,
+    pub(crate) lost: u64,
+    /// When the last share was accepted.
+    pub(crate) last_share: Option<Millis>,
+    /// Pool that it is logged in to.
+    pub(crate) pool: Option<Address>,
+    /// Difficulty of the current job.
+    pub(crate) difficulty: Option<u64>,
+    /// Since when there is no login; `None` while there is one.
+    pub(crate) offline_since: Option<Millis>,
+}
+
+/// Gives a job to the miner.
+pub(crate) type SetJob = Rc<dyn Fn(&Job)>;
+/// Says that the statistics are worth a heartbeat.
+pub(crate) type Changed = Rc<dyn Fn()>;
+
+/// The pool side for one profile. Dropping its future closes all its connections.
+pub(crate) struct PoolSide {
+    pub(crate) pools: heapless::Vec<Pool, MAX_POOLS>,
+    pub(crate) rig: Name,
+    pub(crate) clock: Clock,
+    pub(crate) shares: Receiver<Share>,
+    pub(crate) set_job: SetJob,
+    pub(crate) changed: Changed,
+    pub(crate) stats: Rc<RefCell<PoolStats>>,
+}
+
+/// Why a session ended.
+enum End {
+    Failed(PoolError),
+    /// The first pool let us in.
+    Better(Box<Connection>, Job),
+}
+
+impl PoolSide {
+    /// Mines until dropped.
+    pub(crate) async fn run(self) {
+        self.stats.borrow_mut().offline_since = Some(self.clock.now());
+        let mut order = PoolOrder::new(self.pools.len());
+        loop {
+            let index = order.current();
+            let Some(pool) = self.pools.get(index) else {
+                return; // No pool at all: such a profile is not accepted.
+            };
+            let error = match self.log_in(pool).await {
+                Ok((connection, job)) => {
+                    order.logged_in(index);
+                    self.sessions(&mut order, index, connection, job).await
+                }
+                Err(error) => error,
+            };
+            let pause_ms = order.failed(&mut system_rng());
+            warn!(
+                "pool away pool={} reason=\"{error}\" retry_ms={pause_ms}",
+                pool.address
+            );
+            self.clock.timer_at(self.clock.now() + pause_ms).await;
+        }
+    }
+
+    /// Runs sessions, one taking over from the other, until one fails.
+    async fn sessions(
+        &self,
+        order: &mut PoolOrder,
+        mut index: usize,
+        mut connection: Box<Connection>,
+        mut job: Job,
+    ) -> PoolError {
+        loop {
+            self.enter(index, &job);
+            let end = self.session(index, &mut connection).await;
+            self.stats.borrow_mut().lost += u64::from(connection.outstanding());
+            match end {
+                End::Better(better, first_job) => {
+                    (connection, job, index) = (better, first_job, 0);
+                    order.logged_in(0);
+                }
+                End::Failed(error) => {
+                    let mut stats = self.stats.borrow_mut();
+                    stats.pool = None;
+                    stats.offline_since = Some(self.clock.now());
+                    drop(stats);
+                    (self.changed)();
+                    return error;
+                }
+            }
+        }
+    }
+
+    fn enter(&self, index: usize, job: &Job) {
+        let address = self.pools.get(index).map(|pool| pool.address.clone());
+        if let Some(address) = &address {
+            info!(
+                "pool up pool={address} difficulty={}",
+                job.target.difficulty()
+            );
+        }
+        let mut stats = self.stats.borrow_mut();
+        // Shares that still wait were found for a session that is over.
+        while self.shares.try_recv().is_ok() {
+            stats.lost += 1;
+        }
+        stats.pool = address;
+        stats.offline_since = None;
+        drop(stats);
+        self.mine(job);
+        (self.changed)();
+    }
+
+    async fn session(&self, index: usize, connection: &mut Connection) -> End {
+        let mut probe = pin!(self.probe(index));
+        loop {
+            match self.step(connection, probe.as_mut()).await {
+                Ok(None) => {}
+                Ok(Some(better)) => return better,
+                Err(error) => return End::Failed(error),
+            }
+        }
+    }
+
+    /// Waits for one thing and deals with it.
+    async fn step(
+        &self,
+        connection: &mut Connection,
+        probe: Pin<&mut impl Future<Output = (Box<Connection>, Job)>>,
+    ) -> Result<Option<End>, PoolError> {
+        enum Wake {
+            Event(ClientEvent),
+            Share(Share),
+            Better(Box<Connection>, Job),
+        }
+        connection.flush().await?;
+        let share = async {
+            match self.shares.recv().await {
+                Ok(share) => Ok(Wake::Share(share)),
+                Err(_) => future::pending().await, // The miner has ended; so will we.
+            }
+        };
+        let better = async {
+            let (connection, job) = probe.await;
+            Ok(Wake::Better(connection, job))
+        };
+        let event = async { connection.next_event().await.map(Wake::Event) };
+        match future::or(event, future::or(share, better)).await? {
+            Wake::Event(event) => self.handle(event),
+            Wake::Share(share) => {
+                if connection.submit(&share).is_err() {
+                    self.stats.borrow_mut().lost += 1;
+                }
+            }
+            Wake::Better(connection, job) => return Ok(Some(End::Better(connection, job))),
+        }
+        Ok(None)
+    }
+
+    fn handle(&self, event: ClientEvent) {
+        match event {
+            ClientEvent::LoggedIn(job) | ClientEvent::Job(job) => self.mine(&job),
+            ClientEvent::Answered {
+                verdict,
+                latency_ms,
+                message,
+            } => self.count(verdict, latency_ms, message.as_str()),
+            ClientEvent::Lost { count, in_a_row } => {
+                self.stats.borrow_mut().lost += u64::from(count);
+                if in_a_row >= 3 {
+                    warn!("pool does not answer shares in_a_row={in_a_row}");
+                }
+            }
+            ClientEvent::RedirectRefused => warn!("pool asked to go elsewhere: refused"),
+            ClientEvent::Notice(notice) => warn!("pool sent something odd: {notice:?}"),
+            _ => {}
+        }
+    }
+
+    fn mine(&self, job: &Job) {
+        self.stats.borrow_mut().difficulty = Some(job.target.difficulty().0);
+        (self.set_job)(job);
+    }
+
+    fn count(&self, verdict: Verdict, latency_ms: u64, message: &str) {
+        let mut stats = self.stats.borrow_mut();
+        match verdict {
+            Verdict::Accepted => {
+                stats.accepted += 1;
+                stats.last_share = Some(self.clock.now());
+                info!(
+                    "share accepted total={} latency_ms={latency_ms}",
+                    stats.accepted
+                );
+            }
+            Verdict::Stale => {
+                stats.stale += 1;
+                info!("share stale total={}", stats.stale);
+            }
+            _ => {
+                stats.rejected += 1;
+                warn!(
+                    "share rejected total={} reason=\"{message}\"",
+                    stats.rejected
+                );
+            }
+        }
+        drop(stats);
+        (self.changed)();
+    }
+
+    /// Ends when the first pool has let us in; never while it is the one in use.
+    async fn probe(&self, in_use: usize) -> (Box<Connection>, Job) {
+        let first = self.pools.first().filter(|_| in_use != 0);
+        let Some(first) = first else {
+            return future::pending().await;
+        };
+        loop {
+            self.clock.timer_at(self.clock.now() + PROBE_MS).await;
+            if let Ok(logged_in) = self.log_in(first).await {
+                info!("first pool is back pool={}", first.address);
+                return logged_in;
+            }
+        }
+    }
+
+    async fn log_in(&self, pool: &Pool) -> Result<(Box<Connection>, Job), PoolError> {
+        let login = Login {
+            user: pool.user.clone(),
+            pass: pool.pass.clone(),
+            agent: Label::lossy(concat!("miner/", env!("CARGO_PKG_VERSION"))),
+            rig: Some(self.rig.clone()),
+            nicehash: false,
+        };
+        Connection::log_in(&pool.address, login, self.clock).await
+    }
+}

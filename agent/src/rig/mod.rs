@@ -1,0 +1,175 @@
+//! The rig: miner, pool side, managers' messages and statistics, tied together on one thread.
+//!
+//! ```text
+//!   link ── handle(manager, message) ──▶ Commands ──▶ Works (Host): store, apply, stats, logs
+//!                                                       │ apply
+//!                                                       ▼
+//!                        miner ◀── set_job ── pool side: one task per profile, dropped to end it
+//!   tick, each second: hash-rate sample, rest without a pool, say what the miner is doing
+//! ```
+//! Everything is borrowed for the length of one call; nothing is held while a task waits.
+
+mod mine;
+mod works;
+
+pub use mine::Mine;
+
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
+
+use miner_shared::identity::Fingerprint;
+use miner_shared::smsg::LocalNode;
+use miner_shared::text::Name;
+use miner_shared::wire::{Desired, Message, RigStats};
+use smol::LocalExecutor;
+use smol::channel::{Receiver, Sender, bounded};
+
+use crate::clock::Clock;
+use crate::commands::{self, Commands, Host};
+use crate::link::Sessions;
+use crate::logger::Logger;
+use crate::mining::MinerConfig;
+use crate::store::{NodeStore, StoreError};
+use works::Works;
+
+/// Between two samples of the hash rate, in milliseconds.
+const TICK_MS: u64 = 1_000;
+
+/// What a rig is made of.
+pub(crate) struct Parts {
+    pub(crate) me: LocalNode,
+    pub(crate) name: Name,
+    pub(crate) store: NodeStore,
+    pub(crate) clock: Clock,
+    pub(crate) log: &'static Logger,
+    pub(crate) miner: Rc<dyn Mine>,
+    pub(crate) limits: Limits,
+    /// Weak, since the tasks that it runs hold the rig.
+    pub(crate) executor: Weak<LocalExecutor<'static>>,
+}
+
+/// What the owner of the machine allows, whatever a profile says.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Limits {
+    pub(crate) light: bool,
+    pub(crate) threads: Option<u16>,
+}
+
+/// One rig. Lives as long as the program.
+pub(crate) struct Rig {
+    pub(crate) me: LocalNode,
+    pub(crate) store: NodeStore,
+    pub(crate) clock: Clock,
+    pub(crate) sessions: Sessions,
+    works: RefCell<Works>,
+    commands: RefCell<Commands>,
+    listeners: Rc<Listeners>,
+}
+
+/// Who wants to know that the statistics changed: one channel per live link.
+#[derive(Default)]
+pub(crate) struct Listeners(RefCell<Vec<Sender<()>>>);
+
+impl Listeners {
+    /// Tells everyone; those who have not looked yet need no second word.
+    pub(crate) fn notify(&self) {
+        let gone = |sender: &Sender<()>| sender.is_closed();
+        let mut senders = self.0.borrow_mut();
+        senders.retain(|sender| !gone(sender));
+        for sender in senders.iter() {
+            let _ = sender.try_send(());
+        }
+    }
+
+    fn listen(&self) -> Receiver<()> {
+        let (sender, receiver) = bounded(1);
+        self.0.borrow_mut().push(sender);
+        receiver
+    }
+}
+
+impl Rig {
+    /// A rig that goes on with the state on disk, if there is one.
+    pub(crate) fn new(parts: Parts) -> Result<Rc<Self>, StoreError> {
+        let resumed = parts.store.state()?;
+        let listeners = Rc::new(Listeners::default());
+        let mut works = Works::new(&parts, Rc::clone(&listeners));
+        if let Some(desired) = &resumed {
+            works.apply(desired);
+        }
+        Ok(Rc::new(Self {
+            me: parts.me,
+            store: parts.store,
+            clock: parts.clock,
+            sessions: Sessions::default(),
+            works: RefCell::new(works),
+            commands: RefCell::new(Commands::default()),
+            listeners,
+        }))
+    }
+
+    /// What to answer to a manager's message; `None` if it wants no answer.
+    pub(crate) fn handle(&self, from: Fingerprint, message: &Message) -> Option<Message> {
+        match message {
+            Message::Query(id, query) => {
+                let answer = commands::answer(query, &*self.works.borrow());
+                Some(Message::Answer(*id, answer))
+            }
+            Message::Command(op_id, command) => {
+                // A list that cannot be read obeys nobody.
+                let first = self.store.managers().ok().and_then(|all| all.first());
+                let outcome = self.commands.borrow_mut().command(
+                    from,
+                    first == Some(from),
+                    *op_id,
+                    command,
+                    &mut *self.works.borrow_mut(),
+                );
+                self.listeners.notify();
+                Some(Message::Receipt(*op_id, outcome))
+            }
+            _ => None,
+        }
+    }
+
+    /// Statistics for a heartbeat.
+    pub(crate) fn stats(&self) -> RigStats {
+        self.works.borrow().stats()
+    }
+
+    /// A channel that says when a heartbeat is worth sending before its time.
+    pub(crate) fn changes(&self) -> Receiver<()> {
+        self.listeners.listen()
+    }
+
+    /// Watches over the miner, for ever.
+    pub(crate) async fn tick(self: Rc<Self>) {
+        loop {
+            self.clock.timer_at(self.clock.now() + TICK_MS).await;
+            if self.works.borrow_mut().tick() {
+                self.listeners.notify();
+            }
+        }
+    }
+}
+
+/// The miner's configuration for a state: the profile, narrowed by what the owner allows.
+pub(crate) fn miner_config(desired: &Desired, limits: Limits) -> MinerConfig {
+    use miner_shared::wire::{Mode, State, Threads};
+    let mut config = MinerConfig {
+        memory_available_mib: crate::platform::available_mib()
+            .map(|mib| u32::try_from(mib).unwrap_or(u32::MAX)),
+        ..MinerConfig::default()
+    };
+    if let State::Mine(profile) = &desired.state {
+        config.mode = profile.mode;
+        config.threads = profile.threads;
+    }
+    if limits.light {
+        config.mode = Mode::Light;
+    }
+    if let Some(threads) = limits.threads {
+        config.threads = Threads::Count(threads);
+    }
+    config
+}

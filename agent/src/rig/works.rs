@@ -1,0 +1,299 @@
+//! What the rig does at the moment, and what it says about it.
+
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
+
+use heapless::Vec;
+use log::{error, info, warn};
+use miner_shared::limits::MAX_MINERS;
+use miner_shared::mining::HashrateMeter;
+use miner_shared::smsg::LocalNode;
+use miner_shared::text::{MinerName, Name};
+use miner_shared::time::Millis;
+use miner_shared::wire::{
+    Activity, Algo, Backend, Desired, LogPage, Memory, MinerStats, NodeCard, NodeInfo, Profile,
+    RigStats, State, Threads,
+};
+use smol::{LocalExecutor, Task};
+
+use super::{Limits, Listeners, Mine, Parts, miner_config};
+use crate::clock::Clock;
+use crate::commands::Host;
+use crate::logger::Logger;
+use crate::mining::{self, MinerSnapshot, Phase, WhyLight};
+use crate::platform;
+use crate::pool::{self, PoolSide, PoolStats};
+use crate::store::NodeStore;
+
+/// Name of the rig's own miner.
+const MINER: &str = "miner-rx0";
+
+/// The rig's work: the state in force, the miner, and the pool side that feeds it.
+pub(super) struct Works {
+    desired: Option<Desired>,
+    miner: Rc<dyn Mine>,
+    /// Dropping it ends the pool side.
+    pool: Option<Task<()>>,
+    pool_stats: Rc<RefCell<PoolStats>>,
+    meter: HashrateMeter,
+    /// What the miner was doing at the last tick.
+    said: Said,
+    store: NodeStore,
+    card: NodeCard,
+    name: Name,
+    limits: Limits,
+    clock: Clock,
+    started: Millis,
+    log: &'static Logger,
+    listeners: Rc<Listeners>,
+    executor: Weak<LocalExecutor<'static>>,
+}
+
+/// The parts of a snapshot that are worth a line in the log when they change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Said {
+    activity: Option<core::mem::Discriminant<Activity>>,
+    memory: Option<Memory>,
+    why_light: Option<WhyLight>,
+    exhausted: bool,
+}
+
+impl Works {
+    pub(super) fn new(parts: &Parts, listeners: Rc<Listeners>) -> Self {
+        let card = |me: &LocalNode| me.card().clone();
+        Self {
+            desired: None,
+            miner: Rc::clone(&parts.miner),
+            pool: None,
+            pool_stats: Rc::default(),
+            meter: HashrateMeter::new(),
+            said: Said::default(),
+            store: parts.store.clone(),
+            card: card(&parts.me),
+            name: parts.name.clone(),
+            limits: parts.limits,
+            clock: parts.clock,
+            started: parts.clock.now(),
+            log: parts.log,
+            listeners,
+            executor: parts.executor.clone(),
+        }
+    }
+
+    /// Takes a sample, lets the miner rest where there is no pool, says what changed. True if it
+    /// is worth a heartbeat.
+    pub(super) fn tick(&mut self) -> bool {
+        let snapshot = self.miner.snapshot();
+        let now = self.clock.now();
+        self.meter.record(now, snapshot.hashes);
+        let offline = self.pool_stats.borrow().offline_since;
+        if offline.is_some_and(|since| now.since(since) > pool::GRACE_MS)
+            && snapshot.phase != Phase::Idle
+        {
+            info!("miner rests: no pool for {} s", pool::GRACE_MS / 1_000);
+            self.miner.clear_job();
+        }
+        self.say_what_changed(&snapshot)
+    }
+
+    fn say_what_changed(&mut self, snapshot: &MinerSnapshot) -> bool {
+        let activity = self.activity(snapshot);
+        let now = Said {
+            activity: Some(core::mem::discriminant(&activity)),
+            memory: snapshot.memory,
+            why_light: snapshot.why_light,
+            exhausted: snapshot.exhausted,
+        };
+        let before = std::mem::replace(&mut self.said, now);
+        if before == now {
+            return false;
+        }
+        if before.activity != now.activity || before.memory != now.memory {
+            info!(
+                "miner {activity:?} memory={:?} pages={:?} threads={}",
+                snapshot.memory, snapshot.pages, snapshot.threads
+            );
+        }
+        if before.why_light != now.why_light {
+            say_why_light(snapshot.why_light);
+        }
+        if now.exhausted && !before.exhausted {
+            warn!("all nonces of the job are hashed: waiting for the next job");
+        }
+        if let Phase::Failed(reason) = snapshot.phase {
+            error!("miner failed: {reason}");
+        }
+        true
+    }
+
+    fn activity(&self, snapshot: &MinerSnapshot) -> Activity {
+        let mines = matches!(
+            self.desired.as_ref().map(|desired| &desired.state),
+            Some(State::Mine(_))
+        );
+        if !mines {
+            return Activity::Stopped;
+        }
+        match snapshot.phase {
+            Phase::Idle if self.pool_stats.borrow().offline_since.is_some() => Activity::NoPool,
+            Phase::Idle | Phase::Starting => Activity::Starting,
+            Phase::Filling { percent, left_ms } => Activity::Filling { percent, left_ms },
+            Phase::Mining => Activity::Mining,
+            Phase::Failed(_) => Activity::Failed,
+        }
+    }
+
+    fn miner_stats(&self, snapshot: &MinerSnapshot) -> MinerStats {
+        let now = self.clock.now();
+        let pool = self.pool_stats.borrow();
+        MinerStats {
+            name: miner_name(),
+            backend: Backend::Cpu,
+            algo: Algo::Rx0,
+            threads: snapshot.threads,
+            memory: snapshot.memory,
+            pages: snapshot.pages,
+            hashrate: self.meter.windows(now),
+            hashes: snapshot.hashes,
+            accepted: pool.accepted,
+            rejected: pool.rejected,
+            stale: pool.stale,
+            lost: pool.lost + snapshot.shares_lost,
+            last_share_ms: pool.last_share.map(|at| now.since(at)),
+            uptime_ms: now.since(self.started),
+            pool: pool.pool.clone(),
+            difficulty: pool.difficulty,
+        }
+    }
+
+    fn start(&mut self, profile: &Profile) {
+        let Some(executor) = self.executor.upgrade() else {
+            return; // The program is ending.
+        };
+        let (miner, listeners) = (Rc::clone(&self.miner), Rc::clone(&self.listeners));
+        let side = PoolSide {
+            pools: profile.pools.clone(),
+            rig: self.name.clone(),
+            clock: self.clock,
+            shares: self.miner.shares(),
+            set_job: Rc::new(move |job| miner.set_job(job)),
+            changed: Rc::new(move || listeners.notify()),
+            stats: Rc::clone(&self.pool_stats),
+        };
+        self.pool = Some(executor.spawn(side.run()));
+    }
+}
+
+impl Host for Works {
+    fn desired(&self) -> Option<&Desired> {
+        self.desired.as_ref()
+    }
+
+    fn fast_mode_fits(&self, profile: &Profile) -> bool {
+        let threads = match profile.threads {
+            Threads::Count(count) => count,
+            Threads::Auto => platform::cpus(),
+        };
+        let in_use = self.miner.snapshot().memory == Some(Memory::Fast);
+        let needed = u64::from(mining::fast_mode_mib(threads));
+        in_use || platform::available_mib().is_none_or(|available| available >= needed)
+    }
+
+    fn store(&mut self, desired: &Desired) -> bool {
+        let stored = self.store.set_state(desired);
+        if let Err(error) = &stored {
+            error!("state not stored, so not applied: {error}");
+        }
+        stored.is_ok()
+    }
+
+    fn apply(&mut self, desired: &Desired) {
+        // The old pool side ends first: two of them would draw from one queue of shares.
+        self.pool = None;
+        {
+            let mut stats = self.pool_stats.borrow_mut();
+            (stats.pool, stats.difficulty, stats.offline_since) = (None, None, None);
+        }
+        match &desired.state {
+            State::Stopped => {
+                info!("state applied generation={} stopped", desired.generation);
+                self.miner.clear_job();
+            }
+            State::Mine(profile) => {
+                let generation = desired.generation;
+                info!(
+                    "state applied generation={generation} profile=\"{}\"",
+                    profile.name
+                );
+                self.miner.configure(miner_config(desired, self.limits));
+                self.start(profile);
+            }
+        }
+        self.desired = Some(desired.clone());
+    }
+
+    fn info(&self) -> NodeInfo {
+        NodeInfo {
+            card: self.card.clone(),
+            cpus: platform::cpus(),
+            cpu_model: platform::cpu_model(),
+            memory_mib: platform::total_mib()
+                .map_or(0, |mib| u32::try_from(mib).unwrap_or(u32::MAX)),
+            uptime_ms: self.clock.now().0,
+        }
+    }
+
+    fn stats(&self) -> RigStats {
+        let snapshot = self.miner.snapshot();
+        let desired = self.desired.as_ref();
+        RigStats {
+            uptime_ms: self.clock.now().0,
+            generation: desired.map_or(0, |desired| desired.generation),
+            profile: desired.and_then(|desired| match &desired.state {
+                State::Mine(profile) => Some(profile.name.clone()),
+                State::Stopped => None,
+            }),
+            activity: self.activity(&snapshot),
+            miners: Vec::from_array([self.miner_stats(&snapshot)]),
+            logs_lost: self.log.lost(),
+        }
+    }
+
+    fn logs(&self, cursor: Option<u64>, lines: u16) -> LogPage {
+        self.log.page(cursor, lines)
+    }
+
+    fn miners(&self) -> Vec<MinerName, MAX_MINERS> {
+        Vec::from_array([miner_name()])
+    }
+}
+
+fn say_why_light(why: Option<WhyLight>) {
+    match why {
+        None | Some(WhyLight::Filling) => {}
+        Some(WhyLight::Asked) => info!("light mode: the profile or --light asks for it"),
+        Some(WhyLight::TooLittleMemory {
+            needed_mib,
+            available_mib,
+        }) => warn!("light mode: fast mode takes {needed_mib} MiB, there are {available_mib}"),
+        Some(WhyLight::NotAllocated) => warn!("light mode: the system refused the memory"),
+    }
+}
+
+#[expect(
+    clippy::expect_used,
+    reason = "a literal that keeps the rule, as a test shows"
+)]
+fn miner_name() -> MinerName {
+    MinerName::parse(MINER).expect("lower-case letters, a digit and a dash")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_miners_name_is_a_name() {
+        assert_eq!(miner_name().as_str(), "miner-rx0");
+    }
+}
