@@ -18,6 +18,7 @@
 //! Read on in [`farm`].
 
 pub mod api;
+pub mod cli;
 pub mod clock;
 pub mod error;
 pub mod farm;
@@ -26,3 +27,4 @@ mod net;
 pub mod page;
 pub mod registry;
 pub mod units;
+pub mod up;

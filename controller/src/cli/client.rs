@@ -109,6 +109,24 @@ impl Client {
         linked.or(late).await;
     }
 
+    /// Asks these rigs for fresh statistics where nobody else does; a running controller gets them
+    /// by heartbeat.
+    pub(super) async fn refresh(&self, rigs: impl Iterator<Item = &str>) {
+        let Self::Here { farm, executor, .. } = self else {
+            return;
+        };
+        let mut asked = Vec::new();
+        for id in rigs.filter_map(|rig| farm.resolve(rig).ok()) {
+            let farm = Arc::clone(farm);
+            asked.push(executor.spawn(async move { farm.stats_of(id).await }));
+        }
+        for answer in asked {
+            if let Err(error) = answer.await {
+                log::debug!("rig not asked error={error}");
+            }
+        }
+    }
+
     /// Sends a request; an answer that is no success is the failure it describes.
     pub(super) async fn send(
         &self,

@@ -19,7 +19,7 @@ mod node;
 mod peer;
 mod profile;
 mod remote;
-mod secrets;
+pub(crate) mod secrets;
 mod table;
 
 use std::sync::Arc;

@@ -322,6 +322,6 @@ fn score_reason(peer: &PeerView) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod samples;
+pub(crate) mod samples;
 #[cfg(test)]
 mod tests;

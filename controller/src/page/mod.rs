@@ -19,6 +19,9 @@ use axum::http::{HeaderName, StatusCode};
 use axum::response::{Html, IntoResponse};
 use axum::routing::get;
 
+#[cfg(test)]
+pub(crate) use self::fleet::samples;
+pub(crate) use self::fleet::filling;
 pub use self::fleet::{Fleet, Row, RowState, Tone, Totals};
 use crate::api::{Api, Problem};
 
@@ -111,7 +114,6 @@ const fn fnv(bytes: &[u8], mut hash: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::fleet::samples;
     use super::*;
 
     #[test]

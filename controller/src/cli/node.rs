@@ -1,0 +1,133 @@
+//! `node`: who this machine is, and its service by role.
+//!
+//! `init` and `info` are the agent's own verbs, so that both programs keep one identity the same way.
+//!
+//! | role | `node serve` runs |
+//! |---|---|
+//! | controller | API, page, and SMSG for rigs that dial in |
+//! | dual | the same, and the local worker as a child |
+//! | worker | the agent, as `miner node serve` |
+
+use argh::FromArgs;
+use miner_agent::cli::Failure;
+use miner_agent::node::{self as agent, ListenAddress};
+use miner_agent::node_cli::{NodeInfo, NodeInit, NodeServe};
+use miner_agent::platform;
+use miner_agent::store::{Dirs, NodeStore, system_rng};
+use miner_shared::identity::{Fingerprint, Role};
+use miner_shared::text::Address;
+
+use crate::up::{self, HttpAddress, Plan, PoolPlan, WorkerPlan};
+
+/// Who this machine is, and its service.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "node")]
+pub(super) struct Node {
+    #[argh(subcommand)]
+    verb: NodeVerb,
+}
+
+#[derive(Debug, FromArgs)]
+#[argh(subcommand)]
+enum NodeVerb {
+    Init(NodeInit),
+    Info(NodeInfo),
+    Serve(Serve),
+}
+
+/// Serve by this node's role: controller, dual (with a local worker), or worker (the agent).
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "serve")]
+struct Serve {
+    /// where links come in, [HOST]:PORT; default: :9091
+    #[argh(option, short = 'l')]
+    listen: Option<ListenAddress>,
+    /// where API and page are, on loopback; default: 127.0.0.1:9090 (controller, dual)
+    #[argh(option)]
+    http: Option<HttpAddress>,
+    /// no local worker (dual)
+    #[argh(switch)]
+    no_worker: bool,
+    /// controller to dial, HOST:PORT; opens no port here (worker)
+    #[argh(option)]
+    controller: Option<Address>,
+    /// fingerprint of the controller to dial (worker)
+    #[argh(option)]
+    fingerprint: Option<Fingerprint>,
+    /// never use more than 256 MiB for RandomX (worker, dual)
+    #[argh(switch)]
+    light: bool,
+    /// hash threads (worker, dual)
+    #[argh(option)]
+    threads: Option<u16>,
+    /// end when standard input ends (worker)
+    #[argh(switch)]
+    with_parent: bool,
+    /// error, warn, info, debug or trace; default: info
+    #[argh(option, default = "log::LevelFilter::Info")]
+    log_level: log::LevelFilter,
+    /// the same as --log-level debug
+    #[argh(switch, short = 'v')]
+    verbose: bool,
+}
+
+impl Node {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        match self.verb {
+            NodeVerb::Init(init) => init.run(),
+            NodeVerb::Info(info) => info.run(),
+            NodeVerb::Serve(serve) => serve.run(),
+        }
+    }
+}
+
+impl Serve {
+    fn run(self) -> Result<(), Failure> {
+        let store = NodeStore::new(Dirs::from_env()?);
+        let me = store.load_or_create(platform::host_name(), Role::Dual, &mut system_rng())?;
+        if me.role == Role::Worker {
+            return agent::serve(self.as_worker()?.config()?);
+        }
+        up::serve(self.as_controller(me.role, store.dirs().clone())?)
+    }
+
+    fn as_worker(self) -> Result<NodeServe, Failure> {
+        if self.http.is_some() || self.no_worker {
+            return Err(Failure::usage(
+                "--http and --no-worker are for controllers, and this node is a worker",
+            ));
+        }
+        let default = self.controller.is_none().then(up::default_listen);
+        Ok(NodeServe {
+            listen: self.listen.or(default),
+            controller: self.controller,
+            fingerprint: self.fingerprint,
+            light: self.light,
+            threads: self.threads,
+            with_parent: self.with_parent,
+            log_level: self.log_level,
+            verbose: self.verbose,
+        })
+    }
+
+    fn as_controller(self, role: Role, dirs: Dirs) -> Result<Plan, Failure> {
+        if self.controller.is_some() || self.fingerprint.is_some() || self.with_parent {
+            return Err(Failure::usage(format!(
+                "--controller, --fingerprint and --with-parent are for workers, and this node's \
+                 role is {role}"
+            )));
+        }
+        let worker = (role == Role::Dual && !self.no_worker).then_some(WorkerPlan {
+            light: self.light,
+            threads: up::checked_threads(self.threads)?,
+        });
+        Ok(Plan {
+            dirs,
+            listen: self.listen.unwrap_or_else(up::default_listen),
+            http: self.http.unwrap_or_default(),
+            pool: PoolPlan::None,
+            worker,
+            log_level: up::log_level(self.log_level, self.verbose),
+        })
+    }
+}

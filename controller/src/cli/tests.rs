@@ -1,0 +1,76 @@
+use super::*;
+
+fn refused(args: &[&str]) -> Failure {
+    parse(args).expect_err("refused")
+}
+
+#[test]
+fn every_command_of_the_page_is_understood() {
+    for line in [
+        "node init --name my-rig --role worker",
+        "node init --name control-center --role controller",
+        "node info",
+        "node info --json",
+        "node serve --listen :9091",
+        "peer add --address 192.168.1.100:9091 --name rig-alpha",
+        "peer list",
+        "peer list --json",
+        "peer remove 0123456789abcdef",
+        "peer ping rig-alpha",
+        "remote status",
+        "remote status rig-alpha --json",
+        "remote start rig-alpha --profile my-profile",
+        "remote stop rig-alpha",
+        "remote stop rig-alpha xmrig-123",
+        "remote logs rig-alpha xmrig-123 --lines 100",
+        "profile create --name my-profile --pool pool.example:3333 --user wallet",
+        "profile list --json",
+        "profile show my-profile",
+        "profile delete my-profile",
+        "up",
+        "up --pool pool.example:3333 --user wallet --pass-file - --no-worker --light --threads 2",
+        "up --listen :9191 --http 127.0.0.1:9190 --pool-listen 127.0.0.1:3433",
+    ] {
+        let args: Vec<&str> = line.split(' ').collect();
+        assert!(parse(&args).is_ok(), "{line}");
+    }
+}
+
+#[test]
+fn a_secret_in_argv_is_refused_with_a_hint_and_not_repeated() {
+    for args in [
+        ["peer", "add", "--pair", "HUNTER2"],
+        ["peer", "add", "--pair=HUNTER2", "--tofu"],
+        ["up", "--pass", "HUNTER2", "--light"],
+        ["profile", "create", "--pass", "HUNTER2"],
+    ] {
+        let failure = refused(&args);
+        assert_eq!(failure.exit, Exit::Usage);
+        assert!(failure.line.contains("-file"), "{}", failure.line);
+        assert!(!failure.line.contains("HUNTER2"));
+    }
+}
+
+#[test]
+fn what_is_not_understood_is_one_line_and_exit_code_2() {
+    for args in [
+        &["dig"][..],
+        &["peer"],
+        &["peer", "ping"],
+        &["peer", "add", "--address", "nonsense"],
+        &["remote", "logs", "rig", "miner", "--lines", "many"],
+        &["up", "--http", "0.0.0.0:9090"],
+        &[],
+    ] {
+        let failure = refused(args);
+        assert_eq!(failure.exit, Exit::Usage, "{args:?}");
+        assert_eq!(failure.line.lines().count(), 1, "{}", failure.line);
+    }
+}
+
+#[test]
+fn help_and_version_are_no_failures() {
+    for args in [&["--help"][..], &["up", "--help"], &["--version"]] {
+        assert_eq!(refused(args).exit, Exit::Ok, "{args:?}");
+    }
+}

@@ -1,0 +1,232 @@
+//! The words of `up`.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::str::FromStr;
+
+use argh::FromArgs;
+use miner_agent::cli::Failure;
+use miner_agent::node::ListenAddress;
+use miner_agent::store::Dirs;
+use miner_shared::limits::MAX_THREADS;
+use miner_shared::text::{Address, PoolPass, PoolUser};
+
+use super::{Plan, PoolPlan, WorkerPlan, serve};
+use crate::cli::secrets;
+
+/// Start everything on this machine: controller, page, practice pool, and a worker that mines.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "up")]
+pub struct Up {
+    /// mine on this pool, HOST:PORT, instead of the practice pool; needs --user
+    #[argh(option)]
+    pool: Option<Address>,
+    /// login at the pool: the wallet
+    #[argh(option, short = 'u')]
+    user: Option<String>,
+    /// file with the login, or - for standard input
+    #[argh(option)]
+    user_file: Option<String>,
+    /// file with the pool's password, or - for standard input
+    #[argh(option)]
+    pass_file: Option<String>,
+    /// no worker on this machine
+    #[argh(switch)]
+    no_worker: bool,
+    /// never use more than 256 MiB for RandomX: several times slower
+    #[argh(switch)]
+    light: bool,
+    /// hash threads, 1 to 256; default: as many as suit the processor
+    #[argh(option)]
+    threads: Option<u16>,
+    /// where rigs dial in, [HOST]:PORT; default: :9091
+    #[argh(option, short = 'l')]
+    listen: Option<ListenAddress>,
+    /// where API and page are, on loopback; default: 127.0.0.1:9090
+    #[argh(option)]
+    http: Option<HttpAddress>,
+    /// where the practice pool is, HOST:PORT; default: 127.0.0.1:3333
+    #[argh(option)]
+    pool_listen: Option<SocketAddr>,
+    /// error, warn, info, debug or trace; default: warn
+    #[argh(option, default = "log::LevelFilter::Warn")]
+    log_level: log::LevelFilter,
+    /// the same as --log-level debug
+    #[argh(switch, short = 'v')]
+    verbose: bool,
+}
+
+impl Up {
+    /// Runs until it is told to end.
+    pub fn run(self) -> Result<(), Failure> {
+        serve(self.plan(Dirs::from_env()?)?)
+    }
+
+    fn plan(self, dirs: Dirs) -> Result<Plan, Failure> {
+        let worker = WorkerPlan {
+            light: self.light,
+            threads: checked_threads(self.threads)?,
+        };
+        Ok(Plan {
+            dirs,
+            worker: (!self.no_worker).then_some(worker),
+            log_level: log_level(self.log_level, self.verbose),
+            pool: self.pool_plan()?,
+            listen: self.listen.unwrap_or_else(default_listen),
+            http: self.http.unwrap_or_default(),
+        })
+    }
+
+    fn pool_plan(&self) -> Result<PoolPlan, Failure> {
+        let Some(address) = self.pool.clone() else {
+            if self.user.is_some() || self.user_file.is_some() || self.pass_file.is_some() {
+                return Err(Failure::usage("--user and --pass-file belong to --pool"));
+            }
+            let default = || SocketAddr::from((Ipv4Addr::LOCALHOST, 3333));
+            return Ok(PoolPlan::Practice(self.pool_listen.unwrap_or_else(default)));
+        };
+        if self.pool_listen.is_some() {
+            return Err(Failure::usage(
+                "--pool-listen is for the practice pool, which --pool replaces",
+            ));
+        }
+        let user = match (&self.user, &self.user_file) {
+            (Some(user), None) => user.clone(),
+            (None, Some(file)) => secrets::read(file)?.to_string(),
+            (None, None) => return Err(Failure::usage("--pool needs --user WALLET")),
+            (Some(_), Some(_)) => {
+                return Err(Failure::usage("give --user or --user-file, not both"));
+            }
+        };
+        let pass = match &self.pass_file {
+            Some(file) => secrets::read(file)?,
+            None => Default::default(),
+        };
+        let bad = |flag, why| Failure::usage(format!("{flag} cannot be used: {why}"));
+        Ok(PoolPlan::Real {
+            address,
+            user: PoolUser::parse(&user).map_err(|why| bad("--user", why))?,
+            pass: PoolPass::parse(&pass).map_err(|why| bad("--pass-file", why))?,
+        })
+    }
+}
+
+/// Where rigs dial in unless told otherwise.
+pub(crate) fn default_listen() -> ListenAddress {
+    #[expect(clippy::expect_used, reason = "a constant that the tests parse")]
+    LISTEN.parse().expect("the default is an address")
+}
+
+const LISTEN: &str = ":9091";
+
+/// A number of hash threads that a rig accepts.
+pub(crate) fn checked_threads(threads: Option<u16>) -> Result<Option<u16>, Failure> {
+    match threads {
+        Some(count) if !(1..=MAX_THREADS).contains(&usize::from(count)) => {
+            Err(Failure::usage(format!("--threads takes 1 to {MAX_THREADS}")))
+        }
+        threads => Ok(threads),
+    }
+}
+
+/// `-v` is at least debug.
+pub(crate) fn log_level(level: log::LevelFilter, verbose: bool) -> log::LevelFilter {
+    if verbose {
+        level.max(log::LevelFilter::Debug)
+    } else {
+        level
+    }
+}
+
+/// Where API and page are: a loopback address, since nothing asks for a token yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HttpAddress(pub(super) SocketAddr);
+
+impl Default for HttpAddress {
+    fn default() -> Self {
+        Self(SocketAddr::from((Ipv4Addr::LOCALHOST, 9090)))
+    }
+}
+
+impl FromStr for HttpAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (host, port) = text.rsplit_once(':').ok_or("it is not HOST:PORT")?;
+        let port: u16 = port.parse().map_err(|_| "the port is not a number to 65535")?;
+        let ip = match host {
+            "" | "localhost" => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            host => {
+                let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+                bare.unwrap_or(host)
+                    .parse()
+                    .map_err(|_| "the host is not an IP address or localhost")?
+            }
+        };
+        if !ip.is_loopback() {
+            return Err(format!(
+                "{ip} would open the farm to other machines, and tokens come first: until there \
+                 are any, the API is on loopback only; from elsewhere use \
+                 `ssh -L 9090:127.0.0.1:9090 HOST`"
+            ));
+        }
+        Ok(Self(SocketAddr::new(ip, port)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use argh::FromArgs as _;
+
+    use super::*;
+
+    fn plan(args: &[&str]) -> Result<Plan, Failure> {
+        let up = Up::from_args(&["miner-ctrl", "up"], args).expect("parses");
+        up.plan(Dirs::below(std::path::Path::new("/nowhere")))
+    }
+
+    #[test]
+    fn the_defaults_are_the_ports_of_the_page() {
+        let plan = plan(&[]).expect("complete");
+        assert_eq!(plan.listen.to_string(), ":9091");
+        assert_eq!(plan.http.0.to_string(), "127.0.0.1:9090");
+        assert!(matches!(plan.pool, PoolPlan::Practice(at) if at.to_string() == "127.0.0.1:3333"));
+        assert!(plan.worker.is_some());
+    }
+
+    #[test]
+    fn every_flag_of_up_is_understood() {
+        let plan = plan(&[
+            "--pool", "pool.example:3333", "--user", "wallet", "--no-worker", "--light",
+            "--threads", "2", "--listen", "127.0.0.1:0", "--http", ":0",
+        ])
+        .expect("complete");
+        assert!(plan.worker.is_none());
+        assert!(matches!(plan.pool, PoolPlan::Real { .. }));
+        assert_eq!(plan.http.0.to_string(), "127.0.0.1:0");
+    }
+
+    #[test]
+    fn combinations_without_sense_are_refused() {
+        for args in [
+            &["--pool", "pool.example:3333"][..],
+            &["--user", "wallet"],
+            &["--pool", "p.example:1", "--user", "w", "--pool-listen", "127.0.0.1:1"],
+            &["--threads", "0"],
+            &["--threads", "257"],
+        ] {
+            assert!(plan(args).is_err(), "{args:?}");
+        }
+    }
+
+    #[test]
+    fn the_api_is_served_on_loopback_only() {
+        for good in ["127.0.0.1:9090", "localhost:1", "[::1]:9090", "::1:9090", ":9090", "127.0.0.2:1"] {
+            assert!(good.parse::<HttpAddress>().is_ok(), "{good}");
+        }
+        for bad in ["0.0.0.0:9090", "[::]:9090", "192.168.1.2:9090"] {
+            let why = bad.parse::<HttpAddress>().expect_err("refused");
+            assert!(why.contains("tokens come first"), "{why}");
+        }
+        assert!("9090".parse::<HttpAddress>().is_err());
+    }
+}

@@ -1,0 +1,334 @@
+//! `up` and `node serve`: everything that a serving controller runs, from start to end.
+//!
+//! ```text
+//!   lock ─▶ identity ─▶ registry ─▶ Farm ─┬─ SMSG listener :9091 ◀══ rigs
+//!                                         ├─ API and page 127.0.0.1:9090 ◀── browser, CLI
+//!                                         ├─ practice pool 127.0.0.1:3333 ◀── stratum
+//!                                         └─ local worker: a child process that dials :9091
+//!   SIGINT, SIGTERM, SIGHUP ─▶ child ends, links close, ports free: within 2 s, exit code 0
+//! ```
+//!
+//! What is missing is made: the key on the first run, the registry, the local worker's identity, the
+//! profile it mines with. Nothing of it is special afterwards; every verb works on it.
+
+mod args;
+mod local;
+mod profile;
+mod report;
+mod worker;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use async_signal::{Signal, Signals};
+use miner_agent::cli::Failure;
+use miner_agent::clock::Clock as AgentClock;
+use miner_agent::node::ListenAddress;
+use miner_agent::store::{Dirs, Node, NodeStore, system_rng};
+use miner_agent::{logger, platform};
+use miner_proxy::practice::{PracticeConfig, PracticePool};
+use miner_shared::identity::{Fingerprint, Role};
+use miner_shared::smsg::LocalNode;
+use miner_shared::text::{Address, Label, PoolPass, PoolUser};
+use miner_shared::wire::NodeCard;
+use smol::stream::StreamExt;
+use smol::{Async, Executor};
+
+pub use self::args::{HttpAddress, Up};
+pub(crate) use self::args::{checked_threads, default_listen, log_level};
+use self::local::LocalRig;
+use self::report::Report;
+use crate::api::{self, Api, Guard};
+use crate::cli::instance::{self, Lock};
+use crate::clock::Clock;
+use crate::farm::Farm;
+use crate::registry::RedbStore;
+
+/// What to run, and where.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// Where the files are.
+    pub(crate) dirs: Dirs,
+    /// Where rigs dial in.
+    pub(crate) listen: ListenAddress,
+    /// Where API and page are.
+    pub(crate) http: HttpAddress,
+    /// What the local worker mines on.
+    pub(crate) pool: PoolPlan,
+    /// The local worker, if there is to be one.
+    pub(crate) worker: Option<WorkerPlan>,
+    /// Least serious records that are logged.
+    pub(crate) log_level: log::LevelFilter,
+}
+
+/// What the local worker mines on.
+#[derive(Debug)]
+pub(crate) enum PoolPlan {
+    /// Whatever its registry entry says.
+    None,
+    /// The built-in practice pool, which listens here.
+    Practice(SocketAddr),
+    /// A real pool.
+    Real {
+        address: Address,
+        user: PoolUser,
+        pass: PoolPass,
+    },
+}
+
+/// How the local worker runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WorkerPlan {
+    /// Light mode, whatever a profile says.
+    pub(crate) light: bool,
+    /// Hash threads, whatever a profile says.
+    pub(crate) threads: Option<u16>,
+}
+
+/// This node as its links show it, from now until the process ends.
+pub(crate) fn local_node(node: Node) -> Result<LocalNode, Failure> {
+    if !node.role.contains(Role::Controller) {
+        return Err(Failure::new(
+            "this node is a worker, and a controller is needed for that; \
+             `node serve` runs a worker, `node init --role dual` in another data directory makes both",
+        ));
+    }
+    let mut boot_id = [0; 16];
+    getrandom::fill(&mut boot_id).map_err(Failure::new)?;
+    let card = NodeCard {
+        name: node.name,
+        software: Label::lossy(concat!("miner-ctrl ", env!("CARGO_PKG_VERSION"))),
+        host: Label::lossy(&format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)),
+    };
+    Ok(LocalNode::new(node.keys, node.role, boot_id, card))
+}
+
+/// Serves until SIGINT, SIGTERM or SIGHUP.
+pub(crate) fn serve(plan: Plan) -> Result<(), Failure> {
+    logger::start(plan.log_level, AgentClock::start());
+    let executor = Arc::new(Executor::new());
+    smol::block_on(executor.run(async {
+        // Before anything is started, so that an early signal ends it as cleanly as a late one.
+        let mut signals = Signals::new([Signal::Int, Signal::Term, Signal::Hup])?;
+        let running = Running::start(plan, &executor).await?;
+        signals.next().await;
+        running.end().await;
+        Ok(())
+    }))
+}
+
+/// All that runs.
+struct Running {
+    lock: Lock,
+    farm: Arc<Farm>,
+    local: Option<LocalRig>,
+    report: Arc<Report>,
+}
+
+impl Running {
+    async fn start(plan: Plan, executor: &Arc<Executor<'static>>) -> Result<Self, Failure> {
+        let lock = lock(&plan.dirs)?;
+        let store = NodeStore::new(plan.dirs.clone());
+        let node = store.load_or_create(platform::host_name(), Role::Dual, &mut system_rng())?;
+        let fingerprint = node.fingerprint();
+        let registry = RedbStore::open(lock.folder()).map_err(Failure::new)?;
+        let farm = Farm::open(Box::new(registry), local_node(node)?, Clock::start())
+            .map_err(Failure::new)?;
+
+        // All ports before anything runs: a port in use ends the start without a trace.
+        let http = bind(plan.http)?;
+        let http_at = http.get_ref().local_addr()?;
+        let practice = bind_practice(&plan.pool).await?;
+        farm.run(executor);
+        let smsg_at = listen(&farm, &plan.listen)?;
+
+        let guard = Guard {
+            port: http_at.port(),
+        };
+        let router = api::router(Api {
+            farm: Arc::clone(&farm),
+            guard,
+        });
+        executor
+            .spawn(api::serve(http, router, Arc::clone(executor)))
+            .detach();
+        lock.announce(http_at)?;
+
+        let report = Report::start(&farm, executor);
+        let practice_at = practice.as_ref().map(PracticePool::address);
+        banner(&report, http_at, fingerprint, smsg_at, practice_at);
+        if let Some(pool) = practice {
+            run_practice(pool, &report, executor);
+        }
+        let local = match plan.worker {
+            None => None,
+            Some(worker) => {
+                let rig = LocalRig::start(&plan.dirs, fingerprint, smsg_at, worker, &farm, &report, executor);
+                Some(rig.await?)
+            }
+        };
+        let running = Self {
+            lock,
+            farm,
+            local,
+            report,
+        };
+        running.mine(plan.pool, practice_at, plan.worker, executor)?;
+        Ok(running)
+    }
+
+    /// Makes the profile that `up` mines with, and tells the local worker to.
+    fn mine(
+        &self,
+        pool: PoolPlan,
+        practice_at: Option<SocketAddr>,
+        worker: Option<WorkerPlan>,
+        executor: &Arc<Executor<'static>>,
+    ) -> Result<(), Failure> {
+        let Some(wanted) = profile::wanted(pool, practice_at, worker)? else {
+            return Ok(());
+        };
+        let (farm, report) = (Arc::clone(&self.farm), Arc::clone(&self.report));
+        let rig = self.local.as_ref().map(LocalRig::id);
+        executor
+            .spawn(async move {
+                if let Err(error) = profile::mine(&farm, rig, wanted, &report).await {
+                    report.line(&format!("not mining: {error}"));
+                }
+            })
+            .detach();
+        Ok(())
+    }
+
+    async fn end(self) {
+        self.report.line("ending");
+        self.lock.silence();
+        if let Some(local) = self.local {
+            local.end().await;
+        }
+        self.farm.close();
+    }
+}
+
+fn lock(dirs: &Dirs) -> Result<Lock, Failure> {
+    if let Some(lock) = Lock::take(dirs.data())? {
+        return Ok(lock);
+    }
+    Err(match instance::announced(dirs.data())? {
+        Some(http) => Failure::new(format!(
+            "a controller runs on this data directory already: http://{http}/"
+        )),
+        None => Failure::new("another command has the registry open; try again when it is done"),
+    })
+}
+
+fn bind(http: HttpAddress) -> Result<Async<TcpListener>, Failure> {
+    Async::<TcpListener>::bind(http.0).map_err(|error| taken("--http", &http.0, &error, ""))
+}
+
+async fn bind_practice(pool: &PoolPlan) -> Result<Option<PracticePool>, Failure> {
+    let PoolPlan::Practice(listen) = *pool else {
+        return Ok(None);
+    };
+    let config = PracticeConfig {
+        listen,
+        ..PracticeConfig::default()
+    };
+    match PracticePool::bind(config).await {
+        Ok(pool) => Ok(Some(pool)),
+        Err(error) => Err(taken("--pool-listen", &listen, &error, "")),
+    }
+}
+
+/// Binds the first address that can be: with IPv6 if the kernel has it.
+fn listen(farm: &Arc<Farm>, wanted: &ListenAddress) -> Result<SocketAddr, Failure> {
+    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in wanted.candidates()? {
+        match farm.listen(address) {
+            Ok(bound) => return Ok(bound),
+            Err(error) => {
+                let in_use = error.kind() == io::ErrorKind::AddrInUse;
+                last = error;
+                if in_use {
+                    break;
+                }
+            }
+        }
+    }
+    Err(taken("--listen", wanted, &last, " (9091 is also Transmission's port)"))
+}
+
+/// The line for a port that was not to be had; names the flag that changes it.
+fn taken(flag: &str, at: &dyn std::fmt::Display, error: &io::Error, aside: &str) -> Failure {
+    if error.kind() == io::ErrorKind::AddrInUse {
+        return Failure::new(format!(
+            "{at} is in use by another program{aside}; choose another port with {flag}"
+        ));
+    }
+    Failure::new(format!("{at}: {error}; {flag} changes the address"))
+}
+
+fn run_practice(pool: PracticePool, report: &Arc<Report>, executor: &Arc<Executor<'static>>) {
+    let report = Arc::clone(report);
+    executor
+        .spawn(async move {
+            if let Err(error) = pool.run(system_rng()).await {
+                report.line(&format!("practice pool ended: {error}"));
+            }
+        })
+        .detach();
+}
+
+fn banner(
+    report: &Report,
+    http: SocketAddr,
+    fingerprint: Fingerprint,
+    smsg: SocketAddr,
+    practice: Option<SocketAddr>,
+) {
+    report.line(&format!("page           http://{http}/"));
+    report.line(&format!("node ID        {}", fingerprint.node_id()));
+    report.line(&format!("fingerprint    {fingerprint}"));
+    report.line(&format!("rigs dial in   {smsg}"));
+    if let Some(practice) = practice {
+        report.line(&format!("practice pool  {practice}"));
+    }
+}
+
+/// Where a program on this machine reaches a listener that is bound to `address`.
+fn reached_at(address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        // Also for `[::]`, which takes IPv4 as well.
+        return SocketAddr::from((Ipv4Addr::LOCALHOST, address.port()));
+    }
+    address
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_in_use_names_the_flag_that_changes_it() {
+        let first = bind(HttpAddress("127.0.0.1:0".parse().expect("valid"))).expect("free");
+        let at = first.get_ref().local_addr().expect("bound");
+        let failure = bind(HttpAddress(at)).expect_err("taken");
+        assert_eq!(
+            failure.line,
+            format!("{at} is in use by another program; choose another port with --http")
+        );
+    }
+
+    #[test]
+    fn the_local_worker_dials_loopback_wherever_the_listener_is_bound() {
+        for (bound, dialled) in [
+            ("0.0.0.0:9091", "127.0.0.1:9091"),
+            ("[::]:9091", "127.0.0.1:9091"),
+            ("192.0.2.1:7", "192.0.2.1:7"),
+        ] {
+            let bound = bound.parse().expect("valid");
+            assert_eq!(reached_at(bound).to_string(), dialled);
+        }
+    }
+}
