@@ -157,3 +157,107 @@ fn value(c: char) -> Option<u16> {
         .zip(ALPHABET)
         .find_map(|(value, a)| (char::from(*a) == c).then_some(value))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::string::String;
+
+    fn text(label: Label, bytes: &[u8], group: usize) -> String {
+        let mut out = String::new();
+        write(&mut out, label, bytes, group).expect("a string takes all");
+        out
+    }
+
+    #[test]
+    fn texts_have_the_lengths_of_the_page() {
+        assert_eq!(text(Label::Fingerprint, &[0xff; 32], 0).len(), 54);
+        assert_eq!(
+            "ENR1-".len() + text(Label::Enrolment, &[0xff; 40], 0).len(),
+            71
+        );
+        assert_eq!(text(Label::Pairing, &[0xff; 16], 0).len(), 28);
+    }
+
+    #[test]
+    fn what_is_written_is_read_however_it_is_spelled() {
+        for fill in [0, 1, 0x55, 0xaa, 0xff] {
+            let bytes = core::array::from_fn::<u8, 32, _>(|at| fill ^ u8::try_from(at).unwrap());
+            let plain = text(Label::Fingerprint, &bytes, 0);
+            let spelled = text(Label::Fingerprint, &bytes, 4)
+                .to_lowercase()
+                .replace('-', " - ")
+                .replace('0', "o")
+                .replace('1', "l");
+            assert_eq!(read(Label::Fingerprint, &plain), Ok(bytes));
+            assert_eq!(read(Label::Fingerprint, &spelled), Ok(bytes));
+        }
+    }
+
+    #[test]
+    fn every_other_character_anywhere_is_noticed() {
+        let plain = text(Label::Pairing, &[0x3c; 16], 0);
+        let mut accepted = 0;
+        for at in 0..plain.len() {
+            for c in ALPHABET {
+                let mut typo = plain.clone().into_bytes();
+                if typo[at] == *c {
+                    continue;
+                }
+                typo[at] = *c;
+                let typo = String::from_utf8(typo).expect("ASCII");
+                accepted += usize::from(read::<16>(Label::Pairing, &typo).is_ok());
+            }
+        }
+        // Ten bits of check let one wrong text in about a thousand pass; 868 were tried.
+        assert!(accepted <= 3, "{accepted}");
+    }
+
+    #[test]
+    fn one_value_has_one_text() {
+        // 16 bytes are 25.6 characters: the last has two pad bits.
+        let plain = text(Label::Pairing, &[0; 16], 0);
+        assert_eq!(&plain[..26], "00000000000000000000000000");
+        for last in ["1", "2", "3"] {
+            let padded = [&plain[..25], last, &plain[26..]].concat();
+            assert_eq!(
+                read::<16>(Label::Pairing, &padded),
+                Err(Base32Error::BadPadding)
+            );
+        }
+        // 32 bytes are 51.2 characters: the last has four.
+        let plain = text(Label::Fingerprint, &[0; 32], 0);
+        for last in ["1", "8", "F"] {
+            let padded = [&plain[..51], last, &plain[52..]].concat();
+            assert_eq!(
+                read::<32>(Label::Fingerprint, &padded),
+                Err(Base32Error::BadPadding)
+            );
+        }
+    }
+
+    #[test]
+    fn the_error_says_what_is_wrong() {
+        let plain = text(Label::Pairing, &[7; 16], 4);
+        let read = |label, text: &str| read::<16>(label, text).expect_err("refused");
+        assert_eq!(
+            read(Label::Enrolment, &plain),
+            Base32Error::BadCheck,
+            "another kind"
+        );
+        assert_eq!(
+            read(Label::Pairing, &plain[1..]),
+            Base32Error::BadLength(28)
+        );
+        assert_eq!(read(Label::Pairing, ""), Base32Error::BadLength(28));
+        assert_eq!(
+            read(Label::Pairing, &[&plain, "0"].concat()),
+            Base32Error::BadLength(28)
+        );
+        assert_eq!(
+            read(Label::Pairing, &plain.replace('0', "U")),
+            Base32Error::BadCharacter('U')
+        );
+        assert_eq!(read(Label::Pairing, "é"), Base32Error::BadCharacter('é'));
+    }
+}

@@ -63,3 +63,41 @@ impl fmt::Display for KeyFileError {
 }
 
 impl core::error::Error for KeyFileError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_is_48_bytes_and_gives_the_seed_back() {
+        let file = encode(&[7; 32]);
+        assert_eq!(
+            (LEN, &file[..8], &file[8..40]),
+            (48, &b"SMSGKEY1"[..], &[7; 32][..])
+        );
+        assert_eq!(decode(&*file).as_deref(), Ok(&[7; 32]));
+    }
+
+    #[test]
+    fn the_error_says_what_is_wrong() {
+        let file = *encode(&[7; 32]);
+        assert_eq!(decode(&[]), Err(KeyFileError::BadLength(0)));
+        assert_eq!(decode(&file[..47]), Err(KeyFileError::BadLength(47)));
+        assert_eq!(
+            decode(&[&file[..], b"\n"].concat()),
+            Err(KeyFileError::BadLength(49))
+        );
+        for at in 0..LEN {
+            let mut changed = file;
+            changed[at] ^= 1;
+            let error = if at < 8 {
+                KeyFileError::NotAKeyFile
+            } else {
+                KeyFileError::Damaged
+            };
+            assert_eq!(decode(&changed), Err(error), "byte {at}");
+        }
+        // A file of zeros is what a power cut can leave behind.
+        assert_eq!(decode(&[0; LEN]), Err(KeyFileError::NotAKeyFile));
+    }
+}

@@ -179,3 +179,81 @@ impl fmt::Display for IdentityError {
 }
 
 impl core::error::Error for IdentityError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::format;
+    use std::string::ToString;
+
+    #[test]
+    fn a_role_contains_its_parts() {
+        use Role::{Controller, Dual, Worker};
+        for (role, part, contains) in [
+            (Controller, Controller, true),
+            (Controller, Worker, false),
+            (Controller, Dual, false),
+            (Worker, Controller, false),
+            (Dual, Controller, true),
+            (Dual, Worker, true),
+            (Dual, Dual, true),
+        ] {
+            assert_eq!(role.contains(part), contains, "{role} {part}");
+        }
+        for byte in 0..=255 {
+            let role = Role::from_byte(byte);
+            assert_eq!(role.is_some(), (1..=3).contains(&byte));
+            assert!(role.is_none_or(|role| role.to_byte() == byte));
+            assert!(role.is_none_or(|role| role.as_str().parse() == Ok(role)));
+        }
+    }
+
+    #[test]
+    fn a_node_id_is_16_lower_case_hex_characters() {
+        let id = Fingerprint([0xab; 32]).node_id();
+        assert_eq!(id.to_string(), "abababababababab");
+        assert_eq!("abababababababab".parse(), Ok(id));
+        assert_eq!(
+            "0000000000000001".parse(),
+            Ok(NodeId([0, 0, 0, 0, 0, 0, 0, 1]))
+        );
+        for bad in [
+            "",
+            "ab",
+            "ABABABABABABABAB",
+            "+bababababababab",
+            "ababababababababab",
+        ] {
+            assert_eq!(
+                bad.parse::<NodeId>(),
+                Err(IdentityError::NotANodeId),
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_fingerprint_shows_in_groups_of_four() {
+        let keys = NodeKeys::from_seed(&[1; 32]);
+        let text = keys.fingerprint().to_string();
+        assert_eq!(text.len(), 54 + 13);
+        assert!(
+            text.split('-')
+                .all(|group| group.len() == 4 || group.len() == 2)
+        );
+        assert_eq!(text.parse(), Ok(keys.fingerprint()));
+    }
+
+    #[test]
+    fn keys_differ_by_seed_and_never_show() {
+        let keys = NodeKeys::from_seed(&[1; 32]);
+        assert_ne!(
+            keys.fingerprint(),
+            NodeKeys::from_seed(&[2; 32]).fingerprint()
+        );
+        assert_eq!(
+            format!("{keys:?}"),
+            format!("NodeKeys({})", keys.fingerprint().node_id())
+        );
+    }
+}

@@ -174,3 +174,58 @@ impl fmt::Debug for EnrolToken {
         write!(f, "EnrolToken({:?})", self.enrolment)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::format;
+    use std::string::ToString;
+
+    fn token() -> EnrolToken {
+        EnrolToken {
+            enrolment: Enrolment {
+                token_id: [1; 8],
+                secret: Zeroizing::new([2; 16]),
+            },
+            controller: [3; 16],
+        }
+    }
+
+    #[test]
+    fn a_token_reads_back_with_and_without_its_prefix() {
+        let text = token().to_string();
+        assert_eq!((text.len(), &text[..5]), (71, "ENR1-"));
+        for spelled in [
+            &text,
+            &text[5..],
+            &format!("  {}\u{20}", text.to_lowercase()),
+        ] {
+            let read: EnrolToken = spelled.parse().expect("reads");
+            assert_eq!(read.enrolment.token_id, [1; 8]);
+            assert_eq!(*read.enrolment.secret, [2; 16]);
+            assert_eq!(read.controller, [3; 16]);
+        }
+    }
+
+    #[test]
+    fn a_code_reads_back_and_its_name_says_nothing_of_it() {
+        let code = PairingCode(Zeroizing::new([0xa5; 16]));
+        let read: PairingCode = code.to_string().parse().expect("reads");
+        assert_eq!(read.secret(), &[0xa5; 16]);
+        assert_eq!(code.to_string().len(), 28 + 6, "seven groups of four");
+        assert_eq!(
+            code.token_id(),
+            sha256(&[b"SMSG/1 code\0", &[0xa5; 16]])[..8]
+        );
+    }
+
+    #[test]
+    fn secrets_do_not_show_in_debug_output() {
+        let code = PairingCode(Zeroizing::new([2; 16]));
+        let shown = format!("{:?} {:?} {:?}", token(), token().enrolment, code);
+        assert!(
+            !shown.contains("2, 2") && !shown.contains("02, 02"),
+            "{shown}"
+        );
+    }
+}

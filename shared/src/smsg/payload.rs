@@ -111,3 +111,78 @@ impl fmt::Display for PayloadError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::NodeKeys;
+    use crate::text::{Label, Name};
+    use crate::wire::NodeCard;
+
+    fn me() -> LocalNode {
+        let card = NodeCard {
+            name: Name::parse("me").expect("a name"),
+            software: Label::default(),
+            host: Label::default(),
+        };
+        LocalNode::new(NodeKeys::from_seed(&[1; 32]), Role::Worker, [9; 16], card)
+    }
+
+    fn with(at: usize, value: u8) -> Result<Peer, PayloadError> {
+        let mut payload = encode(&me());
+        payload[at] = value;
+        decode(&payload, &me().keys().public().x25519)
+    }
+
+    #[test]
+    fn a_payload_gives_back_who_made_it() {
+        let me = me();
+        let peer = decode(&encode(&me), &me.keys().public().x25519).expect("decodes");
+        assert_eq!(peer.fingerprint, me.fingerprint());
+        assert_eq!((peer.role, peer.boot_id), (Role::Worker, [9; 16]));
+        assert_eq!((peer.version, peer.capabilities), (1, 0));
+    }
+
+    #[test]
+    fn unknown_capabilities_are_ignored_and_the_reserved_byte_is_not() {
+        assert_eq!(with(7, 0x80).map(|peer| peer.capabilities), Ok(0x8000_0000));
+        assert_eq!(with(3, 1), Err(PayloadError::ReservedNotZero));
+    }
+
+    #[test]
+    fn role_and_key_are_certified() {
+        assert_eq!(with(2, 0), Err(PayloadError::NotARole(0)));
+        assert_eq!(with(2, 4), Err(PayloadError::NotARole(4)));
+        assert_eq!(
+            with(2, 3),
+            Err(PayloadError::BadCert),
+            "dual was not signed"
+        );
+        let other = NodeKeys::from_seed(&[2; 32]).public().x25519;
+        assert_eq!(decode(&encode(&me()), &other), Err(PayloadError::BadCert));
+        for at in 24..PAYLOAD {
+            assert_eq!(
+                with(at, !encode(&me())[at]),
+                Err(PayloadError::BadCert),
+                "{at}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_version_is_the_lower_maximum_if_both_can_go_there() {
+        assert_eq!(agree((1, 1), (1, 1)), Some(1));
+        assert_eq!(agree((1, 3), (2, 5)), Some(3));
+        assert_eq!(agree((2, 5), (1, 3)), Some(3));
+        assert_eq!(agree((1, 1), (2, 3)), None);
+        assert_eq!(agree((2, 3), (1, 1)), None);
+        assert_eq!(agree((1, 1), (5, 1)), None, "an empty range");
+        let too_new = PayloadError::NoCommonVersion { min: 2, max: 1 };
+        assert_eq!(with(0, 2), Err(too_new));
+        assert_eq!(
+            with(1, 9).map(|peer| peer.version),
+            Ok(1),
+            "a newer peer steps down"
+        );
+    }
+}
