@@ -1,4 +1,5 @@
 //! Every message fits its bound, however full; any bytes may come in.
+#![expect(clippy::expect_used, reason = "a failed expectation fails the test")]
 
 use miner_shared::limits::{
     FRAME_HEADER, MAX_LABEL, MAX_LOG_LINE, MAX_LOG_LINES, MAX_MESSAGE, MAX_MINERS, MAX_POOL_PASS,

@@ -7,6 +7,7 @@
 //! The encoding is postcard: an enum is its variant's number, numbers are LEB128 varints (7 bits per
 //! byte, lowest first), text and lists have their length in front, `Option` is 0 or 1 and the value,
 //! byte arrays of fixed length stand as they are.
+#![expect(clippy::expect_used, reason = "a failed expectation fails the test")]
 
 use miner_shared::text::{Address, Label, LogText, MinerName, Name, PoolPass, PoolUser};
 use miner_shared::wire::{

@@ -1,4 +1,9 @@
 //! Two links, the wire between them, and an adversary on it; all in virtual time.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failed expectation fails the test"
+)]
 
 mod first_contact;
 mod hostile;
