@@ -5,15 +5,23 @@
 //! two threads or more the order does not matter. With one thread each input depends on earlier
 //! hashes, so that nobody can compute it side by side.
 
-use miner_engine::EngineError;
-use miner_shared::wire::{Memory, Pages};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
-use crate::mining::Now;
+use miner_engine::{Cache, Dataset, EngineError, Features, Hash, HashEngine, Progress};
+use miner_shared::mining::{NONCE_OFFSET, SeedHash};
+use miner_shared::wire::{Memory, Pages, Threads};
+
+use crate::mining::topology::Topology;
+use crate::mining::{Left, Now, Source, settle};
 
 /// What to measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BenchConfig {
-    /// Number of hashes; [`expected_sum`] knows the sums of 10,000, 20,000, 250,000, 500,000,
+    /// Number of hashes, at most 2^31; [`expected_sum`] knows the sums of 10,000, 20,000, 250,000, 500,000,
     /// 1,000,000 and 10,000,000.
     pub hashes: u32,
     /// Hash threads, 1 to [`miner_shared::limits::MAX_THREADS`]; `None` as the miner would choose.
@@ -83,8 +91,7 @@ pub enum BenchVerdict {
     Unknown,
 }
 
-/// Runs a benchmark on this thread and as many more as asked for; `progress` is called a few times
-/// per second.
+/// Runs a benchmark; `progress` is called on this thread a few times per second.
 ///
 /// # Errors
 /// Memory or threads that the system does not give.
@@ -93,10 +100,240 @@ pub fn run(
     now: &Now,
     progress: &mut dyn FnMut(BenchProgress),
 ) -> Result<BenchReport, EngineError> {
-    todo!()
+    let plan = Topology::read().plan(config.threads.map_or(Threads::Auto, Threads::Count));
+    let started = now();
+    let source = prepare(config.memory, now, progress)?;
+    let backing = source.backing();
+    let init_ms = now().since(started);
+
+    let started = now();
+    let sum = hash_all(config.hashes, &source, &plan, now, progress)?;
+    let hashing_ms = now().since(started);
+    Ok(BenchReport {
+        hashes: config.hashes,
+        threads: u16::try_from(plan.len()).unwrap_or(u16::MAX),
+        memory: config.memory,
+        pages: backing.map(|backing| backing.pages),
+        huge_percent: backing.map(|backing| backing.huge_percent),
+        features: Features::detect().to_string(),
+        init_ms,
+        hashing_ms,
+        rate: rate(config.hashes, hashing_ms),
+        sum,
+        verdict: match expected_sum(config.hashes, plan.len() == 1) {
+            Some(expected) if expected == sum => BenchVerdict::Right,
+            Some(expected) => BenchVerdict::Wrong(expected),
+            None => BenchVerdict::Unknown,
+        },
+    })
 }
 
 /// The known sum of so many hashes, by one thread or by more.
 pub const fn expected_sum(hashes: u32, one_thread: bool) -> Option<u64> {
-    todo!()
+    let (many, one) = match hashes {
+        10_000 => (0x4A59_7463_865A_CF0E, 0xADFC_3A66_F79B_FE7F),
+        20_000 => (0xC82B_490C_757D_A738, 0x8ED5_78A6_0D55_C0DB),
+        250_000 => (0x7D60_5475_7BB0_8A63, 0x90A1_5B79_9486_F3EB),
+        500_000 => (0x9660_7546_DE1F_5ECC, 0xAA83_118F_EE57_0F9A),
+        1_000_000 => (0x898B_6E04_31C2_8A6B, 0x3DF4_7B0A_427C_93D9),
+        10_000_000 => (0xB523_1262_E279_2B26, 0x95E6_BAE6_8DD7_79CD),
+        _ => return None,
+    };
+    Some(if one_thread { one } else { many })
+}
+
+/// Between two calls of the progress function.
+const TICK: Duration = Duration::from_millis(250);
+
+fn prepare(
+    memory: Memory,
+    now: &Now,
+    progress: &mut dyn FnMut(BenchProgress),
+) -> Result<Source, EngineError> {
+    // The larger memory first: reserved pages may not suffice for both.
+    let dataset = match memory {
+        Memory::Light => None,
+        Memory::Fast => Some(Dataset::new()?),
+    };
+    progress(BenchProgress::Preparing {
+        percent: 0,
+        left_ms: None,
+    });
+    let mut cache = Cache::new()?;
+    cache.key(&SeedHash([0; 32]));
+    let Some(mut dataset) = dataset else {
+        return Ok(Source::Light(Arc::new(cache)));
+    };
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let cores = u16::try_from(cores).unwrap_or(u16::MAX);
+    let (filled, started) = (Progress::new(), now());
+    while_it_runs(
+        || dataset.fill(&cache, cores, &filled),
+        || {
+            let left = Left::of(filled.done(), filled.total(), now().since(started));
+            progress(BenchProgress::Preparing {
+                percent: left.percent,
+                left_ms: left.ms,
+            });
+        },
+    )?;
+    Ok(Source::Fast(Arc::new(dataset)))
+}
+
+fn hash_all(
+    total: u32,
+    source: &Source,
+    plan: &[Option<u16>],
+    now: &Now,
+    progress: &mut dyn FnMut(BenchProgress),
+) -> Result<u64, EngineError> {
+    let mut machines = Vec::with_capacity(plan.len());
+    for _ in plan {
+        machines.push(source.machine()?);
+    }
+    let (started, done) = (now(), AtomicU32::new(0));
+    while_it_runs(
+        || match &mut machines[..] {
+            [machine] => {
+                settle(plan.first().copied().flatten(), 0);
+                Ok(chained_sum(machine, total, &done))
+            }
+            machines => shared_sum(machines, plan, total, &done),
+        },
+        || {
+            let (done, elapsed) = (done.load(Relaxed), now().since(started));
+            progress(BenchProgress::Hashing {
+                done,
+                total,
+                rate: rate(done, elapsed),
+                left_ms: Left::of(done.into(), total.into(), elapsed).ms,
+            });
+        },
+    )
+}
+
+/// Runs `work` on a thread of its own and `watch` on this one until the work is done, then once
+/// more.
+fn while_it_runs<T: Send>(
+    work: impl FnOnce() -> Result<T, EngineError> + Send,
+    mut watch: impl FnMut(),
+) -> Result<T, EngineError> {
+    thread::scope(|scope| {
+        let (sender, result) = mpsc::channel();
+        let worker = thread::Builder::new().name("rx-bench".into());
+        worker
+            .spawn_scoped(scope, move || {
+                // The receiver lives as long as this scope.
+                let _ = sender.send(work());
+            })
+            .map_err(|_| EngineError::NoThread)?;
+        loop {
+            let result = result.recv_timeout(TICK);
+            watch();
+            match result {
+                Ok(result) => return result,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Err(EngineError::NoThread),
+            }
+        }
+    })
+}
+
+/// The sum of one thread. Input j carries, in its first 8 bytes, the XOR over all i < j of the sum of
+/// the first i hashes. That hash j-1 is still in flight when input j is made is part of the rule.
+fn chained_sum<E: HashEngine>(engine: &mut E, total: u32, done: &AtomicU32) -> u64 {
+    let (mut sum, mut carried) = (0, 0);
+    let mut hash = [0; 32];
+    let mut nonces = 0..total;
+    let Some(nonce) = nonces.next() else {
+        return 0;
+    };
+    engine.first(&input(carried, nonce));
+    for nonce in nonces {
+        carried ^= sum;
+        engine.next(&input(carried, nonce), &mut hash);
+        sum ^= word(&hash);
+        done.fetch_add(1, Relaxed);
+    }
+    engine.last(&mut hash);
+    done.fetch_add(1, Relaxed);
+    sum ^ word(&hash)
+}
+
+/// The sum of several threads, which does not depend on who hashes what.
+fn shared_sum<E: HashEngine>(
+    engines: &mut [E],
+    plan: &[Option<u16>],
+    total: u32,
+    done: &AtomicU32,
+) -> Result<u64, EngineError> {
+    let (next, sum) = (AtomicU32::new(0), AtomicU64::new(0));
+    thread::scope(|scope| {
+        for (engine, cpu) in engines.iter_mut().zip(plan) {
+            let (next, sum) = (&next, &sum);
+            let body = move || {
+                settle(*cpu, 0);
+                sum.fetch_xor(part_of_sum(engine, next, total, done), Relaxed);
+            };
+            let thread = thread::Builder::new();
+            if thread.spawn_scoped(scope, body).is_err() {
+                return Err(EngineError::NoThread);
+            }
+        }
+        Ok(())
+    })?;
+    Ok(sum.into_inner())
+}
+
+fn part_of_sum<E: HashEngine>(
+    engine: &mut E,
+    next: &AtomicU32,
+    total: u32,
+    done: &AtomicU32,
+) -> u64 {
+    // Goes beyond the total by one per thread: 10,000,000 and some hundred still fit.
+    let take = || Some(next.fetch_add(1, Relaxed)).filter(|nonce| *nonce < total);
+    let mut sum = 0;
+    let mut hash = [0; 32];
+    let Some(nonce) = take() else {
+        return 0;
+    };
+    engine.first(&input(0, nonce));
+    loop {
+        let nonce = take();
+        match nonce {
+            Some(nonce) => engine.next(&input(0, nonce), &mut hash),
+            None => engine.last(&mut hash),
+        }
+        sum ^= word(&hash);
+        done.fetch_add(1, Relaxed);
+        if nonce.is_none() {
+            return sum;
+        }
+    }
+}
+
+/// 112 bytes: what is carried at 0, the nonce at 39, zeros.
+fn input(carried: u64, nonce: u32) -> [u8; 112] {
+    let mut input = [0; 112];
+    let fields = [
+        (0, &carried.to_le_bytes()[..]),
+        (NONCE_OFFSET, &nonce.to_le_bytes()[..]),
+    ];
+    for (at, bytes) in fields {
+        for (to, from) in input.iter_mut().skip(at).zip(bytes) {
+            *to = *from;
+        }
+    }
+    input
+}
+
+/// What of a hash goes into the sum: the part that targets are compared with.
+fn word(hash: &Hash) -> u64 {
+    hash.last_chunk().copied().map_or(0, u64::from_le_bytes)
+}
+
+/// In thousandths of a hash per second.
+fn rate(hashes: u32, elapsed_ms: u64) -> Option<u64> {
+    (u64::from(hashes) * 1_000_000).checked_div(elapsed_ms)
 }

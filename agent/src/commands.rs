@@ -20,7 +20,7 @@ use miner_shared::wire::{
 use sha2::{Digest, Sha256};
 
 /// What commands and queries need of the rig.
-pub trait Host {
+pub(crate) trait Host {
     /// The state in force; `None` if the rig was never told one.
     fn desired(&self) -> Option<&Desired>;
     /// Whether memory for fast mode is there or in use already.
@@ -42,7 +42,7 @@ pub trait Host {
 /// The receipts of the last commands, by manager. They live as long as the process: a restarted rig
 /// compares generations, which are on disk.
 #[derive(Debug, Default)]
-pub struct Commands {
+pub(crate) struct Commands {
     managers: Vec<(Fingerprint, Deque<Kept, RECEIPTS>), MAX_MANAGERS>,
 }
 
@@ -56,7 +56,7 @@ struct Kept {
 impl Commands {
     /// Obeys a command of the manager `from`, or says why not. `decides`: it is the first manager,
     /// the one that holds desired state.
-    pub fn command(
+    pub(crate) fn command(
         &mut self,
         from: Fingerprint,
         decides: bool,
@@ -106,7 +106,7 @@ impl Commands {
 }
 
 /// Answers a query; every manager may ask.
-pub fn answer(query: &Query, host: &dyn Host) -> Answer {
+pub(crate) fn answer(query: &Query, host: &dyn Host) -> Answer {
     match query {
         Query::GetInfo => Answer::Info(host.info()),
         Query::GetStats => Answer::Stats(host.stats()),

@@ -29,6 +29,8 @@ use crate::store::{StoreError, system_rng};
 const SEND_MS: u64 = 10_000;
 /// A live session has this long to prove its peer against another connection, in milliseconds.
 const PROOF_MS: u64 = 5_000;
+/// A peer has this long to take the closing of the WebSocket, in milliseconds.
+const CLOSE_MS: u64 = 1_000;
 /// Changes are gathered for this long before they make a heartbeat, in milliseconds.
 const CHANGE_MS: u64 = 250;
 
@@ -143,9 +145,7 @@ impl Session {
             }
         };
         let was_up = self.up.is_some();
-        if let (Some(up), Some(memory)) = (&self.up, self.link.memory()) {
-            self.rig.sessions.remember(up.manager, memory);
-        }
+        self.remember();
         self.up = None;
         let gone = SocketError::Closed;
         let reason = match &end {
@@ -153,12 +153,19 @@ impl Session {
             _ => &gone,
         };
         let clock = self.rig.clock;
-        let late = async { drop(clock.timer_at(clock.now() + 1_000).await) };
+        let late = async {
+            clock.timer_at(clock.now() + CLOSE_MS).await;
+        };
         future::or(self.socket.close(reason), late).await;
         (was_up, end)
     }
 
     async fn step(&mut self) -> Result<(), End> {
+        // Before anything is sealed: a session that was replaced must not use another number.
+        let order = self.up.as_ref().and_then(|up| up.orders.try_recv().ok());
+        if let Some(order) = order {
+            self.obey(order)?;
+        }
         self.send_owed().await?;
         let now = self.rig.clock.now();
         if self.link.wants_renewal(now) {
@@ -213,7 +220,7 @@ impl Session {
             }
         };
         let frame = async { Ok(Wake::Frame(self.socket.receive(&mut self.input).await?)) };
-        future::or(time, future::or(order, future::or(frame, change))).await
+        future::or(order, future::or(time, future::or(frame, change))).await
     }
 
     async fn send_owed(&mut self) -> Result<(), End> {
@@ -247,7 +254,15 @@ impl Session {
         let len = self
             .link
             .seal(&rig.me, rig.clock.now(), message, &mut *self.output)?;
+        self.remember();
         self.send(len).await
+    }
+
+    /// Keeps the numbers where they are now, so that the next session goes on from there.
+    fn remember(&self) {
+        if let (Some(up), Some(memory)) = (&self.up, self.link.memory()) {
+            self.rig.sessions.remember(up.manager, memory);
+        }
     }
 
     async fn heartbeat(&mut self, now: Millis) -> Result<(), End> {
@@ -264,8 +279,10 @@ impl Session {
         match self.link.handle_frame(&rig.me, rig.clock.now(), frame)? {
             Event::TokenAsked { token_id } => self.answer_token(token_id),
             Event::PeerProven {
-                peer, enrolled_by, ..
-            } => self.admit(peer, enrolled_by).await,
+                peer,
+                card,
+                enrolled_by,
+            } => self.admit(peer, &card, enrolled_by).await,
             Event::Up {
                 peer,
                 card,
@@ -299,7 +316,12 @@ impl Session {
 
     /// Decides about a dialler that has proven its key: a pinned manager, or one that knows the
     /// pairing code, which pins it and uses the code up before it is welcomed.
-    async fn admit(&mut self, peer: Peer, enrolled_by: Option<[u8; 8]>) -> Result<(), End> {
+    async fn admit(
+        &mut self,
+        peer: Peer,
+        card: &NodeCard,
+        enrolled_by: Option<[u8; 8]>,
+    ) -> Result<(), End> {
         let rig = Rc::clone(&self.rig);
         let refused = Err(End::NotAManager(peer.fingerprint));
         if !peer.role.contains(Role::Controller) {
@@ -316,10 +338,10 @@ impl Session {
             info!("paired manager={}", peer.fingerprint.node_id());
         }
         self.settle(&peer).await?;
+        // An older session ends here, so its numbers are final.
+        self.enter(peer, card)?;
         let memory = rig.sessions.memory(&peer.fingerprint);
-        self.link.welcome(Admission::Registered, memory)?;
-        self.send_owed().await?;
-        self.enter(peer, rig.me.card())
+        Ok(self.link.welcome(Admission::Registered, memory)?)
     }
 
     /// Waits until a live session of the same manager has proven its peer, given way, or ended.
@@ -367,12 +389,8 @@ impl Session {
         let Some(manager) = self.up.as_ref().map(|up| up.manager) else {
             return Ok(());
         };
-        let answer = self.rig.handle(manager, message);
-        // Kept while it runs, too: a replacement must not reuse a number.
-        if let Some(memory) = self.link.memory() {
-            self.rig.sessions.remember(manager, memory);
-        }
-        match answer {
+        self.remember();
+        match self.rig.handle(manager, message) {
             Some(answer) => self.say(&answer).await,
             None => Ok(()),
         }

@@ -13,24 +13,32 @@
 //! | wishes, snapshot | this file |
 //! | memory and crews | `control` |
 //! | the loop of a hash thread | `crew` |
-//! | the job that they hash | `slot` |
-//! | which nonces | `nonces` |
+//! | the job that they hash, and which nonces | `slot` |
 //! | how many threads, on which processors | [`topology`] |
 //!
 //! It mines in light mode at once while all cores fill the dataset, then in fast mode. A job of
-//! another seed re-keys the memory in place. Everything here returns without waiting, except
-//! [`Miner::stop`], which waits for the threads: a second at most.
+//! another seed re-keys the memory in place. Everything here returns without waiting; only the drop
+//! of a [`Miner`] waits for its threads.
 
+mod control;
+mod crew;
+mod slot;
 pub mod topology;
 
 use std::fmt;
 use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 
-use miner_engine::EngineError;
+use miner_engine::{CACHE_BYTES, DATASET_BYTES, EngineError, SCRATCHPAD_BYTES};
 use miner_shared::mining::{Job, Share};
 use miner_shared::time::Millis;
 use miner_shared::wire::{Memory, Mode, Pages, Threads};
 use smol::channel::Receiver;
+
+use control::{Control, Desk, Status};
+use crew::Floor;
+pub(crate) use crew::{Source, settle};
+use topology::Topology;
 
 /// Tells the time: the agent's clock, or a test's.
 pub type Now = Arc<dyn Fn() -> Millis + Send + Sync>;
@@ -57,55 +65,129 @@ impl Default for MinerConfig {
     }
 }
 
-/// The rig's miner. Dropping it stops it.
-pub struct Miner {}
+/// The rig's miner. One lasts as long as the agent, so that it remembers which nonces were hashed;
+/// dropping it ends its threads, which takes up to a second.
+pub struct Miner {
+    desk: Arc<Desk>,
+    floor: Arc<Floor>,
+    shares: Receiver<Share>,
+    now: Now,
+    control: Option<JoinHandle<()>>,
+}
 
 impl Miner {
-    /// Starts the control thread; no hash thread before the first job.
+    /// Starts the control thread; no hash thread and no memory before the first job.
     ///
     /// # Errors
     /// [`EngineError::NoThread`].
     pub fn start(config: MinerConfig, now: Now) -> Result<Self, EngineError> {
-        todo!()
+        let desk = Arc::new(Desk::new(config));
+        let (floor, shares) = Floor::new();
+        let floor = Arc::new(floor);
+        let control = Control::new(
+            Arc::clone(&desk),
+            Arc::clone(&floor),
+            Arc::clone(&now),
+            Topology::read(),
+        );
+        let thread = thread::Builder::new().name("rx-control".into());
+        let control = thread.spawn(move || control.run());
+        Ok(Self {
+            desk,
+            floor,
+            shares,
+            now,
+            control: Some(control.map_err(|_| EngineError::NoThread)?),
+        })
     }
 
     /// Hashes this job from now on. Threads switch within one hash; a job that is being hashed
     /// already changes nothing; one with another seed first re-keys the memory.
     pub fn set_job(&self, job: &Job) {
-        todo!()
+        self.desk.wish(|wish| wish.job = Some(job.clone()));
     }
 
-    /// Rests until the next job; memory and nonce positions stay.
+    /// Rests until the next job. The memory stays and is filled on, for a pool that comes back.
     pub fn clear_job(&self) {
-        todo!()
+        self.desk.wish(|wish| {
+            wish.job = None;
+            wish.release = false;
+        });
+    }
+
+    /// Rests, ends the hash threads, and gives the memory back, within a second; nonce positions
+    /// stay. The next job starts it all again.
+    pub fn stop(&self) {
+        self.desk.wish(|wish| {
+            wish.job = None;
+            wish.release = true;
+        });
     }
 
     /// Works like this from now on. What does not change goes on undisturbed.
     pub fn configure(&self, config: MinerConfig) {
-        todo!()
-    }
-
-    /// Ends all threads and gives the memory back. Returns within a second.
-    pub fn stop(self) {
-        todo!()
+        self.desk.wish(|wish| wish.config = config);
     }
 
     /// Where found shares come out: at most [`miner_shared::limits::SHARE_QUEUE`] wait, further
     /// ones are counted in [`MinerSnapshot::shares_lost`]. All receivers draw from one queue; it
-    /// closes when the miner ends.
+    /// closes when the miner is dropped.
     pub fn shares(&self) -> Receiver<Share> {
-        todo!()
+        self.shares.clone()
     }
 
     /// How it is doing.
     pub fn snapshot(&self) -> MinerSnapshot {
-        todo!()
+        let status = self.desk.status();
+        let (shares_found, shares_lost) = self.floor.shares();
+        MinerSnapshot {
+            phase: self.phase(&status),
+            memory: status.memory,
+            pages: status.pages,
+            threads: status.threads,
+            hashes: self.floor.hashes(),
+            shares_found,
+            shares_lost,
+            exhausted: self.floor.slot.is_exhausted(),
+            why_light: status.why_light,
+        }
+    }
+
+    fn phase(&self, status: &Status) -> Phase {
+        match (&status.failed, &status.fill) {
+            _ if !self.desk.has_job() => Phase::Idle,
+            (Some(error), _) => Phase::Failed(*error),
+            _ if status.threads == 0 => Phase::Starting,
+            (None, Some((progress, started))) => {
+                let left = Left::of(
+                    progress.done(),
+                    progress.total(),
+                    (self.now)().since(*started),
+                );
+                Phase::Filling {
+                    percent: left.percent,
+                    left_ms: left.ms,
+                }
+            }
+            (None, None) => Phase::Mining,
+        }
+    }
+}
+
+impl Drop for Miner {
+    fn drop(&mut self) {
+        self.desk.wish(|wish| wish.end = true);
+        if let Some(control) = self.control.take() {
+            let _ = control.join();
+        }
     }
 }
 
 impl fmt::Debug for Miner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Miner").finish_non_exhaustive()
+        f.debug_struct("Miner")
+            .field("snapshot", &self.snapshot())
+            .finish_non_exhaustive()
     }
 }
 
@@ -170,8 +252,34 @@ pub enum WhyLight {
     NotAllocated,
 }
 
-/// What fast mode takes with this many hash threads, in MiB: dataset, cache, scratchpads, and some
-/// for the rest.
+/// What fast mode takes with this many hash threads, in MiB: dataset, cache, a scratchpad and code
+/// for each thread, and 64 for all the rest.
 pub const fn fast_mode_mib(threads: u16) -> u32 {
-    todo!()
+    const MIB: usize = 1 << 20;
+    const SHARED: usize = DATASET_BYTES.div_ceil(MIB) + CACHE_BYTES / MIB + 64;
+    const EACH: usize = SCRATCHPAD_BYTES / MIB + 1;
+    const _: () = assert!(SHARED + EACH * (u16::MAX as usize) < u32::MAX as usize);
+    #[expect(clippy::cast_possible_truncation, reason = "asserted above")]
+    const PARTS: (u32, u32) = (SHARED as u32, EACH as u32);
+    PARTS.0 + PARTS.1 * threads as u32
+}
+
+/// What is left of a piece of work, from how it went so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Left {
+    pub(crate) percent: u8,
+    pub(crate) ms: Option<u64>,
+}
+
+impl Left {
+    /// The time is told after a second at the earliest: the first moments say little.
+    pub(crate) fn of(done: u64, total: u64, elapsed_ms: u64) -> Self {
+        let percent = done.min(total) * 100 / total.max(1);
+        let left = u128::from(total.saturating_sub(done)) * u128::from(elapsed_ms);
+        let ms = left.checked_div(done.into()).filter(|_| elapsed_ms >= 1000);
+        Self {
+            percent: u8::try_from(percent).unwrap_or(100),
+            ms: ms.and_then(|ms| u64::try_from(ms).ok()),
+        }
+    }
 }

@@ -1,1 +1,293 @@
 //! How many hash threads, and on which processors.
+//!
+//! Each hash works on a scratchpad of 2 MiB, which wants to stay in the third-level cache; two hash
+//! threads on one core only share its units. So the automatic choice is, for each L3 cache, one
+//! thread per core, at most one per 2 MiB of it, at least one. Without a known L3 it is one per core.
+//!
+//! | sysfs file under `cpuN/` | gives |
+//! |---|---|
+//! | `topology/thread_siblings_list` | the core: processors of one core name the same list |
+//! | `cache/index3/shared_cpu_list`, `size` | the L3 cache |
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use miner_engine::SCRATCHPAD_BYTES;
+use miner_shared::limits::MAX_THREADS;
+use miner_shared::wire::Threads;
+use rustix::thread::{CpuSet, sched_getaffinity};
+
+/// The processors that this program may use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topology {
+    /// Each logical processor, in ascending order.
+    pub cpus: Vec<Cpu>,
+    /// How many processors' worth of time the system grants, which may be fewer than there are.
+    pub granted: usize,
+}
+
+/// A logical processor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cpu {
+    /// Its number.
+    pub number: u16,
+    /// Number of the first processor of its core.
+    pub core: u16,
+    /// Its third-level cache, if known.
+    pub l3: Option<L3>,
+}
+
+/// A third-level cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct L3 {
+    /// Number of the first processor that shares it.
+    pub first: u16,
+    /// Size in bytes.
+    pub bytes: u64,
+}
+
+impl Topology {
+    /// Asks the system.
+    pub fn read() -> Self {
+        let granted = std::thread::available_parallelism().map_or(1, usize::from);
+        let allowed = match sched_getaffinity(None) {
+            Ok(set) => (0..CpuSet::MAX_CPU)
+                .filter(|number| set.is_set(*number))
+                .filter_map(|number| u16::try_from(number).ok())
+                .collect(),
+            Err(_) => (0..u16::try_from(granted).unwrap_or(1)).collect(),
+        };
+        Self::read_from(Path::new("/sys/devices/system/cpu"), allowed, granted)
+    }
+
+    /// Reads the files of these processors; what is missing counts as a core of its own without L3.
+    fn read_from(root: &Path, allowed: Vec<u16>, granted: usize) -> Self {
+        let cpus = allowed.into_iter().map(|number| {
+            let file =
+                |name: &str| fs::read_to_string(root.join(format!("cpu{number}/{name}"))).ok();
+            let siblings = file("topology/thread_siblings_list");
+            let shared = file("cache/index3/shared_cpu_list");
+            let size = file("cache/index3/size");
+            Cpu {
+                number,
+                core: siblings
+                    .and_then(|list| first_of_list(&list))
+                    .unwrap_or(number),
+                l3: shared
+                    .and_then(|list| first_of_list(&list))
+                    .zip(size.and_then(|size| bytes_of_size(&size)))
+                    .map(|(first, bytes)| L3 { first, bytes }),
+            }
+        });
+        Self {
+            cpus: cpus.collect(),
+            granted,
+        }
+    }
+
+    /// One entry per hash thread, never none: the processor to stay on, or `None` to leave that to
+    /// the system.
+    pub fn plan(&self, threads: Threads) -> Vec<Option<u16>> {
+        match threads {
+            Threads::Auto => {
+                let mut chosen: Vec<_> = self.caches().iter().flat_map(Shared::suited).collect();
+                chosen.sort_unstable();
+                chosen.truncate(self.granted.clamp(1, MAX_THREADS));
+                if chosen.is_empty() {
+                    return vec![None];
+                }
+                chosen.into_iter().map(Some).collect()
+            }
+            Threads::Count(count) => {
+                let count = usize::from(count).clamp(1, MAX_THREADS);
+                let spread = self.spread().into_iter().map(Some);
+                spread.chain(std::iter::repeat(None)).take(count).collect()
+            }
+        }
+    }
+
+    /// All processors: from each cache in turn, cores before second threads of cores.
+    fn spread(&self) -> Vec<u16> {
+        let caches = self.caches();
+        let mut order = Vec::with_capacity(self.cpus.len());
+        for all in [Shared::cores, Shared::second_threads] {
+            let lists: Vec<_> = caches.iter().map(all).collect();
+            let longest = lists.iter().map(Vec::len).max().unwrap_or(0);
+            order.extend((0..longest).flat_map(|nth| lists.iter().filter_map(move |l| l.get(nth))));
+        }
+        order
+    }
+
+    fn caches(&self) -> Vec<Shared> {
+        let mut caches = BTreeMap::<Option<u16>, Shared>::new();
+        for cpu in &self.cpus {
+            let cache = caches.entry(cpu.l3.map(|l3| l3.first)).or_default();
+            cache.bytes = cpu.l3.map(|l3| l3.bytes);
+            cache.cpus.push(*cpu);
+        }
+        caches.into_values().collect()
+    }
+}
+
+/// The processors that share a cache.
+#[derive(Debug, Default)]
+struct Shared {
+    bytes: Option<u64>,
+    cpus: Vec<Cpu>,
+}
+
+impl Shared {
+    /// One processor of each core, as many as the cache suits.
+    fn suited(&self) -> Vec<u16> {
+        let mut cores = self.cores();
+        if let Some(bytes) = self.bytes {
+            let fit = bytes / u64::try_from(SCRATCHPAD_BYTES).unwrap_or(u64::MAX);
+            cores.truncate(usize::try_from(fit).unwrap_or(usize::MAX).max(1));
+        }
+        cores
+    }
+
+    fn cores(&self) -> Vec<u16> {
+        let mut firsts = BTreeMap::new();
+        for cpu in &self.cpus {
+            firsts.entry(cpu.core).or_insert(cpu.number);
+        }
+        firsts.into_values().collect()
+    }
+
+    fn second_threads(&self) -> Vec<u16> {
+        let cores = self.cores();
+        let numbers = self.cpus.iter().map(|cpu| cpu.number);
+        numbers.filter(|number| !cores.contains(number)).collect()
+    }
+}
+
+/// The first number of a list such as `0-3,8`.
+fn first_of_list(list: &str) -> Option<u16> {
+    list.trim().split([',', '-']).next()?.parse().ok()
+}
+
+/// Bytes of a size such as `32768K`.
+fn bytes_of_size(size: &str) -> Option<u64> {
+    let size = size.trim();
+    let digits = size.trim_end_matches(|unit: char| unit.is_ascii_alphabetic());
+    let number: u64 = digits.parse().ok()?;
+    let factor = match size.get(digits.len()..)? {
+        "" => 1,
+        "K" => 1 << 10,
+        "M" => 1 << 20,
+        "G" => 1 << 30,
+        _ => return None,
+    };
+    number.checked_mul(factor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `caches` L3 caches of `mib` MiB with `cores` cores of `smt` threads each; second threads are
+    /// numbered after all cores, as Linux does.
+    fn machine(caches: u16, mib: u64, cores: u16, smt: u16) -> Topology {
+        let all = caches * cores;
+        let cpus: Vec<_> = (0..all * smt)
+            .map(|number| Cpu {
+                number,
+                core: number % all,
+                l3: Some(L3 {
+                    first: number % all / cores * cores,
+                    bytes: mib << 20,
+                }),
+            })
+            .collect();
+        let granted = cpus.len();
+        Topology { cpus, granted }
+    }
+
+    fn auto(topology: &Topology) -> Vec<u16> {
+        topology.plan(Threads::Auto).into_iter().flatten().collect()
+    }
+
+    #[test]
+    fn automatic_is_one_thread_per_core_where_the_cache_suffices() {
+        assert_eq!(auto(&machine(1, 32, 8, 2)), [0, 1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(auto(&machine(2, 32, 4, 1)).len(), 8);
+    }
+
+    #[test]
+    fn automatic_is_one_thread_per_2_mib_of_each_cache_and_at_least_one() {
+        assert_eq!(auto(&machine(2, 8, 6, 2)), [0, 1, 2, 3, 6, 7, 8, 9]);
+        assert_eq!(auto(&machine(1, 1, 4, 1)), [0]);
+    }
+
+    #[test]
+    fn automatic_without_a_known_cache_is_one_thread_per_core() {
+        let mut board = machine(1, 8, 6, 1);
+        for cpu in &mut board.cpus {
+            cpu.l3 = None;
+        }
+        assert_eq!(auto(&board).len(), 6);
+    }
+
+    #[test]
+    fn automatic_is_not_more_than_the_system_grants() {
+        let granted = Topology {
+            granted: 3,
+            ..machine(1, 32, 8, 2)
+        };
+        assert_eq!(auto(&granted), [0, 1, 2]);
+        let nothing = Topology {
+            cpus: Vec::new(),
+            granted: 0,
+        };
+        assert_eq!(nothing.plan(Threads::Auto), [None]);
+    }
+
+    #[test]
+    fn a_given_number_spreads_over_caches_then_cores_then_second_threads() {
+        let two = machine(2, 8, 2, 2);
+        let plan = |count| two.plan(Threads::Count(count));
+        assert_eq!(plan(3), [Some(0), Some(2), Some(1)]);
+        let all: Vec<_> = [0, 2, 1, 3, 4, 6, 5, 7].map(Some).into();
+        assert_eq!(plan(8), all);
+        assert_eq!(plan(10)[8..], [None, None]);
+        assert_eq!(plan(0).len(), 1);
+        assert_eq!(plan(u16::MAX).len(), MAX_THREADS);
+    }
+
+    #[test]
+    fn sysfs_is_read_and_what_is_missing_is_a_core_of_its_own() {
+        let root = tempfile::tempdir().expect("a folder");
+        for (file, text) in [
+            ("cpu0/topology/thread_siblings_list", "0,2\n"),
+            ("cpu2/topology/thread_siblings_list", "0,2\n"),
+            ("cpu2/cache/index3/shared_cpu_list", "0-3\n"),
+            ("cpu2/cache/index3/size", "32768K\n"),
+        ] {
+            let path = root.path().join(file);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+            fs::write(path, text).expect("written");
+        }
+        let read = Topology::read_from(root.path(), vec![0, 2, 5], 3);
+        let cpu = |number, core, l3| Cpu { number, core, l3 };
+        let l3 = L3 {
+            first: 0,
+            bytes: 32 << 20,
+        };
+        assert_eq!(
+            read.cpus,
+            [cpu(0, 0, None), cpu(2, 0, Some(l3)), cpu(5, 5, None)]
+        );
+    }
+
+    #[test]
+    fn sizes_and_lists_of_sysfs() {
+        assert_eq!(bytes_of_size("512K\n"), Some(512 << 10));
+        assert_eq!(bytes_of_size("96M"), Some(96 << 20));
+        assert_eq!(bytes_of_size("K"), None);
+        assert_eq!(bytes_of_size("5T"), None);
+        assert_eq!(first_of_list("8-11,24"), Some(8));
+        assert_eq!(first_of_list("\n"), None);
+    }
+}

@@ -42,9 +42,7 @@ pub(super) enum PoolError {
 impl fmt::Display for PoolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Client(ClientError::LoginRefused(words)) => write!(f, "login refused: {words}"),
-            Self::Client(ClientError::Unwelcome(words)) => write!(f, "unwelcome: {words}"),
-            Self::Client(error) => write!(f, "{error:?}"),
+            Self::Client(error) => error.fmt(f),
             Self::Closed => f.write_str("the pool closed the connection"),
             Self::Io(error) => error.fmt(f),
             Self::LineTooLong => f.write_str("the pool sent a line that is too long"),
@@ -153,8 +151,8 @@ impl Connection {
     }
 
     /// Takes a share to send with the next flush.
-    pub(super) fn submit(&mut self, share: &Share) -> Result<(), SubmitError> {
-        self.client.submit(self.clock.now(), share)
+    pub(super) fn submit(&mut self, share: Share) -> Result<(), SubmitError> {
+        self.client.submit(share)
     }
 
     /// Shares that are lost if the connection ends now.

@@ -192,7 +192,7 @@ impl PoolSide {
         match future::or(event, future::or(share, better)).await? {
             Wake::Event(event) => self.handle(event),
             Wake::Share(share) => {
-                if connection.submit(&share).is_err() {
+                if connection.submit(share).is_err() {
                     self.stats.borrow_mut().lost += 1;
                 }
             }

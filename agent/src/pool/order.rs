@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn the_first_pool_gets_three_tries_and_the_others_one() {
         let mut order = PoolOrder::new(3);
-        let mut dialled = std::vec::Vec::new();
+        let mut dialled = Vec::new();
         for _ in 0..8 {
             dialled.push(order.current());
             order.failed(&mut system_rng());
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn jitter_uses_the_whole_range() {
-        let pauses: std::vec::Vec<u64> = (0..200)
+        let pauses: Vec<u64> = (0..200)
             .map(|_| full_jitter((1_000, 60_000), 6, &mut system_rng()))
             .collect();
         assert!(pauses.iter().any(|ms| *ms < 15_000));

@@ -278,16 +278,19 @@ impl Client {
             };
         };
         let idle = session.keepalive && now >= self.sent_at + KEEPALIVE_MS;
-        let before = self.unanswered();
-        let pinged = self.is_asked(What::Ping);
-        self.asked.retain(|asked| now < asked.deadline());
-        if pinged && !self.is_asked(What::Ping) {
+        let overdue = |asked: &Asked| now >= asked.deadline();
+        let ping = |asked: &Asked| asked.what == What::Ping && overdue(asked);
+        if let Some(at) = self.asked.iter().position(ping) {
+            self.asked.remove(at);
             self.pings_lost += 1;
             if self.pings_lost >= 2 {
+                // Before overdue submits are taken off the table: they stay outstanding.
                 return Err(ClientError::PingTimeout);
             }
             self.ping_due = true;
         }
+        let before = self.unanswered();
+        self.asked.retain(|asked| !overdue(asked));
         self.ping_due |= idle && !self.is_asked(What::Ping);
         let count = u32::try_from(before - self.unanswered()).unwrap_or(u32::MAX);
         if count == 0 {

@@ -14,8 +14,6 @@
 
 mod client;
 mod job;
-#[cfg(test)]
-mod pair;
 mod server;
 mod splitter;
 mod words;
@@ -25,3 +23,6 @@ pub use job::BadJob;
 pub use server::{Claim, LoginRequest, Server, ServerError, ServerEvent, Template, Ticket};
 pub use splitter::{LineSplitter, LineTooLong};
 pub use words::{AGENT_PREFIX, Refusal};
+
+#[cfg(test)]
+mod tests;

@@ -19,7 +19,8 @@ use super::job;
 use super::words::{AGENT_PREFIX, Refusal, id_of, write_line};
 use crate::json::{Value, Writer};
 use crate::limits::{
-    KEPT_JOBS, LOGIN_MS, MAX_FAULTS, MAX_NAME, MAX_OWED, MINER_IDLE_MS, SEEN_NONCES,
+    KEPT_JOBS, LOGIN_MS, MAX_FAULTS, MAX_NAME, MAX_OWED, MAX_POOL_PASS, MAX_POOL_USER,
+    MINER_IDLE_MS, SEEN_NONCES,
 };
 use crate::mining::{
     Blob, Difficulty, Hash, Job, JobId, SeedHash, Target, TargetWidth, Verdict, algo_from_name, hex,
@@ -324,8 +325,8 @@ impl Server {
 
     fn handle_login(&mut self, id: Option<u64>, params: Option<Value<'_>>) -> ServerEvent {
         let text = |key| params.and_then(|params| params.get(key)?.as_str());
-        let user =
-            text("login").and_then(|user| PoolUser::parse(user.lossy::<256>().as_str()).ok());
+        let user = text("login")
+            .and_then(|user| PoolUser::parse(user.lossy::<MAX_POOL_USER>().as_str()).ok());
         let Some(user) = user else {
             return self.refuse_and_close(id, Refusal::InvalidRequest);
         };
@@ -333,7 +334,7 @@ impl Server {
         if algos.is_some_and(|list| list.is_array() && !list.items().any(is_ours)) {
             return self.refuse_and_close(id, Refusal::NoAlgorithm);
         }
-        let pass = params.and_then(|params| params.get("pass")?.text::<64>());
+        let pass = params.and_then(|params| params.get("pass")?.text::<MAX_POOL_PASS>());
         let agent = text("agent").map_or_else(Label::default, |agent| agent.lossy());
         self.own_agent = agent.as_str().starts_with(AGENT_PREFIX);
         self.state = State::Asked(id);

@@ -116,12 +116,7 @@ impl Connection {
                 },
                 Wake::Verdict(ticket, verdict) => {
                     let now = self.shared.clock.now();
-                    let step = self.session.handle_verdict(
-                        now,
-                        ticket,
-                        verdict,
-                        &mut lock(&self.shared.work),
-                    );
+                    let step = self.session.handle_verdict(now, ticket, verdict);
                     self.handle_step(step).await?;
                     // Lines may have been left unread while too much was owed.
                     self.handle_lines().await?;

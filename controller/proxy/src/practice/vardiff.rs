@@ -44,7 +44,7 @@ impl Vardiff {
         Difficulty(self.difficulty)
     }
 
-    /// Counts an accepted share of a job of `difficulty`; `true` when a new job is due. Shares of
+    /// Counts a share of a job of `difficulty`; `true` when a new job is due. Shares of
     /// easier jobs from before the last step say nothing about this one.
     pub(super) fn handle_share(&mut self, now: Millis, difficulty: Difficulty) -> bool {
         if difficulty.0 < self.difficulty {

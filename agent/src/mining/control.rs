@@ -1,0 +1,402 @@
+//! The control thread: the one owner of memory and crews.
+//!
+//! It sleeps until a wish changes or a filling ends, and then goes through the same steps, each of
+//! which does nothing if things are as they should be:
+//!
+//! ```text
+//!   collect the filled dataset ─▶ key the cache ─▶ fill the dataset ─▶ man the memory ─▶ publish the job
+//!                                  └ only once the crew is gone and the filling cancelled
+//! ```
+//!
+//! So the order in which wishes, seeds and fillings arrive does not matter, and the latest wins.
+
+use std::mem;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use miner_engine::{Cache, Dataset, EngineError, Progress};
+use miner_shared::mining::{Job, SeedHash};
+use miner_shared::time::Millis;
+use miner_shared::wire::{Memory, Mode, Pages};
+
+use super::crew::{Crew, Floor, Source};
+use super::slot::Publisher;
+use super::topology::Topology;
+use super::{MinerConfig, Now, WhyLight, fast_mode_mib};
+
+/// How much hash threads give way while the dataset is filled, on the system's scale of 0 to 19.
+/// A second of filling saved is worth more hashes than light mode makes in it; still, first hashes
+/// come at once.
+const NICE_WHILE_FILLING: i32 = 10;
+
+/// Where wishes are left and the state can be read.
+#[derive(Debug)]
+pub(super) struct Desk {
+    wish: Mutex<Numbered>,
+    bell: Condvar,
+    status: Mutex<Status>,
+}
+
+#[derive(Debug)]
+struct Numbered {
+    wish: Wish,
+    /// Goes up with each wish and each filling that ends.
+    number: u64,
+}
+
+/// What is wanted.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Wish {
+    pub(super) config: MinerConfig,
+    pub(super) job: Option<Job>,
+    /// While there is no job, keep no memory either.
+    pub(super) release: bool,
+    /// End the control thread.
+    pub(super) end: bool,
+}
+
+/// What the control thread says of itself.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Status {
+    pub(super) threads: u16,
+    pub(super) memory: Option<Memory>,
+    pub(super) pages: Option<Pages>,
+    pub(super) why_light: Option<WhyLight>,
+    pub(super) fill: Option<(Arc<Progress>, Millis)>,
+    pub(super) failed: Option<EngineError>,
+}
+
+impl Desk {
+    pub(super) fn new(config: MinerConfig) -> Self {
+        let wish = Wish {
+            config,
+            ..Wish::default()
+        };
+        Self {
+            wish: Mutex::new(Numbered { wish, number: 1 }),
+            bell: Condvar::new(),
+            status: Mutex::default(),
+        }
+    }
+
+    /// Changes the wish.
+    pub(super) fn wish(&self, change: impl FnOnce(&mut Wish)) {
+        let mut numbered = locked(&self.wish);
+        change(&mut numbered.wish);
+        numbered.number += 1;
+        drop(numbered);
+        self.bell.notify_one();
+    }
+
+    pub(super) fn has_job(&self) -> bool {
+        locked(&self.wish).wish.job.is_some()
+    }
+
+    pub(super) fn status(&self) -> Status {
+        locked(&self.status).clone()
+    }
+
+    /// Waits for something newer than `seen`.
+    fn wait(&self, seen: u64) -> (Wish, u64) {
+        let numbered = self
+            .bell
+            .wait_while(locked(&self.wish), |numbered| numbered.number == seen)
+            .unwrap_or_else(PoisonError::into_inner);
+        (numbered.wish.clone(), numbered.number)
+    }
+}
+
+/// Nothing that holds these locks can panic half-way through a change.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The control thread's own.
+pub(super) struct Control {
+    desk: Arc<Desk>,
+    floor: Arc<Floor>,
+    now: Now,
+    topology: Topology,
+    publisher: Publisher,
+    cache: Option<(Arc<Cache>, SeedHash)>,
+    dataset: Store,
+    crew: Option<(Crew, Manning)>,
+}
+
+/// The dataset's memory, and what is in it.
+enum Store {
+    None,
+    Empty(Dataset),
+    Filling(Filling),
+    Filled(Arc<Dataset>),
+}
+
+struct Filling {
+    thread: JoinHandle<Dataset>,
+    progress: Arc<Progress>,
+}
+
+impl Filling {
+    /// Whether every item is filled; the thread ends at once then.
+    fn is_over(&self) -> bool {
+        self.progress.done() == self.progress.total()
+    }
+}
+
+/// What a crew was started for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Manning {
+    memory: Memory,
+    niceness: i32,
+    plan: Vec<Option<u16>>,
+}
+
+impl Control {
+    pub(super) fn new(desk: Arc<Desk>, floor: Arc<Floor>, now: Now, topology: Topology) -> Self {
+        Self {
+            publisher: Publisher::new(Arc::clone(&floor.slot)),
+            desk,
+            floor,
+            now,
+            topology,
+            cache: None,
+            dataset: Store::None,
+            crew: None,
+        }
+    }
+
+    /// Fulfils wishes until one is to end.
+    pub(super) fn run(mut self) {
+        let mut seen = 0;
+        loop {
+            let (wish, number) = self.desk.wait(seen);
+            seen = number;
+            if wish.end {
+                self.release();
+                self.floor.close();
+                return;
+            }
+            let failed = self.fulfil(&wish).err();
+            if failed.is_some() {
+                self.dismiss_crew();
+            }
+            self.report(|status| status.failed = failed);
+        }
+    }
+
+    fn fulfil(&mut self, wish: &Wish) -> Result<(), EngineError> {
+        self.collect_filled();
+        let Some(job) = &wish.job else {
+            if wish.release {
+                self.release();
+            }
+            self.publish(None);
+            return Ok(());
+        };
+        let plan = self.topology.plan(wish.config.threads);
+        // The larger memory first: reserved pages may not suffice for both.
+        let why_light = self.allocate_dataset(wish.config, plan.len())?;
+        self.key(&job.seed)?;
+        self.fill();
+        self.man(plan, why_light)?;
+        self.publish(Some(job));
+        Ok(())
+    }
+
+    /// Takes the dataset back from a filling that has ended.
+    fn collect_filled(&mut self) {
+        if matches!(&self.dataset, Store::Filling(filling) if filling.is_over()) {
+            self.dataset = match self.end_filling() {
+                Some((dataset, true)) => Store::Filled(Arc::new(dataset)),
+                Some((dataset, false)) => Store::Empty(dataset),
+                None => Store::None,
+            };
+        }
+    }
+
+    /// Ends a filling, finished or not, and gives its dataset back with whether it was.
+    fn end_filling(&mut self) -> Option<(Dataset, bool)> {
+        match mem::replace(&mut self.dataset, Store::None) {
+            Store::Filling(filling) => {
+                filling.progress.cancel();
+                self.report(|status| status.fill = None);
+                let dataset = filling.thread.join().ok()?;
+                Some((dataset, filling.progress.done() == filling.progress.total()))
+            }
+            other => {
+                self.dataset = other;
+                None
+            }
+        }
+    }
+
+    /// Gets the dataset's memory if it is wanted, and gives it back if not; says why there is none.
+    fn allocate_dataset(
+        &mut self,
+        config: MinerConfig,
+        threads: usize,
+    ) -> Result<Option<WhyLight>, EngineError> {
+        if config.mode == Mode::Light {
+            if matches!(self.dataset, Store::Filled(_)) {
+                self.dismiss_crew();
+            }
+            self.end_filling();
+            self.dataset = Store::None;
+            return Ok(Some(WhyLight::Asked));
+        }
+        if !matches!(self.dataset, Store::None) {
+            return Ok(None);
+        }
+        let needed_mib = fast_mode_mib(u16::try_from(threads).unwrap_or(u16::MAX));
+        let why_light = match config.memory_available_mib {
+            Some(available_mib) if available_mib < needed_mib => WhyLight::TooLittleMemory {
+                needed_mib,
+                available_mib,
+            },
+            _ => match Dataset::new() {
+                Ok(dataset) => {
+                    self.dataset = Store::Empty(dataset);
+                    return Ok(None);
+                }
+                Err(_) => WhyLight::NotAllocated,
+            },
+        };
+        match config.mode {
+            Mode::Fast => Err(EngineError::NoDatasetMemory),
+            Mode::Auto | Mode::Light => Ok(Some(why_light)),
+        }
+    }
+
+    /// Keys the cache, in place. What was made of the old key ends first.
+    fn key(&mut self, seed: &SeedHash) -> Result<(), EngineError> {
+        if matches!(&self.cache, Some((_, keyed)) if keyed == seed) {
+            return Ok(());
+        }
+        self.dismiss_crew();
+        if let Some((dataset, _)) = self.end_filling() {
+            self.dataset = Store::Empty(dataset);
+        }
+        if let Store::Filled(dataset) = mem::replace(&mut self.dataset, Store::None) {
+            // Always the last owner: machines and their crew are gone.
+            self.dataset = Arc::into_inner(dataset).map_or(Store::None, Store::Empty);
+        }
+        let old = self
+            .cache
+            .take()
+            .and_then(|(cache, _)| Arc::into_inner(cache));
+        let mut cache = match old {
+            Some(cache) => cache,
+            None => Cache::new()?,
+        };
+        cache.key(seed);
+        self.cache = Some((Arc::new(cache), *seed));
+        Ok(())
+    }
+
+    /// Starts to fill the dataset if it is empty.
+    fn fill(&mut self) {
+        let Some((cache, _)) = &self.cache else {
+            return;
+        };
+        let mut dataset = match mem::replace(&mut self.dataset, Store::None) {
+            Store::Empty(dataset) => dataset,
+            other => {
+                self.dataset = other;
+                return;
+            }
+        };
+        let progress = Arc::new(Progress::new());
+        let threads = u16::try_from(self.topology.cpus.len()).unwrap_or(u16::MAX);
+        let body = {
+            let (cache, progress) = (Arc::clone(cache), Arc::clone(&progress));
+            let desk = Arc::clone(&self.desk);
+            move || {
+                // Cancelled or whole: whoever joins this thread reads it from the progress.
+                let _ = dataset.fill(&cache, threads, &progress);
+                drop(cache);
+                desk.wish(|_| ());
+                dataset
+            }
+        };
+        // A system without threads to spare leaves us in light mode.
+        let Ok(thread) = thread::Builder::new().name("rx-fill".into()).spawn(body) else {
+            return;
+        };
+        let (started, shown) = ((self.now)(), Arc::clone(&progress));
+        self.report(|status| status.fill = Some((shown, started)));
+        self.dataset = Store::Filling(Filling { thread, progress });
+    }
+
+    /// Has the right crew at the best memory there is.
+    fn man(
+        &mut self,
+        plan: Vec<Option<u16>>,
+        why_light: Option<WhyLight>,
+    ) -> Result<(), EngineError> {
+        let Some((cache, _)) = &self.cache else {
+            return Err(EngineError::NotKeyed);
+        };
+        let light = Source::Light(Arc::clone(cache));
+        let (source, niceness, why_light) = match &self.dataset {
+            Store::Filled(dataset) => (Source::Fast(Arc::clone(dataset)), 0, None),
+            Store::Filling(_) => (light, NICE_WHILE_FILLING, Some(WhyLight::Filling)),
+            Store::Empty(_) | Store::None => (light, 0, why_light.or(Some(WhyLight::NotAllocated))),
+        };
+        let manning = Manning {
+            memory: source.memory(),
+            niceness,
+            plan,
+        };
+        if !matches!(&self.crew, Some((_, running)) if *running == manning) {
+            self.dismiss_crew();
+            let crew = Crew::start(&self.floor, &source, &manning.plan, niceness)?;
+            let threads = u16::try_from(crew.len()).unwrap_or(u16::MAX);
+            let pages = source.backing().map(|backing| backing.pages);
+            self.report(|status| {
+                status.threads = threads;
+                status.memory = Some(source.memory());
+                status.pages = pages;
+            });
+            self.crew = Some((crew, manning));
+        }
+        self.report(|status| status.why_light = why_light);
+        Ok(())
+    }
+
+    /// Puts the job before the crew, unless it has it already.
+    fn publish(&mut self, job: Option<&Job>) {
+        if self.publisher.current() != job {
+            self.publisher.publish(job);
+        }
+        if let Some((crew, _)) = &self.crew {
+            crew.wake();
+        }
+    }
+
+    fn dismiss_crew(&mut self) {
+        let Some((mut crew, _)) = self.crew.take() else {
+            return;
+        };
+        crew.dismiss();
+        self.publisher.publish(None);
+        crew.join();
+        self.report(|status| {
+            status.threads = 0;
+            status.memory = None;
+            status.pages = None;
+            status.why_light = None;
+        });
+    }
+
+    /// Gives all memory back.
+    fn release(&mut self) {
+        self.dismiss_crew();
+        self.end_filling();
+        self.dataset = Store::None;
+        self.cache = None;
+    }
+
+    fn report(&self, change: impl FnOnce(&mut Status)) {
+        change(&mut locked(&self.desk.status));
+    }
+}

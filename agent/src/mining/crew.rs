@@ -1,0 +1,276 @@
+//! The hash threads: one crew for one memory. Another memory needs other machines, so the crew
+//! ends and a new one starts; the job in the slot goes on.
+//!
+//! The loop of a thread allocates nothing, locks nothing and logs nothing. Per hash it does one
+//! relaxed load (has the job changed?), one relaxed add (its own counter) and one comparison (is it
+//! a share?); per chunk of nonces one `fetch_add` on the shared word.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
+
+use miner_engine::{Backing, Cache, Dataset, EngineError, Hash, HashEngine, Vm};
+use miner_shared::limits::{MAX_THREADS, SHARE_QUEUE};
+use miner_shared::mining::Share;
+use miner_shared::wire::Memory;
+use rustix::process::setpriority_process;
+use rustix::thread::{CpuSet, gettid, sched_setaffinity};
+use smol::channel::{Receiver, Sender, TrySendError, bounded};
+
+use super::slot::{Chunk, JobSlot, Work};
+
+/// What all hash threads of a miner share, over all crews.
+#[derive(Debug)]
+pub(super) struct Floor {
+    pub(super) slot: Arc<JobSlot>,
+    shares: Sender<Share>,
+    found: AtomicU64,
+    lost: AtomicU64,
+    hashes: Box<[Counter]>,
+}
+
+/// One thread's count of hashes, alone in its cache line so that threads do not slow each other.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Counter(AtomicU64);
+
+impl Floor {
+    pub(super) fn new() -> (Self, Receiver<Share>) {
+        let (shares, receiver) = bounded(SHARE_QUEUE);
+        let floor = Self {
+            slot: Arc::new(JobSlot::new()),
+            shares,
+            found: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
+            hashes: (0..MAX_THREADS).map(|_| Counter::default()).collect(),
+        };
+        (floor, receiver)
+    }
+
+    /// Hashes done by all threads of all crews.
+    pub(super) fn hashes(&self) -> u64 {
+        let counts = self.hashes.iter();
+        counts.map(|count| count.0.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Shares found, and how many of them found the queue full.
+    pub(super) fn shares(&self) -> (u64, u64) {
+        let lost = self.lost.load(Ordering::Relaxed);
+        (self.found.load(Ordering::Relaxed).max(lost), lost)
+    }
+
+    /// No share comes after those that wait.
+    pub(super) fn close(&self) {
+        self.shares.close();
+    }
+
+    fn hand_in(&self, work: &Work, nonce: u32, hash: &Hash) {
+        self.found.fetch_add(1, Ordering::Relaxed);
+        let share = Share {
+            job_id: work.id.clone(),
+            nonce,
+            hash: *hash,
+        };
+        if let Err(TrySendError::Full(_) | TrySendError::Closed(_)) = self.shares.try_send(share) {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The memory that a crew hashes with.
+#[derive(Clone, Debug)]
+pub(crate) enum Source {
+    Light(Arc<Cache>),
+    Fast(Arc<Dataset>),
+}
+
+impl Source {
+    pub(crate) const fn memory(&self) -> Memory {
+        match self {
+            Self::Light(_) => Memory::Light,
+            Self::Fast(_) => Memory::Fast,
+        }
+    }
+
+    /// Pages behind it, once it was written.
+    pub(crate) fn backing(&self) -> Option<Backing> {
+        match self {
+            Self::Light(cache) => cache.backing(),
+            Self::Fast(dataset) => dataset.backing(),
+        }
+    }
+
+    /// A machine on it, for one thread.
+    pub(crate) fn machine(&self) -> Result<Vm, EngineError> {
+        match self {
+            Self::Light(cache) => Vm::light(cache),
+            Self::Fast(dataset) => Vm::fast(dataset),
+        }
+    }
+}
+
+/// Running hash threads.
+#[derive(Debug)]
+pub(super) struct Crew {
+    leave: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+    hashing: usize,
+}
+
+impl Crew {
+    /// Starts one thread per entry of `plan`, on the processor that it names. With `niceness` above
+    /// 0 they give way to other threads. Returns when each has its machine; those that got none
+    /// are missing.
+    ///
+    /// # Errors
+    /// Why there is not a single thread.
+    pub(super) fn start(
+        floor: &Arc<Floor>,
+        source: &Source,
+        plan: &[Option<u16>],
+        niceness: i32,
+    ) -> Result<Self, EngineError> {
+        let leave = Arc::new(AtomicBool::new(false));
+        let (ready, answers) = mpsc::channel();
+        let mut threads = Vec::with_capacity(plan.len());
+        for (index, cpu) in plan.iter().copied().enumerate() {
+            let (floor, leave) = (Arc::clone(floor), Arc::clone(&leave));
+            let (source, ready) = (source.clone(), ready.clone());
+            let body = move || {
+                settle(cpu, niceness);
+                let machine = source.machine();
+                // The machine keeps what it needs of the memory.
+                drop(source);
+                let _ = ready.send(machine.as_ref().map(|_| ()).map_err(|error| *error));
+                drop(ready);
+                if let (Ok(mut machine), Some(counter)) = (machine, floor.hashes.get(index)) {
+                    work_until_told_to_leave(&floor, &leave, &mut machine, &counter.0);
+                }
+            };
+            let thread = thread::Builder::new().name(format!("rx-hash-{index}"));
+            threads.extend(thread.spawn(body));
+        }
+        drop(ready);
+        // Ends when each thread has answered.
+        let (got, failed): (Vec<_>, Vec<_>) = answers.iter().partition(Result::is_ok);
+        let mut crew = Self {
+            leave,
+            threads,
+            hashing: got.len(),
+        };
+        if crew.hashing == 0 {
+            crew.join();
+            let failure = failed.into_iter().find_map(Result::err);
+            return Err(failure.unwrap_or(EngineError::NoThread));
+        }
+        Ok(crew)
+    }
+
+    /// Number of threads that hash.
+    pub(super) const fn len(&self) -> usize {
+        self.hashing
+    }
+
+    /// Has those that rest look at the slot.
+    pub(super) fn wake(&self) {
+        for thread in &self.threads {
+            thread.thread().unpark();
+        }
+    }
+
+    /// Tells them to leave; they do when they look up from their hash, which a new generation in
+    /// the slot makes them do: publish one, then [`Self::join`].
+    pub(super) fn dismiss(&self) {
+        self.leave.store(true, Ordering::Release);
+    }
+
+    /// Waits for the end of the dismissed threads: one hash at most.
+    pub(super) fn join(&mut self) {
+        self.wake();
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has ended too.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Puts this thread on a processor and in its place in the queue; the system may refuse both.
+pub(crate) fn settle(cpu: Option<u16>, niceness: i32) {
+    if let Some(cpu) = cpu {
+        let mut set = CpuSet::new();
+        set.set(cpu.into());
+        let _ = sched_setaffinity(None, &set);
+    }
+    if niceness != 0 {
+        // On Linux this is the thread's own, not the process's.
+        let _ = setpriority_process(Some(gettid()), niceness);
+    }
+}
+
+/// Hashes whatever job is in the slot, and rests while there is none or all its nonces are done.
+fn work_until_told_to_leave<E: HashEngine>(
+    floor: &Floor,
+    leave: &AtomicBool,
+    engine: &mut E,
+    hashes: &AtomicU64,
+) {
+    loop {
+        let (generation, work) = floor.slot.read();
+        if leave.load(Ordering::Acquire) {
+            return;
+        }
+        if let Some(work) = work {
+            hash_job(floor, engine, hashes, generation, &work);
+        }
+        // A wake between the look and the rest is not lost: `park` then returns at once.
+        while floor.slot.generation() == generation && !leave.load(Ordering::Acquire) {
+            thread::park();
+        }
+    }
+}
+
+/// Hashes this job until there is another one or no nonce is left.
+pub(super) fn hash_job<E: HashEngine>(
+    floor: &Floor,
+    engine: &mut E,
+    hashes: &AtomicU64,
+    generation: u64,
+    work: &Work,
+) {
+    let mut chunk = 0..0;
+    let mut next_nonce = || {
+        if chunk.is_empty() {
+            chunk = match floor.slot.take(generation, work.slot) {
+                Chunk::Mine(counters) => counters,
+                Chunk::Exhausted | Chunk::OtherJob => return None,
+            };
+        }
+        let counter = u32::try_from(chunk.next()?).ok()?;
+        Some(work.slot.nonce(counter))
+    };
+    let mut blob = work.blob.clone();
+    let mut hash = [0; 32];
+    let Some(mut nonce) = next_nonce() else {
+        return;
+    };
+    blob.set_nonce(nonce);
+    engine.first(blob.as_bytes());
+    while floor.slot.generation() == generation {
+        let next = next_nonce();
+        match next {
+            Some(next) => {
+                blob.set_nonce(next);
+                engine.next(blob.as_bytes(), &mut hash);
+            }
+            None => engine.last(&mut hash),
+        }
+        hashes.fetch_add(1, Ordering::Relaxed);
+        if work.target.is_met_by(&hash) {
+            floor.hand_in(work, nonce, &hash);
+        }
+        match next {
+            Some(next) => nonce = next,
+            None => return,
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! The benchmark's known sums. Those that take minutes are ignored:
+//! `cargo test --release -p miner-agent --test bench -- --ignored --nocapture --test-threads 1`.
+#![expect(clippy::expect_used, reason = "these are tests")]
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use miner_agent::bench::{BenchConfig, BenchProgress, BenchReport, BenchVerdict, run};
+use miner_agent::mining::Now;
+use miner_shared::time::Millis;
+use miner_shared::wire::Memory;
+
+#[expect(clippy::disallowed_methods, reason = "the clock of these tests")]
+fn clock() -> Now {
+    let start = Instant::now();
+    Arc::new(move || Millis(u64::try_from(start.elapsed().as_millis()).expect("short")))
+}
+
+fn bench(hashes: u32, threads: u16, memory: Memory) -> BenchReport {
+    let config = BenchConfig {
+        hashes,
+        threads: Some(threads),
+        memory,
+    };
+    let mut last = None;
+    let report = run(config, &clock(), &mut |progress| last = Some(progress)).expect("memory");
+    println!("{report:#?} sum {:016X}", report.sum);
+    assert!(
+        matches!(last, Some(BenchProgress::Hashing { done, total, .. }) if (done, total) == (hashes, hashes)),
+        "{last:?}"
+    );
+    report
+}
+
+#[test]
+fn the_sum_of_several_threads_does_not_depend_on_their_number() {
+    let two = bench(60, 2, Memory::Light);
+    let three = bench(60, 3, Memory::Light);
+    assert_eq!(two.sum, three.sum);
+    assert_eq!(two.verdict, BenchVerdict::Unknown);
+    assert_ne!(
+        bench(60, 1, Memory::Light).sum,
+        two.sum,
+        "one thread chains"
+    );
+}
+
+#[test]
+fn one_hash_is_one_hash_for_any_number_of_threads() {
+    assert_eq!(
+        bench(1, 1, Memory::Light).sum,
+        bench(1, 4, Memory::Light).sum
+    );
+    assert_eq!(bench(0, 2, Memory::Light).sum, 0);
+}
+
+#[test]
+#[ignore = "10,000 hashes in light mode: minutes"]
+fn known_sums_in_light_mode() {
+    assert_eq!(bench(10_000, 2, Memory::Light).verdict, BenchVerdict::Right);
+    assert_eq!(bench(10_000, 1, Memory::Light).verdict, BenchVerdict::Right);
+}
+
+#[test]
+#[ignore = "fills 2,080 MiB and makes 10,000 hashes: a minute on two cores"]
+fn known_sum_of_two_threads_in_fast_mode() {
+    let report = bench(10_000, 2, Memory::Fast);
+    assert_eq!(report.sum, 0x4A59_7463_865A_CF0E);
+    assert_eq!(report.verdict, BenchVerdict::Right);
+}
+
+#[test]
+#[ignore = "fills 2,080 MiB and makes 10,000 hashes: a minute on two cores"]
+fn known_sum_of_one_thread_in_fast_mode() {
+    let report = bench(10_000, 1, Memory::Fast);
+    assert_eq!(report.sum, 0xADFC_3A66_F79B_FE7F);
+    assert_eq!(report.verdict, BenchVerdict::Right);
+}

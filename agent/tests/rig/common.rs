@@ -1,0 +1,318 @@
+//! A rig in this process with a miner of straw, a controller that speaks the real link, and a pool
+//! that answers. Everything over loopback on free ports, every wait bounded.
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use async_tungstenite::tungstenite::client::IntoClientRequest;
+use async_tungstenite::tungstenite::http::HeaderValue;
+use async_tungstenite::tungstenite::{Error as WsError, Message as WsMessage};
+use async_tungstenite::{WebSocketStream, client_async};
+use miner_agent::clock::Clock;
+use miner_agent::mining::{MinerConfig, MinerSnapshot, Phase};
+use miner_agent::node::{ServeConfig, Serving};
+use miner_agent::rig::Mine;
+use miner_agent::store::{Dirs, system_rng};
+use miner_shared::identity::{Enrolment, Fingerprint, NodeKeys, Role};
+use miner_shared::limits::MAX_FRAME;
+use miner_shared::mining::{Job, Share};
+use miner_shared::smsg::{Dial, Event, Expect, Link, LocalNode, SeqMemory};
+use miner_shared::text::{Label, Name};
+use miner_shared::wire::{Message, NodeCard};
+use smol::channel::{Receiver, Sender, bounded};
+use smol::future;
+use smol::net::TcpStream;
+use smol::stream::StreamExt;
+
+/// Runs `test`; fails it after 20 s.
+pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
+    // On the heap: unoptimised builds copy a future several times on its way into an executor.
+    let test = Box::pin(test);
+    let late = async {
+        smol::Timer::after(Duration::from_secs(20)).await;
+        panic!("the test hangs");
+    };
+    smol::block_on(future::or(test, late))
+}
+
+/// Runs `test` beside a rig that serves; the rig stops when the test ends.
+pub(crate) async fn beside<T>(rig: Serving, test: impl Future<Output = T>) -> T {
+    let test = Box::pin(test);
+    let result = Cell::new(None);
+    let stop = async { result.set(Some(test.await)) };
+    rig.run(stop).await;
+    result.take().expect("run ends when the test does")
+}
+
+/// A rig that hashes nothing, with its files below `root`.
+pub(crate) fn rig(root: &Path, change: impl FnOnce(&mut ServeConfig)) -> (Serving, Straw) {
+    let mut config = ServeConfig {
+        dirs: Dirs::below(root),
+        listen: Some("127.0.0.1:0".parse().expect("valid")),
+        controller: None,
+        fingerprint: None,
+        light: false,
+        threads: None,
+        with_parent: false,
+        log_level: log::LevelFilter::Trace,
+    };
+    change(&mut config);
+    let straw = Straw::new();
+    let miner: Rc<dyn Mine> = Rc::new(straw.clone());
+    let rig = Serving::start(config, Clock::start(), |_| Ok(miner)).expect("starts");
+    (rig, straw)
+}
+
+/// A miner that hashes when the test says so.
+#[derive(Clone)]
+pub(crate) struct Straw(Rc<StrawInner>);
+
+struct StrawInner {
+    job: RefCell<Option<Job>>,
+    jobs: (Sender<Job>, Receiver<Job>),
+    shares: (Sender<Share>, Receiver<Share>),
+    config: Cell<Option<MinerConfig>>,
+}
+
+impl Straw {
+    fn new() -> Self {
+        Self(Rc::new(StrawInner {
+            job: RefCell::new(None),
+            jobs: bounded(16),
+            shares: bounded(16),
+            config: Cell::new(None),
+        }))
+    }
+
+    /// The next job that it is given.
+    pub(crate) async fn next_job(&self) -> Job {
+        self.0
+            .jobs
+            .1
+            .recv()
+            .await
+            .expect("the rig holds the other end")
+    }
+
+    /// The job in hand.
+    pub(crate) fn job(&self) -> Option<Job> {
+        self.0.job.borrow().clone()
+    }
+
+    /// The last configuration.
+    pub(crate) fn config(&self) -> Option<MinerConfig> {
+        self.0.config.get()
+    }
+
+    /// "Finds" a share for this job.
+    pub(crate) fn find(&self, job: &Job, nonce: u32) {
+        let share = Share {
+            job_id: job.id.clone(),
+            nonce,
+            hash: [0; 32],
+        };
+        self.0.shares.0.try_send(share).expect("room");
+    }
+}
+
+impl Mine for Straw {
+    fn set_job(&self, job: &Job) {
+        *self.0.job.borrow_mut() = Some(job.clone());
+        self.0.jobs.0.try_send(job.clone()).expect("room");
+    }
+
+    fn clear_job(&self) {
+        *self.0.job.borrow_mut() = None;
+    }
+
+    fn configure(&self, config: MinerConfig) {
+        self.0.config.set(Some(config));
+    }
+
+    fn shares(&self) -> Receiver<Share> {
+        self.0.shares.1.clone()
+    }
+
+    fn snapshot(&self) -> MinerSnapshot {
+        let mines = self.0.job.borrow().is_some();
+        MinerSnapshot {
+            phase: if mines { Phase::Mining } else { Phase::Idle },
+            memory: None,
+            pages: None,
+            threads: u16::from(mines),
+            hashes: 0,
+            shares_found: 0,
+            shares_lost: 0,
+            exhausted: false,
+            why_light: None,
+        }
+    }
+}
+
+/// A controller's identity with a fixed key, and a fresh boot.
+pub(crate) fn controller(key: u8, boot: u8) -> Rc<LocalNode> {
+    let card = NodeCard {
+        name: Name::parse("controller").expect("valid"),
+        software: Label::lossy("test"),
+        host: Label::lossy("test"),
+    };
+    let keys = NodeKeys::from_seed(&[key; 32]);
+    Rc::new(LocalNode::new(keys, Role::Controller, [boot; 16], card))
+}
+
+/// The controller's end of a link.
+pub(crate) struct Manager {
+    pub(crate) me: Rc<LocalNode>,
+    ws: WebSocketStream<TcpStream>,
+    link: Link,
+    clock: Clock,
+}
+
+impl Manager {
+    /// Dials the rig; nothing is said yet.
+    pub(crate) async fn dial(
+        me: &Rc<LocalNode>,
+        rig: SocketAddr,
+        expect: Expect,
+        enrol: Option<&Enrolment>,
+        memory: Option<SeqMemory>,
+    ) -> Self {
+        let clock = Clock::start();
+        let link = Link::dial(Dial::ControllerDials, expect, enrol, memory, clock.now());
+        Self {
+            me: Rc::clone(me),
+            ws: open(rig).await.expect("opens"),
+            link,
+            clock,
+        }
+    }
+
+    /// Dials a rig that has this key pinned, and waits until the link is up.
+    pub(crate) async fn up(me: &Rc<LocalNode>, rig: SocketAddr, key: Fingerprint) -> Self {
+        let mut manager = Self::dial(me, rig, Expect::Fingerprint(key), None, None).await;
+        assert!(manager.comes_up().await);
+        manager
+    }
+
+    /// The listening end, for rigs that dial.
+    pub(crate) fn over(me: &Rc<LocalNode>, ws: WebSocketStream<TcpStream>) -> Self {
+        let clock = Clock::start();
+        Self {
+            me: Rc::clone(me),
+            ws,
+            link: Link::listen(clock.now()),
+            clock,
+        }
+    }
+
+    /// Whether the rig lets it in; false if it closes.
+    pub(crate) async fn comes_up(&mut self) -> bool {
+        while let Some(event) = self.next().await {
+            match event {
+                Event::Up { .. } => return true,
+                Event::PeerProven { .. } => {
+                    let admission = miner_shared::wire::Admission::Registered;
+                    self.link.welcome(admission, None).expect("proven");
+                    self.flush().await.expect("sent");
+                    return true;
+                }
+                _ => {}
+            }
+        }
+        false
+    }
+
+    /// The next event but pings; `None` when the link is over.
+    pub(crate) async fn next(&mut self) -> Option<Event> {
+        loop {
+            self.flush().await.ok()?;
+            let mut frame = match self.ws.next().await?.ok()? {
+                WsMessage::Binary(frame) => frame.to_vec(),
+                WsMessage::Close(_) => return None,
+                _ => continue,
+            };
+            let now = self.clock.now();
+            let event = self.link.handle_frame(&self.me, now, &mut frame).ok()?;
+            if event != Event::Idle {
+                return Some(event);
+            }
+        }
+    }
+
+    async fn flush(&mut self) -> Result<(), WsError> {
+        let mut out = [0; MAX_FRAME];
+        let (now, rng) = (self.clock.now(), &mut system_rng());
+        while let Some(len) = self.link.poll_transmit(&self.me, now, rng, &mut out) {
+            self.ws.send(WsMessage::binary(out[..len].to_vec())).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends a message.
+    pub(crate) async fn say(&mut self, message: &Message) {
+        let mut out = [0; MAX_FRAME];
+        let now = self.clock.now();
+        let len = self
+            .link
+            .seal(&self.me, now, message, &mut out)
+            .expect("up");
+        let frame = WsMessage::binary(out[..len].to_vec());
+        self.ws.send(frame).await.expect("sent");
+    }
+
+    /// Sends a message and gives the first that comes back and is no heartbeat.
+    pub(crate) async fn ask(&mut self, message: &Message) -> Message {
+        self.say(message).await;
+        loop {
+            match self.next().await.expect("the link is up") {
+                Event::Message(Message::Heartbeat(_)) => {}
+                Event::Message(message) => return message,
+                _ => {}
+            }
+        }
+    }
+
+    /// The first heartbeat that pleases.
+    pub(crate) async fn heartbeat(
+        &mut self,
+        pleases: impl Fn(&miner_shared::wire::RigStats) -> bool,
+    ) -> miner_shared::wire::RigStats {
+        loop {
+            let event = self.next().await.expect("the link is up");
+            if let Event::Message(Message::Heartbeat(stats)) = event
+                && pleases(&stats)
+            {
+                return stats;
+            }
+        }
+    }
+
+    /// The numbers to give to the next link of this process.
+    pub(crate) fn memory(&self) -> Option<SeqMemory> {
+        self.link.memory()
+    }
+}
+
+/// Opens a WebSocket as SMSG wants it.
+pub(crate) async fn open(rig: SocketAddr) -> Result<WebSocketStream<TcpStream>, WsError> {
+    open_with(rig, "/ws", &[("sec-websocket-protocol", "smsg.1")]).await
+}
+
+/// Opens a WebSocket with any path and headers.
+pub(crate) async fn open_with(
+    rig: SocketAddr,
+    path: &str,
+    headers: &[(&'static str, &'static str)],
+) -> Result<WebSocketStream<TcpStream>, WsError> {
+    let stream = TcpStream::connect(rig).await?;
+    let mut request = format!("ws://{rig}{path}").into_client_request()?;
+    for (name, value) in headers {
+        request
+            .headers_mut()
+            .insert(*name, HeaderValue::from_static(value));
+    }
+    Ok(client_async(request, stream).await?.0)
+}

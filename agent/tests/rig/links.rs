@@ -1,0 +1,276 @@
+//! Who gets in: pairing, pins, hostile input, two connections of one key.
+
+use crate::common::{Manager, beside, controller, open, open_with, rig, run};
+use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use async_tungstenite::tungstenite::{Error as WsError, Message as WsMessage};
+use miner_agent::store::{Dirs, NodeStore, system_rng};
+use miner_shared::identity::Role;
+use miner_shared::limits::MAX_FRAME;
+use miner_shared::smsg::{Event, Expect};
+use miner_shared::text::Name;
+use miner_shared::wire::{Answer, Message, Query};
+use smol::future;
+use smol::stream::StreamExt;
+
+/// A folder of a rig that obeys the controller with key 1.
+fn managed() -> tempfile::TempDir {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let store = NodeStore::new(Dirs::below(root.path()));
+    let name = Name::parse("rig-alpha").expect("valid");
+    let node = store
+        .init(name, Role::Worker, &mut system_rng())
+        .expect("new");
+    let pin = controller(1, 1).fingerprint();
+    store.pin_manager(node.fingerprint(), pin).expect("room");
+    root
+}
+
+#[test]
+fn the_pairing_code_pins_its_controller_once_and_for_good() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let (serving, _) = rig(root.path(), |_| ());
+    let (address, key) = (serving.address().expect("listens"), serving.fingerprint());
+    let code = serving.pairing().expect("no manager yet").clone();
+    let store = NodeStore::new(Dirs::below(root.path()));
+    run(beside(serving, async {
+        let me = controller(1, 1);
+        let enrolment = code.enrolment();
+        let mut first = Manager::dial(&me, address, Expect::Anyone, Some(&enrolment), None).await;
+        assert!(first.comes_up().await);
+        let managers = store.managers().expect("readable");
+        assert_eq!(
+            managers.first(),
+            Some(me.fingerprint()),
+            "on disk before Welcome"
+        );
+
+        let other = controller(2, 1);
+        let mut again =
+            Manager::dial(&other, address, Expect::Anyone, Some(&enrolment), None).await;
+        assert!(!again.comes_up().await, "the code is used up");
+        assert!(
+            !store
+                .managers()
+                .expect("readable")
+                .contains(&other.fingerprint())
+        );
+
+        let memory = first.memory();
+        let expect = Expect::Fingerprint(key);
+        let mut pinned = Manager::dial(&me, address, expect, None, memory).await;
+        assert!(pinned.comes_up().await, "the pin is enough from now on");
+    }));
+}
+
+#[test]
+fn a_stranger_and_a_wrong_code_get_nothing() {
+    let root = managed();
+    let (serving, _) = rig(root.path(), |_| ());
+    let (address, key) = (serving.address().expect("listens"), serving.fingerprint());
+    assert!(serving.pairing().is_none(), "a managed rig offers no code");
+    let store = NodeStore::new(Dirs::below(root.path()));
+    run(beside(serving, async {
+        let stranger = controller(9, 1);
+        let expect = Expect::Fingerprint(key);
+        let mut plain = Manager::dial(&stranger, address, expect, None, None).await;
+        assert!(!plain.comes_up().await);
+
+        store.new_pairing(&mut system_rng()).expect("written");
+        let wrong = miner_shared::identity::PairingCode::generate(&mut system_rng()).enrolment();
+        let mut guessing =
+            Manager::dial(&stranger, address, Expect::Anyone, Some(&wrong), None).await;
+        assert!(!guessing.comes_up().await);
+        assert!(
+            store.pairing().is_some(),
+            "a wrong guess does not close the window"
+        );
+        assert_eq!(store.managers().expect("readable").iter().count(), 1);
+    }));
+}
+
+#[test]
+fn a_code_made_while_the_rig_runs_and_a_pin_too_hold_from_the_next_handshake_on() {
+    let root = managed();
+    let (serving, _) = rig(root.path(), |_| ());
+    let (address, key) = (serving.address().expect("listens"), serving.fingerprint());
+    let store = NodeStore::new(Dirs::below(root.path()));
+    run(beside(serving, async {
+        let enrolment = store
+            .new_pairing(&mut system_rng())
+            .expect("written")
+            .enrolment();
+        let second = controller(2, 1);
+        let mut paired =
+            Manager::dial(&second, address, Expect::Anyone, Some(&enrolment), None).await;
+        assert!(paired.comes_up().await);
+
+        let third = controller(3, 1);
+        store.pin_manager(key, third.fingerprint()).expect("room");
+        Manager::up(&third, address, key).await;
+    }));
+}
+
+#[test]
+fn a_manager_asks_and_is_answered() {
+    let root = managed();
+    let (serving, _) = rig(root.path(), |_| ());
+    let (address, key) = (serving.address().expect("listens"), serving.fingerprint());
+    run(beside(serving, async {
+        let mut manager = Manager::up(&controller(1, 1), address, key).await;
+        let stats = manager.heartbeat(|_| true).await;
+        assert_eq!(
+            (stats.generation, stats.miners.len()),
+            (0, 1),
+            "at once, not after 10 s"
+        );
+        let answer = manager.ask(&Message::Query(7, Query::GetInfo)).await;
+        let Message::Answer(7, Answer::Info(info)) = answer else {
+            panic!("{answer:?}");
+        };
+        assert_eq!(info.card.name.as_str(), "rig-alpha");
+        assert!(info.cpus > 0);
+    }));
+}
+
+#[test]
+fn what_no_smsg_peer_sends_is_refused_while_the_socket_opens() {
+    let root = managed();
+    let (serving, _) = rig(root.path(), |_| ());
+    let address = serving.address().expect("listens");
+    let protocol = ("sec-websocket-protocol", "smsg.1");
+    run(beside(serving, async {
+        for (path, headers, status) in [
+            ("/", &[protocol][..], 404),
+            ("/ws/", &[protocol], 404),
+            ("/ws", &[protocol, ("origin", "http://farm.example")], 403),
+            ("/ws", &[], 400),
+            ("/ws", &[("sec-websocket-protocol", "chat")], 400),
+        ] {
+            let refused = open_with(address, path, headers).await.expect_err(path);
+            let WsError::Http(response) = refused else {
+                panic!("{refused}");
+            };
+            assert_eq!(response.status().as_u16(), status, "{path} {headers:?}");
+        }
+        open(address).await.expect("the right one opens");
+    }));
+}
+
+#[test]
+fn text_and_oversize_close_with_their_codes() {
+    let root = managed();
+    let (serving, _) = rig(root.path(), |_| ());
+    let address = serving.address().expect("listens");
+    run(beside(serving, async {
+        for (message, code) in [
+            (WsMessage::text("{}"), CloseCode::Unsupported),
+            (WsMessage::binary(vec![0; MAX_FRAME + 1]), CloseCode::Size),
+        ] {
+            let mut ws = open(address).await.expect("opens");
+            ws.send(message).await.expect("sent");
+            let answer = ws.next().await.expect("closes with a reason");
+            let Ok(WsMessage::Close(Some(frame))) = answer else {
+                panic!("{answer:?}");
+            };
+            assert_eq!(frame.code, code);
+        }
+    }));
+}
+
+#[test]
+fn garbage_and_a_handshake_frame_above_256_bytes_close_without_detail() {
+    let root = managed();
+    let (serving, _) = rig(root.path(), |_| ());
+    let address = serving.address().expect("listens");
+    run(beside(serving, async {
+        for frame in [
+            vec![],
+            vec![0; 50],
+            vec![0x53; 257],
+            b"SMSG\x01\x01\x00\x00".to_vec(),
+        ] {
+            let mut ws = open(address).await.expect("opens");
+            ws.send(WsMessage::binary(frame)).await.expect("sent");
+            let answer = ws.next().await.expect("closes").expect("properly");
+            let WsMessage::Close(Some(close)) = answer else {
+                panic!("{answer:?}");
+            };
+            assert_eq!((close.code, close.reason.as_str()), (CloseCode::Normal, ""));
+        }
+    }));
+}
+
+#[test]
+fn a_connection_that_proves_nothing_ends_after_five_seconds_and_frees_its_place() {
+    let root = managed();
+    let (serving, _) = rig(root.path(), |_| ());
+    let (address, key) = (serving.address().expect("listens"), serving.fingerprint());
+    run(beside(serving, async {
+        let mut silent = Vec::new();
+        for _ in 0..4 {
+            silent.push(open(address).await.expect("opens"));
+        }
+        assert!(
+            open(address).await.is_err(),
+            "a fifth stranger finds no place"
+        );
+        for ws in &mut silent {
+            // Closed by a Close frame or by the end of the stream.
+            while let Some(Ok(message)) = ws.next().await {
+                assert!(message.is_close());
+            }
+        }
+        Manager::up(&controller(1, 1), address, key).await;
+    }));
+}
+
+#[test]
+fn a_second_connection_of_the_same_process_replaces_the_first() {
+    let root = managed();
+    let (serving, _) = rig(root.path(), |_| ());
+    let (address, key) = (serving.address().expect("listens"), serving.fingerprint());
+    run(beside(serving, async {
+        let me = controller(1, 1);
+        let mut first = Manager::up(&me, address, key).await;
+        let expect = Expect::Fingerprint(key);
+        let mut second = Manager::dial(&me, address, expect, None, first.memory()).await;
+        assert!(second.comes_up().await);
+        while let Some(event) = first.next().await {
+            assert!(matches!(event, Event::Message(Message::Heartbeat(_))));
+        }
+        let answer = second.ask(&Message::Query(1, Query::GetStats)).await;
+        assert!(matches!(answer, Message::Answer(1, _)));
+    }));
+}
+
+#[test]
+fn another_process_under_a_live_key_is_refused_and_the_first_goes_on() {
+    let root = managed();
+    let (serving, _) = rig(root.path(), |_| ());
+    let (address, key) = (serving.address().expect("listens"), serving.fingerprint());
+    run(beside(serving, async {
+        let mut first = Manager::up(&controller(1, 1), address, key).await;
+        let rival = controller(1, 2);
+        let expect = Expect::Fingerprint(key);
+        let mut second = Manager::dial(&rival, address, expect, None, None).await;
+        // The first answers the rig's ping while it is being read.
+        let refused = future::or(async { !second.comes_up().await }, async {
+            while first.next().await.is_some() {}
+            panic!("the first session ended");
+        });
+        assert!(refused.await);
+        let answer = first.ask(&Message::Query(1, Query::GetStats)).await;
+        assert!(matches!(answer, Message::Answer(1, _)));
+    }));
+}
+
+#[test]
+fn a_restarted_controller_takes_over_from_its_silent_predecessor() {
+    let root = managed();
+    let (serving, _) = rig(root.path(), |_| ());
+    let (address, key) = (serving.address().expect("listens"), serving.fingerprint());
+    run(beside(serving, async {
+        let _silent = Manager::up(&controller(1, 1), address, key).await;
+        Manager::up(&controller(1, 2), address, key).await;
+    }));
+}

@@ -1,0 +1,206 @@
+//! The program `miner` as a person and a script meet it.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+fn miner(root: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_miner"));
+    command
+        .args(args)
+        .env_clear()
+        .env("XDG_CONFIG_HOME", root.join("config"))
+        .env("XDG_DATA_HOME", root.join("data"))
+        .stdin(Stdio::null());
+    command
+}
+
+fn output(root: &Path, args: &[&str]) -> (i32, String, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = miner(root, args).output().expect("runs");
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    (
+        status.code().expect("ends by itself"),
+        text(stdout),
+        text(stderr),
+    )
+}
+
+/// A rig that serves, and the lines it prints.
+struct Serving {
+    child: Child,
+    lines: std::io::Lines<BufReader<ChildStdout>>,
+}
+
+impl Serving {
+    fn start(root: &Path, args: &[&str], stdin: Stdio) -> Self {
+        let mut child = miner(root, &[&["node", "serve"], args].concat())
+            .stdin(stdin)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("runs");
+        let stdout = child.stdout.take().expect("piped");
+        let lines = BufReader::new(stdout).lines();
+        Self { child, lines }
+    }
+
+    /// What follows `label` on the first line that has it.
+    fn line(&mut self, label: &str) -> String {
+        let found = self
+            .lines
+            .by_ref()
+            .map(|line| line.expect("text"))
+            .find_map(|line| {
+                let rest = line.strip_prefix(label)?;
+                Some(rest.trim().to_owned())
+            });
+        found.unwrap_or_else(|| panic!("no line starts with {label:?}"))
+    }
+
+    /// The exit code, which has to come within 2 s.
+    fn ends(mut self) -> i32 {
+        let (sender, receiver) = mpsc::channel();
+        let id = self.child.id();
+        std::thread::spawn(move || sender.send(self.child.wait()));
+        let status = receiver.recv_timeout(Duration::from_secs(2));
+        let status = status.unwrap_or_else(|_| panic!("process {id} ends within 2 s"));
+        status
+            .expect("waited for")
+            .code()
+            .expect("no signal kills it")
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        let id = i32::try_from(self.child.id()).expect("a process id");
+        let id = rustix::process::Pid::from_raw(id).expect("not zero");
+        rustix::process::kill_process(id, signal).expect("ours");
+    }
+}
+
+#[test]
+fn the_pages_node_commands_work_as_written() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let (code, _, stderr) = output(root.path(), &["node", "info"]);
+    assert_eq!(code, 1);
+    assert!(stderr.contains("node init"), "{stderr}");
+
+    let (code, stdout, _) = output(
+        root.path(),
+        &["node", "init", "--name", "rig-alpha", "--role", "worker"],
+    );
+    assert_eq!(code, 0);
+    assert!(
+        stdout.contains("rig-alpha") && stdout.contains("worker"),
+        "{stdout}"
+    );
+
+    let (code, json, _) = output(root.path(), &["node", "info", "--json"]);
+    assert_eq!(code, 0);
+    let id = json.split('"').nth(3).expect("id first");
+    assert!(
+        id.len() == 16 && id.bytes().all(|b| b.is_ascii_hexdigit()),
+        "{json}"
+    );
+    assert!(stdout.contains(id));
+
+    let (code, _, stderr) = output(root.path(), &["node", "init", "--name", "again"]);
+    assert_eq!(code, 1);
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+}
+
+#[test]
+fn managers_are_listed_in_the_order_of_their_pins() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let mut pins = Vec::new();
+    for name in ["one", "two"] {
+        let other = tempfile::tempdir().expect("temporary folder");
+        output(other.path(), &["node", "init", "--name", name]);
+        let (_, json, _) = output(other.path(), &["node", "info", "--json"]);
+        let fingerprint = json.split("\"fingerprint\": \"").nth(1).expect("there");
+        pins.push(fingerprint.split('"').next().expect("closed").to_owned());
+    }
+    let (code, ..) = output(root.path(), &["node", "init", "--controller", &pins[0]]);
+    assert_eq!(code, 0);
+    // As copied from a screen: groups as words.
+    let words: Vec<&str> = pins[1].split([' ', '-']).collect();
+    let (code, ..) = output(root.path(), &[&["peer", "accept"], &words[..]].concat());
+    assert_eq!(code, 0);
+    let (_, list, _) = output(root.path(), &["peer", "list"]);
+    let rows: Vec<&str> = list.lines().collect();
+    assert!(
+        rows[0].contains("decides") && rows[0].ends_with(&pins[0]),
+        "{list}"
+    );
+    assert!(
+        rows[1].contains("reads") && rows[1].ends_with(&pins[1]),
+        "{list}"
+    );
+    let (_, json, _) = output(root.path(), &["peer", "list", "--json"]);
+    assert!(json.starts_with("[{\"id\":\""), "{json}");
+}
+
+#[test]
+fn exit_codes_say_what_kind_of_failure_it_was() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let (code, stdout, _) = output(root.path(), &["--version"]);
+    assert_eq!(
+        (code, stdout.as_str()),
+        (0, concat!("miner ", env!("CARGO_PKG_VERSION"), "\n"))
+    );
+    for (args, expected) in [
+        (&["--help"][..], 0),
+        (&["node", "serve"], 2),
+        (&["node", "serve", "--token", "x"], 2),
+        (&["node", "serve", "--controller", "127.0.0.1:1"], 3),
+    ] {
+        assert_eq!(output(root.path(), args).0, expected, "{args:?}");
+    }
+}
+
+#[test]
+fn a_first_run_makes_the_key_and_prints_the_pairing_code_on_stdout_only() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let mut rig = Serving::start(root.path(), &["--listen", "127.0.0.1:0"], Stdio::null());
+    assert_eq!(rig.line("node ID").len(), 16);
+    assert!(rig.line("listening").starts_with("127.0.0.1:"));
+    let code = rig.line("pairing code");
+    let characters = code.chars().filter(|c| c.is_ascii_alphanumeric()).count();
+    assert_eq!(characters, 28, "{code}");
+    rig.signal(rustix::process::Signal::TERM);
+    assert_eq!(rig.ends(), 0);
+}
+
+#[test]
+fn both_signals_and_the_parents_end_stop_it_cleanly() {
+    for signal in [rustix::process::Signal::TERM, rustix::process::Signal::INT] {
+        let root = tempfile::tempdir().expect("temporary folder");
+        let mut rig = Serving::start(root.path(), &["--listen", "127.0.0.1:0"], Stdio::null());
+        rig.line("listening");
+        rig.signal(signal);
+        assert_eq!(rig.ends(), 0);
+    }
+    let root = tempfile::tempdir().expect("temporary folder");
+    let args = ["--listen", "127.0.0.1:0", "--with-parent"];
+    let mut rig = Serving::start(root.path(), &args, Stdio::piped());
+    rig.line("listening");
+    drop(rig.child.stdin.take());
+    assert_eq!(rig.ends(), 0);
+}
+
+#[test]
+fn a_port_in_use_names_the_flag_that_changes_it() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("bound").to_string();
+    let (code, _, stderr) = output(root.path(), &["node", "serve", "--listen", &address]);
+    assert_eq!(code, 1);
+    assert!(stderr.contains("--listen"), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+}

@@ -1,0 +1,329 @@
+//! What a rig does: desired state, pools, shares, and all that while controllers come and go.
+
+use std::rc::Rc;
+
+use async_tungstenite::accept_hdr_async;
+use async_tungstenite::tungstenite::handshake::server::{Request, Response};
+use async_tungstenite::tungstenite::http::HeaderValue;
+use miner_agent::store::{Dirs, NodeStore, system_rng};
+use miner_shared::identity::{Fingerprint, Role};
+use miner_shared::smsg::LocalNode;
+use miner_shared::text::{Address, MinerName, Name, PoolPass, PoolUser};
+use miner_shared::wire::{
+    Activity, Algo, Answer, Backend, Command, Desired, Message, Mode, Outcome, Pool as PoolSpec,
+    Profile, Query, Refusal, State, Threads,
+};
+use smol::future;
+use smol::net::TcpListener;
+
+use crate::common::{Manager, beside, controller, rig, run};
+use crate::pool::Pool;
+
+/// A folder of a rig that obeys the controllers with keys 1 and 2, and its fingerprint.
+fn managed() -> (tempfile::TempDir, Fingerprint) {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let store = NodeStore::new(Dirs::below(root.path()));
+    let name = Name::parse("rig-alpha").expect("valid");
+    let node = store
+        .init(name, Role::Worker, &mut system_rng())
+        .expect("new");
+    for key in [1, 2] {
+        let pin = controller(key, 1).fingerprint();
+        store.pin_manager(node.fingerprint(), pin).expect("room");
+    }
+    (root, node.fingerprint())
+}
+
+fn profile(pools: &[&Pool]) -> Profile {
+    let spec = |pool: &&Pool| PoolSpec {
+        address: Address::parse(&pool.address().to_string()).expect("valid"),
+        tls: false,
+        user: PoolUser::parse("wallet").expect("valid"),
+        pass: PoolPass::parse("x").expect("valid"),
+    };
+    Profile {
+        name: Name::parse("my-profile").expect("valid"),
+        backend: Backend::Cpu,
+        algo: Algo::Rx0,
+        mode: Mode::Light,
+        threads: Threads::Count(2),
+        pools: pools.iter().map(spec).collect(),
+    }
+}
+
+fn set_state(op_id: u8, generation: u64, state: State) -> Message {
+    let desired = Desired { generation, state };
+    Message::Command([op_id; 16], Command::SetState(desired))
+}
+
+fn receipt(message: Message) -> Outcome {
+    match message {
+        Message::Receipt(_, outcome) => outcome,
+        other => panic!("no receipt: {other:?}"),
+    }
+}
+
+/// Runs `test` while the pool serves.
+async fn with<T>(pool: &Pool, test: impl Future<Output = T>) -> T {
+    let serve = async {
+        pool.serve().await;
+        unreachable!("a pool serves for ever")
+    };
+    future::or(test, serve).await
+}
+
+#[test]
+fn a_profile_becomes_a_job_and_a_share_becomes_accepted() {
+    let (root, key) = managed();
+    let (serving, straw) = rig(root.path(), |_| ());
+    let address = serving.address().expect("listens");
+    run(beside(serving, async {
+        let pool = Pool::bind("aa").await;
+        with(&pool, async {
+            let mut manager = Manager::up(&controller(1, 1), address, key).await;
+            let start = set_state(1, 1, State::Mine(profile(&[&pool])));
+            assert_eq!(receipt(manager.ask(&start).await), Outcome::Applied);
+            let job = straw.next_job().await;
+            assert_eq!(job.id.as_str(), "aa1");
+            let config = straw.config().expect("configured");
+            assert_eq!(
+                (config.mode, config.threads),
+                (Mode::Light, Threads::Count(2))
+            );
+
+            straw.find(&job, 7);
+            let stats = manager
+                .heartbeat(|stats| stats.miners.iter().any(|miner| miner.accepted == 1))
+                .await;
+            assert_eq!(stats.activity, Activity::Mining);
+            assert_eq!((stats.generation, pool.shares.get()), (1, 1));
+            let miner = &stats.miners[0];
+            assert_eq!(
+                miner.pool,
+                profile(&[&pool]).pools.first().map(|p| p.address.clone())
+            );
+            assert_eq!(miner.difficulty, Some(10_000));
+            assert!(miner.last_share_ms.is_some());
+
+            let query = Query::GetLogs {
+                miner: MinerName::parse("miner-rx0").expect("valid"),
+                cursor: None,
+                lines: 100,
+            };
+            let Message::Answer(9, Answer::Logs(page)) =
+                manager.ask(&Message::Query(9, query)).await
+            else {
+                panic!("logs");
+            };
+            assert!(!page.lines.is_empty());
+
+            let stop = set_state(2, 2, State::Stopped);
+            assert_eq!(receipt(manager.ask(&stop).await), Outcome::Applied);
+            assert_eq!(straw.job(), None, "stopped when the receipt comes");
+        })
+        .await;
+    }));
+}
+
+#[test]
+fn a_command_sent_twice_happens_once() {
+    let (root, key) = managed();
+    let (serving, straw) = rig(root.path(), |_| ());
+    let address = serving.address().expect("listens");
+    run(beside(serving, async {
+        let pool = Pool::bind("aa").await;
+        with(&pool, async {
+            let me = controller(1, 1);
+            let mut manager = Manager::up(&me, address, key).await;
+            let start = set_state(1, 1, State::Mine(profile(&[&pool])));
+            assert_eq!(receipt(manager.ask(&start).await), Outcome::Applied);
+            straw.next_job().await;
+            assert_eq!(
+                receipt(manager.ask(&start).await),
+                Outcome::Applied,
+                "the receipt of then"
+            );
+            let other = set_state(1, 2, State::Stopped);
+            let reused = Outcome::Refused(Refusal::OpIdReused);
+            assert_eq!(receipt(manager.ask(&other).await), reused);
+
+            let expect = miner_shared::smsg::Expect::Fingerprint(key);
+            let mut next = Manager::dial(&me, address, expect, None, manager.memory()).await;
+            assert!(next.comes_up().await);
+            assert_eq!(
+                receipt(next.ask(&start).await),
+                Outcome::Applied,
+                "in the next session too"
+            );
+            assert_eq!(pool.logins.get(), 1, "one effect");
+        })
+        .await;
+    }));
+}
+
+#[test]
+fn the_second_manager_reads_and_does_not_decide() {
+    let (root, key) = managed();
+    let (serving, _) = rig(root.path(), |_| ());
+    let address = serving.address().expect("listens");
+    run(beside(serving, async {
+        let mut second = Manager::up(&controller(2, 1), address, key).await;
+        let refused = Outcome::Refused(Refusal::NotAllowed);
+        let stop = set_state(1, 1, State::Stopped);
+        assert_eq!(receipt(second.ask(&stop).await), refused);
+        let answer = second.ask(&Message::Query(1, Query::GetStats)).await;
+        assert!(
+            matches!(answer, Message::Answer(1, Answer::Stats(stats)) if stats.generation == 0)
+        );
+    }));
+}
+
+#[test]
+fn a_restarted_rig_goes_on_without_its_controller() {
+    let (root, key) = managed();
+    run(async {
+        let pool = Pool::bind("aa").await;
+        with(&pool, async {
+            let (serving, straw) = rig(root.path(), |_| ());
+            let address = serving.address().expect("listens");
+            let told = async {
+                let mut manager = Manager::up(&controller(1, 1), address, key).await;
+                let start = set_state(1, 5, State::Mine(profile(&[&pool])));
+                assert_eq!(receipt(manager.ask(&start).await), Outcome::Applied);
+                straw.next_job().await;
+            };
+            beside(serving, told).await;
+
+            let (serving, straw) = rig(root.path(), |_| ());
+            let address = serving.address().expect("listens");
+            let resumed = async {
+                straw.next_job().await;
+                let mut manager = Manager::up(&controller(1, 2), address, key).await;
+                let stats = manager.heartbeat(|_| true).await;
+                assert_eq!(stats.generation, 5);
+                let older = set_state(2, 4, State::Stopped);
+                assert_eq!(receipt(manager.ask(&older).await), Outcome::Behind(5));
+            };
+            beside(serving, resumed).await;
+        })
+        .await;
+    });
+}
+
+#[test]
+fn a_controller_that_goes_away_changes_nothing_for_the_miner() {
+    let (root, key) = managed();
+    let (serving, straw) = rig(root.path(), |_| ());
+    let address = serving.address().expect("listens");
+    run(beside(serving, async {
+        let pool = Pool::bind("aa").await;
+        with(&pool, async {
+            let mut manager = Manager::up(&controller(1, 1), address, key).await;
+            manager
+                .say(&set_state(1, 1, State::Mine(profile(&[&pool]))))
+                .await;
+            let job = straw.next_job().await;
+            drop(manager);
+            straw.find(&job, 1);
+            let mut back = Manager::up(&controller(1, 2), address, key).await;
+            back.heartbeat(|stats| stats.miners.iter().any(|miner| miner.accepted == 1))
+                .await;
+            assert_eq!(straw.job(), Some(job));
+            assert_eq!(pool.logins.get(), 1);
+        })
+        .await;
+    }));
+}
+
+#[test]
+fn a_pool_that_drops_the_connection_is_logged_in_to_again_while_the_job_goes_on() {
+    let (root, key) = managed();
+    let (serving, straw) = rig(root.path(), |_| ());
+    let address = serving.address().expect("listens");
+    run(beside(serving, async {
+        let pool = Pool::bind("aa").await;
+        let mut manager = Manager::up(&controller(1, 1), address, key).await;
+        manager
+            .say(&set_state(1, 1, State::Mine(profile(&[&pool]))))
+            .await;
+        let first = future::or(straw.next_job(), async {
+            pool.serve_one().await;
+            unreachable!("the rig stays")
+        });
+        let job = first.await;
+        // The connection ended with the future that served it.
+        manager
+            .heartbeat(|stats| stats.miners.iter().any(|miner| miner.pool.is_none()))
+            .await;
+        assert_eq!(straw.job(), Some(job), "a short gap costs no hash");
+        let second = with(&pool, straw.next_job()).await;
+        assert_eq!(second.id.as_str(), "aa2");
+    }));
+}
+
+#[test]
+fn the_second_pool_serves_while_the_first_is_away() {
+    let (root, key) = managed();
+    let (serving, straw) = rig(root.path(), |_| ());
+    let address = serving.address().expect("listens");
+    run(beside(serving, async {
+        let (away, there) = (Pool::bind("aa").await, Pool::bind("bb").await);
+        let pools = profile(&[&away, &there]);
+        drop(away);
+        let mut manager = Manager::up(&controller(1, 1), address, key).await;
+        manager.say(&set_state(1, 1, State::Mine(pools))).await;
+        let job = with(&there, straw.next_job()).await;
+        assert_eq!(job.id.as_str(), "bb1");
+    }));
+}
+
+/// Accepts the rig's next connection as the controller that it dials.
+async fn accept(listener: &TcpListener, me: &Rc<LocalNode>) -> Manager {
+    #[expect(clippy::result_large_err, reason = "the library's signature")]
+    let admit = |request: &Request, mut response: Response| {
+        let name = "sec-websocket-protocol";
+        assert_eq!(request.uri().path(), "/ws");
+        assert_eq!(request.headers()[name], "smsg.1");
+        let ours = HeaderValue::from_static("smsg.1");
+        response.headers_mut().insert(name, ours);
+        Ok(response)
+    };
+    let (stream, _) = listener.accept().await.expect("accepts");
+    let ws = accept_hdr_async(stream, admit).await.expect("opens");
+    Manager::over(me, ws)
+}
+
+#[test]
+fn a_rig_that_dials_opens_no_port_and_comes_back_to_its_controller() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let me = controller(1, 1);
+    run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let here = listener.local_addr().expect("bound").to_string();
+        let (serving, _) = rig(root.path(), |config| {
+            config.listen = None;
+            config.controller = Some(Address::parse(&here).expect("valid"));
+            config.fingerprint = Some(me.fingerprint());
+        });
+        assert_eq!(serving.address(), None);
+        let dialled = async {
+            let mut first = accept(&listener, &me).await;
+            assert!(first.comes_up().await);
+            let stop = set_state(1, 1, State::Stopped);
+            assert_eq!(receipt(first.ask(&stop).await), Outcome::Applied);
+            drop(first);
+
+            let restarted = controller(1, 2);
+            let mut second = accept(&listener, &restarted).await;
+            assert!(second.comes_up().await);
+            let stats = second.heartbeat(|_| true).await;
+            assert_eq!(stats.generation, 1);
+
+            drop(second);
+            let impostor = controller(7, 1);
+            let mut third = accept(&listener, &impostor).await;
+            assert!(!third.comes_up().await, "the rig tells it nothing");
+        };
+        beside(serving, dialled).await;
+    });
+}
