@@ -17,7 +17,11 @@ use miner_agent::cli::Failure;
 pub(super) fn read<T: DeserializeOwned>(value: Value) -> Result<T, Failure> {
     serde_json::from_value(value).map_err(|error| {
         let message = format!("the answer has another shape: {error}");
-        failure(Problem::new(StatusCode::BAD_GATEWAY, "UNEXPECTED_ANSWER", message))
+        failure(Problem::new(
+            StatusCode::BAD_GATEWAY,
+            "UNEXPECTED_ANSWER",
+            message,
+        ))
     })
 }
 
@@ -146,7 +150,10 @@ impl Peer {
         match (self.desired.status.as_str(), &self.desired.reason) {
             ("refused", Some(reason)) => format!("refused: {reason}"),
             ("refused" | "pending" | "behind", _) => self.desired.status.clone(),
-            _ => self.activity.as_ref().map_or_else(|| units::UNKNOWN.to_owned(), Activity::words),
+            _ => self
+                .activity
+                .as_ref()
+                .map_or_else(|| units::UNKNOWN.to_owned(), Activity::words),
         }
     }
 }

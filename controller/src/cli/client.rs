@@ -53,7 +53,8 @@ pub(super) enum Client {
 }
 
 /// The port that stands in `Host` where no port exists.
-const IN_PROCESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9090);
+const IN_PROCESS: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9090);
 
 impl Client {
     /// Finds the way for the data directory that the environment names.
@@ -69,8 +70,8 @@ impl Client {
             Instance::Ours(lock) => {
                 let me = local_node(node)?;
                 let registry = RedbStore::open(lock.folder()).map_err(Failure::new)?;
-                let farm = Farm::open(Box::new(registry), me, Clock::start())
-                    .map_err(Failure::new)?;
+                let farm =
+                    Farm::open(Box::new(registry), me, Clock::start()).map_err(Failure::new)?;
                 let guard = Guard {
                     port: IN_PROCESS.port(),
                 };
@@ -88,14 +89,21 @@ impl Client {
         }
     }
 
+    /// Starts dialling, for a request that makes its own link. Once, and not with [`Self::reach`].
+    pub(super) fn run(&self) {
+        if let Self::Here { farm, executor, .. } = self {
+            farm.run(executor);
+        }
+    }
+
     /// Makes rigs reachable before a request that needs one (`peer`) or all of them (`None`). A
     /// running controller has its links; here they are made now, and waited for.
     pub(super) async fn reach(&self, peer: Option<&str>) {
-        let Self::Here { farm, executor, .. } = self else {
+        let Self::Here { farm, .. } = self else {
             return;
         };
         let events = farm.subscribe();
-        farm.run(executor);
+        self.run();
         let linked = async {
             while !is_reached(farm, peer) {
                 if events.recv().await.is_err() {
@@ -143,7 +151,9 @@ impl Client {
             .uri(format!("{BASE}{path}"))
             .header(HOST, address.to_string())
             .header(CONTENT_TYPE, "application/json")
-            .body(Full::new(body.map_or_else(Bytes::new, |json| json.to_string().into())))
+            .body(Full::new(
+                body.map_or_else(Bytes::new, |json| json.to_string().into()),
+            ))
             .map_err(|error| unanswered(&error))?;
         let answer = async {
             match self {
@@ -227,7 +237,11 @@ where
 
 fn unanswered(why: &dyn std::fmt::Display) -> Problem {
     let message = format!("the controller that runs here did not answer: {why}");
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "CONTROLLER_UNREACHABLE", message)
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "CONTROLLER_UNREACHABLE",
+        message,
+    )
 }
 
 /// The problem as a command's end: one line, and the code that scripts can match on.
@@ -272,8 +286,12 @@ mod tests {
 
     #[test]
     fn a_problem_becomes_one_line_with_its_code() {
-        let problem = Problem::new(StatusCode::NOT_FOUND, "PEER_NOT_FOUND", "no peer is called \u{1b}x")
-            .hint("see `peer list`");
+        let problem = Problem::new(
+            StatusCode::NOT_FOUND,
+            "PEER_NOT_FOUND",
+            "no peer is called \u{1b}x",
+        )
+        .hint("see `peer list`");
         let failure = failure(problem);
         assert_eq!(failure.exit, Exit::Failure);
         assert_eq!(

@@ -72,7 +72,11 @@ impl Lock {
     /// Tells commands where the API is. The file goes with [`Lock::silence`].
     pub(crate) fn announce(&self, http: SocketAddr) -> Result<(), Failure> {
         let text = format!("{http}\n");
-        Ok(file::write(&address_file(&self.folder), text.as_bytes(), Access::Private)?)
+        Ok(file::write(
+            &address_file(&self.folder),
+            text.as_bytes(),
+            Access::Private,
+        )?)
     }
 
     /// Takes the address back.
@@ -156,7 +160,8 @@ mod tests {
     fn an_address_left_behind_by_a_killed_controller_is_not_believed() {
         let folder = tempfile::tempdir().expect("temporary folder");
         let lock = Lock::take(folder.path()).expect("ours").expect("free");
-        lock.announce("127.0.0.1:9090".parse().expect("valid")).expect("written");
+        lock.announce("127.0.0.1:9090".parse().expect("valid"))
+            .expect("written");
         drop(lock);
         assert!(matches!(find(folder.path()), Ok(Instance::Ours(_))));
     }

@@ -122,9 +122,7 @@ impl Verb {
 }
 
 /// Runs a verb on an executor of its own, with a way to the farm.
-fn with_client(
-    verb: impl AsyncFnOnce(&Client) -> Result<(), Failure>,
-) -> Result<(), Failure> {
+fn with_client(verb: impl AsyncFnOnce(&Client) -> Result<(), Failure>) -> Result<(), Failure> {
     let executor = Arc::new(Executor::new());
     smol::block_on(executor.run(async {
         let client = Client::open(&executor).await?;

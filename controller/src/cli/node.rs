@@ -63,9 +63,9 @@ struct Serve {
     /// end when standard input ends (worker)
     #[argh(switch)]
     with_parent: bool,
-    /// error, warn, info, debug or trace; default: info
-    #[argh(option, default = "log::LevelFilter::Info")]
-    log_level: log::LevelFilter,
+    /// error, warn, info, debug or trace; default: info (worker), warn (others)
+    #[argh(option)]
+    log_level: Option<log::LevelFilter>,
     /// the same as --log-level debug
     #[argh(switch, short = 'v')]
     verbose: bool,
@@ -105,7 +105,7 @@ impl Serve {
             light: self.light,
             threads: self.threads,
             with_parent: self.with_parent,
-            log_level: self.log_level,
+            log_level: self.log_level.unwrap_or(log::LevelFilter::Info),
             verbose: self.verbose,
         })
     }
@@ -127,7 +127,10 @@ impl Serve {
             http: self.http.unwrap_or_default(),
             pool: PoolPlan::None,
             worker,
-            log_level: up::log_level(self.log_level, self.verbose),
+            log_level: up::log_level(
+                self.log_level.unwrap_or(log::LevelFilter::Warn),
+                self.verbose,
+            ),
         })
     }
 }

@@ -105,12 +105,17 @@ impl Peer {
 impl Add {
     async fn run(self, client: &Client) -> Result<(), Failure> {
         let mut body = self.body()?;
-        client.reach(None).await;
-        let answer = match client.send(Method::POST, "/peers", Some(&Value::Object(body.clone()))).await {
+        client.run();
+        let answer = match client
+            .send(Method::POST, "/peers", Some(&Value::Object(body.clone())))
+            .await
+        {
             Err(problem) if problem.code == "FINGERPRINT_UNCONFIRMED" => {
                 let (key, value) = self.confirm(problem)?;
                 body.insert(key.to_owned(), Value::String(value));
-                client.send(Method::POST, "/peers", Some(&Value::Object(body))).await
+                client
+                    .send(Method::POST, "/peers", Some(&Value::Object(body)))
+                    .await
             }
             answer => answer,
         }
@@ -125,13 +130,20 @@ impl Add {
             let me = client.get("/node/info").await.map_err(failure)?;
             let mine = me.pointer("/identity/fingerprint").and_then(Value::as_str);
             say("no link yet; the rig must agree too, unless it does already. On the rig:");
-            say_clean(&format!("  miner peer accept {}", mine.unwrap_or("FINGERPRINT")));
+            say_clean(&format!(
+                "  miner peer accept {}",
+                mine.unwrap_or("FINGERPRINT")
+            ));
         }
         Ok(())
     }
 
     fn body(&self) -> Result<Map<String, Value>, Failure> {
-        let proofs = [self.pair_file.is_some(), self.fingerprint.is_some(), self.tofu];
+        let proofs = [
+            self.pair_file.is_some(),
+            self.fingerprint.is_some(),
+            self.tofu,
+        ];
         if proofs.iter().filter(|given| **given).count() > 1 {
             return Err(Failure::usage(
                 "give one of --pair-file, --fingerprint and --tofu",
@@ -229,7 +241,9 @@ impl List {
         }
         let peers: Vec<Answer> = answers::read(answer)?;
         if peers.is_empty() {
-            say("no rigs yet; run `miner node serve` on one, then here: miner-ctrl peer add --address RIG:9091 --name NAME");
+            say(
+                "no rigs yet; run `miner node serve --listen :9091` on one, then here: miner-ctrl peer add --address RIG:9091 --name NAME",
+            );
             return Ok(());
         }
         print_table(&peers);
@@ -279,11 +293,17 @@ pub(super) fn table(peers: &[Answer]) -> Table<9> {
 impl Remove {
     async fn run(self, client: &Client) -> Result<(), Failure> {
         let path = format!("/peers/{}", segment(&self.peer));
-        let answer = client.send(Method::DELETE, &path, None).await.map_err(failure)?;
+        let answer = client
+            .send(Method::DELETE, &path, None)
+            .await
+            .map_err(failure)?;
         if self.json {
             say_json(&answer);
         } else {
-            let id = answer.get("id").and_then(Value::as_str).unwrap_or(&self.peer);
+            let id = answer
+                .get("id")
+                .and_then(Value::as_str)
+                .unwrap_or(&self.peer);
             say_clean(&format!("removed {id}; its key is refused from now on"));
         }
         Ok(())
@@ -294,7 +314,10 @@ impl Ping {
     async fn run(self, client: &Client) -> Result<(), Failure> {
         client.reach(Some(&self.peer)).await;
         let path = format!("/peers/{}/ping", segment(&self.peer));
-        let answer = client.send(Method::POST, &path, None).await.map_err(failure)?;
+        let answer = client
+            .send(Method::POST, &path, None)
+            .await
+            .map_err(failure)?;
         if self.json {
             say_json(&answer);
         } else {
@@ -324,39 +347,51 @@ mod tests {
     #[test]
     fn only_a_clear_answer_adds_a_rig() {
         let found = || "ABCD".to_owned();
-        assert_eq!(understand("y", found()).expect("confirmed").0, "fingerprint");
+        assert_eq!(
+            understand("y", found()).expect("confirmed").0,
+            "fingerprint"
+        );
         for no in ["", "n", "no", "maybe", "ABCD EFGH"] {
             assert!(understand(no, found()).is_err(), "{no}");
         }
         let code = PairingCode::generate(&mut miner_agent::store::system_rng()).to_string();
-        assert_eq!(understand(&code, found()).expect("a code"), ("pairingCode", code));
+        assert_eq!(
+            understand(&code, found()).expect("a code"),
+            ("pairingCode", code)
+        );
     }
 
     #[test]
     fn the_list_has_the_columns_of_the_page() {
-        let peers = vec![Answer {
-            id: "0123456789abcdef".to_owned(),
-            name: "rig-alpha".to_owned(),
-            address: Some("192.168.1.100:9091".to_owned()),
-            role: Some("worker".to_owned()),
-            ping_ms: Some(4),
-            score: Some(100),
-            last_seen_age_ms: Some(2_000),
-            connected: true,
-            activity: Some(answers::Activity {
-                state: "mining".to_owned(),
-                percent: None,
-            }),
-            hashrate: Some(12_480.0),
-            ..Answer::default()
-        }, Answer {
-            id: "fedcba9876543210".to_owned(),
-            name: "rig-beta".to_owned(),
-            hashrate: Some(11_800.0),
-            last_seen_age_ms: Some(840_000),
-            ..Answer::default()
-        }];
-        let wide = Output { width: None, colour: false };
+        let peers = vec![
+            Answer {
+                id: "0123456789abcdef".to_owned(),
+                name: "rig-alpha".to_owned(),
+                address: Some("192.168.1.100:9091".to_owned()),
+                role: Some("worker".to_owned()),
+                ping_ms: Some(4),
+                score: Some(100),
+                last_seen_age_ms: Some(2_000),
+                connected: true,
+                activity: Some(answers::Activity {
+                    state: "mining".to_owned(),
+                    percent: None,
+                }),
+                hashrate: Some(12_480.0),
+                ..Answer::default()
+            },
+            Answer {
+                id: "fedcba9876543210".to_owned(),
+                name: "rig-beta".to_owned(),
+                hashrate: Some(11_800.0),
+                last_seen_age_ms: Some(840_000),
+                ..Answer::default()
+            },
+        ];
+        let wide = Output {
+            width: None,
+            colour: false,
+        };
         assert_eq!(table(&peers).render(wide), "\
 PEER       STATE           HASH RATE  ADDRESS             ROLE    PING  SCORE  LAST SEEN  ID
 rig-alpha  mining          12.5 kH/s  192.168.1.100:9091  worker  4 ms    100        2 s  0123456789abcdef

@@ -109,7 +109,10 @@ impl Profile {
 impl Create {
     async fn run(self, client: &Client) -> Result<(), Failure> {
         let body = json!(self.body()?);
-        let answer = client.send(Method::POST, "/profiles", Some(&body)).await.map_err(failure)?;
+        let answer = client
+            .send(Method::POST, "/profiles", Some(&body))
+            .await
+            .map_err(failure)?;
         if self.json {
             say_json(&answer);
             return Ok(());
@@ -172,7 +175,9 @@ impl List {
         }
         let profiles: Vec<Answer> = answers::read(answer)?;
         if profiles.is_empty() {
-            say("no profiles yet; make one: miner-ctrl profile create --name NAME --pool HOST:PORT --user WALLET");
+            say(
+                "no profiles yet; make one: miner-ctrl profile create --name NAME --pool HOST:PORT --user WALLET",
+            );
             return Ok(());
         }
         let mut table = Table::new([
@@ -191,7 +196,12 @@ impl List {
                 profile.algorithm.clone(),
                 profile.mode.clone(),
                 threads(profile),
-                profile.pools.iter().map(|pool| pool.url.as_str()).collect::<Vec<_>>().join(", "),
+                profile
+                    .pools
+                    .iter()
+                    .map(|pool| pool.url.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", "),
                 used_by(profile),
             ]);
         }
@@ -202,7 +212,9 @@ impl List {
 }
 
 fn threads(profile: &Answer) -> String {
-    profile.threads.map_or_else(|| "auto".to_owned(), |count| count.to_string())
+    profile
+        .threads
+        .map_or_else(|| "auto".to_owned(), |count| count.to_string())
 }
 
 fn used_by(profile: &Answer) -> String {
@@ -242,19 +254,33 @@ impl Show {
 
 fn pool_line(number: usize, pool: &Pool) -> String {
     let tls = if pool.tls { ", TLS" } else { "" };
-    let pass = if pool.has_pass { ", with a password" } else { "" };
-    let user = if pool.user.is_empty() { units::UNKNOWN } else { &pool.user };
+    let pass = if pool.has_pass {
+        ", with a password"
+    } else {
+        ""
+    };
+    let user = if pool.user.is_empty() {
+        units::UNKNOWN
+    } else {
+        &pool.user
+    };
     format!("pool {number}     {}{tls}, user {user}{pass}", pool.url)
 }
 
 impl Delete {
     async fn run(self, client: &Client) -> Result<(), Failure> {
         let path = format!("/profiles/{}", segment(&self.profile));
-        let answer = client.send(Method::DELETE, &path, None).await.map_err(failure)?;
+        let answer = client
+            .send(Method::DELETE, &path, None)
+            .await
+            .map_err(failure)?;
         if self.json {
             say_json(&answer);
         } else {
-            let id = answer.get("id").and_then(Value::as_str).unwrap_or(&self.profile);
+            let id = answer
+                .get("id")
+                .and_then(Value::as_str)
+                .unwrap_or(&self.profile);
             say_clean(&format!("deleted {id}"));
         }
         Ok(())
@@ -283,7 +309,10 @@ mod tests {
     fn one_login_serves_all_pools_and_two_serve_one_each() {
         let users = |create: Create| {
             let body = create.body().expect("complete");
-            let users = body.pools.into_iter().map(|pool| pool.user.unwrap_or_default());
+            let users = body
+                .pools
+                .into_iter()
+                .map(|pool| pool.user.unwrap_or_default());
             users.collect::<Vec<_>>()
         };
         assert_eq!(users(create(&["w"])), ["w", "w"]);
@@ -300,6 +329,9 @@ mod tests {
             has_pass: true,
             tls: false,
         };
-        assert_eq!(pool_line(1, &pool), "pool 1     a.example:1, user w, with a password");
+        assert_eq!(
+            pool_line(1, &pool),
+            "pool 1     a.example:1, user w, with a password"
+        );
     }
 }

@@ -123,7 +123,14 @@ impl Status {
 
     async fn all(&self, client: &Client) -> Result<(), Failure> {
         let peers: Vec<Peer> = answers::read(client.get("/peers").await.map_err(failure)?)?;
-        client.refresh(peers.iter().filter(|peer| peer.connected).map(|peer| peer.id.as_str())).await;
+        client
+            .refresh(
+                peers
+                    .iter()
+                    .filter(|peer| peer.connected)
+                    .map(|peer| peer.id.as_str()),
+            )
+            .await;
         let answer = client.get("/remote/stats").await.map_err(failure)?;
         if self.json {
             say_json(&answer);
@@ -132,10 +139,16 @@ impl Status {
         let mut known: AllStats = answers::read(answer)?;
         let rows: Vec<Stats> = peers
             .iter()
-            .map(|peer| known.remove(&peer.id).unwrap_or_else(|| never_heard_of(peer)))
+            .map(|peer| {
+                known
+                    .remove(&peer.id)
+                    .unwrap_or_else(|| never_heard_of(peer))
+            })
             .collect();
         if rows.is_empty() {
-            say("no rigs yet; run `miner node serve` on one, then here: miner-ctrl peer add --address RIG:9091 --name NAME");
+            say(
+                "no rigs yet; run `miner node serve --listen :9091` on one, then here: miner-ctrl peer add --address RIG:9091 --name NAME",
+            );
         } else {
             print(&table(&rows));
         }
@@ -187,7 +200,9 @@ fn table(rigs: &[Stats]) -> Table<10> {
         for miner in &rig.miners {
             let rate = |window| units::hashrate(miner.windows.get(window).copied().flatten());
             let memory = match (&miner.memory, &miner.pages) {
-                (Some(memory), Some(pages)) => format!("{memory}, {pages}, {} threads", miner.cpu_threads),
+                (Some(memory), Some(pages)) => {
+                    format!("{memory}, {pages}, {} threads", miner.cpu_threads)
+                }
                 (Some(memory), None) => format!("{memory}, {} threads", miner.cpu_threads),
                 (None, _) => unknown(),
             };
@@ -213,7 +228,10 @@ impl Start {
         client.reach(Some(&self.peer)).await;
         let path = format!("/remote/{}/start", segment(&self.peer));
         let body = json!({ "profileId": self.profile });
-        let answer = client.send(Method::POST, &path, Some(&body)).await.map_err(failure)?;
+        let answer = client
+            .send(Method::POST, &path, Some(&body))
+            .await
+            .map_err(failure)?;
         report(&self.peer, answer, self.json)
     }
 }
@@ -222,8 +240,13 @@ impl Stop {
     async fn run(self, client: &Client) -> Result<(), Failure> {
         client.reach(Some(&self.peer)).await;
         let path = format!("/remote/{}/stop", segment(&self.peer));
-        let body = self.miner.map_or_else(|| json!({}), |miner| json!({ "minerName": miner }));
-        let answer = client.send(Method::POST, &path, Some(&body)).await.map_err(failure)?;
+        let body = self
+            .miner
+            .map_or_else(|| json!({}), |miner| json!({ "minerName": miner }));
+        let answer = client
+            .send(Method::POST, &path, Some(&body))
+            .await
+            .map_err(failure)?;
         report(&self.peer, answer, self.json)
     }
 }
@@ -264,7 +287,10 @@ impl ReadLogs {
         }
         let logs: Logs = answers::read(answer)?;
         if logs.lost > 0 {
-            say(format_args!("({} older lines are gone from the rig's memory)", logs.lost));
+            say(format_args!(
+                "({} older lines are gone from the rig's memory)",
+                logs.lost
+            ));
         }
         for line in &logs.lines {
             say_clean(&format!("{} {:<5} {}", line.at, line.level, line.text));

@@ -117,7 +117,11 @@ impl<const N: usize> Table<N> {
             let at = index.next()?;
             let head = self.columns.get(at)?.head.chars().count();
             let cells = self.rows.iter().filter_map(|row| row.get(at));
-            Some(cells.map(|cell| cell.chars().count()).fold(head, usize::max))
+            Some(
+                cells
+                    .map(|cell| cell.chars().count())
+                    .fold(head, usize::max),
+            )
         });
         let Some(width) = width else { return layout };
         while total(&layout) > width {
@@ -147,7 +151,9 @@ impl<const N: usize> Table<N> {
         let least = candidates
             .filter(|(width, column)| width.is_some() && column.drop > 0)
             .max_by_key(|(_, column)| column.drop);
-        let Some((width, _)) = least else { return false };
+        let Some((width, _)) = least else {
+            return false;
+        };
         *width = None;
         true
     }
@@ -202,7 +208,12 @@ mod tests {
             "192.168.1.100:9091".to_owned(),
             "0123456789abcdef".to_owned(),
         ]);
-        table.row(["b".to_owned(), "–".to_owned(), "dials in".to_owned(), "fedcba9876543210".to_owned()]);
+        table.row([
+            "b".to_owned(),
+            "–".to_owned(),
+            "dials in".to_owned(),
+            "fedcba9876543210".to_owned(),
+        ]);
         table
     }
 

@@ -235,7 +235,7 @@ impl Hub {
     }
 
     /// The link broke its rules, or its time ran out.
-    fn fail(&mut self, env: &mut Env<'_>, id: ConnId, error: LinkError) {
+    pub(super) fn fail(&mut self, env: &mut Env<'_>, id: ConnId, error: LinkError) {
         let key = self.conns.get(&id).and_then(|conn| conn.key);
         log::debug!("link failed conn={} reason={error}", id.0);
         let about = key.or_else(|| self.dialled(id));

@@ -113,6 +113,20 @@ impl Hub {
         self.answer_wish(key, generation, &outcome);
     }
 
+    /// A wish may have come to its end before anyone waited for it.
+    pub(super) fn look_at_wish(&mut self, key: &Fingerprint, generation: u64) {
+        let rig = self.rigs.entry(*key).or_default();
+        let outcome = match (rig.applied, &rig.refused) {
+            (Some(applied), _) if applied == generation => Outcome::AlreadyThere,
+            (Some(applied), _) if applied > generation => Outcome::Behind(applied),
+            (_, Some((refused, refusal))) if *refused == generation => {
+                Outcome::Refused(refusal.clone())
+            }
+            _ => return,
+        };
+        self.answer_wish(key, generation, &outcome);
+    }
+
     fn rig_is_ahead(&mut self, env: &mut Env<'_>, key: &Fingerprint, generation: u64) {
         let rig = self.rigs.entry(*key).or_default();
         rig.applied = Some(generation);

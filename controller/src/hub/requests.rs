@@ -144,7 +144,7 @@ impl Hub {
                     }
                     self.touched(conn, env.now.mono);
                 }
-                Ask::Wish(_) => {}
+                Ask::Wish(generation) => self.look_at_wish(key, generation),
             }
         }
     }

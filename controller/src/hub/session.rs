@@ -15,6 +15,7 @@ use miner_shared::wire::{Admission, NodeCard};
 use super::conn::Purpose;
 use super::score::Exchange;
 use super::{Action, ConnId, Env, EventKind, Hub, Timer, Unreached};
+use crate::clock::Now;
 use crate::registry::{RegistryError, Told};
 
 /// How long the older of two boots of one key has to answer, in milliseconds.
@@ -53,12 +54,15 @@ impl Hub {
         let key = peer.fingerprint;
         let now = env.now.mono;
         let Some(session) = self.sessions.get_mut(&key) else {
-            return self.make_live(env, id, peer, card);
+            self.make_live(env, id, peer, card);
+            return;
         };
         if session.boot_id == peer.boot_id {
             let old = session.conn;
-            self.make_live(env, id, peer, card);
-            return self.close(env, old, "replaced", Unreached::Superfluous);
+            if self.make_live(env, id, peer, card) {
+                self.close(env, old, "replaced", Unreached::Superfluous);
+            }
+            return;
         }
         let refused = self
             .rigs
@@ -83,31 +87,41 @@ impl Hub {
         self.timers.insert((until, Timer::Contest(key)));
     }
 
-    /// From here on this connection speaks for the peer.
-    fn make_live(&mut self, env: &mut Env<'_>, id: ConnId, peer: &Peer, card: &NodeCard) {
+    /// From here on this connection speaks for the peer; not if its link cannot go on with the
+    /// sequence numbers of the pair, which touches nothing.
+    fn make_live(&mut self, env: &mut Env<'_>, id: ConnId, peer: &Peer, card: &NodeCard) -> bool {
         let key = peer.fingerprint;
         let now = env.now.mono;
-        // Numbers of the session that is being replaced count on in this one.
-        let replaced = self.sessions.get(&key).map(|session| session.conn);
-        let memory = replaced.and_then(|old| self.conns.get(&old)?.link.memory());
-        self.remember(&key, memory);
-
-        let rig = self.rigs.entry(key).or_default();
-        rig.score.count(Exchange::Answered);
-        rig.last_seen = Some(env.now);
-        rig.applied = None;
-        rig.refused = None;
-        rig.sent = None;
-        let memory = rig.memory;
+        // Numbers of a session that is being replaced count on in this one.
+        self.remember(&key, self.memory_to_dial(&key));
+        let memory = self.rigs.entry(key).or_default().memory;
         let Some(conn) = self.conns.get_mut(&id) else {
-            return;
+            return false;
         };
         let dialled_in = matches!(conn.purpose, Purpose::Settled { dialled_in: true });
         if dialled_in && let Err(error) = conn.link.welcome(Admission::Registered, memory) {
-            log::warn!("welcome failed node={} reason={error}", key.node_id());
-            return self.close(env, id, "the link failed", Unreached::Handshake(error));
+            self.fail(env, id, error);
+            return false;
         }
         conn.link.ping(now);
+        self.replace_session(id, peer, now);
+        if let Err(error) =
+            env.registry
+                .note_link(&key, Told::new(peer, card), &card.name, env.now.wall)
+        {
+            log::warn!("link not noted node={} reason={error}", key.node_id());
+        }
+        self.greet_rig(&key, env.now);
+        self.record(env, Some(&key), EventKind::LinkUp { dialled_in });
+        self.reconcile(env, &key);
+        self.ask_waiting(env, &key);
+        self.touched(id, now);
+        true
+    }
+
+    /// What was asked on an older connection will be asked on this one.
+    fn replace_session(&mut self, id: ConnId, peer: &Peer, now: Millis) {
+        let key = peer.fingerprint;
         let session = Session {
             conn: id,
             boot_id: peer.boot_id,
@@ -118,16 +132,17 @@ impl Hub {
         };
         self.timers.insert((session.ping_at, Timer::Ping(key)));
         self.sessions.insert(key, session);
-        if let Err(error) =
-            env.registry
-                .note_link(&key, Told::new(peer, card), &card.name, env.now.wall)
-        {
-            log::warn!("link not noted node={} reason={error}", key.node_id());
-        }
-        self.record(env, Some(&key), EventKind::LinkUp { dialled_in });
-        self.reconcile(env, &key);
-        self.ask_waiting(env, &key);
-        self.touched(id, now);
+        self.unasked(&key);
+    }
+
+    /// A new link: what the rig has applied or refused is to be heard anew.
+    fn greet_rig(&mut self, key: &Fingerprint, now: Now) {
+        let rig = self.rigs.entry(*key).or_default();
+        rig.score.count(Exchange::Answered);
+        rig.last_seen = Some(now);
+        rig.applied = None;
+        rig.refused = None;
+        rig.sent = None;
     }
 
     /// A connection that had an owner is gone.

@@ -19,9 +19,9 @@ use axum::http::{HeaderName, StatusCode};
 use axum::response::{Html, IntoResponse};
 use axum::routing::get;
 
+pub(crate) use self::fleet::filling;
 #[cfg(test)]
 pub(crate) use self::fleet::samples;
-pub(crate) use self::fleet::filling;
 pub use self::fleet::{Fleet, Row, RowState, Tone, Totals};
 use crate::api::{Api, Problem};
 

@@ -121,9 +121,9 @@ const LISTEN: &str = ":9091";
 /// A number of hash threads that a rig accepts.
 pub(crate) fn checked_threads(threads: Option<u16>) -> Result<Option<u16>, Failure> {
     match threads {
-        Some(count) if !(1..=MAX_THREADS).contains(&usize::from(count)) => {
-            Err(Failure::usage(format!("--threads takes 1 to {MAX_THREADS}")))
-        }
+        Some(count) if !(1..=MAX_THREADS).contains(&usize::from(count)) => Err(Failure::usage(
+            format!("--threads takes 1 to {MAX_THREADS}"),
+        )),
         threads => Ok(threads),
     }
 }
@@ -152,11 +152,15 @@ impl FromStr for HttpAddress {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (host, port) = text.rsplit_once(':').ok_or("it is not HOST:PORT")?;
-        let port: u16 = port.parse().map_err(|_| "the port is not a number to 65535")?;
+        let port: u16 = port
+            .parse()
+            .map_err(|_| "the port is not a number to 65535")?;
         let ip = match host {
             "" | "localhost" => IpAddr::V4(Ipv4Addr::LOCALHOST),
             host => {
-                let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+                let bare = host
+                    .strip_prefix('[')
+                    .and_then(|host| host.strip_suffix(']'));
                 bare.unwrap_or(host)
                     .parse()
                     .map_err(|_| "the host is not an IP address or localhost")?
@@ -196,8 +200,18 @@ mod tests {
     #[test]
     fn every_flag_of_up_is_understood() {
         let plan = plan(&[
-            "--pool", "pool.example:3333", "--user", "wallet", "--no-worker", "--light",
-            "--threads", "2", "--listen", "127.0.0.1:0", "--http", ":0",
+            "--pool",
+            "pool.example:3333",
+            "--user",
+            "wallet",
+            "--no-worker",
+            "--light",
+            "--threads",
+            "2",
+            "--listen",
+            "127.0.0.1:0",
+            "--http",
+            ":0",
         ])
         .expect("complete");
         assert!(plan.worker.is_none());
@@ -210,7 +224,14 @@ mod tests {
         for args in [
             &["--pool", "pool.example:3333"][..],
             &["--user", "wallet"],
-            &["--pool", "p.example:1", "--user", "w", "--pool-listen", "127.0.0.1:1"],
+            &[
+                "--pool",
+                "p.example:1",
+                "--user",
+                "w",
+                "--pool-listen",
+                "127.0.0.1:1",
+            ],
             &["--threads", "0"],
             &["--threads", "257"],
         ] {
@@ -220,7 +241,14 @@ mod tests {
 
     #[test]
     fn the_api_is_served_on_loopback_only() {
-        for good in ["127.0.0.1:9090", "localhost:1", "[::1]:9090", "::1:9090", ":9090", "127.0.0.2:1"] {
+        for good in [
+            "127.0.0.1:9090",
+            "localhost:1",
+            "[::1]:9090",
+            "::1:9090",
+            ":9090",
+            "127.0.0.2:1",
+        ] {
             assert!(good.parse::<HttpAddress>().is_ok(), "{good}");
         }
         for bad in ["0.0.0.0:9090", "[::]:9090", "192.168.1.2:9090"] {

@@ -18,7 +18,7 @@ use smol::{Executor, Task};
 use super::report::Report;
 use super::worker::{self, WorkerProcess};
 use super::{WorkerPlan, reached_at};
-use crate::error::{Code, FarmError};
+use crate::error::FarmError;
 use crate::farm::{AddPeer, Farm, Proof};
 
 /// The local worker, running.
@@ -91,21 +91,16 @@ async fn register(farm: &Arc<Farm>, rig: Fingerprint) -> Result<(), FarmError> {
         return Ok(());
     }
     let host = platform::host_name();
-    let names = [host.as_str().to_owned(), format!("{host}-local"), format!("local-{}", rig.node_id())];
-    let mut last = None;
-    for name in names.iter().filter_map(|name| Name::parse(name).ok()) {
-        let peer = AddPeer {
-            address: None,
-            name: Some(name),
-            proof: Proof::Fingerprint(rig),
-        };
-        match farm.add_peer(peer).await {
-            Ok(_) => return Ok(()),
-            Err(error) if error.code == Code::PeerExists => last = Some(error),
-            Err(error) => return Err(error),
-        }
-    }
-    last.map_or(Ok(()), Err)
+    let names = [host.as_str().to_owned(), format!("{host}-local")];
+    let mut names = names.iter().filter_map(|name| Name::parse(name).ok());
+    let peer = AddPeer {
+        address: None,
+        // Without a free name its node ID serves.
+        name: names.find(|name| farm.resolve(name.as_str()).is_err()),
+        proof: Proof::Fingerprint(rig),
+    };
+    farm.add_peer(peer).await?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -120,7 +115,12 @@ mod tests {
         let rig = identity(&store, old).expect("made");
         assert_eq!(identity(&store, old).expect("kept"), rig);
         assert_eq!(identity(&store, new).expect("kept"), rig);
-        let managers: Vec<Fingerprint> = store.managers().expect("readable").iter().copied().collect();
+        let managers: Vec<Fingerprint> = store
+            .managers()
+            .expect("readable")
+            .iter()
+            .copied()
+            .collect();
         assert_eq!(managers, [new]);
     }
 

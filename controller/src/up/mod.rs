@@ -99,7 +99,11 @@ pub(crate) fn local_node(node: Node) -> Result<LocalNode, Failure> {
     let card = NodeCard {
         name: node.name,
         software: Label::lossy(concat!("miner-ctrl ", env!("CARGO_PKG_VERSION"))),
-        host: Label::lossy(&format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)),
+        host: Label::lossy(&format!(
+            "{} {}",
+            std::env::consts::OS,
+            std::env::consts::ARCH
+        )),
     };
     Ok(LocalNode::new(node.keys, node.role, boot_id, card))
 }
@@ -164,7 +168,15 @@ impl Running {
         let local = match plan.worker {
             None => None,
             Some(worker) => {
-                let rig = LocalRig::start(&plan.dirs, fingerprint, smsg_at, worker, &farm, &report, executor);
+                let rig = LocalRig::start(
+                    &plan.dirs,
+                    fingerprint,
+                    smsg_at,
+                    worker,
+                    &farm,
+                    &report,
+                    executor,
+                );
                 Some(rig.await?)
             }
         };
@@ -256,7 +268,12 @@ fn listen(farm: &Arc<Farm>, wanted: &ListenAddress) -> Result<SocketAddr, Failur
             }
         }
     }
-    Err(taken("--listen", wanted, &last, " (9091 is also Transmission's port)"))
+    Err(taken(
+        "--listen",
+        wanted,
+        &last,
+        " (9091 is also Transmission's port)",
+    ))
 }
 
 /// The line for a port that was not to be had; names the flag that changes it.

@@ -19,7 +19,7 @@ use miner_shared::wire::{Algo, Backend, Mode, Pool, Profile, Threads};
 use super::report::Report;
 use super::{PoolPlan, WorkerPlan, reached_at};
 use crate::error::{Code, FarmError};
-use crate::farm::{DesiredStatus, Farm, ProfileView};
+use crate::farm::{Farm, ProfileView};
 
 /// Names tried: `up`, `up-2` .. `up-9`.
 const NAMES: u8 = 9;
@@ -38,7 +38,14 @@ pub(super) fn wanted(
     worker: Option<WorkerPlan>,
 ) -> Result<Option<Wanted>, Failure> {
     let (name, explicit, pool) = match (pool, practice_at) {
-        (PoolPlan::Real { address, user, pass }, _) => {
+        (
+            PoolPlan::Real {
+                address,
+                user,
+                pass,
+            },
+            _,
+        ) => {
             let pool = Pool {
                 address,
                 tls: false,
@@ -92,10 +99,8 @@ pub(super) async fn mine(
         ));
         return Ok(());
     }
-    let applied = farm.start(rig, &id).await?;
-    if applied.status == DesiredStatus::Pending {
-        report.line("local worker has no link yet; it mines as soon as it has one");
-    }
+    // Pending is as good as applied: the rig is told as soon as its link is up.
+    farm.start(rig, &id).await?;
     Ok(())
 }
 
@@ -156,12 +161,16 @@ fn is(found: &ProfileView, wanted: &Profile) -> bool {
         Threads::Count(count) => Some(count),
     };
     let pools = found.pools.len() == wanted.pools.len()
-        && found.pools.iter().zip(&wanted.pools).all(|(found, wanted)| {
-            found.url == wanted.address.as_str()
-                && found.tls == wanted.tls
-                && found.user == wanted.user.as_str()
-                && !found.has_pass
-                && wanted.pass.as_str().is_empty()
-        });
+        && found
+            .pools
+            .iter()
+            .zip(&wanted.pools)
+            .all(|(found, wanted)| {
+                found.url == wanted.address.as_str()
+                    && found.tls == wanted.tls
+                    && found.user == wanted.user.as_str()
+                    && !found.has_pass
+                    && wanted.pass.as_str().is_empty()
+            });
     found.mode == mode && found.threads == threads && pools
 }

@@ -169,7 +169,9 @@ fn words(event: &Event) -> Option<String> {
             format!("a stranger was refused: {fingerprint}")
         }
         EventKind::RemovedKey => format!("{who} was removed and is refused"),
-        EventKind::DuplicateIdentity => format!("{who}: two processes use its key at the same time"),
+        EventKind::DuplicateIdentity => {
+            format!("{who}: two processes use its key at the same time")
+        }
         EventKind::Refused { reason, .. } => format!("{who} refused: {reason}"),
         EventKind::Behind { generation } => {
             format!("{who} was told something newer (generation {generation})")

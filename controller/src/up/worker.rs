@@ -62,7 +62,9 @@ pub(super) async fn keep(
             Err(error) => error.to_string(),
             Ok(mut child) => {
                 if let Some(stderr) = child.stderr.take() {
-                    executor.spawn(pass_on(stderr, Arc::clone(&report))).detach();
+                    executor
+                        .spawn(pass_on(stderr, Arc::clone(&report)))
+                        .detach();
                 }
                 let ended = async { Some(child.status().await) };
                 let told = async {
@@ -113,7 +115,9 @@ impl WorkerProcess {
     }
 
     fn args(&self) -> Vec<String> {
-        let mut args = ["worker", "node", "serve", "--with-parent"].map(str::to_owned).to_vec();
+        let mut args = ["worker", "node", "serve", "--with-parent"]
+            .map(str::to_owned)
+            .to_vec();
         args.extend(["--controller".to_owned(), self.controller.to_string()]);
         args.extend(["--fingerprint".to_owned(), self.fingerprint.to_string()]);
         if self.plan.light {
@@ -138,7 +142,10 @@ fn own_program() -> PathBuf {
 async fn pass_on(stderr: ChildStderr, report: Arc<Report>) {
     let mut lines = BufReader::new(stderr).lines();
     while let Some(Ok(line)) = lines.next().await {
-        if !["INFO", "DEBUG", "TRACE"].iter().any(|level| line.starts_with(level)) {
+        if !["INFO", "DEBUG", "TRACE"]
+            .iter()
+            .any(|level| line.starts_with(level))
+        {
             report.line(&format!("local worker: {line}"));
         }
     }

@@ -1,0 +1,528 @@
+//! A farm in one thread: the real hub, rigs built on the real link, wires that can be cut or
+//! recorded, and a clock that jumps to the next thing that is due.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+
+use miner_shared::identity::{Fingerprint, NodeKeys, Role};
+use miner_shared::limits::MAX_FRAME;
+use miner_shared::smsg::{self, Dial, Expect, Link, LocalNode, SeqMemory};
+use miner_shared::text::{Address, Label, Name};
+use miner_shared::time::Millis;
+use miner_shared::wire::{
+    Activity, Admission, Answer, Command, Message, NodeCard, OpId, Outcome, Query, Refusal,
+    RigStats, State,
+};
+use rand_core::{TryCryptoRng, TryRng};
+
+use super::super::*;
+use crate::clock::EpochMs;
+use crate::registry::{MemoryStore, PeerRecord, Trust, Wish};
+
+/// Steps between two calls of the test; more is a live-lock.
+const MAX_STEPS: usize = 10_000;
+
+/// SplitMix64: random enough for keys that protect nothing.
+#[derive(Debug)]
+pub(super) struct TestRng(pub(super) u64);
+
+impl TryRng for TestRng {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        self.try_next_u64().map(|n| (n >> 32) as u32)
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        Ok(z ^ (z >> 31))
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        for byte in bytes {
+            *byte = (self.try_next_u64()? >> 32) as u8;
+        }
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for TestRng {}
+
+/// A rig as far as the hub can tell.
+pub(super) struct Rig {
+    pub(super) node: LocalNode,
+    seed: [u8; 32],
+    memory: Option<SeqMemory>,
+    /// Kept on disk.
+    pub(super) generation: u64,
+    pub(super) state: State,
+    /// How often it changed what it does.
+    pub(super) effects: u32,
+    /// Says no to every command.
+    pub(super) refuses: Option<Refusal>,
+    /// Opens frames and says nothing, as a hung process does.
+    pub(super) mute: bool,
+    receipts: BTreeMap<OpId, Outcome>,
+}
+
+/// A connection, seen from the rig.
+struct Wire {
+    rig: usize,
+    /// Process of the rig that it belongs to.
+    boot: [u8; 16],
+    link: Link,
+    /// Everything gets lost, and neither end is told.
+    cut: bool,
+}
+
+pub(super) struct Sim {
+    pub(super) hub: Hub,
+    pub(super) registry: Registry,
+    pub(super) me: LocalNode,
+    pub(super) rng: TestRng,
+    pub(super) now: Millis,
+    pub(super) rigs: Vec<Rig>,
+    wires: BTreeMap<ConnId, Wire>,
+    pub(super) finished: BTreeMap<RequestId, Result<Reply, Failure>>,
+    pub(super) reached: BTreeMap<ConnId, Result<Fingerprint, Unreached>>,
+    /// Every frame that rigs sent.
+    pub(super) recorded: Vec<Vec<u8>>,
+    /// Process starts so far: no two have the same boot_id.
+    boots: u8,
+}
+
+pub(super) fn node(seed: [u8; 32], role: Role, boot: u8, name: &str) -> LocalNode {
+    let card = NodeCard {
+        name: Name::parse(name).expect("valid"),
+        software: Label::parse("miner 0.1.0").expect("valid"),
+        host: Label::parse("linux x86_64").expect("valid"),
+    };
+    LocalNode::new(NodeKeys::from_seed(&seed), role, [boot; 16], card)
+}
+
+impl Sim {
+    /// A controller and so many rigs that it does not know.
+    pub(super) fn new(rigs: u8) -> Self {
+        let rig = |n: u8| Rig::new([n + 1; 32], 1, &format!("rig-{n}"));
+        Self {
+            hub: Hub::default(),
+            registry: Registry::open(Box::new(MemoryStore::default())).expect("opens"),
+            me: node([0xcc; 32], Role::Controller, 1, "control-center"),
+            rng: TestRng(7),
+            now: Millis(1_000),
+            rigs: (0..rigs).map(rig).collect(),
+            wires: BTreeMap::new(),
+            finished: BTreeMap::new(),
+            reached: BTreeMap::new(),
+            recorded: Vec::new(),
+            boots: 1,
+        }
+    }
+
+    /// The same with all rigs registered.
+    pub(super) fn registered(rigs: u8) -> Self {
+        let mut sim = Self::new(rigs);
+        (0..usize::from(rigs)).for_each(|rig| sim.register(rig, None));
+        sim
+    }
+
+    pub(super) fn register(&mut self, rig: usize, address: Option<&str>) {
+        let row = PeerRecord {
+            name: self.rigs[rig].node.card().name.clone(),
+            address: address.map(|text| Address::parse(text).expect("valid")),
+            trust: Trust::Fingerprint,
+            added_at_ms: 0,
+            last_seen_ms: None,
+            told: None,
+        };
+        self.registry.add(self.key(rig), row).expect("adds");
+    }
+
+    pub(super) fn key(&self, rig: usize) -> Fingerprint {
+        self.rigs[rig].node.fingerprint()
+    }
+
+    /// Calls the hub, then lets everything settle.
+    pub(super) fn call<T>(&mut self, call: impl FnOnce(&mut Hub, &mut Env<'_>) -> T) -> T {
+        let result = self.call_only(call);
+        self.settle();
+        result
+    }
+
+    fn call_only<T>(&mut self, call: impl FnOnce(&mut Hub, &mut Env<'_>) -> T) -> T {
+        let mut env = Env {
+            now: Now {
+                mono: self.now,
+                wall: EpochMs(self.now.0),
+            },
+            me: &self.me,
+            registry: &mut self.registry,
+            rng: &mut self.rng,
+        };
+        call(&mut self.hub, &mut env)
+    }
+
+    /// A rig dials the controller.
+    pub(super) fn dial_in(&mut self, rig: usize) -> ConnId {
+        let expect = Expect::Fingerprint(self.me.fingerprint());
+        let memory = self.rig_memory(rig, None);
+        let link = Link::dial(Dial::WorkerDials, expect, None, memory, self.now);
+        let id = self.hub.accept(self.now).expect("room");
+        self.wire(id, rig, link);
+        self.settle();
+        id
+    }
+
+    /// The controller dials a rig that listens.
+    pub(super) fn dial_out(&mut self, rig: usize, target: Target) -> ConnId {
+        let id = self.hub.dial(self.now, target);
+        let link = Link::listen(self.now);
+        self.wire(id, rig, link);
+        self.settle();
+        id
+    }
+
+    fn wire(&mut self, id: ConnId, rig: usize, link: Link) {
+        let wire = Wire {
+            rig,
+            boot: *self.rigs[rig].node.boot_id(),
+            link,
+            cut: false,
+        };
+        self.wires.insert(id, wire);
+    }
+
+    /// The numbers that the rig's process remembers, those of its other open links included.
+    fn rig_memory(&mut self, rig: usize, except: Option<ConnId>) -> Option<SeqMemory> {
+        for (id, wire) in &self.wires {
+            if wire.rig == rig && Some(*id) != except {
+                self.rigs[rig].remember(wire);
+            }
+        }
+        self.rigs[rig].memory
+    }
+
+    /// The rig's process ends and starts again; the network tells the controller.
+    pub(super) fn restart_rig(&mut self, rig: usize) {
+        let wires: Vec<_> = self.wires_of(rig);
+        self.reboot(rig);
+        for id in wires {
+            self.wires.remove(&id);
+            self.call(|hub, env| hub.handle_closed(env, id));
+        }
+    }
+
+    /// A process elsewhere with a copy of the rig's key.
+    pub(super) fn copy_of(&mut self, rig: usize) -> usize {
+        let boot = self.next_boot();
+        self.rigs.push(Rig::new(self.rigs[rig].seed, boot, "copy"));
+        self.rigs.len() - 1
+    }
+
+    /// The rig's process is another one now.
+    pub(super) fn reboot(&mut self, rig: usize) {
+        let boot = self.next_boot();
+        let rig = &mut self.rigs[rig];
+        let name = rig.node.card().name.clone();
+        rig.node = node(rig.seed, Role::Worker, boot, name.as_str());
+        rig.memory = None;
+        rig.receipts.clear();
+    }
+
+    /// The controller's process ends and starts again on the same registry.
+    pub(super) fn restart_controller(&mut self) {
+        self.hub = Hub::default();
+        self.finished.clear();
+        self.reached.clear();
+        let boot = self.next_boot();
+        self.me = node([0xcc; 32], Role::Controller, boot, "control-center");
+        for (_, wire) in std::mem::take(&mut self.wires) {
+            self.rigs[wire.rig].remember(&wire);
+        }
+    }
+
+    fn next_boot(&mut self) -> u8 {
+        self.boots += 1;
+        self.boots
+    }
+
+    fn wires_of(&self, rig: usize) -> Vec<ConnId> {
+        let theirs = self.wires.iter().filter(|(_, wire)| wire.rig == rig);
+        theirs.map(|(id, _)| *id).collect()
+    }
+
+    /// From now on everything between controller and rig gets lost, or no longer does.
+    pub(super) fn cut(&mut self, rig: usize, cut: bool) {
+        let theirs = self.wires.values_mut().filter(|wire| wire.rig == rig);
+        theirs.for_each(|wire| wire.cut = cut);
+    }
+
+    pub(super) fn is_live(&self, rig: usize) -> bool {
+        self.hub.is_live(&self.key(rig))
+    }
+
+    /// Whether the rig's end of this connection still exists.
+    pub(super) fn is_open(&self, id: ConnId) -> bool {
+        self.wires.contains_key(&id)
+    }
+
+    /// Whether the rig's end of this connection may talk.
+    pub(super) fn is_up(&self, id: ConnId) -> bool {
+        self.wires.get(&id).is_some_and(|wire| wire.link.is_up())
+    }
+
+    pub(super) fn wish(&mut self, rig: usize, state: State) -> u64 {
+        let key = self.key(rig);
+        let op_id = [self.rng.try_next_u32().map_or(0, |n| n as u8); 16];
+        let wish = Wish {
+            op_id,
+            profile: None,
+            state,
+        };
+        self.call(|hub, env| hub.wish(env, &key, wish).expect("wishes"))
+    }
+
+    pub(super) fn ask(&mut self, rig: usize, ask: Ask) -> RequestId {
+        let key = self.key(rig);
+        self.call(|hub, env| hub.ask(env, key, ask, env.now.mono + 5_000))
+    }
+
+    /// Every rig with a link sends a heartbeat.
+    pub(super) fn heartbeats(&mut self) {
+        let ids: Vec<_> = self.wires.keys().copied().collect();
+        for id in ids {
+            let rig = self.wires[&id].rig;
+            if self.is_up(id) {
+                let stats = self.rigs[rig].stats();
+                self.rig_says(id, &Message::Heartbeat(stats));
+            }
+        }
+        self.settle();
+    }
+
+    /// The rig seals and sends a message.
+    pub(super) fn rig_says(&mut self, id: ConnId, message: &Message) {
+        let mut out = [0; MAX_FRAME];
+        let wire = self.wires.get_mut(&id).expect("open");
+        let node = &self.rigs[wire.rig].node;
+        let len = wire
+            .link
+            .seal(node, self.now, message, &mut out)
+            .expect("up");
+        self.to_hub(id, &mut out[..len]);
+    }
+
+    pub(super) fn to_hub(&mut self, id: ConnId, frame: &mut [u8]) {
+        self.recorded.push(frame.to_vec());
+        if self.wires.get(&id).is_some_and(|wire| !wire.cut) {
+            self.call_only(|hub, env| hub.handle_frame(env, id, frame));
+        }
+    }
+
+    /// Time passes; whatever becomes due on the way is done, and heartbeats come.
+    pub(super) fn advance(&mut self, ms: u64) {
+        let end = self.now + ms;
+        for _ in 0..MAX_STEPS * 10 {
+            let links = self.wires.values().map(|wire| wire.link.poll_timeout());
+            let beat = Millis((self.now.0 / 10_000 + 1) * 10_000);
+            let next = links.chain(self.hub.poll_timeout()).chain([beat, end]);
+            self.now = next.min().unwrap_or(end).max(self.now).min(end);
+            self.call(|hub, env| hub.handle_timeout(env));
+            let ids: Vec<_> = self.wires.keys().copied().collect();
+            for id in ids {
+                let wire = self.wires.get_mut(&id).expect("listed");
+                if wire.link.handle_timeout(self.now).is_err() {
+                    self.rig_closes(id);
+                }
+            }
+            self.settle();
+            if self.now.0.is_multiple_of(10_000) {
+                self.heartbeats();
+            }
+            if self.now == end {
+                return;
+            }
+        }
+        panic!("live-lock at {:?}", self.now);
+    }
+
+    /// The rig gives up a connection; if it is cut, the controller hears nothing.
+    pub(super) fn rig_closes(&mut self, id: ConnId) {
+        let Some(wire) = self.wires.remove(&id) else {
+            return;
+        };
+        self.rigs[wire.rig].remember(&wire);
+        if !wire.cut {
+            self.call_only(|hub, env| hub.handle_closed(env, id));
+        }
+    }
+
+    /// Frames and actions move until nothing moves any more.
+    pub(super) fn settle(&mut self) {
+        for _ in 0..MAX_STEPS {
+            let moved = self.do_actions() | self.move_frames();
+            if !moved {
+                return;
+            }
+        }
+        panic!("live-lock at {:?}", self.now);
+    }
+
+    fn do_actions(&mut self) -> bool {
+        let mut moved = false;
+        while let Some(action) = self.hub.poll_action() {
+            match action {
+                Action::Close(id) => {
+                    moved = true;
+                    if let Some(wire) = self.wires.remove(&id) {
+                        self.rigs[wire.rig].remember(&wire);
+                    }
+                }
+                Action::Finished(id, result) => {
+                    assert!(self.finished.insert(id, result).is_none(), "finished twice");
+                }
+                Action::Reached(id, result) => {
+                    assert!(self.reached.insert(id, result).is_none(), "reached twice");
+                }
+                Action::Dial { .. } | Action::Transmit(_) => {}
+            }
+        }
+        moved
+    }
+
+    fn move_frames(&mut self) -> bool {
+        let mut moved = false;
+        let ids: Vec<_> = self.wires.keys().copied().collect();
+        for id in ids {
+            let mut out = [0; MAX_FRAME];
+            while let Some(len) = self.call_only(|hub, env| hub.poll_transmit(env, id, &mut out)) {
+                moved = true;
+                self.to_rig(id, &mut out[..len]);
+            }
+            while let Some(len) = self.rig_transmits(id, &mut out) {
+                moved = true;
+                self.to_hub(id, &mut out[..len]);
+            }
+        }
+        moved
+    }
+
+    fn rig_transmits(&mut self, id: ConnId, out: &mut [u8]) -> Option<usize> {
+        let wire = self.wires.get_mut(&id)?;
+        let rig = &self.rigs[wire.rig];
+        if rig.mute {
+            return None;
+        }
+        let (link, node) = (&mut wire.link, &rig.node);
+        link.poll_transmit(node, self.now, &mut self.rng, out)
+    }
+
+    fn to_rig(&mut self, id: ConnId, frame: &mut [u8]) {
+        let Some(wire) = self.wires.get_mut(&id).filter(|wire| !wire.cut) else {
+            return;
+        };
+        let rig = &mut self.rigs[wire.rig];
+        let answer = match wire.link.handle_frame(&rig.node, self.now, frame) {
+            Ok(smsg::Event::Message(message)) => rig.answer(message),
+            Ok(smsg::Event::PeerProven { .. }) => return self.rig_welcomes(id),
+            Ok(smsg::Event::TokenAsked { .. }) => {
+                if wire.link.answer_token(Some(&CODE)).is_err() {
+                    return self.rig_closes(id);
+                }
+                None
+            }
+            Ok(_) => None,
+            Err(_) => return self.rig_closes(id),
+        };
+        if let Some(answer) = answer.filter(|_| !rig.mute) {
+            self.rig_says(id, &answer);
+        }
+    }
+
+    fn rig_welcomes(&mut self, id: ConnId) {
+        let rig = self.wires[&id].rig;
+        let memory = self.rig_memory(rig, Some(id));
+        let wire = self.wires.get_mut(&id).expect("open");
+        let welcomed = wire.link.welcome(Admission::Registered, memory);
+        welcomed.expect("numbers go on");
+    }
+
+    /// Events so far, without the rigs' names.
+    pub(super) fn events(&self) -> Vec<EventKind> {
+        self.hub.events_since(0).map(|e| e.kind.clone()).collect()
+    }
+}
+
+/// The pairing code that listening rigs show.
+pub(super) const CODE: [u8; 16] = [0x42; 16];
+
+impl Rig {
+    fn new(seed: [u8; 32], boot: u8, name: &str) -> Self {
+        Self {
+            node: node(seed, Role::Worker, boot, name),
+            seed,
+            memory: None,
+            generation: 0,
+            state: State::Stopped,
+            effects: 0,
+            refuses: None,
+            mute: false,
+            receipts: BTreeMap::new(),
+        }
+    }
+
+    fn remember(&mut self, wire: &Wire) {
+        if wire.boot != *self.node.boot_id() {
+            return;
+        }
+        if let Some(memory) = wire.link.memory() {
+            self.memory = Some(self.memory.map_or(memory, |kept| kept.merge(memory)));
+        }
+    }
+
+    pub(super) fn stats(&self) -> RigStats {
+        RigStats {
+            uptime_ms: 5_000,
+            generation: self.generation,
+            profile: None,
+            activity: Activity::Stopped,
+            miners: heapless::Vec::new(),
+            logs_lost: 0,
+        }
+    }
+
+    fn answer(&mut self, message: Message) -> Option<Message> {
+        match message {
+            Message::Query(id, Query::GetStats) => {
+                Some(Message::Answer(id, Answer::Stats(self.stats())))
+            }
+            Message::Query(id, _) => {
+                Some(Message::Answer(id, Answer::Refused(Refusal::Unsupported)))
+            }
+            Message::Command(op_id, Command::SetState(desired)) => {
+                let known = self.receipts.get(&op_id).cloned();
+                let outcome = known.unwrap_or_else(|| {
+                    if let Some(refusal) = &self.refuses {
+                        return Outcome::Refused(refusal.clone());
+                    }
+                    match desired.generation.cmp(&self.generation) {
+                        std::cmp::Ordering::Less => Outcome::Behind(self.generation),
+                        std::cmp::Ordering::Equal => Outcome::AlreadyThere,
+                        std::cmp::Ordering::Greater => {
+                            self.generation = desired.generation;
+                            self.state = desired.state;
+                            self.effects += 1;
+                            Outcome::Applied
+                        }
+                    }
+                });
+                self.receipts.insert(op_id, outcome.clone());
+                Some(Message::Receipt(op_id, outcome))
+            }
+            _ => None,
+        }
+    }
+}
