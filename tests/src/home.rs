@@ -1,7 +1,7 @@
 //! A machine of the test: a data directory of its own, and the programs run in it.
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -149,15 +149,6 @@ impl Ran {
     pub fn text(&self) -> String {
         format!("{}{}", self.stdout, self.stderr)
     }
-}
-
-/// A port of loopback that was free a moment ago, for an address that must be known before the
-/// program that listens there starts, and again after its restart.
-///
-/// # Errors
-/// No port is free.
-pub fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 /// The page at `url` (`http://HOST:PORT/…`), head and body, fetched with one plain HTTP/1.1 request.
