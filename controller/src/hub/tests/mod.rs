@@ -17,7 +17,9 @@ fn count(sim: &Sim, wanted: impl Fn(&EventKind) -> bool) -> usize {
 #[test]
 fn registered_rigs_come_up_and_report() {
     let mut sim = Sim::registered(20);
-    (0..20).for_each(|rig| drop(sim.dial_in(rig)));
+    (0..20).for_each(|rig| {
+        sim.dial_in(rig);
+    });
     sim.advance(10_000);
     assert_eq!(sim.hub.live(), 20);
     for rig in 0..20 {
@@ -231,13 +233,19 @@ fn a_rig_that_lost_its_state_converges_at_the_next_heartbeat() {
 #[test]
 fn restarts_of_either_side_have_no_second_effect() {
     let mut sim = Sim::registered(3);
-    (0..3).for_each(|rig| drop(sim.dial_in(rig)));
+    (0..3).for_each(|rig| {
+        sim.dial_in(rig);
+    });
     let wishes: Vec<_> = (0..3).map(|rig| sim.wish(rig, State::Stopped)).collect();
     sim.restart_controller();
-    (0..3).for_each(|rig| drop(sim.dial_in(rig)));
+    (0..3).for_each(|rig| {
+        sim.dial_in(rig);
+    });
     sim.advance(20_000);
     (0..3).for_each(|rig| sim.restart_rig(rig));
-    (0..3).for_each(|rig| drop(sim.dial_in(rig)));
+    (0..3).for_each(|rig| {
+        sim.dial_in(rig);
+    });
     sim.advance(20_000);
     for (rig, wish) in wishes.into_iter().enumerate() {
         assert!(sim.is_live(rig));
@@ -355,7 +363,7 @@ fn replayed_and_foreign_frames_close_and_change_nothing() {
     for frame in recorded {
         let id = sim.dial_in(0);
         let before = sim.hub.rig(&sim.key(0)).and_then(Rig::applied);
-        sim.to_hub(id, &mut frame.clone());
+        sim.deliver_to_hub(id, &mut frame.clone());
         sim.settle();
         assert!(!sim.is_open(id), "a replayed frame was taken");
         assert_eq!(sim.hub.rig(&sim.key(0)).and_then(Rig::applied), before);
@@ -465,13 +473,19 @@ fn random_faults_never_break_the_invariants() {
             let draw = rand_core::Rng::next_u64(&mut sim.rng);
             let rig = usize::try_from(draw % 4).expect("small");
             match draw >> 8 & 7 {
-                0 | 1 => drop(sim.dial_in(rig)),
+                0 | 1 => {
+                    sim.dial_in(rig);
+                }
                 2 => sim.cut(rig, true),
                 3 => sim.restart_rig(rig),
                 4 => sim.restart_controller(),
-                5 => drop(sim.wish(rig, State::Stopped)),
+                5 => {
+                    sim.wish(rig, State::Stopped);
+                }
                 6 => sim.advance(draw >> 32 & 0x7fff),
-                _ => drop(sim.ask(rig, Ask::Query(Query::GetStats))),
+                _ => {
+                    sim.ask(rig, Ask::Query(Query::GetStats));
+                }
             }
             for (rig, highest) in highest.iter_mut().enumerate() {
                 let generation = sim.rigs[rig].generation;
@@ -488,7 +502,7 @@ fn random_faults_never_break_the_invariants() {
         }
         sim.advance(60_000);
         for rig in 0..4 {
-            drop(sim.dial_in(rig));
+            sim.dial_in(rig);
         }
         sim.advance(15_000);
         for rig in 0..4 {
@@ -501,9 +515,9 @@ fn random_faults_never_break_the_invariants() {
                 sim.rigs[rig].generation, wished,
                 "seed {seed}: no convergence"
             );
-            assert_eq!(
-                u64::from(sim.rigs[rig].effects).min(wished),
-                u64::from(sim.rigs[rig].effects)
+            assert!(
+                u64::from(sim.rigs[rig].effects) <= wished,
+                "seed {seed}: an effect twice"
             );
         }
     }

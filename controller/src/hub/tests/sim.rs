@@ -30,7 +30,9 @@ impl TryRng for TestRng {
     type Error = Infallible;
 
     fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        self.try_next_u64().map(|n| (n >> 32) as u32)
+        let mut bytes = [0; 4];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u32::from_be_bytes(bytes))
     }
 
     fn try_next_u64(&mut self) -> Result<u64, Infallible> {
@@ -43,7 +45,7 @@ impl TryRng for TestRng {
 
     fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
         for byte in bytes {
-            *byte = (self.try_next_u64()? >> 32) as u8;
+            [*byte, ..] = self.try_next_u64()?.to_be_bytes();
         }
         Ok(())
     }
@@ -276,7 +278,8 @@ impl Sim {
 
     pub(super) fn wish(&mut self, rig: usize, state: State) -> u64 {
         let key = self.key(rig);
-        let op_id = [self.rng.try_next_u32().map_or(0, |n| n as u8); 16];
+        let mut op_id = [0; 16];
+        rand_core::Rng::fill_bytes(&mut self.rng, &mut op_id);
         let wish = Wish {
             op_id,
             profile: None,
@@ -312,10 +315,10 @@ impl Sim {
             .link
             .seal(node, self.now, message, &mut out)
             .expect("up");
-        self.to_hub(id, &mut out[..len]);
+        self.deliver_to_hub(id, &mut out[..len]);
     }
 
-    pub(super) fn to_hub(&mut self, id: ConnId, frame: &mut [u8]) {
+    pub(super) fn deliver_to_hub(&mut self, id: ConnId, frame: &mut [u8]) {
         self.recorded.push(frame.to_vec());
         if self.wires.get(&id).is_some_and(|wire| !wire.cut) {
             self.call_only(|hub, env| hub.handle_frame(env, id, frame));
@@ -400,11 +403,11 @@ impl Sim {
             let mut out = [0; MAX_FRAME];
             while let Some(len) = self.call_only(|hub, env| hub.poll_transmit(env, id, &mut out)) {
                 moved = true;
-                self.to_rig(id, &mut out[..len]);
+                self.deliver_to_rig(id, &mut out[..len]);
             }
             while let Some(len) = self.rig_transmits(id, &mut out) {
                 moved = true;
-                self.to_hub(id, &mut out[..len]);
+                self.deliver_to_hub(id, &mut out[..len]);
             }
         }
         moved
@@ -420,7 +423,7 @@ impl Sim {
         link.poll_transmit(node, self.now, &mut self.rng, out)
     }
 
-    fn to_rig(&mut self, id: ConnId, frame: &mut [u8]) {
+    fn deliver_to_rig(&mut self, id: ConnId, frame: &mut [u8]) {
         let Some(wire) = self.wires.get_mut(&id).filter(|wire| !wire.cut) else {
             return;
         };
