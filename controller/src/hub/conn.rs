@@ -246,13 +246,19 @@ impl Hub {
     pub(super) fn fail(&mut self, env: &mut Env<'_>, id: ConnId, error: LinkError) {
         let key = self.conns.get(&id).and_then(|conn| conn.key);
         log::debug!("link failed conn={} reason={error}", id.0);
-        let about = key.or_else(|| self.dialled(id));
-        // Whoever connects and says nothing is a port scan, not an event.
-        if about.is_some() || error != LinkError::HandshakeTimeout {
-            let reason = error.to_string();
-            self.record(env, about.as_ref(), EventKind::ProtocolError { reason });
-        }
-        self.close(env, id, "the link failed", Unreached::Handshake(error));
+        let reason = match error {
+            LinkError::Dead => "silent for too long",
+            LinkError::Expired => "too old",
+            // Whoever connects and says nothing is a port scan, not an event.
+            LinkError::HandshakeTimeout | LinkError::Closed => "the handshake took too long",
+            error => {
+                let about = key.or_else(|| self.dialled(id));
+                let reason = error.to_string();
+                self.record(env, about.as_ref(), EventKind::ProtocolError { reason });
+                "it broke the protocol"
+            }
+        };
+        self.close(env, id, reason, Unreached::Handshake(error));
     }
 
     fn dialled(&self, id: ConnId) -> Option<Fingerprint> {
