@@ -79,3 +79,28 @@ fn a_dialled_link_is_replaced_before_it_wears_out_and_nothing_is_lost() {
     let asked = sim.ask(0, Ask::Query(Query::GetStats));
     assert!(matches!(sim.finished.get(&asked), Some(Ok(_))));
 }
+
+#[test]
+fn a_waiting_boot_does_not_move_up_when_the_peer_is_removed() {
+    let mut sim = Sim::registered(1);
+    sim.dial_in(0);
+    sim.cut(0, true);
+    sim.reboot(0);
+    let waiting = sim.dial_in(0);
+    let key = sim.key(0);
+    sim.call(|hub, env| hub.remove(env, &key).expect("removes"));
+    assert!(!sim.is_open(waiting));
+    assert_eq!((sim.hub.live(), sim.hub.connections()), (0, 0));
+}
+
+#[test]
+fn a_link_that_forgot_its_numbers_is_refused_and_the_live_one_stays() {
+    let mut sim = Sim::registered(1);
+    let live = sim.dial_in(0);
+    sim.advance(10_000);
+    let forgetful = sim.copy_of(0);
+    sim.same_boot(forgetful, 0);
+    let second = sim.dial_in(forgetful);
+    assert!(!sim.is_open(second));
+    assert!(sim.is_up(live) && sim.is_live(0));
+}

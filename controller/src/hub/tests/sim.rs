@@ -163,6 +163,13 @@ impl Sim {
         self.rigs.len() - 1
     }
 
+    /// Gives a copy the boot_id of the original, as a process does that forgot what it sent.
+    pub(super) fn same_boot(&mut self, copy: usize, original: usize) {
+        let original = &self.rigs[original];
+        let [boot, ..] = *original.node.boot_id();
+        self.rigs[copy] = Rig::new(original.seed, boot, "copy");
+    }
+
     /// The rig's process is another one now.
     pub(super) fn reboot(&mut self, rig: usize) {
         let boot = self.next_boot();
