@@ -61,10 +61,11 @@ pub(super) async fn keep(
         let why = match process.spawn() {
             Err(error) => error.to_string(),
             Ok(mut child) => {
+                // Kept apart, because waiting for a child closes the pipe that it holds.
+                let stdin = child.stdin.take();
                 if let Some(stderr) = child.stderr.take() {
-                    executor
-                        .spawn(pass_on(stderr, Arc::clone(&report)))
-                        .detach();
+                    let passing = pass_on(stderr, Arc::clone(&report));
+                    executor.spawn(passing).detach();
                 }
                 let ended = async { Some(child.status().await) };
                 let told = async {
@@ -72,7 +73,9 @@ pub(super) async fn keep(
                     let _ = stop.recv().await;
                     None
                 };
-                match ended.or(told).await {
+                let status = ended.or(told).await;
+                drop(stdin);
+                match status {
                     None => return end(child).await,
                     Some(Ok(status)) => status.to_string(),
                     Some(Err(error)) => error.to_string(),
@@ -151,9 +154,8 @@ async fn pass_on(stderr: ChildStderr, report: Arc<Report>) {
     }
 }
 
-/// Ends the child: kindly, then not.
+/// Ends the child, whose standard input is closed: kindly, then not.
 async fn end(mut child: Child) {
-    drop(child.stdin.take());
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     if let Some(pid) = pid
         && let Err(error) = kill_process(pid, Signal::TERM)
