@@ -21,23 +21,23 @@ pub struct Problem {
     /// Kind of failure; stable, scripts match on it.
     pub code: Cow<'static, str>,
     /// What happened, in one sentence without a full stop.
-    pub message: String,
+    pub message: Box<str>,
     /// The input field that was wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<Cow<'static, str>>,
     /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hint: Option<String>,
+    pub hint: Option<Box<str>>,
     /// Whether the same request may succeed later without a change.
     pub retryable: bool,
     /// The fingerprint that was found, where the problem is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fingerprint: Option<String>,
+    pub fingerprint: Option<Box<str>>,
 }
 
 impl Problem {
     /// A problem of the HTTP side; none of them goes away by itself.
-    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<Box<str>>) -> Self {
         Self {
             status,
             code: Cow::Borrowed(code),
@@ -60,7 +60,7 @@ impl Problem {
 
     /// The same, with advice.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub fn hint(mut self, hint: impl Into<Box<str>>) -> Self {
         self.hint = Some(hint.into());
         self
     }
@@ -72,11 +72,11 @@ impl From<FarmError> for Problem {
             status: StatusCode::from_u16(error.code.http_status())
                 .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
             code: Cow::Borrowed(error.code.as_str()),
-            message: error.message,
+            message: error.message.into(),
             field: error.field.map(Cow::Borrowed),
-            hint: error.hint,
+            hint: error.hint.map(String::into_boxed_str),
             retryable: error.retryable,
-            fingerprint: error.fingerprint.map(|f| f.to_string()),
+            fingerprint: error.fingerprint.map(|f| f.to_string().into()),
         }
     }
 }

@@ -246,7 +246,7 @@ fn unanswered(why: &dyn std::fmt::Display) -> Problem {
 
 /// The problem as a command's end: one line, and the code that scripts can match on.
 pub(super) fn failure(problem: Problem) -> Failure {
-    let mut line = problem.message;
+    let mut line = problem.message.into_string();
     if let Some(hint) = problem.hint {
         line += &format!("; {hint}");
     }

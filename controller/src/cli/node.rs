@@ -29,6 +29,10 @@ pub(super) struct Node {
 
 #[derive(Debug, FromArgs)]
 #[argh(subcommand)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one lives, for the length of a command"
+)]
 enum NodeVerb {
     Init(NodeInit),
     Info(NodeInfo),
@@ -86,12 +90,12 @@ impl Serve {
         let store = NodeStore::new(Dirs::from_env()?);
         let me = store.load_or_create(platform::host_name(), Role::Dual, &mut system_rng())?;
         if me.role == Role::Worker {
-            return agent::serve(self.as_worker()?.config()?);
+            return agent::serve(self.into_worker()?.config()?);
         }
-        up::serve(self.as_controller(me.role, store.dirs().clone())?)
+        up::serve(self.into_controller(me.role, store.dirs().clone())?)
     }
 
-    fn as_worker(self) -> Result<NodeServe, Failure> {
+    fn into_worker(self) -> Result<NodeServe, Failure> {
         if self.http.is_some() || self.no_worker {
             return Err(Failure::usage(
                 "--http and --no-worker are for controllers, and this node is a worker",
@@ -110,7 +114,7 @@ impl Serve {
         })
     }
 
-    fn as_controller(self, role: Role, dirs: Dirs) -> Result<Plan, Failure> {
+    fn into_controller(self, role: Role, dirs: Dirs) -> Result<Plan, Failure> {
         if self.controller.is_some() || self.fingerprint.is_some() || self.with_parent {
             return Err(Failure::usage(format!(
                 "--controller, --fingerprint and --with-parent are for workers, and this node's \

@@ -64,6 +64,10 @@ pub(crate) struct Plan {
 
 /// What the local worker mines on.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one lives, for the length of a start"
+)]
 pub(crate) enum PoolPlan {
     /// Whatever its registry entry says.
     None,

@@ -138,8 +138,9 @@ impl Told {
         if let Some(shares) = peer.shares {
             // A figure that fell means that the miner started again and counts from 0.
             if shares > 0 && self.shares != Some(shares) {
-                let rate = units::hashrate(peer.hashrate);
-                lines.push(format!("{} share {shares} accepted, {rate}", peer.name));
+                let rate = peer.hashrate.map(|rate| units::hashrate(Some(rate)));
+                let rate = rate.map_or_else(String::new, |rate| format!(", {rate}"));
+                lines.push(format!("{} share {shares} accepted{rate}", peer.name));
             }
             self.shares = Some(shares);
         }

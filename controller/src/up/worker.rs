@@ -61,12 +61,11 @@ pub(super) async fn keep(
         let why = match process.spawn() {
             Err(error) => error.to_string(),
             Ok(mut child) => {
-                // Held here: `status` would close it at once, and the child ends when it closes.
+                // Kept apart, because waiting for a child closes the pipe that it holds.
                 let stdin = child.stdin.take();
                 if let Some(stderr) = child.stderr.take() {
-                    executor
-                        .spawn(pass_on(stderr, Arc::clone(&report)))
-                        .detach();
+                    let passing = pass_on(stderr, Arc::clone(&report));
+                    executor.spawn(passing).detach();
                 }
                 let ended = async { Some(child.status().await) };
                 let told = async {
@@ -74,9 +73,9 @@ pub(super) async fn keep(
                     let _ = stop.recv().await;
                     None
                 };
-                let outcome = ended.or(told).await;
+                let status = ended.or(told).await;
                 drop(stdin);
-                match outcome {
+                match status {
                     None => return end(child).await,
                     Some(Ok(status)) => status.to_string(),
                     Some(Err(error)) => error.to_string(),
@@ -155,7 +154,7 @@ async fn pass_on(stderr: ChildStderr, report: Arc<Report>) {
     }
 }
 
-/// Ends the child, whose standard input is closed already: kindly, then not.
+/// Ends the child, whose standard input is closed: kindly, then not.
 async fn end(mut child: Child) {
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     if let Some(pid) = pid
