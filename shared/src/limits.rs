@@ -93,10 +93,35 @@ pub const MIN_BLOB: usize = 43;
 pub const MAX_JOB_ID: usize = 128;
 /// Longest session id of a pool, in bytes.
 pub const MAX_SESSION_ID: usize = 64;
-/// Longest error text kept from a pool, in bytes.
-pub const MAX_POOL_MESSAGE: usize = 256;
+/// Longest error text kept from a pool, in bytes; an error value stays small with it.
+pub const MAX_POOL_MESSAGE: usize = 96;
 /// Submits without an answer at a time (p2pool bans bursts).
 pub const MAX_UNANSWERED: usize = 4;
+/// Longest stratum line that we send to a miner: a job with the longest blob in hexadecimal, three
+/// hashes, ids and names.
+pub const MAX_JOB_LINE: usize = 2 * MAX_BLOB + 3 * 64 + 512;
+/// A pool's answer to a login, in milliseconds; the same for a miner's login at our server.
+pub const LOGIN_MS: u64 = 10_000;
+/// A pool's answer to a submit, in milliseconds; later it counts as lost.
+pub const SUBMIT_MS: u64 = 20_000;
+/// A client with nothing to say pings after this long, in milliseconds, if the pool takes pings.
+pub const KEEPALIVE_MS: u64 = 60_000;
+/// A pool's answer to a ping, in milliseconds.
+pub const PING_MS: u64 = 15_000;
+/// Silence after which our stratum server drops a miner, in milliseconds.
+pub const MINER_IDLE_MS: u64 = 600_000;
+/// A line that is still not complete after this long ends its connection, in milliseconds.
+pub const LINE_MS: u64 = 10_000;
+/// Jobs of one miner for which our server still takes shares.
+pub const KEPT_JOBS: usize = 4;
+/// Nonces per job that are remembered to tell duplicates.
+pub const SEEN_NONCES: usize = 128;
+/// Answers that one miner may be owed at a time: shares in verification and lines not sent yet.
+pub const MAX_OWED: usize = 64;
+/// Methods unknown or malformed that end a miner's connection.
+pub const MAX_FAULTS: u8 = 10;
+/// Jobs, or lines, in a row that cannot be used and so end the connection to a pool.
+pub const MAX_BAD_IN_A_ROW: u8 = 3;
 /// Found shares that wait for the pool connection.
 pub const SHARE_QUEUE: usize = 64;
 /// Jobs whose nonce position is remembered, also across reconnects.
@@ -105,5 +130,9 @@ pub const NONCE_MEMORY: usize = 8;
 pub const NONCE_CHUNK: u32 = 256;
 
 const _: () = assert!(MAX_FRAME == 4_120);
+// The longest login and the longest submit, every byte of text escaped, with the words around it.
+const _: () =
+    assert!(2 * (MAX_POOL_USER + MAX_POOL_PASS + MAX_LABEL) + MAX_NAME + 128 < MAX_SENT_LINE);
+const _: () = assert!(2 * (MAX_SESSION_ID + MAX_JOB_ID) + 8 + 64 + 128 < MAX_SENT_LINE);
 const _: () = assert!(REKEY_FRAMES.is_power_of_two());
 const _: () = assert!(MAX_LOG_LINES * (MAX_LOG_LINE + 16) + 64 <= MAX_MESSAGE);

@@ -10,6 +10,7 @@
 //! members that come twice: the last one counts) and strict where a guess would be wrong: numbers
 //! beyond u64 are no numbers, never wrapped ones.
 
+mod cursor;
 mod read;
 mod write;
 

@@ -11,6 +11,7 @@
 use core::fmt;
 use core::str::{CharIndices, FromStr};
 
+use super::cursor::Cursor;
 use crate::text::Text;
 
 /// Deepest nesting that is read; stratum needs four.
@@ -18,7 +19,7 @@ pub const MAX_DEPTH: usize = 8;
 
 /// One JSON value, known to be well-formed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Value<'a>(&'a str);
+pub struct Value<'a>(pub(super) &'a str);
 
 /// A string as it stands in the text: escaped, without its quotes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,10 +41,9 @@ impl<'a> Value<'a> {
     /// Checks that the bytes are exactly one value.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, JsonError> {
         let text = core::str::from_utf8(bytes).map_err(|_| JsonError::NotUtf8)?;
-        let mut cursor = Cursor(text);
+        let mut cursor = Cursor::new(text);
         let value = cursor.value(MAX_DEPTH)?;
-        cursor.skip_space();
-        if cursor.0.is_empty() {
+        if cursor.is_at_end() {
             Ok(value)
         } else {
             Err(JsonError::Syntax)
@@ -71,7 +71,7 @@ impl<'a> Value<'a> {
     }
 
     /// The member of this name, if the value is an object that has one; the last of several.
-    pub fn get(self, key: &str) -> Option<Value<'a>> {
+    pub fn get(self, key: &str) -> Option<Self> {
         self.members()
             .filter(|(name, _)| name.is(key))
             .last()
@@ -80,12 +80,12 @@ impl<'a> Value<'a> {
 
     /// The members of an object in order; nothing for any other value.
     pub fn members(self) -> Members<'a> {
-        Members(Cursor(self.0.strip_prefix('{').unwrap_or_default()))
+        Members(Cursor::new(self.0.strip_prefix('{').unwrap_or_default()))
     }
 
     /// The items of an array in order; nothing for any other value.
     pub fn items(self) -> Items<'a> {
-        Items(Cursor(self.0.strip_prefix('[').unwrap_or_default()))
+        Items(Cursor::new(self.0.strip_prefix('[').unwrap_or_default()))
     }
 
     /// The truth value, if it is one.
@@ -232,173 +232,6 @@ impl<'a> Iterator for Items<'a> {
         let value = self.0.value(MAX_DEPTH).ok()?;
         self.0.take(b',');
         Some(value)
-    }
-}
-
-/// What is left of the text.
-#[derive(Clone, Debug)]
-struct Cursor<'a>(&'a str);
-
-impl<'a> Cursor<'a> {
-    /// Reads one value, whatever it is; `depth` objects or arrays may be nested in it.
-    fn value(&mut self, depth: usize) -> Result<Value<'a>, JsonError> {
-        self.skip_space();
-        let start = self.0;
-        match self.peek() {
-            Some(b'{') => self.object(depth)?,
-            Some(b'[') => self.array(depth)?,
-            Some(b'"') => {
-                self.string()?;
-            }
-            Some(b't') => self.word("true")?,
-            Some(b'f') => self.word("false")?,
-            Some(b'n') => self.word("null")?,
-            _ => self.number()?,
-        }
-        let length = start.len() - self.0.len();
-        start.get(..length).map(Value).ok_or(JsonError::Syntax)
-    }
-
-    fn object(&mut self, depth: usize) -> Result<(), JsonError> {
-        let inside = depth.checked_sub(1).ok_or(JsonError::TooDeep)?;
-        self.expect(b'{')?;
-        if self.take(b'}') {
-            return Ok(());
-        }
-        loop {
-            self.string()?;
-            self.expect(b':')?;
-            self.value(inside)?;
-            if !self.take(b',') {
-                return self.expect(b'}');
-            }
-        }
-    }
-
-    fn array(&mut self, depth: usize) -> Result<(), JsonError> {
-        let inside = depth.checked_sub(1).ok_or(JsonError::TooDeep)?;
-        self.expect(b'[')?;
-        if self.take(b']') {
-            return Ok(());
-        }
-        loop {
-            self.value(inside)?;
-            if !self.take(b',') {
-                return self.expect(b']');
-            }
-        }
-    }
-
-    /// Reads a string and returns what is between its quotes.
-    fn string(&mut self) -> Result<&'a str, JsonError> {
-        self.expect(b'"')?;
-        let start = self.0;
-        loop {
-            let plain = |b: &u8| *b != b'"' && *b != b'\\' && *b >= 0x20;
-            let stop = self.0.bytes().position(|b| !plain(&b));
-            self.skip(stop.ok_or(JsonError::Syntax)?)?;
-            if self.peek() == Some(b'\\') {
-                self.escape()?;
-                continue;
-            }
-            let length = start.len() - self.0.len();
-            // A control character also stops the scan, and is no closing quote.
-            if !self.take_here(b'"') {
-                return Err(JsonError::Syntax);
-            }
-            return start.get(..length).ok_or(JsonError::Syntax);
-        }
-    }
-
-    fn escape(&mut self) -> Result<(), JsonError> {
-        match self.0.as_bytes() {
-            [b'\\', b'u', a, b, c, d, ..] if [a, b, c, d].iter().all(|d| d.is_ascii_hexdigit()) => {
-                self.skip(6)
-            }
-            [
-                b'\\',
-                b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't',
-                ..,
-            ] => self.skip(2),
-            _ => Err(JsonError::Syntax),
-        }
-    }
-
-    fn number(&mut self) -> Result<(), JsonError> {
-        self.take_here(b'-');
-        match self.digits() {
-            0 => return Err(JsonError::Syntax),
-            count => {
-                let digits = self.behind(count);
-                if count > 1 && digits.starts_with('0') {
-                    return Err(JsonError::Syntax);
-                }
-                self.skip(count)?;
-            }
-        }
-        if self.take_here(b'.') {
-            self.some_digits()?;
-        }
-        if self.take_here(b'e') || self.take_here(b'E') {
-            let _ = self.take_here(b'+') || self.take_here(b'-');
-            self.some_digits()?;
-        }
-        Ok(())
-    }
-
-    fn some_digits(&mut self) -> Result<(), JsonError> {
-        match self.digits() {
-            0 => Err(JsonError::Syntax),
-            count => self.skip(count),
-        }
-    }
-
-    /// Number of digits here.
-    fn digits(&self) -> usize {
-        self.0.bytes().take_while(u8::is_ascii_digit).count()
-    }
-
-    fn behind(&self, count: usize) -> &'a str {
-        self.0.get(..count).unwrap_or_default()
-    }
-
-    fn word(&mut self, word: &str) -> Result<(), JsonError> {
-        self.0 = self.0.strip_prefix(word).ok_or(JsonError::Syntax)?;
-        Ok(())
-    }
-
-    fn peek(&self) -> Option<u8> {
-        self.0.bytes().next()
-    }
-
-    fn skip(&mut self, count: usize) -> Result<(), JsonError> {
-        self.0 = self.0.get(count..).ok_or(JsonError::Syntax)?;
-        Ok(())
-    }
-
-    fn skip_space(&mut self) {
-        self.0 = self.0.trim_start_matches([' ', '\t', '\n', '\r']);
-    }
-
-    fn take_here(&mut self, byte: u8) -> bool {
-        let found = self.peek() == Some(byte);
-        if found {
-            let _ = self.skip(1);
-        }
-        found
-    }
-
-    fn take(&mut self, byte: u8) -> bool {
-        self.skip_space();
-        self.take_here(byte)
-    }
-
-    fn expect(&mut self, byte: u8) -> Result<(), JsonError> {
-        if self.take(byte) {
-            Ok(())
-        } else {
-            Err(JsonError::Syntax)
-        }
     }
 }
 

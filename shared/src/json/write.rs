@@ -195,6 +195,8 @@ impl core::error::Error for Full {}
 
 #[cfg(test)]
 mod tests {
+    use std::string::String;
+
     use proptest::prelude::*;
 
     use super::*;

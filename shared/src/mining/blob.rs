@@ -117,7 +117,7 @@ pub(crate) mod tests {
     use super::*;
 
     /// The known-answer blob of docs/STRATUM.md: slot 0x40, 300 transactions.
-    pub(crate) const KNOWN: &str = concat!(
+    pub(crate) const KNOWN_BLOB: &str = concat!(
         "101088efcbca06",
         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
         "00000040",
@@ -127,7 +127,7 @@ pub(crate) mod tests {
 
     #[test]
     fn known_answer_blob_has_its_nonce_at_39() {
-        let blob = Blob::from_hex(KNOWN).expect("valid");
+        let blob = Blob::from_hex(KNOWN_BLOB).expect("valid");
         assert_eq!(blob.as_bytes().len(), 77);
         assert_eq!(blob.nonce(), 0x4000_0000);
         let last = blob.with_nonce(0x40ff_ffff);
@@ -142,6 +142,6 @@ pub(crate) mod tests {
         assert!(Blob::from_bytes(&[0; 43]).is_ok());
         assert!(Blob::from_bytes(&[0; 407]).is_ok());
         assert_eq!(Blob::from_bytes(&[0; 408]), Err(BlobError::TooLong));
-        assert_eq!(Blob::from_hex(&KNOWN[1..]), Err(BlobError::NotHex));
+        assert_eq!(Blob::from_hex(&KNOWN_BLOB[1..]), Err(BlobError::NotHex));
     }
 }

@@ -180,7 +180,7 @@ mod tests {
     fn the_slot_is_the_last_nonce_byte_in_nicehash_mode_only() {
         let mut job = Job {
             id: JobId::parse("1").expect("valid"),
-            blob: Blob::from_hex(super::super::blob::tests::KNOWN).expect("valid"),
+            blob: Blob::from_hex(crate::mining::KNOWN_BLOB).expect("valid"),
             target: Target::EASIEST,
             algo: Algo::Rx0,
             height: None,

@@ -26,3 +26,6 @@ pub use job::{
 pub use nonce::{NonceKey, NonceMemory, NonceRange, NonceSlot};
 pub use share::{Share, Verdict};
 pub use target::{Difficulty, Target, TargetError, TargetWidth};
+
+#[cfg(test)]
+pub(crate) use blob::tests::KNOWN_BLOB;

@@ -143,10 +143,6 @@ fn tail(hash: &Hash) -> u64 {
         .map_or(u64::MAX, |bytes| u64::from_le_bytes(*bytes))
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "a u64 shifted right by 32 fits 32 bits"
-)]
 const fn short(target: u64) -> u32 {
     (target >> 32) as u32
 }
