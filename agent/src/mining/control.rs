@@ -141,6 +141,12 @@ impl Filling {
     fn is_over(&self) -> bool {
         self.progress.done() == self.progress.total()
     }
+
+    /// Ends it, over or not, and gives the dataset back.
+    fn end(self) -> Option<Dataset> {
+        self.progress.cancel();
+        self.thread.join().ok()
+    }
 }
 
 /// What a crew was started for.
@@ -205,28 +211,36 @@ impl Control {
 
     /// Takes the dataset back from a filling that has ended.
     fn collect_filled(&mut self) {
-        if matches!(&self.dataset, Store::Filling(filling) if filling.is_over()) {
-            self.dataset = match self.end_filling() {
-                Some((dataset, true)) => Store::Filled(Arc::new(dataset)),
-                Some((dataset, false)) => Store::Empty(dataset),
+        self.change_dataset(|store| match store {
+            Store::Filling(filling) if filling.is_over() => match filling.end() {
+                Some(dataset) => Store::Filled(Arc::new(dataset)),
                 None => Store::None,
-            };
+            },
+            other => other,
+        });
+    }
+
+    /// Frees the processors, so that a crew that gave way to the filling can leave at once.
+    fn cancel_filling(&self) {
+        if let Store::Filling(filling) = &self.dataset {
+            filling.progress.cancel();
         }
     }
 
-    /// Ends a filling, finished or not, and gives its dataset back with whether it was.
-    fn end_filling(&mut self) -> Option<(Dataset, bool)> {
-        match mem::replace(&mut self.dataset, Store::None) {
-            Store::Filling(filling) => {
-                filling.progress.cancel();
-                self.report(|status| status.fill = None);
-                let dataset = filling.thread.join().ok()?;
-                Some((dataset, filling.progress.done() == filling.progress.total()))
-            }
-            other => {
-                self.dataset = other;
-                None
-            }
+    /// Makes what is in the dataset void, and keeps its memory. No machine may be on it.
+    fn empty_dataset(&mut self) {
+        self.change_dataset(|store| match store {
+            Store::Filling(filling) => filling.end().map_or(Store::None, Store::Empty),
+            // Always the last owner: machines and their crew are gone.
+            Store::Filled(dataset) => Arc::into_inner(dataset).map_or(Store::None, Store::Empty),
+            other => other,
+        });
+    }
+
+    fn change_dataset(&mut self, change: impl FnOnce(Store) -> Store) {
+        self.dataset = change(mem::replace(&mut self.dataset, Store::None));
+        if !matches!(self.dataset, Store::Filling(_)) {
+            self.report(|status| status.fill = None);
         }
     }
 
@@ -240,8 +254,7 @@ impl Control {
             if matches!(self.dataset, Store::Filled(_)) {
                 self.dismiss_crew();
             }
-            self.end_filling();
-            self.dataset = Store::None;
+            self.drop_dataset();
             return Ok(Some(WhyLight::Asked));
         }
         if !matches!(self.dataset, Store::None) {
@@ -272,14 +285,9 @@ impl Control {
         if matches!(&self.cache, Some((_, keyed)) if keyed == seed) {
             return Ok(());
         }
+        self.cancel_filling();
         self.dismiss_crew();
-        if let Some((dataset, _)) = self.end_filling() {
-            self.dataset = Store::Empty(dataset);
-        }
-        if let Store::Filled(dataset) = mem::replace(&mut self.dataset, Store::None) {
-            // Always the last owner: machines and their crew are gone.
-            self.dataset = Arc::into_inner(dataset).map_or(Store::None, Store::Empty);
-        }
+        self.empty_dataset();
         let old = self
             .cache
             .take()
@@ -300,10 +308,7 @@ impl Control {
         };
         let mut dataset = match mem::replace(&mut self.dataset, Store::None) {
             Store::Empty(dataset) => dataset,
-            other => {
-                self.dataset = other;
-                return;
-            }
+            other => return self.dataset = other,
         };
         let progress = Arc::new(Progress::new());
         let threads = u16::try_from(self.topology.cpus.len()).unwrap_or(u16::MAX);
@@ -390,10 +395,15 @@ impl Control {
 
     /// Gives all memory back.
     fn release(&mut self) {
+        self.cancel_filling();
         self.dismiss_crew();
-        self.end_filling();
-        self.dataset = Store::None;
+        self.drop_dataset();
         self.cache = None;
+    }
+
+    fn drop_dataset(&mut self) {
+        self.empty_dataset();
+        self.dataset = Store::None;
     }
 
     fn report(&self, change: impl FnOnce(&mut Status)) {

@@ -274,3 +274,136 @@ pub(super) fn hash_job<E: HashEngine>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::sync::Mutex;
+
+    use miner_shared::mining::{Blob, Job, JobId, SeedHash, Target};
+    use miner_shared::wire::Algo;
+
+    use super::super::slot::Publisher;
+    use super::*;
+
+    /// "Hashes" by noting what it was given; the hash of an input is its nonce.
+    #[derive(Default)]
+    struct Notes {
+        in_flight: Vec<u8>,
+        hashed: Vec<Vec<u8>>,
+    }
+
+    impl HashEngine for Notes {
+        fn first(&mut self, input: &[u8]) {
+            self.in_flight = input.to_vec();
+        }
+
+        fn next(&mut self, input: &[u8], hash: &mut Hash) {
+            self.last(hash);
+            self.first(input);
+        }
+
+        fn last(&mut self, hash: &mut Hash) {
+            let input = std::mem::take(&mut self.in_flight);
+            *hash = [0xff; 32];
+            hash[24..28].copy_from_slice(&input[39..43]);
+            hash[28..].fill(0);
+            self.hashed.push(input);
+        }
+    }
+
+    fn job(number: u8, nicehash: bool, target: u64) -> Job {
+        let mut blob = [number; 76];
+        blob[42] = 0x40;
+        Job {
+            id: JobId::parse(&format!("job {number}")).expect("short"),
+            blob: Blob::from_bytes(&blob).expect("of the right size"),
+            target: Target::new(target).expect("not 0"),
+            algo: Algo::Rx0,
+            height: None,
+            seed: SeedHash([7; 32]),
+            next_seed: None,
+            nicehash,
+        }
+    }
+
+    #[test]
+    fn no_input_is_hashed_twice_by_threads_while_jobs_come_and_return() {
+        let (floor, _shares) = Floor::new();
+        let mut publisher = Publisher::new(Arc::clone(&floor.slot));
+        let jobs = [job(1, false, 1), job(2, true, 1), job(3, false, 1)];
+        let (leave, all) = (AtomicBool::new(false), Mutex::new(Vec::new()));
+        thread::scope(|scope| {
+            let threads: Vec<_> = (0..3)
+                .map(|index| {
+                    let (floor, leave, all) = (&floor, &leave, &all);
+                    scope.spawn(move || {
+                        let mut notes = Notes::default();
+                        let hashes = &floor.hashes[index].0;
+                        work_until_told_to_leave(floor, leave, &mut notes, hashes);
+                        all.lock().expect("no panic").append(&mut notes.hashed);
+                    })
+                })
+                .collect();
+            let wake = || threads.iter().for_each(|thread| thread.thread().unpark());
+            for round in 0..60 {
+                publisher.publish(Some(&jobs[round % jobs.len()]));
+                wake();
+                let enough = floor.hashes() + 100;
+                while floor.hashes() < enough {
+                    thread::yield_now();
+                }
+            }
+            leave.store(true, Ordering::Release);
+            publisher.publish(None);
+            wake();
+        });
+        let all = all.into_inner().expect("no panic");
+        assert_eq!(u64::try_from(all.len()).expect("small"), floor.hashes());
+        assert!(all.len() >= 60 * 100);
+        let nicehash = all.iter().filter(|input| input[0] == 2);
+        assert!(nicehash.clone().count() > 0);
+        assert!(nicehash.clone().all(|input| input[42] == 0x40));
+        let different: HashSet<_> = all.iter().collect();
+        assert_eq!(different.len(), all.len());
+    }
+
+    #[test]
+    fn shares_are_those_below_the_target_with_the_nonce_that_was_hashed() {
+        let (floor, shares) = Floor::new();
+        let mut publisher = Publisher::new(Arc::clone(&floor.slot));
+        // The slot 0x40 makes every "hash" 0x40000000 plus a counter: three are below.
+        publisher.publish(Some(&job(1, true, 0x4000_0003)));
+        let (generation, work) = floor.slot.read();
+        let work = work.expect("published");
+        let mut notes = Notes::default();
+        let hashes = AtomicU64::new(0);
+        thread::scope(|scope| {
+            scope.spawn(|| hash_job(&floor, &mut notes, &hashes, generation, &work));
+            while hashes.load(Ordering::Relaxed) < 1000 {
+                thread::yield_now();
+            }
+            publisher.publish(None);
+        });
+        let found: Vec<_> = std::iter::from_fn(|| shares.try_recv().ok()).collect();
+        let nonces: Vec<_> = found.iter().map(|share| share.nonce).collect();
+        assert_eq!(nonces, [0x4000_0000, 0x4000_0001, 0x4000_0002]);
+        assert!(found.iter().all(|share| share.job_id.as_str() == "job 1"));
+        assert!(found.iter().all(|share| work.target.is_met_by(&share.hash)));
+        assert_eq!(floor.shares(), (3, 0));
+    }
+
+    #[test]
+    fn shares_beyond_the_queue_are_counted_as_lost() {
+        let (floor, shares) = Floor::new();
+        let mut publisher = Publisher::new(Arc::clone(&floor.slot));
+        publisher.publish(Some(&job(1, false, u64::MAX)));
+        let (_, work) = floor.slot.read();
+        let work = work.expect("published");
+        for nonce in 0..100 {
+            floor.hand_in(&work, nonce, &[0; 32]);
+        }
+        assert_eq!(shares.len(), SHARE_QUEUE);
+        assert_eq!(floor.shares(), (100, 36));
+    }
+}

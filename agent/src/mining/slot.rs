@@ -155,34 +155,34 @@ impl Publisher {
     }
 
     /// Makes this the job, with the nonces that nobody has hashed in it. Threads notice within one
-    /// hash.
+    /// hash, or when they are woken: one that asks for nonces meanwhile may rest.
     pub(super) fn publish(&mut self, job: Option<&Job>) {
         let slot = &*self.slot;
         let sequence = slot.sequence.load(Ordering::Relaxed);
         let generation = sequence.wrapping_add(2);
-        slot.sequence
-            .store(sequence.wrapping_add(1), Ordering::Relaxed);
-        // Whoever sees a word written below also sees the odd number.
-        fence(Ordering::Release);
 
-        // From here on nobody can take nonces of the old job: what was taken is final.
-        let closed = tag(generation) << 32 | NO_CHUNKS;
-        let old = slot.nonces.swap(closed, Ordering::Relaxed);
+        // From here on nobody can take nonces of the old job: what was taken is final. Nor of the
+        // new one, which no thread knows yet.
+        let tag = tag(generation) << 32;
+        let old = slot.nonces.swap(tag | NO_CHUNKS, Ordering::Relaxed);
         if let Some(current) = &self.current {
             let taken = (old & u64::from(u32::MAX)) * u64::from(NONCE_CHUNK);
             let next = taken.min(current.slot().size());
             self.memory.record(NonceKey::of(current), next);
         }
-        if let Some(job) = job {
-            let next = self.memory.left(job).next().div_ceil(NONCE_CHUNK.into());
-            slot.nonces
-                .store(tag(generation) << 32 | next, Ordering::Relaxed);
-            store(slot, job);
-        } else {
-            slot.head.store(0, Ordering::Relaxed);
-        }
-        self.current = job.cloned();
+        let next_chunk = job.map_or(NO_CHUNKS, |job| {
+            let next = self.memory.left(job).next();
+            next.div_ceil(NONCE_CHUNK.into())
+        });
+
+        slot.sequence
+            .store(sequence.wrapping_add(1), Ordering::Relaxed);
+        // Whoever sees a word written below also sees the odd number.
+        fence(Ordering::Release);
+        store(slot, job);
+        slot.nonces.store(tag | next_chunk, Ordering::Relaxed);
         slot.sequence.store(generation, Ordering::Release);
+        self.current = job.cloned();
     }
 }
 
@@ -191,7 +191,10 @@ const fn tag(generation: u64) -> u64 {
     generation >> 1 & u32::MAX as u64
 }
 
-fn store(slot: &JobSlot, job: &Job) {
+fn store(slot: &JobSlot, job: Option<&Job>) {
+    let Some(job) = job else {
+        return slot.head.store(0, Ordering::Relaxed);
+    };
     let (blob, id) = (job.blob.as_bytes(), job.id.as_str().as_bytes());
     let mut text = [0; TEXT_BYTES];
     let (blob_part, id_part) = text.split_at_mut(BLOB_WORDS * 8);
@@ -260,4 +263,151 @@ fn decode(head: u64, target: u64, text: &[u8; TEXT_BYTES]) -> Option<Work> {
         target: Target::new(target)?,
         slot: head.slot,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use miner_shared::mining::SeedHash;
+    use miner_shared::wire::Algo;
+
+    use super::*;
+
+    /// A job all of whose parts follow from `number`.
+    fn job(number: u16, nicehash: bool) -> Job {
+        let [low, high] = number.to_le_bytes();
+        let mut blob = [low; 76];
+        blob[1] = high;
+        blob[42] = 0x40;
+        Job {
+            id: JobId::parse(&format!("{number:05}").repeat(usize::from(number % 7 + 1)))
+                .expect("short"),
+            blob: Blob::from_bytes(&blob).expect("of the right size"),
+            target: Target::new(u64::from(number) + 1).expect("not 0"),
+            algo: Algo::Rx0,
+            height: None,
+            seed: SeedHash([7; 32]),
+            next_seed: None,
+            nicehash,
+        }
+    }
+
+    fn work(job: &Job) -> Work {
+        Work {
+            id: job.id.clone(),
+            blob: job.blob.clone(),
+            target: job.target,
+            slot: job.slot(),
+        }
+    }
+
+    fn slot() -> (Arc<JobSlot>, Publisher) {
+        let slot = Arc::new(JobSlot::new());
+        (Arc::clone(&slot), Publisher::new(slot))
+    }
+
+    #[test]
+    fn what_is_published_is_read_up_to_the_longest() {
+        let (slot, mut publisher) = slot();
+        assert_eq!(slot.read(), (0, None));
+        let mut longest = job(1, false);
+        longest.id = JobId::parse(&"x".repeat(MAX_JOB_ID)).expect("fits");
+        longest.blob = Blob::from_bytes(&[9; MAX_BLOB - 1]).expect("fits");
+        for job in [job(5, true), longest, job(6, false)] {
+            let before = slot.generation();
+            publisher.publish(Some(&job));
+            let (generation, read) = slot.read();
+            assert_eq!(read, Some(work(&job)));
+            assert_eq!(generation, slot.generation());
+            assert_ne!(generation, before);
+        }
+        publisher.publish(None);
+        assert_eq!(slot.read().1, None);
+    }
+
+    #[test]
+    fn readers_beside_a_writer_never_see_parts_of_two_jobs() {
+        let (slot, mut publisher) = slot();
+        let over = AtomicBool::new(false);
+        publisher.publish(Some(&job(0, false)));
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    let mut reads = 0;
+                    while reads < 1_000 || !over.load(Ordering::Relaxed) {
+                        let (_, read) = slot.read();
+                        let read = read.expect("there always is a job");
+                        let number = u16::try_from(read.target.value() - 1).expect("small");
+                        assert_eq!(read, work(&job(number, number % 2 == 1)));
+                        reads += 1;
+                    }
+                });
+            }
+            for number in 0..5_000 {
+                publisher.publish(Some(&job(number, number % 2 == 1)));
+            }
+            over.store(true, Ordering::Relaxed);
+        });
+    }
+
+    #[test]
+    fn chunks_follow_each_other_and_belong_to_their_job() {
+        let (slot, mut publisher) = slot();
+        publisher.publish(Some(&job(1, false)));
+        let (first, _) = slot.read();
+        assert_eq!(slot.take(first, NonceSlot::Whole), Chunk::Mine(0..256));
+        assert_eq!(slot.take(first, NonceSlot::Whole), Chunk::Mine(256..512));
+        publisher.publish(Some(&job(2, false)));
+        assert_eq!(slot.take(first, NonceSlot::Whole), Chunk::OtherJob);
+        let (second, _) = slot.read();
+        // The attempt above cost a chunk, which nobody hashes: never twice is what counts.
+        assert_eq!(slot.take(second, NonceSlot::Whole), Chunk::Mine(256..512));
+    }
+
+    #[test]
+    fn a_job_that_returns_goes_on_where_it_was_left() {
+        let (slot, mut publisher) = slot();
+        publisher.publish(Some(&job(1, false)));
+        for _ in 0..3 {
+            slot.take(slot.generation(), NonceSlot::Whole);
+        }
+        publisher.publish(Some(&job(2, false)));
+        publisher.publish(None);
+        let mut harder = job(1, false);
+        harder.id = JobId::parse("the same with another name").expect("short");
+        harder.target = Target::new(5).expect("not 0");
+        publisher.publish(Some(&harder));
+        assert_eq!(
+            slot.take(slot.generation(), NonceSlot::Whole),
+            Chunk::Mine(768..1024)
+        );
+    }
+
+    #[test]
+    fn a_slot_of_one_byte_ends_after_2_pow_24_nonces_and_says_so() {
+        let (slot, mut publisher) = slot();
+        let job_1 = job(1, true);
+        let size = job_1.slot().size();
+        publisher
+            .memory
+            .record(NonceKey::of(&job_1), size - 2 * u64::from(NONCE_CHUNK));
+        publisher.publish(Some(&job_1));
+        let (generation, work) = slot.read();
+        let own = work.expect("published").slot;
+        assert_eq!(own, NonceSlot::Byte(0x40));
+        assert_eq!(
+            slot.take(generation, own),
+            Chunk::Mine(size - 512..size - 256)
+        );
+        assert_eq!(slot.take(generation, own), Chunk::Mine(size - 256..size));
+        assert!(!slot.is_exhausted());
+        assert_eq!(slot.take(generation, own), Chunk::Exhausted);
+        assert_eq!(slot.take(generation, own), Chunk::Exhausted);
+        assert!(slot.is_exhausted());
+        publisher.publish(Some(&job(2, true)));
+        assert!(!slot.is_exhausted());
+        publisher.publish(Some(&job_1));
+        assert_eq!(slot.take(slot.generation(), own), Chunk::Exhausted);
+    }
 }
