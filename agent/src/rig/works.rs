@@ -208,17 +208,16 @@ impl Host for Works {
     }
 
     fn apply(&mut self, desired: &Desired) {
-        // The old pool side ends first: two of them would draw from one queue of shares.
+        // The old pool side ends first: two of them would draw from one queue of shares. Its job
+        // ends with it: it pays the account of another profile.
         self.pool = None;
+        self.miner.clear_job();
         {
             let mut stats = self.pool_stats.borrow_mut();
             (stats.pool, stats.difficulty, stats.offline_since) = (None, None, None);
         }
         match &desired.state {
-            State::Stopped => {
-                info!("state applied generation={} stopped", desired.generation);
-                self.miner.clear_job();
-            }
+            State::Stopped => info!("state applied generation={} stopped", desired.generation),
             State::Mine(profile) => {
                 let generation = desired.generation;
                 info!(

@@ -81,7 +81,7 @@ fn config(root: &Path) -> ServeConfig {
         light: false,
         threads: None,
         with_parent: false,
-        log_level: log::LevelFilter::Trace,
+        log_level: log::LevelFilter::Info,
     }
 }
 
