@@ -160,7 +160,8 @@ mod tests {
             "one byte now and then does not help"
         );
         assert_eq!(feed(30, b"\n"), None);
-        assert_eq!(feed(40, b"c\nd"), Some(Millis(40)));
+        assert_eq!(feed(40, b"c"), Some(Millis(40)));
+        assert_eq!(feed(50, b"c\nd"), Some(Millis(50)), "a line of its own");
     }
 
     proptest! {

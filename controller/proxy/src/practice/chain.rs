@@ -103,13 +103,12 @@ impl Chain {
     }
 }
 
-/// The name of the seed's block, where a real chain has its hash.
+/// A text and the height of the seed's block, where a real chain has that block's hash.
 fn seed_at(height: u64) -> SeedHash {
-    let mut seed = *b"practice chain seed, block\0\0\0\0\0\0";
-    let number = seed_height(height).to_be_bytes();
-    for (place, byte) in seed.iter_mut().rev().zip(number.iter().rev()) {
-        *place = *byte;
-    }
+    let mut seed = [0; 32];
+    let (text, number) = seed.split_at_mut(24);
+    text.copy_from_slice(b"practice pool seed block");
+    number.copy_from_slice(&seed_height(height).to_be_bytes());
     SeedHash(seed)
 }
 

@@ -166,7 +166,8 @@ proptest! {
             world.step(next);
         }
         // Let everything arrive, verify what is open, and nothing is left hanging.
-        for _ in 0..40 {
+        // Two rounds for each four of the queue, and 20 s for what got lost.
+        for _ in 0..2 * SHARE_QUEUE / MAX_UNANSWERED + 30 {
             for next in [Move::ToServer(true), Move::ToClient(true), Move::Pass(1_000)] {
                 world.step(&next);
             }

@@ -228,3 +228,59 @@ fn the_longest_login_still_fits_the_line() {
     login.rig = Some(Name::parse(&"r".repeat(64)).expect("valid"));
     assert_eq!(sent(&mut Client::new(Millis(0), login), 0).len(), 1);
 }
+
+#[test]
+fn the_third_unreadable_line_in_a_row_ends_the_connection() {
+    let mut client = logged_in();
+    for _ in 0..3 {
+        for line in ["hello", "[1]"] {
+            let notice = ClientEvent::Notice(Notice::Unreadable);
+            assert_eq!(says(&mut client, 1, line), Ok(notice));
+        }
+        assert_eq!(
+            says(&mut client, 1, "  "),
+            Ok(ClientEvent::Idle),
+            "no line at all"
+        );
+        assert_eq!(
+            says(&mut client, 1, "{}"),
+            Ok(ClientEvent::Idle),
+            "clears the count"
+        );
+    }
+    for line in ["hello", "[1]"] {
+        assert!(says(&mut client, 1, line).is_ok());
+    }
+    assert_eq!(says(&mut client, 1, "x"), Err(ClientError::Unreadable));
+}
+
+#[test]
+fn any_line_from_the_pool_is_a_sign_of_life() {
+    let mut client = logged_in();
+    for now in [60_000, 75_000] {
+        client.handle_timeout(Millis(now)).expect("alive");
+        assert_eq!(sent(&mut client, now).len(), 1, "a ping");
+    }
+    says(&mut client, 76_000, &job_line("b", "b88d0600")).expect("a job");
+    client
+        .handle_timeout(Millis(90_000))
+        .expect("not the second in a row");
+}
+
+#[test]
+fn an_answer_ends_the_count_of_lost_shares_in_a_row() {
+    let mut client = logged_in();
+    let id = JobId::parse("a").expect("valid");
+    for (now, id_of_submit) in [(0, 2), (30_000, 4)] {
+        client.submit(share(&id, 1)).expect("room");
+        client.submit(share(&id, 2)).expect("room");
+        sent(&mut client, now);
+        let ok = format!(r#"{{"id":{id_of_submit},"result":{{}}}}"#);
+        says(&mut client, now + 1, &ok).expect("an answer");
+        let lost = ClientEvent::Lost {
+            count: 1,
+            in_a_row: 1,
+        };
+        assert_eq!(client.handle_timeout(Millis(now + 20_000)), Ok(lost));
+    }
+}

@@ -191,6 +191,16 @@ fn a_share_goes_all_the_way_and_comes_back_accepted() {
 }
 
 #[test]
+fn a_job_that_went_with_the_welcome_is_not_sent_again() {
+    let mut server = Server::new(Millis(0), [1; 8]);
+    let line = br#"{"id":1,"method":"login","params":{"login":"w"}}"#;
+    server.handle_line(Millis(0), line).expect("a login");
+    server.accept(template(1), Difficulty(1));
+    server.send_job(template(2), Difficulty(1));
+    assert_eq!(answered(&mut server).len(), 1, "the newest job, once");
+}
+
+#[test]
 fn every_verdict_of_the_server_is_understood_by_the_client() {
     for verdict in [
         Verdict::Accepted,
