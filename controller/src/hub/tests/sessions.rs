@@ -91,6 +91,7 @@ fn a_waiting_boot_does_not_move_up_when_the_peer_is_removed() {
     sim.call(|hub, env| hub.remove(env, &key).expect("removes"));
     assert!(!sim.is_open(waiting));
     assert_eq!((sim.hub.live(), sim.hub.connections()), (0, 0));
+    assert_eq!(count(&sim, |e| matches!(e, EventKind::LinkUp { .. })), 1);
 }
 
 #[test]
