@@ -94,7 +94,9 @@ fn tests_that_the_documents_name_exist() {
             let name = label.trim_matches('`');
             let is_test = target.ends_with(".rs")
                 && name.contains('_')
-                && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+                && name
+                    .chars()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
             if !is_test {
                 continue;
             }
