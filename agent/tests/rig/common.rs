@@ -222,7 +222,7 @@ impl Manager {
         Self {
             me: Rc::clone(me),
             ws,
-            link: Link::listen(clock.now()),
+            link: Link::listen(Dial::WorkerDials, clock.now()),
             clock,
         }
     }
