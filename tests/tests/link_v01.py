@@ -130,6 +130,9 @@ def link(worker, controller, token_id=None, secret=None):
 
     keys = hkdf(state.ck, b"", b"", 64)
     up, down = keys[:32], keys[32:]
+    # REKEY (section 4.2), after frame 1,023 of the direction.
+    rekeyed = ChaCha20Poly1305(down).encrypt(nonce(2**64 - 1), bytes(32), b"")[:32]
+    query = b"\x05\x01\x00"
     card = b"\x04node\x0bminer 0.1.0\x0clinux x86_64"
     return [
         first,
@@ -137,7 +140,9 @@ def link(worker, controller, token_id=None, secret=None):
         third,
         message(up, 0, worker, controller, 1, b"\x00" + card),
         message(down, 0, controller, worker, 1, b"\x01\x00" + card),
-        message(down, 1, controller, worker, 2, b"\x05\x01\x00"),
+        message(down, 1, controller, worker, 2, query),
+        message(down, 1_023, controller, worker, 1_024, query),
+        message(rekeyed, 1_024, controller, worker, 1_025, query),
     ], state.h
 
 

@@ -5,7 +5,11 @@
 //!
 //! Seeds, boots and ephemeral keys are fixed here and in docs/SMSG.md, section "Check it yourself":
 //! whoever implements the page gets these bytes, as `link_v01.py` beside this file did.
-#![expect(clippy::expect_used, reason = "a failed expectation fails the test")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failed expectation fails the test"
+)]
 
 use core::convert::Infallible;
 
@@ -28,7 +32,7 @@ const KEY_FILE_CHECK: &str = "ac7c0bd585eb667b";
 const PAIRING_CODE: &str = "0W3G-E1R7-0W3G-E1R7-0W3G-E1R7-0WV8";
 const PAIRING_NAME: &str = "1bf188db30d75832";
 
-const XX: [(usize, &str); 7] = [
+const XX: [(usize, &str); 9] = [
     (
         50,
         "3f399fbe906edc37c896e859969bfff2fd647de97abb4c1dc6310d3524442454",
@@ -52,14 +56,22 @@ const XX: [(usize, &str); 7] = [
     (
         99,
         "da014791f5865d882d13709936a136647501b3bbe7f71d6ce8c2ffe0530d9275",
-    ), // query
+    ), // query, frame 1
+    (
+        99,
+        "918de066c85896d65f5c538e1903c25848b63ef4ed90e8d54b3663f83412ded4",
+    ), // query, frame 1,023
+    (
+        99,
+        "3a54c277f35c4873a6c2dcd5f56a566b75e6c72673c37aeed230b21808956986",
+    ), // query, frame 1,024, rekeyed
     (
         32,
         "b2daf8943dff4352b20b1858d39473d9d8d4c4bda18ef6ba7f4e969fd0b5a826",
     ), // handshake hash
 ];
 
-const XX_PSK0: [(usize, &str); 7] = [
+const XX_PSK0: [(usize, &str); 9] = [
     (
         66,
         "357b1f2d2ced6055a94118d05336d6a64d18d9b658b0f8cb4a26bd520a0e6480",
@@ -83,7 +95,15 @@ const XX_PSK0: [(usize, &str); 7] = [
     (
         99,
         "e59ea14f322038f82d128d4062a8bcea926c25a8de6e01d560cd8f253fa43287",
-    ), // query
+    ), // query, frame 1
+    (
+        99,
+        "4d4a0e5d34a60bee2c78d7aafb45c024477952fb03cfe713b1827d76648dd135",
+    ), // query, frame 1,023
+    (
+        99,
+        "697523826de235356ea5eccc64e8d50313c44f9c5ec98b577e7c811fee4e050d",
+    ), // query, frame 1,024, rekeyed
     (
         32,
         "0e775a17e150b9131168852a4ba97f1db93dcc185d1a3ef03e4a4e1dc3a58221",
@@ -131,9 +151,9 @@ fn suite_02_sends_these_frames() {
     assert_eq!(transcript(Some(&code.enrolment())), expected);
 }
 
-/// Length and SHA-256 of each frame of a link: first, second, third, Hello, Welcome, a query; and
-/// the handshake's hash.
-fn transcript(enrolment: Option<&Enrolment>) -> [(usize, String); 7] {
+/// Length and SHA-256 of frames of a link: first, second, third, Hello, Welcome, the query behind it;
+/// of the queries that are the last before and the first after a rekey; and the handshake's hash.
+fn transcript(enrolment: Option<&Enrolment>) -> [(usize, String); 9] {
     let controller = node(2, Role::Controller);
     let expect = Expect::Fingerprint(controller.fingerprint());
     let mut dialler = End {
@@ -163,15 +183,18 @@ fn transcript(enrolment: Option<&Enrolment>) -> [(usize, String); 7] {
     welcomed.expect("proven");
     let welcome = listener.send();
     dialler.receive(&welcome);
-    let mut out = [0; MAX_FRAME];
-    let query = Message::Query(1, Query::GetInfo);
-    let sealed = listener.link.seal(&listener.node, NOW, &query, &mut out);
-    let query = out[..sealed.expect("up")].to_vec();
+    // The Welcome was frame 0 of its direction.
+    let queries: Vec<_> = (1..=1_024).map(|_| listener.query()).collect();
+    let [query, .., last, rekeyed] = &queries[..] else {
+        panic!("1,024 queries");
+    };
     let hash = dialler.link.handshake_hash().expect("over");
 
-    let frames = [first, second, third, hello, welcome, query];
-    let [a, b, c, d, e, f] = frames.map(|frame| (frame.len(), hex::encode(sha256(&[&frame]))));
-    [a, b, c, d, e, f, (hash.len(), hex::encode(hash))]
+    let frames = [
+        &first, &second, &third, &hello, &welcome, query, last, rekeyed,
+    ];
+    let [a, b, c, d, e, f, g, h] = frames.map(|frame| (frame.len(), hex::encode(sha256(&[frame]))));
+    [a, b, c, d, e, f, g, h, (hash.len(), hex::encode(hash))]
 }
 
 struct End {
@@ -186,6 +209,13 @@ impl End {
         let Self { node, link, rng } = self;
         let len = link.poll_transmit(node, NOW, rng, &mut out).expect("owed");
         out[..len].to_vec()
+    }
+
+    fn query(&mut self) -> Vec<u8> {
+        let mut out = [0; MAX_FRAME];
+        let query = Message::Query(1, Query::GetInfo);
+        let sealed = self.link.seal(&self.node, NOW, &query, &mut out);
+        out[..sealed.expect("up")].to_vec()
     }
 
     fn receive(&mut self, frame: &[u8]) {

@@ -42,6 +42,12 @@ pub(super) fn registry(error: RegistryError, named: &str) -> FarmError {
             .field("peer")
             .hint("use the node ID")
         }
+        error => profile(error, named),
+    }
+}
+
+fn profile(error: RegistryError, named: &str) -> FarmError {
+    match error {
         RegistryError::NoPool => {
             FarmError::new(Code::InvalidConfig, error.to_string()).field("pools")
         }
@@ -63,6 +69,7 @@ pub(super) fn registry(error: RegistryError, named: &str) -> FarmError {
         .field("profile")
         .hint("`profile list` shows all"),
         RegistryError::Store(error) => error.into(),
+        error => FarmError::new(Code::InternalError, error.to_string()),
     }
 }
 

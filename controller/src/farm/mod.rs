@@ -26,7 +26,7 @@ mod view;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use miner_shared::identity::Fingerprint;
 use miner_shared::smsg::LocalNode;
@@ -60,7 +60,6 @@ pub struct Farm {
     me: LocalNode,
     clock: Clock,
     core: Mutex<Core>,
-    executor: OnceLock<Arc<Executor<'static>>>,
     /// Tells the timer task that something is due earlier than it thinks.
     earlier: (Sender<()>, Receiver<()>),
 }
@@ -80,6 +79,8 @@ struct Core {
     published: u64,
     /// What the timer task sleeps until.
     armed: Option<Millis>,
+    /// The caller's, while the farm runs.
+    executor: Option<Arc<Executor<'static>>>,
     /// Timer and listener.
     tasks: Vec<Task<()>>,
     listen: Option<SocketAddr>,
@@ -111,6 +112,7 @@ impl Farm {
             subscribers: Vec::new(),
             published: 0,
             armed: None,
+            executor: None,
             tasks: Vec::new(),
             listen: None,
         };
@@ -118,7 +120,6 @@ impl Farm {
             me,
             clock,
             core: Mutex::new(core),
-            executor: OnceLock::new(),
             earlier: bounded(1),
         }))
     }
@@ -126,10 +127,10 @@ impl Farm {
     /// Starts the timer and the diallers of all peers with an address, on the caller's executor.
     /// Call it once, before any method that talks to a rig.
     pub fn run(self: &Arc<Self>, executor: &Arc<Executor<'static>>) {
-        let executor = self.executor.get_or_init(|| Arc::clone(executor));
         let timer = executor.spawn(Arc::clone(self).keep_time());
         let keys: Vec<_> = {
             let mut core = self.lock();
+            core.executor = Some(Arc::clone(executor));
             core.tasks.push(timer);
             core.registry.peers().map(|(key, _)| *key).collect()
         };
@@ -139,10 +140,11 @@ impl Farm {
     /// Listens for rigs that dial in, after [`Farm::run`]; returns the address bound (port 0 picks
     /// one).
     pub fn listen(self: &Arc<Self>, address: SocketAddr) -> io::Result<SocketAddr> {
-        let executor = self.executor.get().ok_or(io::ErrorKind::NotConnected)?;
         let (bound, accepting) = net::listen(Arc::clone(self), address)?;
         let mut core = self.lock();
-        core.tasks.push(executor.spawn(accepting));
+        let executor = core.executor.as_ref().ok_or(io::ErrorKind::NotConnected)?;
+        let task = executor.spawn(accepting);
+        core.tasks.push(task);
         core.listen = Some(bound);
         Ok(bound)
     }
@@ -150,7 +152,15 @@ impl Farm {
     /// Ends listener, diallers and links. Rigs go on mining.
     pub fn close(&self) {
         let mut core = self.lock();
+        core.call(self, |hub, env| {
+            hub.shut_down(env);
+            if let Err(error) = env.registry.sync() {
+                log::warn!("registry not synced reason={error}");
+            }
+        });
+        self.settle(&mut core);
         let ended = (
+            core.executor.take(),
             std::mem::take(&mut core.tasks),
             std::mem::take(&mut core.diallers),
             std::mem::take(&mut core.sockets),
@@ -205,10 +215,10 @@ impl Farm {
 
     /// Starts the dialler of a peer that has an address and none yet.
     fn keep_dialled(self: &Arc<Self>, key: &Fingerprint) {
-        let Some(executor) = self.executor.get() else {
+        let mut core = self.lock();
+        let Some(executor) = core.executor.clone() else {
             return;
         };
-        let mut core = self.lock();
         let has_address = core
             .registry
             .peer(key)
@@ -384,7 +394,8 @@ impl Farm {
 
     /// Runs a connection's task. It ends when its socket's control is dropped.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        if let Some(executor) = self.executor.get() {
+        let executor = self.lock().executor.clone();
+        if let Some(executor) = executor {
             executor.spawn(task).detach();
         }
     }

@@ -195,6 +195,14 @@ impl Hub {
         }
     }
 
+    /// Closes everything: the program ends.
+    pub fn shut_down(&mut self, env: &mut Env<'_>) {
+        let ids: Vec<_> = self.conns.keys().copied().collect();
+        for id in ids {
+            self.close(env, id, "this controller ends", Unreached::Closed);
+        }
+    }
+
     /// Queues a message; one that does not fit breaks the connection's bound and closes it.
     pub(super) fn send(&mut self, env: &mut Env<'_>, id: ConnId, message: Outgoing) {
         let Some(conn) = self.conns.get_mut(&id) else {
@@ -238,10 +246,19 @@ impl Hub {
     pub(super) fn fail(&mut self, env: &mut Env<'_>, id: ConnId, error: LinkError) {
         let key = self.conns.get(&id).and_then(|conn| conn.key);
         log::debug!("link failed conn={} reason={error}", id.0);
-        let about = key.or_else(|| self.dialled(id));
-        let reason = error.to_string();
-        self.record(env, about.as_ref(), EventKind::ProtocolError { reason });
-        self.close(env, id, "the link failed", Unreached::Handshake(error));
+        let reason = match error {
+            LinkError::Dead => "silent for too long",
+            LinkError::Expired => "too old",
+            // Whoever connects and says nothing is a port scan, not an event.
+            LinkError::HandshakeTimeout | LinkError::Closed => "the handshake took too long",
+            error => {
+                let about = key.or_else(|| self.dialled(id));
+                let reason = error.to_string();
+                self.record(env, about.as_ref(), EventKind::ProtocolError { reason });
+                "it broke the protocol"
+            }
+        };
+        self.close(env, id, reason, Unreached::Handshake(error));
     }
 
     fn dialled(&self, id: ConnId) -> Option<Fingerprint> {

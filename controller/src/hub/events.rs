@@ -126,7 +126,10 @@ impl EventLog {
 
     /// Events from this number on that are still kept, oldest first.
     pub(crate) fn since(&self, seq: u64) -> impl Iterator<Item = &Event> {
-        self.kept.iter().filter(move |event| event.seq >= seq)
+        let skipped = seq.saturating_sub(self.lost());
+        self.kept
+            .iter()
+            .skip(usize::try_from(skipped).unwrap_or(usize::MAX))
     }
 
     /// Number that the next event gets.

@@ -1,7 +1,7 @@
 //! The hub: all live links of the farm, as one state machine without I/O.
 //!
 //! The clock, the registry, the random source and the local node are arguments ([`Env`]); sockets
-//! belong to [`crate::net`], waiting to [`crate::farm`]. So the same hub runs under smol and in
+//! belong to `net`, waiting to [`crate::farm`]. So the same hub runs under smol and in
 //! tests with hundreds of rigs and virtual time. After every `handle_*` and every command the
 //! caller drains [`Hub::poll_action`].
 //!

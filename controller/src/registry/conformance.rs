@@ -147,6 +147,9 @@ fn acknowledged_rows_survive_a_process_that_never_closes_the_file() {
     let mut store = RedbStore::open(dir.path()).expect("opens");
     let batch = [Change::PutPeer(key(1), peer("rig-1"))];
     store.commit(&batch, Durable::Now).expect("commits");
+    let noted = [Change::PutPeer(key(2), peer("rig-2"))];
+    store.commit(&noted, Durable::Soon).expect("notes");
+    store.commit(&[], Durable::Now).expect("syncs");
 
     // What the disk holds now is what is left after a kill or a power cut.
     let after = tempfile::tempdir().expect("temporary directory");
@@ -155,6 +158,7 @@ fn acknowledged_rows_survive_a_process_that_never_closes_the_file() {
     let reopened = RedbStore::open(after.path()).expect("repairs and opens");
     let rows = reopened.load().expect("loads");
     assert_eq!(rows.peers.get(&key(1)), Some(&peer("rig-1")));
+    assert_eq!(rows.peers.get(&key(2)), Some(&peer("rig-2")));
 }
 
 #[test]

@@ -145,6 +145,11 @@ impl Registry {
         self.commit(vec![Change::PutPeer(*key, peer)], Durable::Soon)
     }
 
+    /// Makes durable what was only noted.
+    pub fn sync(&mut self) -> Result<(), StoreError> {
+        self.store.commit(&[], Durable::Now)
+    }
+
     /// What this rig should be doing; `None` if it was never told.
     pub fn desired(&self, key: &Fingerprint) -> Option<&DesiredRecord> {
         self.rows.desired.get(key)

@@ -1,4 +1,4 @@
-//! The bytes of `private.key`: a [record](crate::record) of the seed.
+//! The bytes of `private.key`: a [record] of the seed.
 //!
 //! ```text
 //! 0  8  "SMSGKEY1"      8  32  seed      40  8  check      48 bytes in all

@@ -212,6 +212,30 @@ fn each_role_must_contain_the_part_that_it_plays() {
 }
 
 #[test]
+fn a_role_that_is_claimed_too_late_is_checked_by_the_other_side() {
+    // A liar plays a part in the first frames that its certified role does not contain.
+    let expect = Expect::Fingerprint(node(1, Role::Worker).fingerprint());
+    let mut pair = Pair::controller_dials(expect, None);
+    pair.ends[DIALLER].node = node(2, Role::Dual);
+    let first = pair.take(LISTENER);
+    pair.deliver(LISTENER, first);
+    let second = pair.take(DIALLER);
+    pair.deliver(DIALLER, second);
+    pair.ends[DIALLER].node = node(2, Role::Worker);
+    pair.drive();
+    assert_eq!(pair.ends[LISTENER].error, Some(LinkError::WrongRole));
+
+    let mut pair = Pair::controller_dials(expect, None);
+    let first = pair.take(LISTENER);
+    pair.deliver(LISTENER, first);
+    pair.ends[LISTENER].node = node(1, Role::Controller);
+    let second = pair.take(DIALLER);
+    pair.deliver(DIALLER, second);
+    assert_eq!(pair.ends[DIALLER].error, Some(LinkError::WrongRole));
+    assert!(!pair.transmit(), "no third frame");
+}
+
+#[test]
 fn a_first_frame_of_no_suite_part_or_token_is_refused() {
     for (at, value) in [(8, 0), (8, 2), (8, 3), (9, 0), (9, 3), (10, 1), (17, 1)] {
         let mut pair = Pair::plain();

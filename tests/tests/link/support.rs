@@ -79,6 +79,7 @@ pub(crate) struct End {
     pub(crate) node: LocalNode,
     pub(crate) link: Link,
     pub(crate) events: Vec<Event>,
+    /// The first error: why the link closed.
     pub(crate) error: Option<LinkError>,
     /// Frames on their way to this end.
     pub(crate) inbox: VecDeque<Vec<u8>>,
@@ -185,20 +186,26 @@ impl Pair {
     /// Hands one frame to an end, and lets the listener's program answer.
     pub(crate) fn deliver(&mut self, to: usize, mut frame: Vec<u8>) {
         let End { node, link, .. } = &mut self.ends[to];
-        match link.handle_frame(node, self.now, &mut frame) {
-            Ok(event) => {
-                let answered = match event {
-                    Event::TokenAsked { .. } => link.answer_token(self.secret.as_ref()),
-                    Event::PeerProven { .. } => match self.admission {
-                        Some(admission) => link.welcome(admission, self.memory),
-                        None => Ok(()),
-                    },
-                    _ => Ok(()),
-                };
-                self.ends[to].events.push(event);
-                self.ends[to].error = answered.err();
+        let result = link
+            .handle_frame(node, self.now, &mut frame)
+            .and_then(|event| {
+                match event {
+                    Event::TokenAsked { .. } => link.answer_token(self.secret.as_ref())?,
+                    Event::PeerProven { .. } => {
+                        if let Some(admission) = self.admission {
+                            link.welcome(admission, self.memory)?;
+                        }
+                    }
+                    _ => {}
+                }
+                Ok(event)
+            });
+        let End { events, error, .. } = &mut self.ends[to];
+        match result {
+            Ok(event) => events.push(event),
+            Err(first) => {
+                error.get_or_insert(first);
             }
-            Err(error) => self.ends[to].error = Some(error),
         }
     }
 

@@ -141,4 +141,7 @@ fn a_short_buffer_closes_the_link_instead_of_stalling_it() {
         .link
         .poll_transmit(&end.node, pair.now, &mut pair.rng, &mut out);
     assert_eq!((sent, end.link.is_closed()), (None, true));
+    let mut why = || end.link.handle_timeout(pair.now);
+    assert_eq!(why(), Err(LinkError::BufferTooSmall));
+    assert_eq!(why(), Err(LinkError::Closed), "it is said once");
 }

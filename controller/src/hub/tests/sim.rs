@@ -2,71 +2,21 @@
 //! recorded, and a clock that jumps to the next thing that is due.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 
-use miner_shared::identity::{Fingerprint, NodeKeys, Role};
+use miner_shared::identity::{Fingerprint, Role};
 use miner_shared::limits::MAX_FRAME;
 use miner_shared::smsg::{self, Dial, Expect, Link, LocalNode, SeqMemory};
-use miner_shared::text::{Address, Label, Name};
+use miner_shared::text::Address;
 use miner_shared::time::Millis;
-use miner_shared::wire::{
-    Activity, Admission, Answer, Command, Message, NodeCard, OpId, Outcome, Query, Refusal,
-    RigStats, State,
-};
-use rand_core::{TryCryptoRng, TryRng};
+use miner_shared::wire::{Admission, Message, State};
 
 use super::super::*;
+use super::rig::{CODE, Rig, TestRng, node};
 use crate::clock::EpochMs;
 use crate::registry::{MemoryStore, PeerRecord, Trust, Wish};
 
 /// Steps between two calls of the test; more is a live-lock.
 const MAX_STEPS: usize = 10_000;
-
-/// SplitMix64: random enough for keys that protect nothing.
-#[derive(Debug)]
-pub(super) struct TestRng(pub(super) u64);
-
-impl TryRng for TestRng {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        self.try_next_u64().map(|n| (n >> 32) as u32)
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        Ok(z ^ (z >> 31))
-    }
-
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
-        for byte in bytes {
-            *byte = (self.try_next_u64()? >> 32) as u8;
-        }
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for TestRng {}
-
-/// A rig as far as the hub can tell.
-pub(super) struct Rig {
-    pub(super) node: LocalNode,
-    seed: [u8; 32],
-    memory: Option<SeqMemory>,
-    /// Kept on disk.
-    pub(super) generation: u64,
-    pub(super) state: State,
-    /// How often it changed what it does.
-    pub(super) effects: u32,
-    /// Says no to every command.
-    pub(super) refuses: Option<Refusal>,
-    /// Opens frames and says nothing, as a hung process does.
-    pub(super) mute: bool,
-    receipts: BTreeMap<OpId, Outcome>,
-}
 
 /// A connection, seen from the rig.
 struct Wire {
@@ -92,15 +42,6 @@ pub(super) struct Sim {
     pub(super) recorded: Vec<Vec<u8>>,
     /// Process starts so far: no two have the same boot_id.
     boots: u8,
-}
-
-pub(super) fn node(seed: [u8; 32], role: Role, boot: u8, name: &str) -> LocalNode {
-    let card = NodeCard {
-        name: Name::parse(name).expect("valid"),
-        software: Label::parse("miner 0.1.0").expect("valid"),
-        host: Label::parse("linux x86_64").expect("valid"),
-    };
-    LocalNode::new(NodeKeys::from_seed(&seed), role, [boot; 16], card)
 }
 
 impl Sim {
@@ -199,7 +140,7 @@ impl Sim {
     fn rig_memory(&mut self, rig: usize, except: Option<ConnId>) -> Option<SeqMemory> {
         for (id, wire) in &self.wires {
             if wire.rig == rig && Some(*id) != except {
-                self.rigs[rig].remember(wire);
+                self.rigs[rig].remember(&wire.boot, &wire.link);
             }
         }
         self.rigs[rig].memory
@@ -222,6 +163,13 @@ impl Sim {
         self.rigs.len() - 1
     }
 
+    /// Gives a copy the boot_id of the original, as a process does that forgot what it sent.
+    pub(super) fn same_boot(&mut self, copy: usize, original: usize) {
+        let original = &self.rigs[original];
+        let [boot, ..] = *original.node.boot_id();
+        self.rigs[copy] = Rig::new(original.seed, boot, "copy");
+    }
+
     /// The rig's process is another one now.
     pub(super) fn reboot(&mut self, rig: usize) {
         let boot = self.next_boot();
@@ -240,7 +188,7 @@ impl Sim {
         let boot = self.next_boot();
         self.me = node([0xcc; 32], Role::Controller, boot, "control-center");
         for (_, wire) in std::mem::take(&mut self.wires) {
-            self.rigs[wire.rig].remember(&wire);
+            self.rigs[wire.rig].remember(&wire.boot, &wire.link);
         }
     }
 
@@ -276,7 +224,8 @@ impl Sim {
 
     pub(super) fn wish(&mut self, rig: usize, state: State) -> u64 {
         let key = self.key(rig);
-        let op_id = [self.rng.try_next_u32().map_or(0, |n| n as u8); 16];
+        let mut op_id = [0; 16];
+        rand_core::Rng::fill_bytes(&mut self.rng, &mut op_id);
         let wish = Wish {
             op_id,
             profile: None,
@@ -312,10 +261,10 @@ impl Sim {
             .link
             .seal(node, self.now, message, &mut out)
             .expect("up");
-        self.to_hub(id, &mut out[..len]);
+        self.deliver_to_hub(id, &mut out[..len]);
     }
 
-    pub(super) fn to_hub(&mut self, id: ConnId, frame: &mut [u8]) {
+    pub(super) fn deliver_to_hub(&mut self, id: ConnId, frame: &mut [u8]) {
         self.recorded.push(frame.to_vec());
         if self.wires.get(&id).is_some_and(|wire| !wire.cut) {
             self.call_only(|hub, env| hub.handle_frame(env, id, frame));
@@ -354,7 +303,7 @@ impl Sim {
         let Some(wire) = self.wires.remove(&id) else {
             return;
         };
-        self.rigs[wire.rig].remember(&wire);
+        self.rigs[wire.rig].remember(&wire.boot, &wire.link);
         if !wire.cut {
             self.call_only(|hub, env| hub.handle_closed(env, id));
         }
@@ -378,7 +327,7 @@ impl Sim {
                 Action::Close(id) => {
                     moved = true;
                     if let Some(wire) = self.wires.remove(&id) {
-                        self.rigs[wire.rig].remember(&wire);
+                        self.rigs[wire.rig].remember(&wire.boot, &wire.link);
                     }
                 }
                 Action::Finished(id, result) => {
@@ -400,11 +349,11 @@ impl Sim {
             let mut out = [0; MAX_FRAME];
             while let Some(len) = self.call_only(|hub, env| hub.poll_transmit(env, id, &mut out)) {
                 moved = true;
-                self.to_rig(id, &mut out[..len]);
+                self.deliver_to_rig(id, &mut out[..len]);
             }
             while let Some(len) = self.rig_transmits(id, &mut out) {
                 moved = true;
-                self.to_hub(id, &mut out[..len]);
+                self.deliver_to_hub(id, &mut out[..len]);
             }
         }
         moved
@@ -420,7 +369,7 @@ impl Sim {
         link.poll_transmit(node, self.now, &mut self.rng, out)
     }
 
-    fn to_rig(&mut self, id: ConnId, frame: &mut [u8]) {
+    fn deliver_to_rig(&mut self, id: ConnId, frame: &mut [u8]) {
         let Some(wire) = self.wires.get_mut(&id).filter(|wire| !wire.cut) else {
             return;
         };
@@ -453,76 +402,5 @@ impl Sim {
     /// Events so far, without the rigs' names.
     pub(super) fn events(&self) -> Vec<EventKind> {
         self.hub.events_since(0).map(|e| e.kind.clone()).collect()
-    }
-}
-
-/// The pairing code that listening rigs show.
-pub(super) const CODE: [u8; 16] = [0x42; 16];
-
-impl Rig {
-    fn new(seed: [u8; 32], boot: u8, name: &str) -> Self {
-        Self {
-            node: node(seed, Role::Worker, boot, name),
-            seed,
-            memory: None,
-            generation: 0,
-            state: State::Stopped,
-            effects: 0,
-            refuses: None,
-            mute: false,
-            receipts: BTreeMap::new(),
-        }
-    }
-
-    fn remember(&mut self, wire: &Wire) {
-        if wire.boot != *self.node.boot_id() {
-            return;
-        }
-        if let Some(memory) = wire.link.memory() {
-            self.memory = Some(self.memory.map_or(memory, |kept| kept.merge(memory)));
-        }
-    }
-
-    pub(super) fn stats(&self) -> RigStats {
-        RigStats {
-            uptime_ms: 5_000,
-            generation: self.generation,
-            profile: None,
-            activity: Activity::Stopped,
-            miners: heapless::Vec::new(),
-            logs_lost: 0,
-        }
-    }
-
-    fn answer(&mut self, message: Message) -> Option<Message> {
-        match message {
-            Message::Query(id, Query::GetStats) => {
-                Some(Message::Answer(id, Answer::Stats(self.stats())))
-            }
-            Message::Query(id, _) => {
-                Some(Message::Answer(id, Answer::Refused(Refusal::Unsupported)))
-            }
-            Message::Command(op_id, Command::SetState(desired)) => {
-                let known = self.receipts.get(&op_id).cloned();
-                let outcome = known.unwrap_or_else(|| {
-                    if let Some(refusal) = &self.refuses {
-                        return Outcome::Refused(refusal.clone());
-                    }
-                    match desired.generation.cmp(&self.generation) {
-                        std::cmp::Ordering::Less => Outcome::Behind(self.generation),
-                        std::cmp::Ordering::Equal => Outcome::AlreadyThere,
-                        std::cmp::Ordering::Greater => {
-                            self.generation = desired.generation;
-                            self.state = desired.state;
-                            self.effects += 1;
-                            Outcome::Applied
-                        }
-                    }
-                });
-                self.receipts.insert(op_id, outcome.clone());
-                Some(Message::Receipt(op_id, outcome))
-            }
-            _ => None,
-        }
     }
 }

@@ -51,6 +51,8 @@ pub struct Link {
     tx: u64,
     rx: u64,
     pong_owed: Option<u64>,
+    /// Why the link closed while it was to send, until the caller looks.
+    failed: Option<LinkError>,
     timers: Timers,
 }
 
@@ -150,6 +152,7 @@ impl Link {
             tx: 0,
             rx: 0,
             pong_owed: None,
+            failed: None,
             timers: Timers::new(now),
         }
     }
@@ -170,7 +173,8 @@ impl Link {
 
     /// Writes the next frame that the link owes by itself into `out` and returns its length. Call it
     /// until `None` after every other call that changes the link. `out` takes
-    /// [`crate::limits::MAX_FRAME`] bytes; in a shorter one the link closes.
+    /// [`crate::limits::MAX_FRAME`] bytes; in a shorter one the link closes. If it closes here,
+    /// [`Link::handle_timeout`], due at once, says why.
     pub fn poll_transmit(
         &mut self,
         me: &LocalNode,
@@ -182,16 +186,18 @@ impl Link {
             Some(out) => self.transmit(me, now, rng, out),
             None => Err(LinkError::BufferTooSmall),
         };
-        owed.unwrap_or_else(|_| {
+        owed.unwrap_or_else(|error| {
             self.stage = Stage::Closed;
+            self.failed = Some(error);
             None
         })
     }
 
-    /// Does what is due by time. An error closes the link, or says that it is closed.
+    /// Does what is due by time. An error closes the link, or says why it is closed if that is not
+    /// known yet, or that it is.
     pub fn handle_timeout(&mut self, now: Millis) -> Result<(), LinkError> {
         if self.is_closed() {
-            return Err(LinkError::Closed);
+            return Err(self.failed.take().unwrap_or(LinkError::Closed));
         }
         let result = self.timers.handle(now);
         if result.is_err() {

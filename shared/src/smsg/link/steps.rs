@@ -1,6 +1,7 @@
 //! The steps of a link: what each frame means where, and what is checked before it counts.
 
 use rand_core::CryptoRng;
+use zeroize::Zeroizing;
 
 use super::super::envelope;
 use super::super::frame::{self, Frame, FrameError, Kind};
@@ -13,7 +14,6 @@ use crate::identity::{Enrolment, Role};
 use crate::limits::{CLOSE_FRAMES, FRAME_HEADER, MAX_FRAME};
 use crate::time::Millis;
 use crate::wire::{Admission, MIN_VERSION, Message, NodeCard};
-use zeroize::Zeroizing;
 
 /// Suite, dial, token id: what the listener needs before the noise message.
 const FIRST_HEAD: usize = 1 + 1 + 8;

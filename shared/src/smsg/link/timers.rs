@@ -133,3 +133,49 @@ impl Timers {
         self.rtt_ms
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn up() -> Timers {
+        let mut timers = Timers::new(Millis(0));
+        timers.up();
+        timers
+    }
+
+    #[test]
+    fn one_silence_brings_one_ping_however_often_the_timer_is_asked() {
+        let mut timers = up();
+        for ms in [IDLE_PING_MS, IDLE_PING_MS + 1, DEAD_MS - 1] {
+            assert_eq!(timers.handle(Millis(ms)), Ok(()));
+            assert_eq!(timers.ping_owed(), ms == IDLE_PING_MS);
+            if timers.ping_owed() {
+                timers.send_ping();
+            }
+        }
+        timers.received(Millis(DEAD_MS));
+        assert_eq!(timers.next(), Millis(DEAD_MS + IDLE_PING_MS));
+        assert_eq!(timers.handle(timers.next()), Ok(()));
+        assert!(timers.ping_owed(), "the next silence brings the next ping");
+    }
+
+    #[test]
+    fn only_the_answer_to_the_last_ping_gives_a_round_trip() {
+        let mut timers = up();
+        timers.ping(Millis(0));
+        let first = timers.send_ping();
+        timers.ping(Millis(100));
+        assert_eq!(
+            timers.pong(first, Millis(105)),
+            None,
+            "the second is not sent yet"
+        );
+        let second = timers.send_ping();
+        assert_eq!(timers.pong(first, Millis(110)), None);
+        assert_eq!(timers.pong(second + 1, Millis(110)), None);
+        assert_eq!(timers.pong(second, Millis(120)), Some(20));
+        assert_eq!(timers.pong(second, Millis(130)), None, "it counts once");
+        assert_eq!(timers.rtt_ms(), Some(20));
+    }
+}

@@ -1,0 +1,226 @@
+//! A tiny scripted rig on a real socket: the shared link, one miner, a log of 40 lines.
+
+use std::net::SocketAddr;
+
+use async_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+use async_tungstenite::tungstenite::http::HeaderValue;
+use async_tungstenite::tungstenite::{ClientRequestBuilder, Message as WsMessage};
+use async_tungstenite::{WebSocketStream, accept_hdr_async, client_async};
+use miner_shared::identity::{Fingerprint, NodeKeys, PairingCode, Role};
+use miner_shared::limits::MAX_FRAME;
+use miner_shared::smsg::{Dial, Event, Expect, Link, LocalNode};
+use miner_shared::text::{Label, LogText, MinerName, Name};
+use miner_shared::time::Millis;
+use miner_shared::wire::{
+    Activity, Admission, Algo, Answer, Backend, Command, Level, LogLine, LogPage, Message,
+    MinerStats, NodeCard, Outcome, Query, Refusal, RigStats, State, Windows,
+};
+use smol::net::{TcpListener, TcpStream};
+use smol::stream::StreamExt;
+
+type Ws = WebSocketStream<TcpStream>;
+
+/// Lines in the rig's log.
+pub(super) const LOG: u64 = 40;
+
+pub(super) fn node(seed: u8, role: Role, name: &str) -> LocalNode {
+    let card = NodeCard {
+        name: Name::parse(name).expect("valid"),
+        software: Label::parse("miner 0.1.0").expect("valid"),
+        host: Label::parse("linux x86_64").expect("valid"),
+    };
+    LocalNode::new(NodeKeys::from_seed(&[seed; 32]), role, [seed; 16], card)
+}
+
+pub(super) struct TestRig {
+    node: LocalNode,
+    code: Option<PairingCode>,
+    generation: u64,
+    mining: bool,
+}
+
+impl TestRig {
+    pub(super) fn new(seed: u8) -> Self {
+        Self {
+            node: node(seed, Role::Worker, "rig-alpha"),
+            code: None,
+            generation: 0,
+            mining: false,
+        }
+    }
+
+    pub(super) fn with_code(mut self, code: PairingCode) -> Self {
+        self.code = Some(code);
+        self
+    }
+
+    pub(super) fn fingerprint(&self) -> Fingerprint {
+        self.node.fingerprint()
+    }
+
+    /// Serves one connection after another.
+    pub(super) async fn listen(mut self, listener: TcpListener) {
+        while let Ok((stream, _)) = listener.accept().await {
+            if let Ok(ws) = accept_hdr_async(stream, ours).await {
+                self.serve(ws, Link::listen(NOW)).await;
+            }
+        }
+    }
+
+    /// Dials a controller, and ends with the connection.
+    pub(super) async fn dial(mut self, to: SocketAddr, controller: Fingerprint) -> Self {
+        let stream = TcpStream::connect(to).await.expect("connects");
+        let uri = format!("ws://{to}/ws").parse().expect("a URI");
+        let request = ClientRequestBuilder::new(uri).with_sub_protocol("smsg.1");
+        let (ws, _) = client_async(request, stream).await.expect("upgrades");
+        let expect = Expect::Fingerprint(controller);
+        let link = Link::dial(Dial::WorkerDials, expect, None, None, NOW);
+        self.serve(ws, link).await;
+        self
+    }
+
+    async fn serve(&mut self, mut ws: Ws, mut link: Link) {
+        loop {
+            self.transmit(&mut ws, &mut link).await;
+            let Some(Ok(WsMessage::Binary(bytes))) = ws.next().await else {
+                return;
+            };
+            let mut frame = bytes.to_vec();
+            let Ok(event) = link.handle_frame(&self.node, NOW, &mut frame) else {
+                return;
+            };
+            let reply = match event {
+                Event::TokenAsked { token_id } => {
+                    let code = self
+                        .code
+                        .as_ref()
+                        .filter(|code| code.token_id() == token_id);
+                    if link.answer_token(code.map(PairingCode::secret)).is_err() {
+                        return;
+                    }
+                    None
+                }
+                Event::PeerProven { .. } => {
+                    link.welcome(Admission::Registered, None).expect("proven");
+                    self.transmit(&mut ws, &mut link).await;
+                    Some(Message::Heartbeat(self.stats()))
+                }
+                Event::Up { .. } => Some(Message::Heartbeat(self.stats())),
+                Event::Message(message) => Some(self.answer(message)),
+                _ => None,
+            };
+            if let Some(reply) = reply {
+                let mut out = [0; MAX_FRAME];
+                let len = link.seal(&self.node, NOW, &reply, &mut out).expect("up");
+                let sent = ws.send(WsMessage::binary(out[..len].to_vec())).await;
+                if sent.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn transmit(&self, ws: &mut Ws, link: &mut Link) {
+        let mut rng = rand_core::UnwrapErr(getrandom::SysRng);
+        let mut out = [0; MAX_FRAME];
+        while let Some(len) = link.poll_transmit(&self.node, NOW, &mut rng, &mut out) {
+            // A controller that is gone is noticed by the next read.
+            let _sent = ws.send(WsMessage::binary(out[..len].to_vec())).await;
+        }
+    }
+
+    fn answer(&mut self, message: Message) -> Message {
+        match message {
+            Message::Command(op_id, Command::SetState(desired)) => {
+                self.generation = desired.generation;
+                self.mining = matches!(desired.state, State::Mine(_));
+                Message::Receipt(op_id, Outcome::Applied)
+            }
+            Message::Query(id, Query::GetStats) => Message::Answer(id, Answer::Stats(self.stats())),
+            Message::Query(
+                id,
+                Query::GetLogs {
+                    miner,
+                    cursor,
+                    lines,
+                },
+            ) => Message::Answer(id, logs(&miner, cursor, lines)),
+            other => panic!("unexpected {other:?}"),
+        }
+    }
+
+    fn stats(&self) -> RigStats {
+        let miner = MinerStats {
+            name: MinerName::parse("miner-rx0").expect("valid"),
+            backend: Backend::Cpu,
+            algo: Algo::Rx0,
+            threads: 2,
+            memory: None,
+            pages: None,
+            hashrate: Windows {
+                s10: Some(1_500),
+                ..Windows::default()
+            },
+            hashes: 15,
+            accepted: 3,
+            rejected: 0,
+            stale: 0,
+            lost: 0,
+            last_share_ms: None,
+            uptime_ms: 9_000,
+            pool: None,
+            difficulty: None,
+        };
+        let activity = if self.mining {
+            Activity::Mining
+        } else {
+            Activity::Stopped
+        };
+        RigStats {
+            uptime_ms: 10_000,
+            generation: self.generation,
+            profile: None,
+            activity,
+            miners: [miner].into_iter().collect(),
+            logs_lost: 0,
+        }
+    }
+}
+
+fn logs(miner: &MinerName, cursor: Option<u64>, lines: u16) -> Answer {
+    let present = MinerName::parse("miner-rx0").expect("valid");
+    if *miner != present {
+        return Answer::Refused(Refusal::NoSuchMiner([present].into_iter().collect()));
+    }
+    let first = cursor.unwrap_or_else(|| LOG.saturating_sub(u64::from(lines)));
+    let mut page = LogPage {
+        first,
+        next: first,
+        end: LOG,
+        lost: 0,
+        now_ms: 1_000,
+        lines: heapless::Vec::new(),
+    };
+    while page.next < LOG && page.next < first + u64::from(lines) && !page.lines.is_full() {
+        let line = LogLine {
+            at_ms: page.next,
+            level: Level::Info,
+            text: LogText::parse(&format!("line {}", page.next)).expect("short"),
+        };
+        page.lines.push(line).expect("not full");
+        page.next += 1;
+    }
+    Answer::Logs(page)
+}
+
+#[expect(clippy::result_large_err, reason = "the signature is the library's")]
+fn ours(_: &Request, mut response: Response) -> Result<Response, ErrorResponse> {
+    let protocol = HeaderValue::from_static("smsg.1");
+    response
+        .headers_mut()
+        .insert("Sec-WebSocket-Protocol", protocol);
+    Ok(response)
+}
+
+/// No test lasts long enough for the rig's clock to matter.
+const NOW: Millis = Millis(0);
