@@ -337,3 +337,68 @@ fn word(hash: &Hash) -> u64 {
 fn rate(hashes: u32, elapsed_ms: u64) -> Option<u64> {
     (u64::from(hashes) * 1_000_000).checked_div(elapsed_ms)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Its hash is made of what was carried and the nonce, in the part that counts.
+    #[derive(Default)]
+    struct Mixer(u64);
+
+    impl Mixer {
+        fn mix(carried: u64, nonce: u32) -> u64 {
+            (carried.rotate_left(7) ^ u64::from(nonce + 1)).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+        }
+    }
+
+    impl HashEngine for Mixer {
+        fn first(&mut self, input: &[u8]) {
+            assert_eq!(input.len(), 112);
+            let carried = u64::from_le_bytes(*input.first_chunk().expect("8 bytes"));
+            let nonce = u32::from_le_bytes(input[39..43].try_into().expect("4 bytes"));
+            self.0 = Self::mix(carried, nonce);
+        }
+
+        fn next(&mut self, input: &[u8], hash: &mut Hash) {
+            self.last(hash);
+            self.first(input);
+        }
+
+        fn last(&mut self, hash: &mut Hash) {
+            hash[24..].copy_from_slice(&self.0.to_le_bytes());
+        }
+    }
+
+    #[test]
+    fn one_thread_chains_as_the_definition_says() {
+        let total = 50;
+        let mut words: Vec<u64> = Vec::new();
+        for nonce in 0..total {
+            // XOR over i < nonce of (XOR over k < i of word k).
+            let sum_before = |i: usize| words[..i].iter().fold(0, |sum, word| sum ^ word);
+            let carried = (0..words.len()).fold(0, |carried, i| carried ^ sum_before(i));
+            words.push(Mixer::mix(carried, nonce));
+        }
+        let expected = words.iter().fold(0, |sum, word| sum ^ word);
+        let done = AtomicU32::new(0);
+        assert_eq!(chained_sum(&mut Mixer::default(), total, &done), expected);
+        assert_eq!(done.into_inner(), total);
+    }
+
+    #[test]
+    fn several_threads_hash_each_nonce_once() {
+        let expected = (0..1000).fold(0, |sum, nonce| sum ^ Mixer::mix(0, nonce));
+        let mut engines: Vec<_> = (0..4).map(|_| Mixer::default()).collect();
+        let done = AtomicU32::new(0);
+        let sum = shared_sum(&mut engines, &[None; 4], 1000, &done);
+        assert_eq!(sum, Ok(expected));
+        assert_eq!(done.into_inner(), 1000);
+    }
+
+    #[test]
+    fn rate_is_in_thousandths_and_unknown_without_time() {
+        assert_eq!(rate(10_000, 20_000), Some(500_000));
+        assert_eq!(rate(1, 0), None);
+    }
+}

@@ -144,9 +144,9 @@ fn set_state(desired: &Desired, host: &mut dyn Host) -> Outcome {
         }
     }
     if let State::Mine(profile) = &desired.state
-        && let Err(refusal) = check(profile, host)
+        && let Some(reason) = refusal(profile, host)
     {
-        return Outcome::Refused(refusal);
+        return Outcome::Refused(reason);
     }
     if !host.store(desired) {
         return Outcome::Refused(Refusal::NotStored);
@@ -155,17 +155,16 @@ fn set_state(desired: &Desired, host: &mut dyn Host) -> Outcome {
     Outcome::Applied
 }
 
-fn check(profile: &Profile, host: &dyn Host) -> Result<(), Refusal> {
+/// Why this rig cannot mine by the profile, if it cannot.
+fn refusal(profile: &Profile, host: &dyn Host) -> Option<Refusal> {
     if profile.backend != Backend::Cpu || profile.algo != Algo::Rx0 || profile.pools.is_empty() {
-        return Err(Refusal::Unsupported);
+        return Some(Refusal::Unsupported);
     }
     if profile.pools.iter().any(|pool| pool.tls) {
-        return Err(Refusal::NoTls);
+        return Some(Refusal::NoTls);
     }
-    if profile.mode == Mode::Fast && !host.fast_mode_fits(profile) {
-        return Err(Refusal::TooLittleMemory);
-    }
-    Ok(())
+    let too_little = profile.mode == Mode::Fast && !host.fast_mode_fits(profile);
+    too_little.then_some(Refusal::TooLittleMemory)
 }
 
 /// Names a command by its content.

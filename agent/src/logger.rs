@@ -1,26 +1,26 @@
-//! The log: lines on stderr by simple_logger, and the last 32 KiB of them in a ring that
-//! `remote logs` reads.
+//! The log: lines on stderr, and the last 32 KiB of them in a ring that `remote logs` reads.
 //!
 //! ```text
 //!   log::info!(..) ──▶ level? ──▶ control characters out ──┬─▶ stderr
 //!                                                          └─▶ LogRing (oldest out, counted)
 //! ```
 //! A pool's or a peer's words may be in a line, so nothing that could move a cursor gets through.
+//! stderr is written by our own hand: simple_logger prints by `eprintln!`, which panics once nobody
+//! reads stderr any more, and a rig must not die of that.
 
 use std::fmt;
+use std::io::{self, Write};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use log::{LevelFilter, Log, Metadata, Record};
 use miner_shared::limits::LOG_RING;
 use miner_shared::ring::LogRing;
 use miner_shared::wire::{Level, LogPage};
-use simple_logger::SimpleLogger;
 
 use crate::clock::Clock;
 
 /// The process's log.
 pub struct Logger {
-    stderr: SimpleLogger,
     ring: Mutex<LogRing<LOG_RING>>,
     clock: Clock,
     level: LevelFilter,
@@ -43,7 +43,6 @@ pub fn start(level: LevelFilter, clock: Clock) -> &'static Logger {
 impl Logger {
     fn new(level: LevelFilter, clock: Clock) -> Self {
         Self {
-            stderr: SimpleLogger::new().with_level(level),
             ring: Mutex::new(LogRing::new()),
             clock,
             level,
@@ -80,20 +79,14 @@ impl Log for Logger {
             .chars()
             .map(|c| if c.is_control() { '?' } else { c })
             .collect();
-        self.stderr.log(
-            &Record::builder()
-                .metadata(record.metadata().clone())
-                .args(format_args!("{text}"))
-                .build(),
-        );
+        let (severity, target) = (record.level(), record.target());
+        let _ = writeln!(io::stderr(), "{severity:<5} [{target}] {text}");
         let at = self.clock.now().0;
         let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         ring.push(at, level(record.level()), &text);
     }
 
-    fn flush(&self) {
-        self.stderr.flush();
-    }
+    fn flush(&self) {}
 }
 
 impl fmt::Debug for Logger {

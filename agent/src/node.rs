@@ -1,6 +1,7 @@
 //! `node serve` for the role worker: from a configuration to a working rig, and to its end.
 
 use std::fmt;
+use std::fs::File;
 use std::io::Read;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
@@ -73,6 +74,8 @@ pub struct Serving {
     listener: Option<(TcpListener, SocketAddr)>,
     dial: Option<(Address, Fingerprint)>,
     pairing: Option<PairingCode>,
+    /// Keeps other processes from serving under this identity.
+    _claim: File,
 }
 
 impl Serving {
@@ -90,6 +93,7 @@ impl Serving {
                 "this node is a controller and no worker; `miner-ctrl node serve` runs it",
             ));
         }
+        let claim = store.claim()?;
         let dial = dial_target(&config, &store, node.fingerprint())?;
         let listener = config.listen.as_ref().map(bind).transpose()?;
         let pairing = match &listener {
@@ -116,6 +120,7 @@ impl Serving {
             listener,
             dial,
             pairing,
+            _claim: claim,
         })
     }
 
@@ -141,6 +146,7 @@ impl Serving {
             executor,
             listener,
             dial,
+            _claim,
             ..
         } = self;
         executor.spawn(Rc::clone(&rig).tick()).detach();

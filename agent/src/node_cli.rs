@@ -27,6 +27,7 @@ pub struct Node {
 /// What `node` can do.
 #[derive(Debug, FromArgs)]
 #[argh(subcommand)]
+#[expect(clippy::large_enum_variant, reason = "one, for the time of parsing")]
 enum NodeVerb {
     Init(NodeInit),
     Info(NodeInfo),

@@ -32,17 +32,14 @@ fn bench(hashes: u32, threads: u16, memory: Memory) -> BenchReport {
     report
 }
 
+/// Frozen from an engine whose sums of 10,000 hashes were the known ones.
 #[test]
 fn the_sum_of_several_threads_does_not_depend_on_their_number() {
     let two = bench(60, 2, Memory::Light);
-    let three = bench(60, 3, Memory::Light);
-    assert_eq!(two.sum, three.sum);
+    assert_eq!(two.sum, 0x1C02_52A1_3091_A690);
     assert_eq!(two.verdict, BenchVerdict::Unknown);
-    assert_ne!(
-        bench(60, 1, Memory::Light).sum,
-        two.sum,
-        "one thread chains"
-    );
+    assert_eq!(bench(60, 3, Memory::Light).sum, two.sum);
+    assert_eq!(bench(60, 1, Memory::Light).sum, 0x8820_D030_C832_B318);
 }
 
 #[test]

@@ -8,10 +8,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use common::{clock, config, job, wait_until};
-use miner_agent::mining::{Miner, Phase, WhyLight, fast_mode_mib};
+use miner_agent::mining::{Miner, MinerConfig, Phase, WhyLight, fast_mode_mib};
 use miner_engine::{Cache, EngineError, HashEngine, Vm};
 use miner_shared::mining::{Job, Share};
-use miner_shared::wire::{Memory, Mode};
+use miner_shared::wire::{Memory, Mode, Threads};
 
 /// An engine of the test's own, to check the miner's.
 fn verifier(job: &Job) -> Vm {
@@ -60,6 +60,13 @@ fn shares_are_right_and_no_nonce_comes_twice_over_jobs_and_seeds() {
     assert_eq!(snapshot.why_light, Some(WhyLight::Asked));
     assert_eq!(snapshot.threads, 2);
     assert!(snapshot.hashes >= 12 && snapshot.shares_found >= 12);
+
+    miner.configure(MinerConfig {
+        threads: Threads::Count(1),
+        ..config(Mode::Light)
+    });
+    let one = wait_until(&miner, |snapshot| snapshot.threads == 1);
+    wait_until(&miner, |snapshot| snapshot.hashes > one.hashes);
 }
 
 #[test]

@@ -31,6 +31,7 @@ struct Miner {
 
 #[derive(Debug, FromArgs)]
 #[argh(subcommand)]
+#[expect(clippy::large_enum_variant, reason = "one, for the time of parsing")]
 enum Verb {
     Node(Node),
     Peer(peer::Peer),

@@ -6,6 +6,7 @@ use std::rc::{Rc, Weak};
 use log::{debug, info, warn};
 use miner_shared::limits::{HANDSHAKE_MS, MAX_RIG_LINKS};
 use miner_shared::smsg::Link;
+use miner_shared::time::Millis;
 use smol::LocalExecutor;
 use smol::future;
 use smol::net::{TcpListener, TcpStream};
@@ -17,6 +18,8 @@ use crate::rig::Rig;
 /// Connections that have not proven yet who they are. A stranger can fill these places for 5 s at a
 /// time; a manager that finds none free dials again.
 const MAX_PENDING: usize = 4;
+/// Between two warnings about refused links, in milliseconds; the others are logged as DEBUG.
+const WARN_MS: u64 = 10_000;
 /// Pause after a failed accept, such as "too many open files", in milliseconds.
 const ACCEPT_PAUSE_MS: u64 = 1_000;
 
@@ -70,7 +73,9 @@ async fn serve(rig: Rc<Rig>, stream: TcpStream, place: Rc<Place>) {
     let session = Session::new(rig, socket, link, Box::new(move || proven.proven()));
     match session.run().await {
         (true, end) => info!("link down reason=\"{end}\""),
-        (false, end @ (End::NotAManager(_) | End::Store(_))) => warn!("link refused: {end}"),
+        (false, end @ (End::NotAManager(_) | End::Store(_))) if place.may_warn(clock.now()) => {
+            warn!("link refused: {end}");
+        }
         (false, end) => debug!("link refused: {end}"),
     }
 }
@@ -80,6 +85,7 @@ async fn serve(rig: Rc<Rig>, stream: TcpStream, place: Rc<Place>) {
 struct Places {
     all: Cell<usize>,
     pending: Cell<usize>,
+    warned_at: Cell<Option<Millis>>,
 }
 
 /// The place of one connection, given back when dropped.
@@ -101,6 +107,16 @@ impl Place {
             places: Rc::clone(places),
             pending: Cell::new(true),
         }))
+    }
+
+    /// Whether a warning about strangers is due: they must not wash everything else out of the log.
+    fn may_warn(&self, now: Millis) -> bool {
+        let last = &self.places.warned_at;
+        let due = last.get().is_none_or(|at| now.since(at) >= WARN_MS);
+        if due {
+            last.set(Some(now));
+        }
+        due
     }
 
     fn proven(&self) {
@@ -135,5 +151,13 @@ mod tests {
         assert!(take().is_none(), "eight in all");
         drop(strangers);
         assert!(take().is_some());
+    }
+
+    #[test]
+    fn strangers_cannot_flood_the_log() {
+        let place = Place::take(&Rc::new(Places::default())).expect("free");
+        assert!(place.may_warn(Millis(0)));
+        assert!(!place.may_warn(Millis(9_999)));
+        assert!(place.may_warn(Millis(10_000)));
     }
 }

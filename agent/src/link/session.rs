@@ -33,6 +33,8 @@ const PROOF_MS: u64 = 5_000;
 const CLOSE_MS: u64 = 1_000;
 /// Changes are gathered for this long before they make a heartbeat, in milliseconds.
 const CHANGE_MS: u64 = 250;
+/// Two heartbeats are at least this far apart, however much changes, in milliseconds.
+const HEARTBEAT_GAP_MS: u64 = 1_000;
 
 /// Why a session ended. For the local log: the peer is told nothing.
 #[derive(Debug)]
@@ -112,6 +114,7 @@ struct Up {
     orders: Receiver<Order>,
     changes: Receiver<()>,
     next_heartbeat: Millis,
+    last_heartbeat: Option<Millis>,
     /// Who waits for a sign of life of this peer.
     prove_to: Option<Sender<()>>,
 }
@@ -180,7 +183,9 @@ impl Session {
             Wake::Change => {
                 let soon = self.rig.clock.now() + CHANGE_MS;
                 if let Some(up) = &mut self.up {
-                    up.next_heartbeat = up.next_heartbeat.min(soon);
+                    let gap_ends = up.last_heartbeat.map(|last| last + HEARTBEAT_GAP_MS);
+                    let earliest = gap_ends.map_or(soon, |end| end.max(soon));
+                    up.next_heartbeat = up.next_heartbeat.min(earliest);
                 }
                 Ok(())
             }
@@ -268,6 +273,7 @@ impl Session {
     async fn heartbeat(&mut self, now: Millis) -> Result<(), End> {
         if let Some(up) = &mut self.up {
             up.next_heartbeat = now + HEARTBEAT_MS;
+            up.last_heartbeat = Some(now);
         }
         let stats = self.rig.stats();
         self.say(&Message::Heartbeat(stats)).await
@@ -377,6 +383,7 @@ impl Session {
             orders,
             changes: self.rig.changes(),
             next_heartbeat: self.rig.clock.now(),
+            last_heartbeat: None,
             prove_to: None,
         });
         if let Some(on_up) = self.on_up.take() {

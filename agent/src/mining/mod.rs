@@ -283,3 +283,28 @@ impl Left {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_left_follows_from_the_time_it_took_and_is_unknown_at_first() {
+        let left = |done, total, ms| {
+            let left = Left::of(done, total, ms);
+            (left.percent, left.ms)
+        };
+        assert_eq!(left(0, 100, 5_000), (0, None));
+        assert_eq!(left(10, 100, 999), (10, None));
+        assert_eq!(left(25, 100, 5_000), (25, Some(15_000)));
+        assert_eq!(left(100, 100, 5_000), (100, Some(0)));
+        assert_eq!(left(u64::MAX / 100, u64::MAX / 100, 9_000), (100, Some(0)));
+        assert_eq!(left(0, 0, 9_000).0, 0);
+    }
+
+    #[test]
+    fn fast_mode_takes_dataset_cache_and_three_mib_per_thread() {
+        assert_eq!(fast_mode_mib(0), 2_080 + 256 + 64);
+        assert_eq!(fast_mode_mib(16), fast_mode_mib(0) + 48);
+    }
+}

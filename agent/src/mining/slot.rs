@@ -155,34 +155,34 @@ impl Publisher {
     }
 
     /// Makes this the job, with the nonces that nobody has hashed in it. Threads notice within one
-    /// hash.
+    /// hash, or when they are woken: one that asks for nonces meanwhile may rest.
     pub(super) fn publish(&mut self, job: Option<&Job>) {
         let slot = &*self.slot;
         let sequence = slot.sequence.load(Ordering::Relaxed);
         let generation = sequence.wrapping_add(2);
-        slot.sequence
-            .store(sequence.wrapping_add(1), Ordering::Relaxed);
-        // Whoever sees a word written below also sees the odd number.
-        fence(Ordering::Release);
 
-        // From here on nobody can take nonces of the old job: what was taken is final.
-        let closed = tag(generation) << 32 | NO_CHUNKS;
-        let old = slot.nonces.swap(closed, Ordering::Relaxed);
+        // From here on nobody can take nonces of the old job: what was taken is final. Nor of the
+        // new one, which no thread knows yet.
+        let tag = tag(generation) << 32;
+        let old = slot.nonces.swap(tag | NO_CHUNKS, Ordering::Relaxed);
         if let Some(current) = &self.current {
             let taken = (old & u64::from(u32::MAX)) * u64::from(NONCE_CHUNK);
             let next = taken.min(current.slot().size());
             self.memory.record(NonceKey::of(current), next);
         }
-        if let Some(job) = job {
-            let next = self.memory.left(job).next().div_ceil(NONCE_CHUNK.into());
-            slot.nonces
-                .store(tag(generation) << 32 | next, Ordering::Relaxed);
-            store(slot, job);
-        } else {
-            slot.head.store(0, Ordering::Relaxed);
-        }
-        self.current = job.cloned();
+        let next_chunk = job.map_or(NO_CHUNKS, |job| {
+            let next = self.memory.left(job).next();
+            next.div_ceil(NONCE_CHUNK.into())
+        });
+
+        slot.sequence
+            .store(sequence.wrapping_add(1), Ordering::Relaxed);
+        // Whoever sees a word written below also sees the odd number.
+        fence(Ordering::Release);
+        store(slot, job);
+        slot.nonces.store(tag | next_chunk, Ordering::Relaxed);
         slot.sequence.store(generation, Ordering::Release);
+        self.current = job.cloned();
     }
 }
 
@@ -191,7 +191,10 @@ const fn tag(generation: u64) -> u64 {
     generation >> 1 & u32::MAX as u64
 }
 
-fn store(slot: &JobSlot, job: &Job) {
+fn store(slot: &JobSlot, job: Option<&Job>) {
+    let Some(job) = job else {
+        return slot.head.store(0, Ordering::Relaxed);
+    };
     let (blob, id) = (job.blob.as_bytes(), job.id.as_str().as_bytes());
     let mut text = [0; TEXT_BYTES];
     let (blob_part, id_part) = text.split_at_mut(BLOB_WORDS * 8);

@@ -75,7 +75,7 @@ impl Connection {
         address: &Address,
         login: Login,
         clock: Clock,
-    ) -> Result<(Box<Self>, Job), PoolError> {
+    ) -> Result<Box<Self>, PoolError> {
         let stream = within(clock, IO_MS, TcpStream::connect(address.host_port())).await?;
         // Shares and jobs are single small lines: each leaves at once.
         stream.set_nodelay(true)?;
@@ -87,8 +87,8 @@ impl Connection {
         });
         loop {
             connection.flush().await?;
-            if let ClientEvent::LoggedIn(job) = connection.next_event().await? {
-                return Ok((connection, job));
+            if let ClientEvent::LoggedIn(_) = connection.next_event().await? {
+                return Ok(connection);
             }
         }
     }
@@ -148,6 +148,11 @@ impl Connection {
             }
             None => Ok(false),
         }
+    }
+
+    /// The job in hand.
+    pub(super) fn job(&self) -> Option<&Job> {
+        self.client.job()
     }
 
     /// Takes a share to send with the next flush.

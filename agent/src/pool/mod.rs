@@ -37,8 +37,8 @@ use order::PoolOrder;
 
 /// The miner goes on with the last job for this long without a pool, in milliseconds.
 pub(crate) const GRACE_MS: u64 = 30_000;
-/// How often the first pool is tried while another one is in use, in milliseconds.
-const PROBE_MS: u64 = 60_000;
+/// [`PoolSide::probe_ms`] outside tests.
+pub(crate) const PROBE_MS: u64 = 60_000;
 
 /// What the pool side has counted, and where it stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,13 +71,15 @@ pub(crate) struct PoolSide {
     pub(crate) set_job: SetJob,
     pub(crate) changed: Changed,
     pub(crate) stats: Rc<RefCell<PoolStats>>,
+    /// How often the first pool is tried while another one is in use, in milliseconds.
+    pub(crate) probe_ms: u64,
 }
 
 /// Why a session ended.
 enum End {
     Failed(PoolError),
     /// The first pool let us in.
-    Better(Box<Connection>, Job),
+    Better(Box<Connection>),
 }
 
 impl PoolSide {
@@ -91,9 +93,9 @@ impl PoolSide {
                 return; // No pool at all: such a profile is not accepted.
             };
             let error = match self.log_in(pool).await {
-                Ok((connection, job)) => {
+                Ok(connection) => {
                     order.logged_in(index);
-                    self.sessions(&mut order, index, connection, job).await
+                    self.sessions(&mut order, index, connection).await
                 }
                 Err(error) => error,
             };
@@ -112,15 +114,14 @@ impl PoolSide {
         order: &mut PoolOrder,
         mut index: usize,
         mut connection: Box<Connection>,
-        mut job: Job,
     ) -> PoolError {
         loop {
-            self.enter(index, &job);
+            self.enter(index, &connection);
             let end = self.session(index, &mut connection).await;
             self.stats.borrow_mut().lost += u64::from(connection.outstanding());
             match end {
-                End::Better(better, first_job) => {
-                    (connection, job, index) = (better, first_job, 0);
+                End::Better(better) => {
+                    (connection, index) = (better, 0);
                     order.logged_in(0);
                 }
                 End::Failed(error) => {
@@ -135,13 +136,10 @@ impl PoolSide {
         }
     }
 
-    fn enter(&self, index: usize, job: &Job) {
+    fn enter(&self, index: usize, connection: &Connection) {
         let address = self.pools.get(index).map(|pool| pool.address.clone());
         if let Some(address) = &address {
-            info!(
-                "pool up pool={address} difficulty={}",
-                job.target.difficulty()
-            );
+            info!("pool up pool={address}");
         }
         let mut stats = self.stats.borrow_mut();
         // Shares that still wait were found for a session that is over.
@@ -151,7 +149,9 @@ impl PoolSide {
         stats.pool = address;
         stats.offline_since = None;
         drop(stats);
-        self.mine(job);
+        if let Some(job) = connection.job() {
+            self.mine(job);
+        }
         (self.changed)();
     }
 
@@ -170,12 +170,13 @@ impl PoolSide {
     async fn step(
         &self,
         connection: &mut Connection,
-        probe: Pin<&mut impl Future<Output = (Box<Connection>, Job)>>,
+        probe: Pin<&mut impl Future<Output = Box<Connection>>>,
     ) -> Result<Option<End>, PoolError> {
+        #[expect(clippy::large_enum_variant, reason = "one, for the length of a step")]
         enum Wake {
             Event(ClientEvent),
             Share(Share),
-            Better(Box<Connection>, Job),
+            Better(Box<Connection>),
         }
         connection.flush().await?;
         let share = async {
@@ -185,8 +186,8 @@ impl PoolSide {
             }
         };
         let better = async {
-            let (connection, job) = probe.await;
-            Ok(Wake::Better(connection, job))
+            let connection = probe.await;
+            Ok(Wake::Better(connection))
         };
         let event = async { connection.next_event().await.map(Wake::Event) };
         match future::or(event, future::or(share, better)).await? {
@@ -196,7 +197,7 @@ impl PoolSide {
                     self.stats.borrow_mut().lost += 1;
                 }
             }
-            Wake::Better(connection, job) => return Ok(Some(End::Better(connection, job))),
+            Wake::Better(connection) => return Ok(Some(End::Better(connection))),
         }
         Ok(None)
     }
@@ -254,21 +255,21 @@ impl PoolSide {
     }
 
     /// Ends when the first pool has let us in; never while it is the one in use.
-    async fn probe(&self, in_use: usize) -> (Box<Connection>, Job) {
+    async fn probe(&self, in_use: usize) -> Box<Connection> {
         let first = self.pools.first().filter(|_| in_use != 0);
         let Some(first) = first else {
             return future::pending().await;
         };
         loop {
-            self.clock.timer_at(self.clock.now() + PROBE_MS).await;
-            if let Ok(logged_in) = self.log_in(first).await {
+            self.clock.timer_at(self.clock.now() + self.probe_ms).await;
+            if let Ok(connection) = self.log_in(first).await {
                 info!("first pool is back pool={}", first.address);
-                return logged_in;
+                return connection;
             }
         }
     }
 
-    async fn log_in(&self, pool: &Pool) -> Result<(Box<Connection>, Job), PoolError> {
+    async fn log_in(&self, pool: &Pool) -> Result<Box<Connection>, PoolError> {
         let login = Login {
             user: pool.user.clone(),
             pass: pool.pass.clone(),
@@ -277,5 +278,88 @@ impl PoolSide {
             nicehash: false,
         };
         Connection::log_in(&pool.address, login, self.clock).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use smol::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+    use smol::net::TcpListener;
+
+    use super::*;
+
+    /// Lets one connection in with a job of this name, and holds it until the other side ends it.
+    async fn serve_one(listener: &TcpListener, job: &str) {
+        let (stream, _) = listener.accept().await.expect("accepts");
+        let mut line = String::new();
+        let mut lines = BufReader::new(stream.clone());
+        lines.read_line(&mut line).await.expect("login");
+        let (blob, seed) = ("07".repeat(76), "11".repeat(32));
+        let answer = format!(
+            r#"{{"id":1,"error":null,"result":{{"id":"s","status":"OK","job":{{"blob":"{blob}","job_id":"{job}","target":"b88d0600","seed_hash":"{seed}"}}}}}}"#
+        );
+        let mut writer = stream;
+        writer.write_all(answer.as_bytes()).await.expect("sent");
+        writer.write_all(b"\n").await.expect("sent");
+        line.clear();
+        assert_eq!(
+            lines.read_line(&mut line).await.expect("readable"),
+            0,
+            "ended, not used"
+        );
+    }
+
+    fn spec(address: std::net::SocketAddr) -> Pool {
+        use miner_shared::text::{PoolPass, PoolUser};
+        Pool {
+            address: Address::parse(&address.to_string()).expect("valid"),
+            tls: false,
+            user: PoolUser::parse("w").expect("valid"),
+            pass: PoolPass::parse("x").expect("valid"),
+        }
+    }
+
+    #[test]
+    fn the_first_pool_takes_over_before_the_second_is_left() {
+        smol::block_on(async {
+            let free = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+            let first = free.local_addr().expect("bound");
+            drop(free);
+            let second = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+            let there = second.local_addr().expect("bound");
+            let (jobs, given) = smol::channel::unbounded();
+            let (_shares, shares) = smol::channel::bounded(1);
+            let stats = Rc::<RefCell<PoolStats>>::default();
+            let side = PoolSide {
+                pools: heapless::Vec::from_array([spec(first), spec(there), spec(there)]),
+                rig: Name::parse("rig").expect("valid"),
+                clock: Clock::start(),
+                shares,
+                set_job: Rc::new(move |job| {
+                    jobs.try_send(job.id.as_str().to_owned())
+                        .expect("unbounded");
+                }),
+                changed: Rc::new(|| ()),
+                stats: Rc::clone(&stats),
+                probe_ms: 10,
+            };
+            let first_side = async {
+                assert_eq!(given.recv().await.as_deref(), Ok("second"));
+                let listener = TcpListener::bind(first).await.expect("still free");
+                serve_one(&listener, "first").await;
+            };
+            let second_side = async {
+                serve_one(&second, "second").await;
+                assert_eq!(
+                    given.try_recv().as_deref(),
+                    Ok("first"),
+                    "given before it was left"
+                );
+                assert_eq!(stats.borrow().pool, Some(spec(first).address));
+                assert_eq!(stats.borrow().offline_since, None, "never offline");
+            };
+            let script = future::or(second_side, first_side);
+            future::or(script, side.run()).await;
+        });
     }
 }

@@ -146,7 +146,7 @@ impl Rig {
     pub(crate) async fn tick(self: Rc<Self>) {
         loop {
             self.clock.timer_at(self.clock.now() + TICK_MS).await;
-            if self.works.borrow_mut().tick() {
+            if self.works.borrow_mut().tick(self.clock.now()) {
                 self.listeners.notify();
             }
         }

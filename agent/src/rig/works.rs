@@ -82,9 +82,8 @@ impl Works {
 
     /// Takes a sample, lets the miner rest where there is no pool, says what changed. True if it
     /// is worth a heartbeat.
-    pub(super) fn tick(&mut self) -> bool {
+    pub(super) fn tick(&mut self, now: Millis) -> bool {
         let snapshot = self.miner.snapshot();
-        let now = self.clock.now();
         self.meter.record(now, snapshot.hashes);
         let offline = self.pool_stats.borrow().offline_since;
         if offline.is_some_and(|since| now.since(since) > pool::GRACE_MS)
@@ -179,6 +178,7 @@ impl Works {
             set_job: Rc::new(move |job| miner.set_job(job)),
             changed: Rc::new(move || listeners.notify()),
             stats: Rc::clone(&self.pool_stats),
+            probe_ms: pool::PROBE_MS,
         };
         self.pool = Some(executor.spawn(side.run()));
     }
@@ -208,17 +208,16 @@ impl Host for Works {
     }
 
     fn apply(&mut self, desired: &Desired) {
-        // The old pool side ends first: two of them would draw from one queue of shares.
+        // The old pool side ends first: two of them would draw from one queue of shares. Its job
+        // ends with it: it pays the account of another profile.
         self.pool = None;
+        self.miner.clear_job();
         {
             let mut stats = self.pool_stats.borrow_mut();
             (stats.pool, stats.difficulty, stats.offline_since) = (None, None, None);
         }
         match &desired.state {
-            State::Stopped => {
-                info!("state applied generation={} stopped", desired.generation);
-                self.miner.clear_job();
-            }
+            State::Stopped => info!("state applied generation={} stopped", desired.generation),
             State::Mine(profile) => {
                 let generation = desired.generation;
                 info!(
@@ -290,10 +289,143 @@ fn miner_name() -> MinerName {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
+    use miner_shared::identity::{NodeKeys, Role};
+    use miner_shared::mining::{Job, Share};
+    use miner_shared::text::{Address, Label, PoolPass, PoolUser};
+    use miner_shared::wire::{Mode, Pool};
+    use smol::channel::Receiver;
+
     use super::*;
+    use crate::logger;
+    use crate::mining::MinerConfig;
+    use crate::store::Dirs;
+
+    /// A miner that hashes from its first configuration on.
+    #[derive(Default)]
+    struct Straw {
+        mines: Cell<bool>,
+        config: Cell<Option<MinerConfig>>,
+    }
+
+    impl Mine for Straw {
+        fn set_job(&self, _: &Job) {}
+        fn clear_job(&self) {
+            self.mines.set(false);
+        }
+        fn configure(&self, config: MinerConfig) {
+            self.config.set(Some(config));
+            self.mines.set(true);
+        }
+        fn shares(&self) -> Receiver<Share> {
+            smol::channel::bounded(1).1
+        }
+        fn snapshot(&self) -> MinerSnapshot {
+            MinerSnapshot {
+                phase: if self.mines.get() {
+                    Phase::Mining
+                } else {
+                    Phase::Idle
+                },
+                memory: None,
+                pages: None,
+                threads: 0,
+                hashes: 0,
+                shares_found: 0,
+                shares_lost: 0,
+                exhausted: false,
+                why_light: None,
+            }
+        }
+    }
+
+    fn works(limits: Limits) -> (Works, Rc<Straw>, Rc<LocalExecutor<'static>>) {
+        let (straw, executor) = (Rc::<Straw>::default(), Rc::new(LocalExecutor::new()));
+        let name = Name::parse("rig").expect("valid");
+        let card = NodeCard {
+            name: name.clone(),
+            software: Label::lossy("test"),
+            host: Label::lossy("test"),
+        };
+        let clock = Clock::start();
+        let parts = Parts {
+            me: LocalNode::new(NodeKeys::from_seed(&[1; 32]), Role::Worker, [1; 16], card),
+            name,
+            store: NodeStore::new(Dirs::below(std::path::Path::new("/nonexistent"))),
+            clock,
+            log: logger::start(log::LevelFilter::Off, clock),
+            miner: Rc::clone(&straw) as Rc<dyn Mine>,
+            limits,
+            executor: Rc::downgrade(&executor),
+        };
+        (Works::new(&parts, Rc::default()), straw, executor)
+    }
+
+    fn mine() -> Desired {
+        let pool = Pool {
+            address: Address::parse("pool.example:1").expect("valid"),
+            tls: false,
+            user: PoolUser::parse("w").expect("valid"),
+            pass: PoolPass::parse("x").expect("valid"),
+        };
+        let profile = Profile {
+            name: Name::parse("p").expect("valid"),
+            backend: Backend::Cpu,
+            algo: Algo::Rx0,
+            mode: Mode::Auto,
+            threads: Threads::Count(8),
+            pools: Vec::from_array([pool]),
+        };
+        Desired {
+            generation: 3,
+            state: State::Mine(profile),
+        }
+    }
 
     #[test]
-    fn the_miners_name_is_a_name() {
-        assert_eq!(miner_name().as_str(), "miner-rx0");
+    fn the_miner_goes_on_for_thirty_seconds_without_a_pool_and_then_rests() {
+        let (mut works, straw, _executor) = works(Limits::default());
+        works.apply(&mine());
+        works.pool_stats.borrow_mut().offline_since = Some(Millis(1_000));
+        works.tick(Millis(31_000));
+        assert_eq!(works.stats().activity, Activity::Mining);
+        works.tick(Millis(31_001));
+        assert!(!straw.mines.get());
+        assert_eq!(works.stats().activity, Activity::NoPool);
+    }
+
+    #[test]
+    fn a_change_is_worth_one_heartbeat() {
+        let (mut works, straw, _executor) = works(Limits::default());
+        works.apply(&mine());
+        assert!(works.tick(Millis(1_000)));
+        assert!(!works.tick(Millis(2_000)));
+        straw.mines.set(false);
+        assert!(works.tick(Millis(3_000)));
+    }
+
+    #[test]
+    fn the_owners_limits_outweigh_the_profile() {
+        let (mut works, straw, _executor) = works(Limits {
+            light: true,
+            threads: Some(2),
+        });
+        works.apply(&mine());
+        let config = straw.config.get().expect("configured");
+        assert_eq!(
+            (config.mode, config.threads),
+            (Mode::Light, Threads::Count(2))
+        );
+    }
+
+    #[test]
+    fn a_rig_that_was_never_told_anything_names_its_miner() {
+        let (works, ..) = works(Limits::default());
+        let stats = works.stats();
+        assert_eq!((stats.generation, stats.activity), (0, Activity::Stopped));
+        assert_eq!(stats.miners[0].name.as_str(), "miner-rx0");
+        assert_eq!(stats.miners[0].last_share_ms, None);
+        assert_eq!(works.miners()[0], miner_name());
     }
 }

@@ -165,7 +165,7 @@ fn base64(bytes: &[u8]) -> String {
         let bits = bits << (8 * (3 - chunk.len()));
         for i in 0..4 {
             let index = (bits >> (18 - 6 * i)) & 63;
-            let letter = ALPHABET.iter().nth(index as usize).copied();
+            let letter = ALPHABET.get(index as usize).copied();
             let shown = if i <= chunk.len() { letter } else { None };
             // Writing to a String cannot fail.
             let _ = out.write_char(char::from(shown.unwrap_or(b'=')));

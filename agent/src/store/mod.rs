@@ -20,7 +20,9 @@ mod pairing;
 mod state;
 
 use std::fmt;
+use std::fs::File;
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
 pub use dirs::Dirs;
@@ -28,6 +30,9 @@ pub use identity::Node;
 pub use managers::Managers;
 
 use miner_shared::limits::MAX_MANAGERS;
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
+
 #[cfg(doc)]
 use miner_shared::wire::Desired;
 
@@ -47,6 +52,23 @@ impl NodeStore {
     pub const fn dirs(&self) -> &Dirs {
         &self.dirs
     }
+
+    /// Claims the node for one serving process; held until the file is dropped. Two processes under
+    /// one key would take each other for impostors. The node must exist.
+    pub fn claim(&self) -> Result<File, StoreError> {
+        let path = self.dirs.node().join("lock");
+        let failed = |e| StoreError::Io(path.clone(), e);
+        let mode = 0o600;
+        let mut options = File::options();
+        let options = options.create(true).truncate(false).write(true).mode(mode);
+        let lock = options.open(&path).map_err(failed)?;
+        let claim = FlockOperation::NonBlockingLockExclusive;
+        match rustix::fs::flock(&lock, claim) {
+            Ok(()) => Ok(lock),
+            Err(Errno::WOULDBLOCK) => Err(StoreError::InUse(self.dirs.node())),
+            Err(e) => Err(failed(e.into())),
+        }
+    }
 }
 
 /// Why a file was not read or written. `Display` is one line that says what to do.
@@ -57,6 +79,8 @@ pub enum StoreError {
     Damaged(PathBuf),
     /// The file is there already, and must not be replaced.
     Exists(PathBuf),
+    /// Another process serves under this identity.
+    InUse(PathBuf),
     /// The system refused.
     Io(PathBuf, io::Error),
     /// Public identity without private key.
@@ -95,6 +119,12 @@ impl fmt::Display for StoreError {
             Self::Exists(path) => write!(
                 f,
                 "{} is there already; remove it first if this machine shall become a new node",
+                path.display()
+            ),
+            Self::InUse(path) => write!(
+                f,
+                "another process serves with {}; stop it, or give this one folders of its own \
+                 through XDG_CONFIG_HOME and XDG_DATA_HOME",
                 path.display()
             ),
             Self::Io(path, e) => write!(f, "{}: {e}", path.display()),
@@ -144,4 +174,20 @@ impl std::error::Error for StoreError {}
 /// that has just booted.
 pub fn system_rng() -> rand_core::UnwrapErr<getrandom::SysRng> {
     rand_core::UnwrapErr(getrandom::SysRng)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_process_serves_under_an_identity() {
+        let root = tempfile::tempdir().expect("temporary folder");
+        let store = NodeStore::new(Dirs::below(root.path()));
+        std::fs::create_dir_all(store.dirs().node()).expect("ours");
+        let claim = store.claim().expect("free");
+        assert!(matches!(store.claim(), Err(StoreError::InUse(_))));
+        drop(claim);
+        store.claim().expect("free again");
+    }
 }

@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_tungstenite::tungstenite::client::IntoClientRequest;
@@ -12,7 +13,7 @@ use async_tungstenite::tungstenite::http::HeaderValue;
 use async_tungstenite::tungstenite::{Error as WsError, Message as WsMessage};
 use async_tungstenite::{WebSocketStream, client_async};
 use miner_agent::clock::Clock;
-use miner_agent::mining::{MinerConfig, MinerSnapshot, Phase};
+use miner_agent::mining::{Miner, MinerConfig, MinerSnapshot, Phase};
 use miner_agent::node::{ServeConfig, Serving};
 use miner_agent::rig::Mine;
 use miner_agent::store::{Dirs, system_rng};
@@ -49,7 +50,30 @@ pub(crate) async fn beside<T>(rig: Serving, test: impl Future<Output = T>) -> T 
 
 /// A rig that hashes nothing, with its files below `root`.
 pub(crate) fn rig(root: &Path, change: impl FnOnce(&mut ServeConfig)) -> (Serving, Straw) {
-    let mut config = ServeConfig {
+    let straw = Straw::new();
+    let miner: Rc<dyn Mine> = Rc::new(straw.clone());
+    let mut config = config(root);
+    change(&mut config);
+    let rig = Serving::start(config, Clock::start(), |_| Ok(miner)).expect("starts");
+    (rig, straw)
+}
+
+/// A rig that hashes for real, in light mode, with its files below `root`.
+pub(crate) fn real_rig(root: &Path) -> Serving {
+    let mut config = config(root);
+    config.light = true;
+    let clock = Clock::start();
+    let start = |config| -> Result<Rc<dyn Mine>, _> {
+        Ok(Rc::new(Miner::start(
+            config,
+            Arc::new(move || clock.now()),
+        )?))
+    };
+    Serving::start(config, clock, start).expect("starts")
+}
+
+fn config(root: &Path) -> ServeConfig {
+    ServeConfig {
         dirs: Dirs::below(root),
         listen: Some("127.0.0.1:0".parse().expect("valid")),
         controller: None,
@@ -57,13 +81,8 @@ pub(crate) fn rig(root: &Path, change: impl FnOnce(&mut ServeConfig)) -> (Servin
         light: false,
         threads: None,
         with_parent: false,
-        log_level: log::LevelFilter::Trace,
-    };
-    change(&mut config);
-    let straw = Straw::new();
-    let miner: Rc<dyn Mine> = Rc::new(straw.clone());
-    let rig = Serving::start(config, Clock::start(), |_| Ok(miner)).expect("starts");
-    (rig, straw)
+        log_level: log::LevelFilter::Info,
+    }
 }
 
 /// A miner that hashes when the test says so.

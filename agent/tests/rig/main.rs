@@ -1,7 +1,12 @@
 //! The agent from outside: over sockets, and as a program.
 
+#[cfg(test)]
 mod common;
+#[cfg(test)]
 mod links;
+#[cfg(test)]
 mod pool;
+#[cfg(test)]
 mod program;
+#[cfg(test)]
 mod work;

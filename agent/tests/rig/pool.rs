@@ -11,6 +11,7 @@ use smol::net::{TcpListener, TcpStream};
 pub(crate) struct Pool {
     listener: TcpListener,
     name: &'static str,
+    target: &'static str,
     /// Logins so far.
     pub(crate) logins: Rc<Cell<u32>>,
     /// Shares so far.
@@ -20,7 +21,14 @@ pub(crate) struct Pool {
 impl Pool {
     /// A pool whose jobs carry `name`, two letters.
     pub(crate) async fn bind(name: &'static str) -> Self {
+        // Difficulty 10,000.
+        Self::bind_at(name, "b88d0600").await
+    }
+
+    /// The same with a target of its own, 8 hex digits.
+    pub(crate) async fn bind_at(name: &'static str, target: &'static str) -> Self {
         Self {
+            target,
             listener: TcpListener::bind("127.0.0.1:0").await.expect("a free port"),
             name,
             logins: Rc::default(),
@@ -61,8 +69,9 @@ impl Pool {
             self.logins.set(self.logins.get() + 1);
             let job_id = format!("{}{}", self.name, self.logins.get());
             format!(
-                r#"{{"id":{id},"jsonrpc":"2.0","error":null,"result":{{"id":"s","status":"OK","job":{{"blob":"{}","job_id":"{job_id}","target":"b88d0600","algo":"rx/0","height":1,"seed_hash":"{}"}}}}}}"#,
+                r#"{{"id":{id},"jsonrpc":"2.0","error":null,"result":{{"id":"s","status":"OK","job":{{"blob":"{}","job_id":"{job_id}","target":"{}","algo":"rx/0","height":1,"seed_hash":"{}"}}}}}}"#,
                 "07".repeat(39) + "00000000" + &"07".repeat(33),
+                self.target,
                 "11".repeat(32),
             )
         } else {

@@ -16,7 +16,7 @@ use miner_shared::wire::{
 use smol::future;
 use smol::net::TcpListener;
 
-use crate::common::{Manager, beside, controller, rig, run};
+use crate::common::{Manager, beside, controller, real_rig, rig, run};
 use crate::pool::Pool;
 
 /// A folder of a rig that obeys the controllers with keys 1 and 2, and its fingerprint.
@@ -120,6 +120,33 @@ fn a_profile_becomes_a_job_and_a_share_becomes_accepted() {
             let stop = set_state(2, 2, State::Stopped);
             assert_eq!(receipt(manager.ask(&stop).await), Outcome::Applied);
             assert_eq!(straw.job(), None, "stopped when the receipt comes");
+        })
+        .await;
+    }));
+}
+
+#[test]
+fn the_real_miner_finds_shares_and_ends_with_the_rig() {
+    let (root, key) = managed();
+    let serving = real_rig(root.path());
+    let address = serving.address().expect("listens");
+    run(beside(serving, async {
+        // Difficulty 1: every hash is a share.
+        let pool = Pool::bind_at("aa", "ffffffff").await;
+        with(&pool, async {
+            let mut manager = Manager::up(&controller(1, 1), address, key).await;
+            let start = set_state(1, 1, State::Mine(profile(&[&pool])));
+            assert_eq!(receipt(manager.ask(&start).await), Outcome::Applied);
+            let stats = manager
+                .heartbeat(|stats| stats.miners.iter().any(|miner| miner.accepted >= 3))
+                .await;
+            assert_eq!(stats.activity, Activity::Mining);
+            assert_eq!(stats.miners[0].threads, 2);
+            assert!(stats.miners[0].hashes >= 3);
+            let stop = set_state(2, 2, State::Stopped);
+            assert_eq!(receipt(manager.ask(&stop).await), Outcome::Applied);
+            let stats = manager.heartbeat(|stats| stats.generation == 2).await;
+            assert_eq!(stats.activity, Activity::Stopped);
         })
         .await;
     }));
