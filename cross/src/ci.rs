@@ -159,6 +159,7 @@ fn doc_tests() -> Result<(), Failure> {
     run(cargo().args(["test", "--locked", "--workspace", "--doc"]))
 }
 
+/// Documentation of everything, private items included: they may be linked to.
 fn docs() -> Result<(), Failure> {
     run(cargo()
         .args([
@@ -168,7 +169,10 @@ fn docs() -> Result<(), Failure> {
             "--no-deps",
             "--document-private-items",
         ])
-        .env("RUSTDOCFLAGS", "--deny warnings"))
+        .env(
+            "RUSTDOCFLAGS",
+            "--deny warnings --allow rustdoc::private_intra_doc_links",
+        ))
 }
 
 /// The real programs, built first so that the tests' deadlines measure the programs only, and one

@@ -43,7 +43,7 @@ enum NodeVerb {
 #[derive(Debug, FromArgs)]
 #[argh(subcommand, name = "serve")]
 struct Serve {
-    /// where links come in, [HOST]:PORT; default: :9091
+    /// where links come in, HOST:PORT or :PORT; default: :9091
     #[argh(option, short = 'l')]
     listen: Option<ListenAddress>,
     /// where API and page are, on loopback; default: 127.0.0.1:9090 (controller, dual)

@@ -38,7 +38,7 @@ pub struct Up {
     /// hash threads, 1 to 256; default: as many as suit the processor
     #[argh(option)]
     threads: Option<u16>,
-    /// where rigs dial in, [HOST]:PORT; default: :9091
+    /// where rigs dial in, HOST:PORT or :PORT; default: :9091
     #[argh(option, short = 'l')]
     listen: Option<ListenAddress>,
     /// where API and page are, on loopback; default: 127.0.0.1:9090
