@@ -218,7 +218,7 @@ impl Running {
     }
 
     async fn end(self) {
-        self.report.line("ending");
+        self.report.last("ending");
         self.lock.silence();
         if let Some(local) = self.local {
             local.end().await;

@@ -57,6 +57,13 @@ impl Report {
         self.lock().watched = Some(rig);
     }
 
+    /// Prints the last line: the progress goes, and nothing is told of the watched rig any more.
+    pub(super) fn last(&self, text: &str) {
+        self.progress(String::new());
+        self.lock().watched = None;
+        self.line(text);
+    }
+
     /// Prints a line, above the progress if there is one.
     pub(super) fn line(&self, text: &str) {
         let state = self.lock();
