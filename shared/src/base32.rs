@@ -144,7 +144,8 @@ fn check_of(label: Label, bytes: &[u8]) -> u16 {
 
 fn character(value: u16) -> char {
     // The mask keeps the index below 32, the length of the alphabet.
-    char::from(ALPHABET[usize::from(value & 0x1f)])
+    let letter = ALPHABET.get(usize::from(value & 0x1f));
+    char::from(*letter.unwrap_or(&b'0'))
 }
 
 fn value(c: char) -> Option<u16> {
