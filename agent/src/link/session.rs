@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   loop:  owed frames ──▶ socket     then wait for the first of
-//!            frame ──▶ Link ──▶ event: token? · proven? · up · message ──▶ rig ──▶ sealed answer
+//!            frame ──▶ Link ──▶ event: token? · proven? · up · message ──▶ rig ──▶ sealed answer;
+//!                      before the receipt of a command that was applied, the statistics it made
 //!            order ──▶ another connection of this manager: prove that the peer lives, or give way
 //!            change, or 10 s ──▶ heartbeat
 //!            time  ──▶ Link (deadline, ping, death, age)
@@ -16,7 +17,7 @@ use miner_shared::identity::{Fingerprint, Role};
 use miner_shared::limits::{HEARTBEAT_MS, MAX_FRAME};
 use miner_shared::smsg::{Event, Link, LinkError, Peer};
 use miner_shared::time::Millis;
-use miner_shared::wire::{Admission, Message, NodeCard};
+use miner_shared::wire::{Admission, Message, NodeCard, Outcome};
 use smol::channel::{Receiver, Sender, bounded};
 use smol::future;
 
@@ -397,10 +398,14 @@ impl Session {
             return Ok(());
         };
         self.remember();
-        match self.rig.handle(manager, message) {
-            Some(answer) => self.say(&answer).await,
-            None => Ok(()),
+        let Some(answer) = self.rig.handle(manager, message) else {
+            return Ok(());
+        };
+        if let Message::Receipt(_, Outcome::Applied) = answer {
+            // Who reads the receipt and then looks at the rig sees what the receipt says.
+            self.heartbeat(self.rig.clock.now()).await?;
         }
+        self.say(&answer).await
     }
 
     fn obey(&mut self, order: Order) -> Result<(), End> {

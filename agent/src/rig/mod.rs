@@ -20,7 +20,7 @@ use std::rc::{Rc, Weak};
 use miner_shared::identity::Fingerprint;
 use miner_shared::smsg::LocalNode;
 use miner_shared::text::Name;
-use miner_shared::wire::{Desired, Message, RigStats};
+use miner_shared::wire::{Desired, Message, Outcome, RigStats};
 use smol::LocalExecutor;
 use smol::channel::{Receiver, Sender, bounded};
 
@@ -125,7 +125,9 @@ impl Rig {
                     command,
                     &mut *self.works.borrow_mut(),
                 );
-                self.listeners.notify();
+                if outcome == Outcome::Applied {
+                    self.listeners.notify();
+                }
                 Some(Message::Receipt(*op_id, outcome))
             }
             _ => None,

@@ -85,7 +85,9 @@ impl Works {
     /// is worth a heartbeat.
     pub(super) fn tick(&mut self, now: Millis) -> bool {
         let snapshot = self.miner.snapshot();
-        self.meter.record(now, snapshot.hashes);
+        if self.mines() {
+            self.meter.record(now, snapshot.hashes);
+        }
         let offline = self.pool_stats.borrow().offline_since;
         if offline.is_some_and(|since| now.since(since) > pool::GRACE_MS)
             && snapshot.phase != Phase::Idle
@@ -123,12 +125,14 @@ impl Works {
         true
     }
 
+    /// Whether mining is what the rig was told.
+    fn mines(&self) -> bool {
+        let desired = self.desired.as_ref();
+        desired.is_some_and(|desired| matches!(desired.state, State::Mine(_)))
+    }
+
     fn activity(&self, snapshot: &MinerSnapshot) -> Activity {
-        let mines = matches!(
-            self.desired.as_ref().map(|desired| &desired.state),
-            Some(State::Mine(_))
-        );
-        if !mines {
+        if !self.mines() {
             return Activity::Stopped;
         }
         match snapshot.phase {
@@ -143,13 +147,16 @@ impl Works {
     fn miner_stats(&self, snapshot: &MinerSnapshot) -> MinerStats {
         let now = self.clock.now();
         let pool = self.pool_stats.borrow();
+        // A stop is told at once: threads that still finish a hash, and memory on its way back,
+        // belong to no work any more.
+        let mines = self.mines();
         MinerStats {
             name: miner_name(),
             backend: Backend::Cpu,
             algo: Algo::Rx0,
-            threads: snapshot.threads,
-            memory: snapshot.memory,
-            pages: snapshot.pages,
+            threads: if mines { snapshot.threads } else { 0 },
+            memory: snapshot.memory.filter(|_| mines),
+            pages: snapshot.pages.filter(|_| mines),
             hashrate: self.meter.windows(now),
             hashes: snapshot.hashes,
             accepted: pool.accepted,
@@ -218,6 +225,8 @@ impl Host for Works {
             State::Stopped => {
                 info!("state applied generation={} stopped", desired.generation);
                 self.mining_since = None;
+                // What was hashed before says nothing about a rig that stands still.
+                self.meter.reset();
                 self.miner.stop();
             }
             State::Mine(profile) => {
@@ -336,6 +345,7 @@ mod tests {
     struct Straw {
         mines: Cell<bool>,
         released: Cell<bool>,
+        hashes: Cell<u64>,
         config: Cell<Option<MinerConfig>>,
     }
 
@@ -362,10 +372,11 @@ mod tests {
                 } else {
                     Phase::Idle
                 },
-                memory: None,
-                pages: None,
-                threads: 0,
-                hashes: 0,
+                // As the real one, which ends its threads a little later than it is told to.
+                memory: Some(Memory::Light),
+                pages: Some(Pages::Small),
+                threads: 8,
+                hashes: self.hashes.get(),
                 shares_found: 0,
                 shares_lost: 0,
                 exhausted: false,
@@ -442,6 +453,31 @@ mod tests {
         });
         assert!(straw.released.get());
         assert_eq!(works.stats().miners[0].uptime_ms, 0);
+    }
+
+    #[test]
+    fn a_stopped_rig_reports_no_threads_no_memory_and_no_rate() {
+        let (mut works, straw, _executor) = works(Limits::default());
+        works.apply(&mine());
+        let later = works.clock.now() + 1_000;
+        for second in 0..=10 {
+            straw.hashes.set(500 * second);
+            works.tick(later + 1_000 * second);
+        }
+        let rates = |works: &Works| works.meter.windows(later + 10_000);
+        assert_eq!(rates(&works).s10, Some(500_000));
+        works.apply(&Desired {
+            generation: 4,
+            state: State::Stopped,
+        });
+        let stats = works.stats();
+        let miner = &stats.miners[0];
+        assert_eq!((stats.activity, miner.threads), (Activity::Stopped, 0));
+        assert_eq!((miner.memory, miner.pages), (None, None));
+        works.tick(later + 11_000);
+        let stopped = works.meter.windows(later + 11_000);
+        assert_eq!((stopped.s10, stopped.s60, stopped.m15), (None, None, None));
+        assert_eq!(stopped.highest, Some(500_000), "what it once did stays");
     }
 
     #[test]
