@@ -14,6 +14,7 @@ use miner_shared::wire::{
     Activity, Algo, Backend, Desired, LogPage, Memory, MinerStats, NodeCard, NodeInfo, Pages,
     Profile, RigStats, State, Threads,
 };
+use smol::channel::{Receiver, Sender, bounded};
 use smol::{LocalExecutor, Task};
 
 use super::{Limits, Listeners, Mine, Parts, miner_config};
@@ -35,6 +36,8 @@ pub(super) struct Works {
     /// Dropping it ends the pool side.
     pool: Option<Task<()>>,
     pool_stats: Rc<RefCell<PoolStats>>,
+    /// Tells the pool side that all nonces of the job are hashed.
+    exhausted: (Sender<()>, Receiver<()>),
     meter: HashrateMeter,
     /// What the miner was doing at the last tick.
     said: Said,
@@ -67,6 +70,7 @@ impl Works {
             miner: Rc::clone(&parts.miner),
             pool: None,
             pool_stats: Rc::default(),
+            exhausted: bounded(1),
             meter: HashrateMeter::new(),
             said: Said::default(),
             store: parts.store.clone(),
@@ -81,12 +85,16 @@ impl Works {
         }
     }
 
-    /// Takes a sample, lets the miner rest where there is no pool, says what changed. True if it
-    /// is worth a heartbeat.
+    /// Takes a sample, asks for new nonces where there are none, lets the miner rest where there is
+    /// no pool, says what changed. True if it is worth a heartbeat.
     pub(super) fn tick(&mut self, now: Millis) -> bool {
         let snapshot = self.miner.snapshot();
         if self.mines() {
             self.meter.record(now, snapshot.hashes);
+        }
+        if self.mines() && snapshot.exhausted {
+            // One that has not been heard yet says it already.
+            let _ = self.exhausted.0.try_send(());
         }
         let offline = self.pool_stats.borrow().offline_since;
         if offline.is_some_and(|since| now.since(since) > pool::GRACE_MS)
@@ -117,7 +125,7 @@ impl Works {
             say_why_light(snapshot.why_light);
         }
         if now.exhausted && !before.exhausted {
-            warn!("all nonces of the job are hashed: waiting for the next job");
+            warn!("all nonces of the job are hashed: waiting for another job or a new login");
         }
         if let Phase::Failed(reason) = snapshot.phase {
             error!("miner failed: {reason}");
@@ -180,6 +188,7 @@ impl Works {
             rig: self.name.clone(),
             clock: self.clock,
             shares: self.miner.shares(),
+            exhausted: self.exhausted.1.clone(),
             set_job: Rc::new(move |job| miner.set_job(job)),
             changed: Rc::new(move || listeners.notify()),
             stats: Rc::clone(&self.pool_stats),
@@ -333,7 +342,6 @@ mod tests {
     use miner_shared::mining::{Job, Share};
     use miner_shared::text::{Address, Label, PoolPass, PoolUser};
     use miner_shared::wire::{Mode, Pool};
-    use smol::channel::Receiver;
 
     use super::*;
     use crate::logger;
@@ -346,6 +354,7 @@ mod tests {
         mines: Cell<bool>,
         released: Cell<bool>,
         hashes: Cell<u64>,
+        exhausted: Cell<bool>,
         config: Cell<Option<MinerConfig>>,
     }
 
@@ -363,7 +372,7 @@ mod tests {
             self.mines.set(true);
         }
         fn shares(&self) -> Receiver<Share> {
-            smol::channel::bounded(1).1
+            bounded(1).1
         }
         fn snapshot(&self) -> MinerSnapshot {
             MinerSnapshot {
@@ -379,7 +388,7 @@ mod tests {
                 hashes: self.hashes.get(),
                 shares_found: 0,
                 shares_lost: 0,
-                exhausted: false,
+                exhausted: self.exhausted.get(),
                 why_light: None,
             }
         }
@@ -478,6 +487,19 @@ mod tests {
         let stopped = works.meter.windows(later + 11_000);
         assert_eq!((stopped.s10, stopped.s60, stopped.m15), (None, None, None));
         assert_eq!(stopped.highest, Some(500_000), "what it once did stays");
+    }
+
+    #[test]
+    fn the_pool_side_hears_each_second_that_all_nonces_are_hashed() {
+        let (mut works, straw, _executor) = works(Limits::default());
+        works.apply(&mine());
+        works.tick(Millis(1_000));
+        assert!(works.exhausted.1.is_empty());
+        straw.exhausted.set(true);
+        for second in 2..4 {
+            works.tick(Millis(1_000 * second));
+            assert!(works.exhausted.1.try_recv().is_ok());
+        }
     }
 
     #[test]
