@@ -220,7 +220,7 @@ mod tests {
                 },
                 cpus: 1,
                 cpu_model: Label::lossy(""),
-                memory_mib: 1,
+                memory_mib: Some(1),
                 uptime_ms: 1,
             }
         }

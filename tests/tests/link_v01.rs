@@ -163,7 +163,7 @@ fn transcript(enrolment: Option<&Enrolment>) -> [(usize, String); 9] {
     };
     let mut listener = End {
         node: controller,
-        link: Link::listen(NOW),
+        link: Link::listen(Dial::WorkerDials, NOW),
         rng: Fixed(0x22),
     };
 

@@ -126,7 +126,7 @@ fn fullest() -> Vec<Message> {
         card: full_card(),
         cpus: u16::MAX,
         cpu_model: Label::lossy(&text(MAX_LABEL)),
-        memory_mib: u32::MAX,
+        memory_mib: Some(u32::MAX),
         uptime_ms: u64::MAX,
     };
     vec![

@@ -277,7 +277,7 @@ fn m06_answer() {
         card: card(),
         cpus: 16,
         cpu_model: Label::lossy("EPYC"),
-        memory_mib: 65_536,
+        memory_mib: Some(65_536),
         uptime_ms: 1,
     };
     frozen(
@@ -286,10 +286,10 @@ fn m06_answer() {
             b"\x06\x01", // answer to query 1
             b"\x00",     // info
             &card_bytes(),
-            b"\x10",         // cpus
-            b"\x04EPYC",     // cpu_model
-            b"\x80\x80\x04", // memory_mib
-            b"\x01",         // uptime_ms
+            b"\x10",             // cpus
+            b"\x04EPYC",         // cpu_model
+            b"\x01\x80\x80\x04", // memory_mib
+            b"\x01",             // uptime_ms
         ],
     );
     frozen(

@@ -5,7 +5,7 @@ use std::rc::{Rc, Weak};
 
 use log::{debug, info, warn};
 use miner_shared::limits::{HANDSHAKE_MS, MAX_RIG_LINKS};
-use miner_shared::smsg::Link;
+use miner_shared::smsg::{Dial, Link};
 use miner_shared::time::Millis;
 use smol::LocalExecutor;
 use smol::future;
@@ -68,7 +68,7 @@ async fn serve(rig: Rc<Rig>, stream: TcpStream, place: Rc<Place>) {
     let Some(socket) = future::or(opened, late).await else {
         return;
     };
-    let link = Link::listen(accepted);
+    let link = Link::listen(Dial::ControllerDials, accepted);
     let proven = Rc::clone(&place);
     let session = Session::new(rig, socket, link, Box::new(move || proven.proven()));
     match session.run().await {

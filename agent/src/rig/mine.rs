@@ -11,8 +11,10 @@ use crate::mining::{Miner, MinerConfig, MinerSnapshot};
 pub trait Mine {
     /// Hashes this job from now on.
     fn set_job(&self, job: &Job);
-    /// Rests until the next job.
+    /// Rests until the next job, and keeps the memory ready for it.
     fn clear_job(&self);
+    /// Rests and gives the memory back.
+    fn stop(&self);
     /// Works like this from now on.
     fn configure(&self, config: MinerConfig);
     /// Where found shares come out.
@@ -28,6 +30,10 @@ impl Mine for Miner {
 
     fn clear_job(&self) {
         Self::clear_job(self);
+    }
+
+    fn stop(&self) {
+        Self::stop(self);
     }
 
     fn configure(&self, config: MinerConfig) {

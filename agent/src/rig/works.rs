@@ -11,8 +11,8 @@ use miner_shared::smsg::LocalNode;
 use miner_shared::text::{MinerName, Name};
 use miner_shared::time::Millis;
 use miner_shared::wire::{
-    Activity, Algo, Backend, Desired, LogPage, Memory, MinerStats, NodeCard, NodeInfo, Profile,
-    RigStats, State, Threads,
+    Activity, Algo, Backend, Desired, LogPage, Memory, MinerStats, NodeCard, NodeInfo, Pages,
+    Profile, RigStats, State, Threads,
 };
 use smol::{LocalExecutor, Task};
 
@@ -43,7 +43,8 @@ pub(super) struct Works {
     name: Name,
     limits: Limits,
     clock: Clock,
-    started: Millis,
+    /// When mining was ordered; `None` while it is not.
+    mining_since: Option<Millis>,
     log: &'static Logger,
     listeners: Rc<Listeners>,
     executor: Weak<LocalExecutor<'static>>,
@@ -73,7 +74,7 @@ impl Works {
             name: parts.name.clone(),
             limits: parts.limits,
             clock: parts.clock,
-            started: parts.clock.now(),
+            mining_since: None,
             log: parts.log,
             listeners,
             executor: parts.executor.clone(),
@@ -108,10 +109,7 @@ impl Works {
             return false;
         }
         if before.activity != now.activity || before.memory != now.memory {
-            info!(
-                "miner {activity:?} memory={:?} pages={:?} threads={}",
-                snapshot.memory, snapshot.pages, snapshot.threads
-            );
+            say_activity(activity, snapshot);
         }
         if before.why_light != now.why_light {
             say_why_light(snapshot.why_light);
@@ -159,7 +157,7 @@ impl Works {
             stale: pool.stale,
             lost: pool.lost + snapshot.shares_lost,
             last_share_ms: pool.last_share.map(|at| now.since(at)),
-            uptime_ms: now.since(self.started),
+            uptime_ms: self.mining_since.map_or(0, |since| now.since(since)),
             pool: pool.pool.clone(),
             difficulty: pool.difficulty,
         }
@@ -217,13 +215,19 @@ impl Host for Works {
             (stats.pool, stats.difficulty, stats.offline_since) = (None, None, None);
         }
         match &desired.state {
-            State::Stopped => info!("state applied generation={} stopped", desired.generation),
+            State::Stopped => {
+                info!("state applied generation={} stopped", desired.generation);
+                self.mining_since = None;
+                self.miner.stop();
+            }
             State::Mine(profile) => {
                 let generation = desired.generation;
                 info!(
                     "state applied generation={generation} profile=\"{}\"",
                     profile.name
                 );
+                let clock = self.clock;
+                self.mining_since.get_or_insert_with(|| clock.now());
                 self.miner.configure(miner_config(desired, self.limits));
                 self.start(profile);
             }
@@ -236,8 +240,7 @@ impl Host for Works {
             card: self.card.clone(),
             cpus: platform::cpus(),
             cpu_model: platform::cpu_model(),
-            memory_mib: platform::total_mib()
-                .map_or(0, |mib| u32::try_from(mib).unwrap_or(u32::MAX)),
+            memory_mib: platform::total_mib().map(|mib| u32::try_from(mib).unwrap_or(u32::MAX)),
             uptime_ms: self.clock.now().0,
         }
     }
@@ -264,6 +267,32 @@ impl Host for Works {
 
     fn miners(&self) -> Vec<MinerName, MAX_MINERS> {
         Vec::from_array([miner_name()])
+    }
+}
+
+fn say_activity(activity: Activity, snapshot: &MinerSnapshot) {
+    let threads = snapshot.threads;
+    let pages = match snapshot.pages {
+        Some(Pages::Small) => "4 KiB",
+        Some(Pages::Transparent) => "transparent 2 MiB",
+        Some(Pages::Huge2M) => "reserved 2 MiB",
+        Some(Pages::Huge1G) => "reserved 1 GiB",
+        _ => "unknown",
+    };
+    match (activity, snapshot.memory) {
+        (Activity::Mining, Some(Memory::Fast)) => {
+            info!("mining in fast mode threads={threads} pages=\"{pages}\"");
+        }
+        (Activity::Mining, _) => info!("mining in light mode threads={threads} pages=\"{pages}\""),
+        (Activity::Filling { .. }, Some(_)) => {
+            info!("filling the dataset; mining in light mode meanwhile threads={threads}");
+        }
+        (Activity::Filling { .. }, None) => info!("filling the dataset"),
+        (Activity::Starting, _) => info!("getting memory and keys ready"),
+        (Activity::NoPool, _) => warn!("no pool can be reached"),
+        (Activity::Stopped, _) => info!("mining nothing"),
+        // `Failed` is logged with its reason.
+        _ => {}
     }
 }
 
@@ -306,6 +335,7 @@ mod tests {
     #[derive(Default)]
     struct Straw {
         mines: Cell<bool>,
+        released: Cell<bool>,
         config: Cell<Option<MinerConfig>>,
     }
 
@@ -313,6 +343,10 @@ mod tests {
         fn set_job(&self, _: &Job) {}
         fn clear_job(&self) {
             self.mines.set(false);
+        }
+        fn stop(&self) {
+            self.mines.set(false);
+            self.released.set(true);
         }
         fn configure(&self, config: MinerConfig) {
             self.config.set(Some(config));
@@ -393,6 +427,21 @@ mod tests {
         works.tick(Millis(31_001));
         assert!(!straw.mines.get());
         assert_eq!(works.stats().activity, Activity::NoPool);
+    }
+
+    #[test]
+    fn a_stop_gives_the_memory_back_and_a_lost_pool_does_not() {
+        let (mut works, straw, _executor) = works(Limits::default());
+        works.apply(&mine());
+        works.pool_stats.borrow_mut().offline_since = Some(Millis(0));
+        works.tick(Millis(60_000));
+        assert!(!straw.mines.get() && !straw.released.get());
+        works.apply(&Desired {
+            generation: 4,
+            state: State::Stopped,
+        });
+        assert!(straw.released.get());
+        assert_eq!(works.stats().miners[0].uptime_ms, 0);
     }
 
     #[test]

@@ -147,6 +147,10 @@ impl Mine for Straw {
         *self.0.job.borrow_mut() = None;
     }
 
+    fn stop(&self) {
+        self.clear_job();
+    }
+
     fn configure(&self, config: MinerConfig) {
         self.0.config.set(Some(config));
     }
@@ -222,7 +226,7 @@ impl Manager {
         Self {
             me: Rc::clone(me),
             ws,
-            link: Link::listen(clock.now()),
+            link: Link::listen(Dial::WorkerDials, clock.now()),
             clock,
         }
     }

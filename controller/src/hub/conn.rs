@@ -115,7 +115,7 @@ impl Hub {
             return Err(Full);
         }
         self.pending += 1;
-        Ok(self.open(Link::listen(now), Purpose::Accepted, now))
+        Ok(self.open(Link::listen(Dial::WorkerDials, now), Purpose::Accepted, now))
     }
 
     /// A socket was connected, for this reason.

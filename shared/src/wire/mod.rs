@@ -128,8 +128,8 @@ pub struct NodeInfo {
     pub cpus: u16,
     /// Model name of the processor, empty if the system does not say.
     pub cpu_model: Label,
-    /// Memory of the machine, in MiB.
-    pub memory_mib: u32,
+    /// Memory of the machine, in MiB; `None` if the system does not say.
+    pub memory_mib: Option<u32>,
     /// Since the agent's start, in milliseconds.
     pub uptime_ms: u64,
 }

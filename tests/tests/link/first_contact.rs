@@ -247,6 +247,19 @@ fn a_first_frame_of_no_suite_part_or_token_is_refused() {
 }
 
 #[test]
+fn a_listener_takes_diallers_of_one_part_only() {
+    // Both nodes are dual, so only the listener's own rule can refuse.
+    let listener = node(2, Role::Dual);
+    let expect = Expect::Fingerprint(listener.fingerprint());
+    let link = Link::dial(Dial::ControllerDials, expect, None, None, Millis(0));
+    let mut pair = Pair::new(node(1, Role::Dual), listener, link, Millis(0));
+    pair.ends[LISTENER].link = Link::listen(Dial::WorkerDials, Millis(0));
+    pair.drive();
+    assert_eq!(pair.ends[LISTENER].error, Some(LinkError::WrongRole));
+    assert!(!pair.ends[DIALLER].link.is_up());
+}
+
+#[test]
 fn frames_out_of_turn_close_the_link() {
     let frames: Vec<Vec<u8>> = {
         let mut pair = Pair::plain();

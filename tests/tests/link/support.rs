@@ -121,12 +121,11 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
+    /// `link` is the dialler's; the listener takes its part.
     pub(crate) fn new(dialler: LocalNode, listener: LocalNode, link: Link, now: Millis) -> Self {
+        let listening = Link::listen(link.dialling_part(), now);
         Self {
-            ends: [
-                End::new(dialler, link),
-                End::new(listener, Link::listen(now)),
-            ],
+            ends: [End::new(dialler, link), End::new(listener, listening)],
             now,
             rng: TestRng::new(1),
             secret: None,

@@ -62,7 +62,8 @@ impl TestRig {
     pub(super) async fn listen(mut self, listener: TcpListener) {
         while let Ok((stream, _)) = listener.accept().await {
             if let Ok(ws) = accept_hdr_async(stream, ours).await {
-                self.serve(ws, Link::listen(NOW)).await;
+                self.serve(ws, Link::listen(Dial::ControllerDials, NOW))
+                    .await;
             }
         }
     }

@@ -120,7 +120,7 @@ impl Sim {
     /// The controller dials a rig that listens.
     pub(super) fn dial_out(&mut self, rig: usize, target: Target) -> ConnId {
         let id = self.hub.dial(self.now, target);
-        let link = Link::listen(self.now);
+        let link = Link::listen(Dial::ControllerDials, self.now);
         self.wire(id, rig, link);
         self.settle();
         id

@@ -41,7 +41,7 @@ use timers::Timers;
 pub struct Link {
     stage: Stage,
     side: Side,
-    /// Which part dials; the listener has it from the first message.
+    /// Which part dials.
     dial: Dial,
     /// Name of the token of suite 02.
     token_id: Option<[u8; 8]>,
@@ -127,10 +127,9 @@ impl Link {
         Self::new(stage, Side::Dialler(expect), dial, token_id, memory, now)
     }
 
-    /// The listener's end of a new connection.
-    pub fn listen(now: Millis) -> Self {
-        // The part is not known before the first message; until then nothing asks for it.
-        let dial = Dial::WorkerDials;
+    /// The listener's end of a new connection, for diallers of this part only: a controller's
+    /// listener takes workers, a rig's takes controllers, whatever else their roles allow.
+    pub fn listen(dial: Dial, now: Millis) -> Self {
         Self::new(Stage::AwaitFirst, Side::Listener, dial, None, None, now)
     }
 
@@ -247,6 +246,11 @@ impl Link {
     /// Asks the peer for a sign of life: [`Event::Pong`] says how long it took from `now`.
     pub fn ping(&mut self, now: Millis) {
         self.timers.ping(now);
+    }
+
+    /// Which part dials on this link.
+    pub fn dialling_part(&self) -> Dial {
+        self.dial
     }
 
     /// Round trip of the last answered ping, in milliseconds.

@@ -34,12 +34,15 @@ pub(super) fn start(dial: Dial, enrol: Option<&Enrolment>) -> Start {
 
 fn first_head(dial: Dial, token_id: Option<[u8; 8]>) -> [u8; FIRST_HEAD] {
     let suite = if token_id.is_some() { XX_PSK0 } else { XX };
-    let dial = match dial {
+    let [a, b, c, d, e, f, g, h] = token_id.unwrap_or_default();
+    [suite, dial_byte(dial), a, b, c, d, e, f, g, h]
+}
+
+const fn dial_byte(dial: Dial) -> u8 {
+    match dial {
         Dial::WorkerDials => 1,
         Dial::ControllerDials => 2,
-    };
-    let [a, b, c, d, e, f, g, h] = token_id.unwrap_or_default();
-    [suite, dial, a, b, c, d, e, f, g, h]
+    }
 }
 
 impl Link {
@@ -135,12 +138,11 @@ impl Link {
             .ok_or(FrameError::BadLength)?;
         let (ephemeral, tag) = noise.split_first_chunk().ok_or(FrameError::BadLength)?;
         let [suite, dial, token_id @ ..] = *head;
-        self.dial = match dial {
-            1 => Dial::WorkerDials,
-            2 => Dial::ControllerDials,
+        match dial {
+            1 | 2 if dial == dial_byte(self.dial) => self.check_part(me)?,
+            1 | 2 => return Err(LinkError::WrongRole),
             _ => return Err(LinkError::BadFirst),
-        };
-        self.check_part(me)?;
+        }
 
         let tag = match (suite, token_id, tag) {
             (XX, [0, 0, 0, 0, 0, 0, 0, 0], []) => None,

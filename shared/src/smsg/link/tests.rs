@@ -104,7 +104,7 @@ impl Pair {
                 node(1, Role::Worker),
                 Link::dial(Dial::WorkerDials, expect, None, None, NOW),
             ),
-            controller: (controller, Link::listen(NOW)),
+            controller: (controller, Link::listen(Dial::WorkerDials, NOW)),
         };
         let Self { worker, controller } = &mut pair;
         carry(worker, controller);
