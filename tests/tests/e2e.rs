@@ -23,9 +23,10 @@ use serde_json::Value;
 
 /// A program says that it serves.
 const START: Duration = Duration::from_secs(20);
-/// A share is found and accepted: the cache is filled, and a light hash takes up to 0.2 s in a debug
-/// build on a busy machine. The promise for a person is 60 s.
-const SHARE: Duration = Duration::from_secs(60);
+/// The promise to a newcomer: from start to the first accepted share.
+const FIRST_SHARE: Duration = Duration::from_secs(60);
+/// A share is found and accepted on a machine that does much else: seconds when it does not.
+const SHARE: Duration = Duration::from_secs(180);
 /// A rig that was told something has done it and said so.
 const ANSWER: Duration = Duration::from_secs(15);
 /// Ctrl-C to the end.
@@ -228,7 +229,7 @@ fn mining_farm() -> Result<(Pool, Controller, Rig), String> {
 
 #[test]
 fn newcomer_sees_an_accepted_share_and_ctrl_c_ends_it() -> Outcome {
-    let started = Deadline::after(SHARE);
+    let started = Deadline::after(FIRST_SHARE);
     let home = Home::new("newcomer").unwrap();
     let up = [
         &[
@@ -326,7 +327,7 @@ fn rig_is_paired_commanded_and_stays_true_to_its_state() -> Outcome {
     rig.service.transcript();
     let asked = Deadline::after(STOP);
     controller.run(&["remote", "stop", "rig-alpha"])?;
-    rig.service.expect("miner Stopped", asked.left())?;
+    rig.service.expect("mining nothing", asked.left())?;
     println!(
         "measured: stop, on the rig, {} ms",
         asked.elapsed().as_millis()
