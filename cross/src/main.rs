@@ -8,6 +8,7 @@
 //! | `size [--json]` | binary size, crates and memory of the agent against their budgets |
 //! | `lockfile` | licences, generations, bans and advisories of Cargo.lock |
 //! | `longest` | the ten longest source files |
+//! | `fuzz [TARGET] [--seconds N]`, `miri` | what needs a nightly compiler |
 
 mod ci;
 mod clock;
@@ -17,6 +18,7 @@ mod licence;
 mod lockfile;
 mod longest;
 mod memory;
+mod nightly;
 mod size;
 mod targets;
 mod tools;
@@ -40,8 +42,10 @@ struct Xtask {
 enum Task {
     Build(zig::Build),
     Ci(ci::Ci),
+    Fuzz(nightly::Fuzz),
     Lockfile(lockfile::Lockfile),
     Longest(longest::Longest),
+    Miri(nightly::Miri),
     Size(size::Size),
     StaticCheck(elf::StaticCheck),
 }
@@ -51,8 +55,10 @@ fn main() -> ExitCode {
     let done: Result<(), Failure> = match task {
         Task::Build(task) => task.run(),
         Task::Ci(task) => task.run(),
+        Task::Fuzz(task) => task.run(),
         Task::Lockfile(task) => task.run(),
         Task::Longest(task) => task.run(),
+        Task::Miri(task) => task.run(),
         Task::Size(task) => task.run(),
         Task::StaticCheck(task) => task.run(),
     };

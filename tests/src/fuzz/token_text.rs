@@ -7,13 +7,15 @@ use miner_shared::identity::{EnrolToken, Fingerprint, NodeId, PairingCode, Role}
 use miner_shared::mining::{Blob, JobId, SeedHash, Target, algo_from_name};
 use miner_shared::text::{Address, LogText, MinerName, Name, PoolPass, PoolUser};
 
+const TOKEN_PREFIX: &str = "ENR1-";
+
 /// The input is the text; bytes that are no UTF-8 are replaced as a terminal would.
 pub(super) fn run(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let text = text.as_ref();
     one_value_has_one_text::<Fingerprint>(text);
     one_value_has_one_text::<PairingCode>(text);
-    one_value_has_one_text::<EnrolToken>(text);
+    one_value_has_one_text::<EnrolToken>(without_prefix(text));
     comes_back::<NodeId>(text);
     comes_back::<Role>(text);
     comes_back::<Name>(text);
@@ -46,6 +48,14 @@ pub(super) fn run(data: &[u8]) {
     );
 }
 
+/// A token reads with its prefix and without; here without any, however often it stood there.
+fn without_prefix(text: &str) -> &str {
+    match text.trim_start().split_at_checked(TOKEN_PREFIX.len()) {
+        Some((prefix, rest)) if prefix.eq_ignore_ascii_case(TOKEN_PREFIX) => without_prefix(rest),
+        _ => text,
+    }
+}
+
 /// What is read, written and read again is the same.
 fn comes_back<T: FromStr + Display>(text: &str) -> Option<T> {
     let value = T::from_str(text).ok()?;
@@ -61,7 +71,8 @@ fn one_value_has_one_text<T: FromStr + Display>(text: &str) {
     let shown = value.to_string();
     let again = T::from_str(&shown).ok().map(|value| value.to_string());
     assert_eq!(again.as_ref(), Some(&shown));
-    assert_eq!(plain(text), plain(&shown));
+    let shown = shown.strip_prefix(TOKEN_PREFIX).unwrap_or(&shown);
+    assert_eq!(plain(text), plain(shown));
 }
 
 /// The text as base32 reads it.
