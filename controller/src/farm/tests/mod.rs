@@ -265,7 +265,7 @@ fn a_wish_for_a_rig_that_is_away_is_kept_until_it_dials_in() {
         assert!(view.connected);
         assert_eq!(view.desired.status, DesiredStatus::Applied);
 
-        farm.remove_peer(id).expect("removes");
+        farm.remove_peer(id, false).expect("removes");
         let rig = gone.await;
         assert_eq!(farm.peers().expect("lists").len(), 0);
         rig.dial(to, controller).await;
