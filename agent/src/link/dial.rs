@@ -20,12 +20,23 @@ use crate::store::system_rng;
 /// A rig that waits for approval comes again after this long, in milliseconds.
 const PENDING_MS: u64 = 60_000;
 
-/// Keeps a link to the controller at this address, for ever.
+/// How often a rig looks whether a controller that is not pinned is so again, in milliseconds.
+const UNPINNED_MS: u64 = 1_000;
+
+/// Keeps a link to the controller at this address while it is pinned, or to be by its token, until the
+/// program ends.
 pub(crate) async fn dial_for_ever(rig: Rc<Rig>, address: Address, mut way: Way) {
     let mut failures = 0;
     // What was pinned before is not ours to pin again.
     let mut pins = way.enrolment().is_some();
     loop {
+        // A list that cannot be read obeys nobody.
+        let managers = rig.store.managers().unwrap_or_default();
+        if !pins && !way.key().is_some_and(|key| managers.contains(key)) {
+            debug!("not dialled: the controller at {address} is not pinned");
+            rig.clock.timer_at(rig.clock.now() + UNPINNED_MS).await;
+            continue;
+        }
         let (welcomed, end) = attempt(&rig, &address, &way, pins).await;
         let was_up = welcomed.is_some();
         match (welcomed, &end) {
@@ -47,6 +58,7 @@ pub(crate) async fn dial_for_ever(rig: Rc<Rig>, address: Address, mut way: Way) 
             _ => full_jitter(REDIAL_MS, failures, &mut system_rng()),
         };
         match &end {
+            Some(End::Stopping) => return,
             Some(end) if was_up => info!("link down reason=\"{end}\" retry_ms={pause_ms}"),
             Some(end @ End::Pending(_)) => info!("waiting reason=\"{end}\" retry_ms={pause_ms}"),
             Some(end) => warn!("link refused reason=\"{end}\" retry_ms={pause_ms}"),

@@ -15,14 +15,14 @@ use super::Ws;
 use crate::farm::Farm;
 use crate::hub::ConnId;
 
-/// How long a refused peer may take to read why, before its socket is dropped.
+/// How long a peer may take to let the close frame out, before its socket is dropped.
 const CLOSE_WAIT: Duration = Duration::from_secs(1);
 
-/// The farm's handle on a connection's task; dropping it ends the task at once.
+/// The farm's handle on a connection's task; dropping it ends the task at once, without a word.
 #[derive(Debug)]
 pub(crate) struct Socket {
     wake: Sender<()>,
-    _alive: Sender<()>,
+    goodbye: Sender<CloseCode>,
 }
 
 /// The task's own end.
@@ -30,22 +30,19 @@ pub(crate) struct Socket {
 pub(crate) struct SocketEnd {
     pub(crate) id: ConnId,
     wake: Receiver<()>,
-    alive: Receiver<()>,
+    goodbye: Receiver<CloseCode>,
 }
 
 impl Socket {
     /// Both ends of a new connection's control.
     pub(crate) fn new(id: ConnId) -> (Self, SocketEnd) {
         let (wake, woken) = bounded(1);
-        let (dropped, alive) = bounded(1);
-        let socket = Self {
-            wake,
-            _alive: dropped,
-        };
+        let (goodbye, told) = bounded(1);
+        let socket = Self { wake, goodbye };
         let end = SocketEnd {
             id,
             wake: woken,
-            alive,
+            goodbye: told,
         };
         (socket, end)
     }
@@ -55,13 +52,18 @@ impl Socket {
         // Full means that the task will look anyway; closed, that it has ended.
         let _awake = self.wake.try_send(());
     }
+
+    /// Ends the connection with this close code.
+    pub(crate) fn close(self, code: CloseCode) {
+        // It fits: nothing was sent before. A task that has ended needs no goodbye.
+        let _told = self.goodbye.try_send(code);
+    }
 }
 
 impl SocketEnd {
-    /// Ends when the hub closes the connection.
-    pub(crate) async fn closed(&self) {
-        // Nothing is ever sent: this ends when the other end is dropped.
-        let _closed = self.alive.recv().await;
+    /// Ends when the farm closes the connection: with this code, or without a word.
+    pub(crate) async fn closed(&self) -> Option<CloseCode> {
+        self.goodbye.recv().await.ok()
     }
 }
 
@@ -72,21 +74,18 @@ pub(crate) async fn pump(farm: &Farm, ws: Ws, end: &SocketEnd) {
         read(farm, end.id, &mut receiver),
         write(farm, end, &mut sender),
     );
-    let stop = future::race(moved, async {
-        end.closed().await;
-        Stop::Ended
-    });
-    if stop.await == Stop::Text {
+    let ended = future::race(moved, end.closed());
+    if let Some(code) = ended.await {
         let frame = CloseFrame {
-            code: CloseCode::Unsupported,
+            code,
             reason: "".into(),
         };
-        let refused = async {
+        let polite = async {
             if let Err(error) = sender.close(Some(frame)).await {
                 log::debug!("close not sent reason={error}");
             }
         };
-        future::race(refused, async {
+        future::race(polite, async {
             smol::Timer::after(CLOSE_WAIT).await;
         })
         .await;
@@ -94,44 +93,46 @@ pub(crate) async fn pump(farm: &Farm, ws: Ws, end: &SocketEnd) {
     farm.closed(end.id);
 }
 
-/// Why a connection stops.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stop {
-    /// Either side ended it.
-    Ended,
-    /// A text frame came: not our protocol.
-    Text,
-}
-
-async fn read(farm: &Farm, id: ConnId, receiver: &mut WebSocketReceiver<TcpStream>) -> Stop {
+/// Hands frames to the farm until the peer ends it, or breaks the protocol: then with what code.
+async fn read(
+    farm: &Farm,
+    id: ConnId,
+    receiver: &mut WebSocketReceiver<TcpStream>,
+) -> Option<CloseCode> {
     while let Some(message) = receiver.next().await {
         match message {
             Ok(Message::Binary(bytes)) => {
                 let mut frame = Vec::from(bytes);
                 farm.received(id, &mut frame);
             }
-            Ok(Message::Text(_)) => return Stop::Text,
+            // Not our protocol.
+            Ok(Message::Text(_)) => return Some(CloseCode::Unsupported),
             // tungstenite answers pings and the close by itself.
             Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => {}
             Err(error) => {
                 log::debug!("read failed reason={error}");
-                return Stop::Ended;
+                return None;
             }
         }
     }
-    Stop::Ended
+    None
 }
 
-async fn write(farm: &Farm, end: &SocketEnd, sender: &mut WebSocketSender<TcpStream>) -> Stop {
+async fn write(
+    farm: &Farm,
+    end: &SocketEnd,
+    sender: &mut WebSocketSender<TcpStream>,
+) -> Option<CloseCode> {
     let mut frame = [0; MAX_FRAME];
     while end.wake.recv().await.is_ok() {
         while let Some(len) = farm.transmit(end.id, &mut frame) {
             let bytes = frame.get(..len).unwrap_or_default().to_vec();
             if let Err(error) = sender.send(Message::binary(bytes)).await {
                 log::debug!("write failed reason={error}");
-                return Stop::Ended;
+                return None;
             }
         }
     }
-    Stop::Ended
+    // The hub has let go of it; its goodbye says how to end.
+    future::pending().await
 }

@@ -50,9 +50,24 @@ impl Registry {
         self.rows.tombstones.get(key)
     }
 
+    /// The peer that has this name, if one has.
+    pub fn by_name(&self, name: &Name) -> Option<Fingerprint> {
+        let mut peers = self.rows.peers.iter();
+        peers.find_map(|(key, peer)| (peer.name == *name).then_some(*key))
+    }
+
+    /// Whether this key could bear this name: names are unique among peers.
+    fn name_for(&self, key: &Fingerprint, name: &Name) -> Result<(), RegistryError> {
+        match self.by_name(name) {
+            Some(other) if other != *key => Err(RegistryError::NameTaken(name.clone(), other)),
+            _ => Ok(()),
+        }
+    }
+
     /// Registers a peer. The owner names the key explicitly, so a tombstone of it is taken away.
     pub fn add(&mut self, key: Fingerprint, peer: PeerRecord) -> Result<(), RegistryError> {
         self.check_free(&key)?;
+        self.name_for(&key, &peer.name)?;
         let batch = vec![
             Change::DeleteTombstone(key),
             Change::DeletePending(key),
@@ -110,7 +125,10 @@ impl Registry {
             .cloned()
             .ok_or(RegistryError::NoSuchPeer)?;
         peer.address = Some(address);
-        peer.name = name.unwrap_or(peer.name);
+        if let Some(name) = name {
+            self.name_for(key, &name)?;
+            peer.name = name;
+        }
         Ok(self.commit(vec![Change::PutPeer(*key, peer)], Durable::Now)?)
     }
 
@@ -118,12 +136,13 @@ impl Registry {
     pub fn rename(&mut self, key: &Fingerprint, name: Name) -> Result<(), RegistryError> {
         let peer = self.rows.peers.get(key).cloned();
         let mut peer = peer.ok_or(RegistryError::NoSuchPeer)?;
+        self.name_for(key, &name)?;
         peer.name = name;
         Ok(self.commit(vec![Change::PutPeer(*key, peer)], Durable::Now)?)
     }
 
     /// Notes what a peer told of itself when its link came up, and that it was seen. The name that
-    /// it gives itself replaces its node ID where the owner gave it none.
+    /// it gives itself replaces its node ID where the owner gave it none and no other peer has it.
     pub fn note_link(
         &mut self,
         key: &Fingerprint,
@@ -131,8 +150,9 @@ impl Registry {
         own_name: &Name,
         now: EpochMs,
     ) -> Result<(), StoreError> {
+        let is_free = self.name_for(key, own_name).is_ok();
         self.note(key, |peer| {
-            if peer.name.as_str() == key.node_id().to_string() {
+            if is_free && peer.name.as_str() == key.node_id().to_string() {
                 peer.name = own_name.clone();
             }
             peer.told = Some(told);
@@ -282,6 +302,9 @@ pub enum RegistryError {
         "another key with the same node ID is registered: one of the two was made to look alike"
     )]
     IdTaken(Fingerprint),
+    /// Another peer has this name; that one.
+    #[error("another peer is called {0}")]
+    NameTaken(Name, Fingerprint),
     /// No such peer.
     #[error("no such peer")]
     NoSuchPeer,

@@ -330,8 +330,10 @@ impl Registry {
     /// Makes a peer of a rig that waits.
     pub fn approve(&mut self, key: &Fingerprint, now: EpochMs) -> Result<(), RegistryError> {
         let entry = self.rows.pending.get(key).cloned();
-        let entry = entry.ok_or(RegistryError::NoSuchPeer)?;
+        let mut entry = entry.ok_or(RegistryError::NoSuchPeer)?;
         self.check_free(key)?;
+        // A peer may have got its name while it waited.
+        entry.name = self.free_name(key, &entry.name);
         let mut batch = vec![Change::DeletePending(*key)];
         batch.extend(registration(*key, entry, now));
         self.commit(batch, Durable::Now)?;
@@ -413,7 +415,8 @@ impl Registry {
     /// stranger must not make commands by name ambiguous.
     fn free_name(&self, key: &Fingerprint, own: &Name) -> Name {
         let peers = self.peers().map(|(_, peer)| &peer.name);
-        let waiting = self.waiting().map(|(_, entry)| &entry.name);
+        let others = self.waiting().filter(|(other, _)| *other != key);
+        let waiting = others.map(|(_, entry)| &entry.name);
         let taken: BTreeSet<&str> = peers.chain(waiting).map(Name::as_str).collect();
         if !taken.contains(own.as_str()) {
             return own.clone();
