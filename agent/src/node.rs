@@ -11,7 +11,7 @@ use std::sync::Arc;
 use async_signal::{Signal, Signals};
 use log::info;
 use miner_engine::EngineError;
-use miner_shared::identity::{Fingerprint, PairingCode, Role};
+use miner_shared::identity::{EnrolToken, Fingerprint, PairingCode, Role};
 use miner_shared::smsg::LocalNode;
 use miner_shared::text::{Address, Label};
 use miner_shared::wire::NodeCard;
@@ -24,7 +24,7 @@ use smol::stream::StreamExt;
 
 use crate::cli::{Exit, Failure, say};
 use crate::clock::Clock;
-use crate::link;
+use crate::link::{self, Way};
 use crate::logger;
 use crate::mining::{Miner, MinerConfig};
 use crate::platform;
@@ -43,8 +43,11 @@ pub struct ServeConfig {
     pub listen: Option<ListenAddress>,
     /// Which controller it dials, if it does.
     pub controller: Option<Address>,
-    /// Fingerprint of that controller, pinned at start; otherwise the first manager is expected.
+    /// Fingerprint of that controller, pinned at start; otherwise the token's controller or the first
+    /// manager is expected.
     pub fingerprint: Option<Fingerprint>,
+    /// Enrolment token of that controller: who registers this rig is pinned.
+    pub token: Option<EnrolToken>,
     /// Light mode, whatever the profile says.
     pub light: bool,
     /// Hash threads, 1 to [`miner_shared::limits::MAX_THREADS`], whatever the profile says.
@@ -75,7 +78,7 @@ pub struct Serving {
     rig: Rc<Rig>,
     executor: Rc<LocalExecutor<'static>>,
     listener: Option<(TcpListener, SocketAddr)>,
-    dial: Option<(Address, Fingerprint)>,
+    dial: Option<(Address, Way)>,
     pairing: Option<PairingCode>,
     /// Keeps other processes from serving under this identity.
     _claim: File,
@@ -90,7 +93,19 @@ impl Serving {
     ) -> Result<Self, Failure> {
         let log = logger::start(config.log_level, clock);
         let store = NodeStore::new(config.dirs.clone());
-        let node = store.load_or_create(platform::host_name(), Role::Dual, &mut system_rng())?;
+        // A token admits workers only, so a rig that is made by one is a worker and no more.
+        let role = match config.token {
+            Some(_) => Role::Worker,
+            None => Role::Dual,
+        };
+        let node = store.load_or_create(platform::host_name(), role, &mut system_rng())?;
+        if config.token.is_some() && node.role != Role::Worker {
+            return Err(Failure::new(format!(
+                "a token admits workers only, and this node's role is {}; add the rig by its \
+                 fingerprint, or give it a key of its own with `node init --role worker`",
+                node.role
+            )));
+        }
         if !node.role.contains(Role::Worker) {
             return Err(Failure::new(
                 "this node is a controller and no worker; `miner-ctrl node serve` runs it",
@@ -164,9 +179,9 @@ impl Serving {
                 .spawn(link::listen_for_ever(Rc::clone(&rig), listener, tasks))
                 .detach();
         }
-        if let Some((address, controller)) = dial {
+        if let Some((address, way)) = dial {
             executor
-                .spawn(link::dial_for_ever(Rc::clone(&rig), address, controller))
+                .spawn(link::dial_for_ever(Rc::clone(&rig), address, way))
                 .detach();
         }
         let end = async {
@@ -215,31 +230,50 @@ fn local_node(node: Node) -> LocalNode {
     LocalNode::new(node.keys, node.role, boot_id, card)
 }
 
-/// Whom to dial, and which key to expect there.
+/// Whom to dial, and how.
 fn dial_target(
     config: &ServeConfig,
     store: &NodeStore,
     own: Fingerprint,
-) -> Result<Option<(Address, Fingerprint)>, Failure> {
+) -> Result<Option<(Address, Way)>, Failure> {
     let Some(address) = &config.controller else {
         return Ok(None);
     };
-    let expected = match config.fingerprint {
-        Some(pin) => {
-            store.pin_manager(own, pin)?;
-            Some(pin)
+    if let (Some(token), Some(given)) = (&config.token, config.fingerprint)
+        && given.prefix() != *token.controller()
+    {
+        return Err(Failure::usage(
+            "the token is of another controller than --fingerprint says",
+        ));
+    }
+    let pinned = store.managers()?;
+    if let Some(pin) = config.fingerprint {
+        store.pin_manager(own, pin)?;
+    }
+    let way = match (&config.token, config.fingerprint) {
+        (Some(token), given) => {
+            let vouched = |pin: &&Fingerprint| pin.prefix() == *token.controller();
+            match pinned.iter().find(vouched) {
+                Some(pin) => Way::by_key(*pin, Some(token.clone())),
+                None => Way::by_token(token.clone(), given),
+            }
         }
-        None => store.managers()?.first(),
+        (None, given) => match given.or_else(|| pinned.first()) {
+            Some(pin) => Way::by_key(pin, None),
+            None => return Err(nobody_to_expect()),
+        },
     };
-    let Some(expected) = expected else {
-        return Err(Failure {
-            exit: Exit::NeedsConsent,
-            line: String::from(
-                "no controller is pinned; add --fingerprint with what `miner-ctrl node info` shows",
-            ),
-        });
-    };
-    Ok(Some((address.clone(), expected)))
+    Ok(Some((address.clone(), way)))
+}
+
+fn nobody_to_expect() -> Failure {
+    Failure {
+        exit: Exit::NeedsConsent,
+        line: String::from(
+            "no controller is pinned; add --token-file with a token of its `token create`, or \
+             --fingerprint with what `miner-ctrl node info` shows",
+        ),
+    }
 }
 
 fn bind(listen: &ListenAddress) -> Result<(TcpListener, SocketAddr), Failure> {

@@ -4,12 +4,16 @@
 //! |---|---|
 //! | `init --name N --role R [--controller F]` | makes the key, pins a controller |
 //! | `info [--json]` | shows id, fingerprint, role |
-//! | `serve [--listen [HOST]:PORT] [--controller HOST:PORT] ..` | works until it is told to stop |
+//! | `serve [--listen [HOST]:PORT] [--controller HOST:PORT [--token-file F]] ..` | works until it is told to stop |
+
+use std::fs::File;
+use std::io::{self, BufRead as _, Read as _};
 
 use argh::FromArgs;
-use miner_shared::identity::{Fingerprint, Role};
+use miner_shared::identity::{EnrolToken, Fingerprint, Role};
 use miner_shared::limits::MAX_THREADS;
 use miner_shared::text::{Address, Name};
+use zeroize::Zeroizing;
 
 use crate::cli::{Failure, say};
 use crate::node::{self, ListenAddress, ServeConfig};
@@ -71,6 +75,9 @@ pub struct NodeServe {
     /// fingerprint of the controller to dial; pinned from now on
     #[argh(option)]
     pub fingerprint: Option<Fingerprint>,
+    /// file with an enrolment token of that controller, or - for standard input
+    #[argh(option)]
+    pub token_file: Option<String>,
     /// never use more than 256 MiB for RandomX, whatever the profile says
     #[argh(switch)]
     pub light: bool,
@@ -149,6 +156,14 @@ impl NodeServe {
                  use `peer accept`",
             ));
         }
+        if self.token_file.is_some() && self.controller.is_none() {
+            return Err(Failure::usage("--token-file belongs to --controller"));
+        }
+        if self.with_parent && self.token_file.as_deref() == Some("-") {
+            return Err(Failure::usage(
+                "--with-parent and --token-file - cannot share standard input",
+            ));
+        }
         let in_range = |n: &u16| (1..=MAX_THREADS).contains(&usize::from(*n));
         if self.threads.is_some_and(|n| !in_range(&n)) {
             return Err(Failure::usage(format!(
@@ -160,6 +175,7 @@ impl NodeServe {
             listen: self.listen,
             controller: self.controller,
             fingerprint: self.fingerprint,
+            token: self.token_file.as_deref().map(read_token).transpose()?,
             light: self.light,
             threads: self.threads,
             with_parent: self.with_parent,
@@ -170,6 +186,33 @@ impl NodeServe {
             },
         })
     }
+}
+
+/// Longest file with a token that is read.
+const MAX_TOKEN_FILE: u64 = 1024;
+
+/// The enrolment token in the first line of a file, or of standard input for `-`.
+fn read_token(file: &str) -> Result<EnrolToken, Failure> {
+    let failed = |error: io::Error| Failure::new(format!("{file}: {error}"));
+    let mut text = Zeroizing::new(String::new());
+    if file == "-" {
+        // A line, not all of it: a person may have typed it.
+        io::stdin()
+            .lock()
+            .take(MAX_TOKEN_FILE)
+            .read_line(&mut text)
+            .map_err(failed)?;
+    } else {
+        let opened = File::open(file).map_err(failed)?;
+        opened
+            .take(MAX_TOKEN_FILE)
+            .read_to_string(&mut text)
+            .map_err(failed)?;
+    }
+    let line = text.lines().next().unwrap_or_default();
+    line.trim()
+        .parse()
+        .map_err(|why| Failure::new(format!("{file} holds no enrolment token: {why}")))
 }
 
 /// The store that the environment names.

@@ -5,7 +5,7 @@
 //! | monotonic | [`Millis`] since the program's start | every timeout, deadline, age |
 //! | wall | [`EpochMs`] since 1970, UTC | what people read: `addedAt`, `lastSeen`, events |
 //!
-//! No decision depends on the wall clock, so a laptop that wakes in 1970 or 2106 keeps its links.
+//! No decision of a link depends on the wall clock (only when a token ends), so a laptop that wakes in 1970 or 2106 keeps its links.
 //! Everything below `farm` takes both as arguments ([`Now`]) and so runs in virtual time.
 
 use std::fmt;

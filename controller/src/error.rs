@@ -153,6 +153,8 @@ codes! {
     ProfileInUse = "PROFILE_IN_USE", 409, false;
     /// No profile has this id or name.
     ProfileNotFound = "PROFILE_NOT_FOUND", 404, false;
+    /// No token has this ID.
+    TokenNotFound = "TOKEN_NOT_FOUND", 404, false;
     /// The rig refused to start.
     StartFailed = "START_FAILED", 500, false;
     /// The rig refused to stop.

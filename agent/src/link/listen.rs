@@ -80,11 +80,11 @@ async fn serve(rig: Rc<Rig>, stream: TcpStream, place: Rc<Place>) {
     let proven = Rc::clone(&place);
     let session = Session::new(rig, socket, link, Box::new(move || proven.proven()));
     match session.run().await {
-        (true, end) => info!("link down reason=\"{end}\""),
-        (false, end @ (End::NotAManager(_) | End::Store(_))) if place.may_warn(clock.now()) => {
+        (Some(_), end) => info!("link down reason=\"{end}\""),
+        (None, end @ (End::NotAManager(_) | End::Store(_))) if place.may_warn(clock.now()) => {
             warn!("link refused: {end}");
         }
-        (false, end) => debug!("link refused: {end}"),
+        (None, end) => debug!("link refused: {end}"),
     }
 }
 

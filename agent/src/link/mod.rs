@@ -12,7 +12,9 @@ mod listen;
 mod session;
 mod sessions;
 mod socket;
+mod way;
 
 pub(crate) use dial::dial_for_ever;
 pub(crate) use listen::listen_for_ever;
 pub(crate) use sessions::Sessions;
+pub(crate) use way::Way;

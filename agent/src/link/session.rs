@@ -40,8 +40,8 @@ const HEARTBEAT_GAP_MS: u64 = 1_000;
 /// Why a session ended. For the local log: the peer is told nothing.
 #[derive(Debug)]
 pub(crate) enum End {
-    /// The controller has yet to approve this rig.
-    Pending,
+    /// The controller with this key has yet to approve this rig.
+    Pending(Fingerprint),
     /// Time for new keys.
     Renew,
     /// Another connection of the same manager took its place.
@@ -66,7 +66,7 @@ pub(crate) enum End {
 impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Pending => f.write_str("the controller's owner has yet to approve this rig"),
+            Self::Pending(_) => f.write_str("the controller's owner has yet to approve this rig"),
             Self::Renew => f.write_str("time for new keys"),
             Self::Replaced => f.write_str("replaced by a newer connection"),
             Self::Duplicate => f.write_str("duplicate-identity: another process uses this key"),
@@ -123,6 +123,8 @@ pub(crate) struct Session {
     up: Option<Up>,
     /// Called once when the peer is admitted: the connection is no longer pending.
     on_up: Option<Box<dyn FnOnce()>>,
+    /// Whether the controller that welcomes this rig is pinned.
+    pins: bool,
     /// Once it was up: keeps the program from ending before the peer is told.
     open: Option<Open>,
 }
@@ -157,17 +159,24 @@ impl Session {
             output: Box::new([0; MAX_FRAME]),
             up: None,
             on_up: Some(on_up),
+            pins: false,
         }
     }
 
-    /// Runs it to its end. True if it ever was up.
-    pub(crate) async fn run(mut self) -> (bool, End) {
+    /// Pins the controller that is dialled, once it has registered this rig.
+    pub(crate) const fn pinning(mut self, pins: bool) -> Self {
+        self.pins = pins;
+        self
+    }
+
+    /// Runs it to its end. Whose it was, if it ever was up.
+    pub(crate) async fn run(mut self) -> (Option<Fingerprint>, End) {
         let end = loop {
             if let Err(end) = self.step().await {
                 break end;
             }
         };
-        let was_up = self.up.is_some();
+        let manager = self.up.as_ref().map(|up| up.manager);
         self.remember();
         self.up = None;
         let clock = self.rig.clock;
@@ -176,7 +185,7 @@ impl Session {
         };
         future::or(self.socket.close(end.close_code()), late).await;
         drop(self.open);
-        (was_up, end)
+        (manager, end)
     }
 
     async fn step(&mut self) -> Result<(), End> {
@@ -310,8 +319,17 @@ impl Session {
                 card,
                 admission,
             } => match admission {
-                Admission::Registered => self.enter(peer, &card),
-                Admission::Pending => Err(End::Pending),
+                Admission::Registered => {
+                    self.pin(peer.fingerprint)?;
+                    self.enter(peer, &card)
+                }
+                Admission::Pending => {
+                    // The next Hello of this process has to count on.
+                    if let Some(memory) = self.link.memory() {
+                        rig.sessions.remember(peer.fingerprint, memory);
+                    }
+                    Err(End::Pending(peer.fingerprint))
+                }
             },
             Event::Message(message) => self.answer(&message).await,
             Event::Pong { rtt_ms } => {
@@ -327,6 +345,17 @@ impl Session {
             }
             _ => Ok(()),
         }
+    }
+
+    /// A controller that a token vouched for has registered this rig: it is obeyed from now on, also
+    /// after a power cut.
+    fn pin(&self, controller: Fingerprint) -> Result<(), End> {
+        if self.pins {
+            let own = self.rig.me.fingerprint();
+            self.rig.store.pin_manager(own, controller)?;
+            info!("enrolled controller={}", controller.node_id());
+        }
+        Ok(())
     }
 
     fn answer_token(&mut self, token_id: [u8; 8]) -> Result<(), End> {

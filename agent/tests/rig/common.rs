@@ -79,6 +79,7 @@ fn config(root: &Path) -> ServeConfig {
         listen: Some("127.0.0.1:0".parse().expect("valid")),
         controller: None,
         fingerprint: None,
+        token: None,
         light: false,
         threads: None,
         with_parent: false,

@@ -9,7 +9,8 @@
 //! | `POST /node/init` | `{name, role?}` | 409: a node that answers has an identity |
 //! | `GET /peers`, `GET /peers/{id}` | | [`PeerView`](crate::farm::PeerView), a list of them |
 //! | `POST /peers` | `{address?, name?, pairingCode?, fingerprint?, tofu?}` | 201, or 409 with the fingerprint found |
-//! | `DELETE /peers/{id}` | | `{status, id}` |
+//! | `PATCH /peers/{id}` | `{name}` | [`PeerView`](crate::farm::PeerView) |
+//! | `DELETE /peers/{id}?keepToken=true` | | `{status, id}` |
 //! | `POST /peers/{id}/ping` | | `{rtt_ms, pingMs}` |
 //! | `GET /remote/stats` | | `{peerId: `[`StatsView`](crate::farm::StatsView)`}` |
 //! | `GET /remote/{peerId}/stats` | | [`StatsView`](crate::farm::StatsView) |
@@ -17,6 +18,11 @@
 //! | `POST /remote/{peerId}/stop` | `{minerName?}` | [`AppliedView`](crate::farm::AppliedView) |
 //! | `GET /remote/{peerId}/logs/{miner}?lines=100` | | [`LogsView`](crate::farm::LogsView) |
 //! | `GET, POST /profiles`, `GET, DELETE /profiles/{id}` | `{name, pools, threads?, mode?}` | [`ProfileView`](crate::farm::ProfileView) |
+//! | `GET /tokens`, `POST /tokens` | `{label?, uses?, expiresSecs?, namePattern?, group?, from?, approve?, ephemeral?}` | [`TokenView`](crate::farm::TokenView)s; the new one alone with `token` |
+//! | `DELETE /tokens/{id}` | | `{status, id}` |
+//! | `GET /pending` | | [`PendingView`](crate::farm::PendingView)s: rigs that wait for approval |
+//! | `POST /pending/{id}/approve`, `DELETE /pending/{id}` | | [`PeerView`](crate::farm::PeerView), `{status, id}` |
+//! | `GET /removed`, `DELETE /removed/{id}` | | [`RemovedView`](crate::farm::RemovedView)s, `{status, id}` |
 //! | `GET /health`, `GET /ready` | | `{status}`, also without the base |
 //!
 //! Anything else, and any failure, is a [`Problem`]. Who may ask is [`Guard`]'s matter.
@@ -31,13 +37,14 @@ mod remote;
 mod server;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 
 pub use self::extract::MAX_BODY;
 pub use self::guard::Guard;
@@ -65,7 +72,10 @@ pub fn router(api: Api) -> Router {
         .route("/node/info", get(node::info))
         .route("/node/init", post(node::init))
         .route("/peers", get(peers::list).post(peers::add))
-        .route("/peers/{id}", get(peers::show).delete(peers::remove))
+        .route(
+            "/peers/{id}",
+            get(peers::show).patch(tokens::rename).delete(peers::remove),
+        )
         .route("/peers/{id}/ping", post(peers::ping))
         .route("/remote/stats", get(remote::all_stats))
         .route("/remote/{peerId}/stats", get(remote::stats))
@@ -77,6 +87,13 @@ pub fn router(api: Api) -> Router {
             "/profiles/{id}",
             get(profiles::show).delete(profiles::delete),
         )
+        .route("/tokens", get(tokens::list).post(tokens::create))
+        .route("/tokens/{id}", delete(tokens::revoke))
+        .route("/pending", get(tokens::pending))
+        .route("/pending/{id}", delete(tokens::deny))
+        .route("/pending/{id}/approve", post(tokens::approve))
+        .route("/removed", get(tokens::removed))
+        .route("/removed/{id}", delete(tokens::forget))
         .route("/health", get(node::health))
         .route("/ready", get(node::ready));
     let guard = api.guard;

@@ -1,7 +1,8 @@
 //! Peers: the nodes in the registry.
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use miner_shared::identity::{Fingerprint, PairingCode};
 use miner_shared::text::{Address, Name};
@@ -66,11 +67,20 @@ pub(super) async fn add(
     Ok((StatusCode::CREATED, Json(added)))
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct RemoveQuery {
+    #[serde(default)]
+    keep_token: bool,
+}
+
 pub(super) async fn remove(
     State(api): State<Api>,
     PeerPath(id): PeerPath,
+    query: Result<Query<RemoveQuery>, QueryRejection>,
 ) -> Result<Json<Value>, Problem> {
-    api.farm.remove_peer(id)?;
+    let Query(query) = query.map_err(|why| Problem::invalid("keepToken", why))?;
+    api.farm.remove_peer(id, query.keep_token)?;
     Ok(Json(json!({ "status": "removed", "id": id.to_string() })))
 }
 

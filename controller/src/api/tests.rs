@@ -27,6 +27,7 @@ const RIG_ID: &str = "abababababababab";
 
 struct Server {
     router: Router,
+    farm: Arc<Farm>,
 }
 
 struct Reply {
@@ -75,6 +76,7 @@ impl Server {
         let me = LocalNode::new(keys, Role::Controller, [2; 16], card);
         let farm = Farm::open(Box::new(MemoryStore::default()), me, Clock::start()).expect("empty");
         Self {
+            farm: Arc::clone(&farm),
             router: router(Api {
                 farm,
                 guard: Guard { port: 9090 },
@@ -129,7 +131,7 @@ impl Server {
 }
 
 /// All routes of the page, and ours, with a request that reaches the handler.
-const ROUTES: [(Method, &str, &str); 17] = [
+const ROUTES: [(Method, &str, &str); 26] = [
     (Method::GET, "/node/info", ""),
     (Method::POST, "/node/init", r#"{"name":"x"}"#),
     (Method::GET, "/peers", ""),
@@ -146,6 +148,15 @@ const ROUTES: [(Method, &str, &str); 17] = [
     (Method::POST, "/profiles", "{}"),
     (Method::GET, "/profiles/nothing", ""),
     (Method::DELETE, "/profiles/nothing", ""),
+    (Method::PATCH, "/peers/nobody", r#"{"name":"x"}"#),
+    (Method::GET, "/tokens", ""),
+    (Method::POST, "/tokens", r#"{"uses":0}"#),
+    (Method::DELETE, "/tokens/nothing", ""),
+    (Method::GET, "/pending", ""),
+    (Method::DELETE, "/pending/nobody", ""),
+    (Method::POST, "/pending/nobody/approve", ""),
+    (Method::GET, "/removed", ""),
+    (Method::DELETE, "/removed/nobody", ""),
     (Method::GET, "/health", ""),
 ];
 
@@ -527,4 +538,65 @@ fn requests_are_answered_over_tcp() {
     drop(serving);
     assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
     assert!(text.ends_with(r#"{"status":"healthy"}"#), "{text}");
+}
+
+#[test]
+fn a_token_is_shown_once_and_never_again() {
+    let server = Server::new();
+    let body =
+        json!({ "uses": 10, "namePattern": "rig-*", "from": "10.0.0.0/8", "approve": false });
+    let made = server.post("/tokens", &body);
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+    let made = made.json();
+    let text = made["token"].as_str().expect("the token").to_owned();
+    let token: miner_shared::identity::EnrolToken = text.parse().expect("well formed");
+    let me = NodeKeys::from_seed(&[1; 32]).public().fingerprint();
+    assert_eq!(*token.controller(), me.prefix());
+    assert_eq!(made["state"], "active");
+    assert_eq!(made["left"], 10);
+
+    let secret = token.enrolment().secret.as_slice();
+    let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+    let events = format!("{:?}", server.farm.events());
+    let id = made["id"].as_str().expect("its name");
+    assert!(events.contains(id), "the event names the token");
+    let revoked = server.delete(&format!("/tokens/{id}"));
+    assert_eq!(revoked.json()["status"], "revoked");
+    for shown in [server.get("/tokens").text, revoked.text, events] {
+        assert!(!shown.contains(&text) && !shown.contains(&hex) && !shown.contains("ENR1"));
+    }
+    assert_eq!(server.get("/tokens").json()[0]["state"], "suspended");
+}
+
+#[test]
+fn a_token_that_makes_no_sense_is_refused_with_its_field() {
+    let server = Server::new();
+    for (body, field) in [
+        (json!({ "uses": 0 }), "uses"),
+        (json!({ "uses": 10_001 }), "uses"),
+        (json!({ "expiresSecs": 1 }), "expiresSecs"),
+        (json!({ "from": "10.0.0.1/8" }), "from"),
+        (json!({ "namePattern": "" }), "namePattern"),
+        (json!({ "group": "\u{1b}" }), "group"),
+    ] {
+        let reply = server.post("/tokens", &body);
+        assert_eq!(reply.problem(), (400, "INVALID_INPUT".to_owned()), "{body}");
+        assert_eq!(reply.json()["field"], field, "{body}");
+    }
+    assert_eq!(server.get("/tokens").json(), json!([]));
+}
+
+#[test]
+fn a_peer_is_renamed_removed_and_forgotten() {
+    let server = Server::with_rig();
+    let path = format!("{BASE}/peers/{RIG_ID}");
+    let renamed = server.request(Method::PATCH, &path, r#"{"name":"corner"}"#);
+    assert_eq!(renamed.json()["name"], "corner");
+    assert_eq!(server.delete("/peers/corner?keepToken=true").status, 200);
+    assert_eq!(server.get("/removed").json()[0]["name"], "corner");
+    assert_eq!(server.delete("/removed/corner").json()["id"], RIG_ID);
+    assert_eq!(
+        server.delete("/removed/corner").problem(),
+        (404, "PEER_NOT_FOUND".to_owned())
+    );
 }

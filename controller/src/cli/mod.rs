@@ -3,7 +3,8 @@
 //! ```text
 //!   miner-ctrl up                                  all of it on this machine, mining at once
 //!   miner-ctrl node init|info|serve                who this machine is, and its service
-//!   miner-ctrl peer add|list|remove|ping           the rigs
+//!   miner-ctrl peer add|list|remove|ping|..        the rigs
+//!   miner-ctrl token create|list|revoke            by what rigs that dial out enrol
 //!   miner-ctrl remote status|start|stop|logs       what they do
 //!   miner-ctrl profile create|list|show|delete     ways to mine
 //!   miner-ctrl worker ...                          the agent; `up` runs it as a child
@@ -21,6 +22,7 @@ mod profile;
 mod remote;
 pub(crate) mod secrets;
 mod table;
+mod token;
 
 use std::sync::Arc;
 
@@ -52,6 +54,7 @@ enum Verb {
     Peer(peer::Peer),
     Remote(remote::Remote),
     Profile(profile::Profile),
+    Token(token::Token),
     Worker(Worker),
 }
 
@@ -106,6 +109,7 @@ impl Verb {
             Self::Node(node) => node.run(),
             Self::Peer(peer) => with_client(async |client| peer.run(client).await),
             Self::Remote(remote) => with_client(async |client| remote.run(client).await),
+            Self::Token(token) => with_client(async |client| token.run(client).await),
             Self::Profile(profile) => with_client(async |client| profile.run(client).await),
             Self::Worker(worker) => {
                 let args: Vec<&str> = worker.args.iter().map(String::as_str).collect();

@@ -58,6 +58,9 @@ struct Serve {
     /// fingerprint of the controller to dial (worker)
     #[argh(option)]
     fingerprint: Option<Fingerprint>,
+    /// file with an enrolment token of that controller, or - for standard input (worker)
+    #[argh(option)]
+    token_file: Option<String>,
     /// never use more than 256 MiB for RandomX (worker, dual)
     #[argh(switch)]
     light: bool,
@@ -106,6 +109,7 @@ impl Serve {
             listen: self.listen.or(default),
             controller: self.controller,
             fingerprint: self.fingerprint,
+            token_file: self.token_file,
             light: self.light,
             threads: self.threads,
             with_parent: self.with_parent,
@@ -115,9 +119,10 @@ impl Serve {
     }
 
     fn into_controller(self, role: Role, dirs: Dirs) -> Result<Plan, Failure> {
-        if self.controller.is_some() || self.fingerprint.is_some() || self.with_parent {
+        let dials = self.controller.is_some() || self.fingerprint.is_some();
+        if dials || self.token_file.is_some() || self.with_parent {
             return Err(Failure::usage(format!(
-                "--controller, --fingerprint and --with-parent are for workers, and this node's \
+                "--controller, --fingerprint, --token-file and --with-parent are for workers, and this node's \
                  role is {role}"
             )));
         }

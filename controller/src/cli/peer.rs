@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use super::answers::{self, Peer as Answer};
 use super::client::{Client, failure, segment};
 use super::table::{Column, Output, Table};
+use super::token::{self, Approve, Deny, Forget, Rename};
 use super::{say_clean, say_json, secrets};
 use crate::api::Problem;
 use crate::units::{self, UNKNOWN};
@@ -36,6 +37,10 @@ enum PeerVerb {
     List(List),
     Remove(Remove),
     Ping(Ping),
+    Approve(Approve),
+    Deny(Deny),
+    Forget(Forget),
+    Rename(Rename),
 }
 
 /// Add a rig. Without --pair-file, --fingerprint or --tofu it shows the rig's fingerprint and asks.
@@ -66,6 +71,12 @@ pub(super) struct Add {
 #[derive(Debug, FromArgs)]
 #[argh(subcommand, name = "list")]
 struct List {
+    /// only rigs that wait for approval
+    #[argh(switch)]
+    pending: bool,
+    /// only keys that were removed or denied, and are refused until `peer forget`
+    #[argh(switch)]
+    removed: bool,
     /// print JSON
     #[argh(switch)]
     json: bool,
@@ -78,6 +89,9 @@ struct Remove {
     /// node ID, unique prefix of one, or name
     #[argh(positional)]
     peer: String,
+    /// leave the token that it came by as it is; otherwise it is suspended
+    #[argh(switch)]
+    keep_token: bool,
     /// print JSON
     #[argh(switch)]
     json: bool,
@@ -102,6 +116,10 @@ impl Peer {
             PeerVerb::List(list) => list.run(client).await,
             PeerVerb::Remove(remove) => remove.run(client).await,
             PeerVerb::Ping(ping) => ping.run(client).await,
+            PeerVerb::Approve(approve) => approve.run(client).await,
+            PeerVerb::Deny(deny) => deny.run(client).await,
+            PeerVerb::Forget(forget) => forget.run(client).await,
+            PeerVerb::Rename(rename) => rename.run(client).await,
         }
     }
 }
@@ -237,6 +255,12 @@ fn understand(line: &str, found: String) -> Result<(&'static str, String), Failu
 
 impl List {
     async fn run(self, client: &Client) -> Result<(), Failure> {
+        match (self.pending, self.removed) {
+            (true, true) => return Err(Failure::usage("give one of --pending and --removed")),
+            (true, false) => return token::list_others(client, "/pending", self.json).await,
+            (false, true) => return token::list_others(client, "/removed", self.json).await,
+            (false, false) => {}
+        }
         let answer = client.get("/peers").await.map_err(failure)?;
         if self.json {
             say_json(&answer);
@@ -247,10 +271,10 @@ impl List {
             say(
                 "no rigs yet; run `miner node serve --listen :9091` on one, then here: miner-ctrl peer add --address RIG:9091 --name NAME",
             );
-            return Ok(());
+        } else {
+            print_table(&peers);
         }
-        print_table(&peers);
-        Ok(())
+        token::list_waiting(client).await
     }
 }
 
@@ -295,7 +319,12 @@ pub(super) fn table(peers: &[Answer]) -> Table<9> {
 
 impl Remove {
     async fn run(self, client: &Client) -> Result<(), Failure> {
-        let path = format!("/peers/{}", segment(&self.peer));
+        let keep = if self.keep_token {
+            "?keepToken=true"
+        } else {
+            ""
+        };
+        let path = format!("/peers/{}{keep}", segment(&self.peer));
         let answer = client
             .send(Method::DELETE, &path, None)
             .await

@@ -44,6 +44,7 @@ pub(super) fn registry(error: RegistryError, named: &str) -> FarmError {
             .field("peer")
             .hint("use the node ID")
         }
+        RegistryError::Removed => FarmError::new(Code::PeerRemoved, error.to_string()),
         error => profile(error, named),
     }
 }

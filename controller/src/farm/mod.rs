@@ -9,11 +9,13 @@
 //! |---|---|
 //! | `mod` | the lock, what runs, what comes out of the hub |
 //! | `peers` | who belongs to the farm: list, resolve, add, remove, ping |
+//! | `enrol` | tokens, rigs that wait, removed keys |
 //! | `remote` | what rigs do: statistics, start, stop, logs |
 //! | `profiles` | named ways to mine |
 //! | `view`, `show` | what is shown, and how it is made |
 //! | `errors` | what goes wrong, in words |
 
+mod enrol;
 mod errors;
 mod peers;
 mod profiles;
@@ -38,6 +40,9 @@ use rand_core::{Rng, UnwrapErr};
 use smol::channel::{Receiver, Sender, bounded};
 use smol::{Executor, Task};
 
+pub use self::enrol::{
+    DEFAULT_LIFE_SECS, NewToken, NewTokenView, PendingView, RemovedView, TOKEN_LIFE_SECS, TokenView,
+};
 pub use self::peers::{AddPeer, Proof};
 pub use self::view::{
     ActivityView, AppliedView, DesiredStatus, DesiredView, ExchangesView, IdentityView,
@@ -146,6 +151,7 @@ impl Farm {
             core.registry.peers().map(|(key, _)| *key).collect()
         };
         keys.iter().for_each(|key| self.keep_dialled(key));
+        self.with(|hub, env| hub.await_ends(env));
     }
 
     /// Listens for rigs that dial in, after [`Farm::run`]; returns the address bound (port 0 picks

@@ -2,7 +2,7 @@
 //!
 //! | [`Proof`] | a rig that is dialled | a rig that dials in |
 //! |---|---|---|
-//! | `Pairing` | suite 02 with the code; who knows it is registered | (its token does that: later) |
+//! | `Pairing` | suite 02 with the code; who knows it is registered | (its token does that: `enrol`) |
 //! | `Fingerprint` | probed, compared, registered, dialled | registered |
 //! | `Tofu` | probed, believed, registered, dialled | - |
 //! | `None` | probed; error with the fingerprint found | - |
@@ -215,10 +215,11 @@ impl Farm {
         .map_err(|error| errors::registry(error, &id))
     }
 
-    /// Removes a peer: cuts its link and refuses its key until it is added again.
-    pub fn remove_peer(&self, id: NodeId) -> Result<(), FarmError> {
+    /// Removes a peer: cuts its link and refuses its key until it is added again. The token that it
+    /// came by is suspended, unless `keep_token`.
+    pub fn remove_peer(&self, id: NodeId, keep_token: bool) -> Result<(), FarmError> {
         let (key, _) = self.named(id)?;
-        self.with(|hub, env| hub.remove(env, &key))
+        self.with(|hub, env| hub.remove(env, &key, keep_token))
             .map_err(|error| errors::registry(error, &id.to_string()))?;
         let dialler = self.lock().diallers.remove(&key);
         drop(dialler);

@@ -34,6 +34,7 @@ pub(super) fn peer(
     let seen = rig.and_then(Rig::last_seen);
     let last_seen = seen.map(|seen| seen.wall).or_else(|| row.last_seen());
     let stats = rig.and_then(Rig::stats);
+    let origin = registry.origin(key);
     PeerView {
         id: key.node_id().to_string(),
         name: row.name.as_str().to_owned(),
@@ -42,6 +43,11 @@ pub(super) fn peer(
         address: row.address.as_ref().map(|a| a.as_str().to_owned()),
         role: told.map(|told| told.role.as_str()),
         trust: row.trust.as_str(),
+        token: origin.map(|origin| origin.token.to_string()),
+        group: origin
+            .and_then(|origin| origin.group.as_ref())
+            .map(|group| group.as_str().to_owned()),
+        ephemeral: origin.is_some_and(|origin| origin.ephemeral),
         added_at: EpochMs(row.added_at_ms),
         last_seen,
         last_seen_age_ms: seen

@@ -68,8 +68,14 @@ pub struct PeerView {
     pub address: Option<String>,
     /// `worker` or `dual`; unknown until the first link.
     pub role: Option<&'static str>,
-    /// How its key was confirmed: `pairing`, `fingerprint` or `tofu`. Never changes.
+    /// How its key was confirmed: `pairing`, `fingerprint`, `tofu` or `token`. Never changes.
     pub trust: &'static str,
+    /// Name of the token that it came by, if it did.
+    pub token: Option<String>,
+    /// Group, a label from that token.
+    pub group: Option<String>,
+    /// Whether its entry vanishes 10 minutes after its link was lost.
+    pub ephemeral: bool,
     /// When it was registered.
     pub added_at: EpochMs,
     /// When it was last heard of by the wall clock.

@@ -2,11 +2,13 @@
 //!
 //! ```text
 //!   accept ─▶ pending ── PeerProven ─▶ registered? ── yes ─▶ session.rs
-//!                                          └─ no ─▶ closed, one event
+//!                                          └─ no ─▶ enrol.rs: a token, or closed, one event
 //!   dial   ─▶ Peer  ── Up ─▶ session.rs
 //!             Pair  ── Up ─▶ registered, then session.rs
 //!             Probe ── Probed ─▶ closed
 //! ```
+
+use std::net::IpAddr;
 
 use heapless::Deque;
 use miner_shared::identity::{Enrolment, Fingerprint};
@@ -33,6 +35,8 @@ pub(super) struct Conn {
     pub(super) purpose: Purpose,
     /// Who it is, once proven and admitted.
     pub(super) key: Option<Fingerprint>,
+    /// Where it was accepted from, if it was.
+    pub(super) from: Option<IpAddr>,
     outbox: Deque<Outgoing, OUTBOX>,
     /// When its timer is set.
     armed: Option<Millis>,
@@ -136,6 +140,7 @@ impl Hub {
             link,
             purpose,
             key: None,
+            from: None,
             outbox: Deque::new(),
             armed: None,
         };
@@ -285,14 +290,18 @@ impl Hub {
 
     fn on_link_event(&mut self, env: &mut Env<'_>, id: ConnId, event: smsg::Event) {
         match event {
-            smsg::Event::PeerProven { peer, card, .. } => self.on_proven(env, id, &peer, &card),
+            smsg::Event::PeerProven {
+                peer,
+                card,
+                enrolled_by,
+            } => self.on_proven(env, id, &peer, &card, enrolled_by),
             smsg::Event::Up {
                 peer,
                 card,
                 admission,
             } => self.on_up(env, id, &peer, &card, admission),
             smsg::Event::Probed(peer) => self.on_probed(env, id, &peer),
-            smsg::Event::TokenAsked { .. } => self.refuse_token(env, id),
+            smsg::Event::TokenAsked { token_id } => self.answer_token(env, id, token_id),
             smsg::Event::Message(message) => self.on_message(env, id, message),
             smsg::Event::Pong { rtt_ms } => self.on_pong(env, id, rtt_ms),
             // A number that was used before: the link has counted and dropped it.
@@ -303,21 +312,21 @@ impl Hub {
 
     /// A dialler is who it says. The registry is asked under the same lock that installs the
     /// session, so a removal cannot slip in between.
-    fn on_proven(&mut self, env: &mut Env<'_>, id: ConnId, peer: &Peer, card: &NodeCard) {
+    fn on_proven(
+        &mut self,
+        env: &mut Env<'_>,
+        id: ConnId,
+        peer: &Peer,
+        card: &NodeCard,
+        token: Option<[u8; 8]>,
+    ) {
         let key = peer.fingerprint;
         if env.registry.peer(&key).is_some() {
             self.settle(id, key, true);
             self.admit(env, id, peer, card);
             return;
         }
-        let kind = match env.registry.tombstone(&key) {
-            Some(_) => EventKind::RemovedKey,
-            None => EventKind::UnknownKey {
-                fingerprint: key.to_string(),
-            },
-        };
-        self.record(env, Some(&key), kind);
-        self.close(env, id, "not registered", Unreached::Closed);
+        self.on_stranger(env, id, peer, card, token);
     }
 
     /// A listener has welcomed us.
@@ -391,20 +400,8 @@ impl Hub {
         self.close(env, id, "probed", Unreached::Closed);
     }
 
-    /// This controller has given out no tokens.
-    fn refuse_token(&mut self, env: &mut Env<'_>, id: ConnId) {
-        let answer = self
-            .conns
-            .get_mut(&id)
-            .map(|conn| conn.link.answer_token(None));
-        if let Some(Err(error)) = answer {
-            return self.fail(env, id, error);
-        }
-        self.close(env, id, "unknown token", Unreached::Closed);
-    }
-
     /// The connection's owner is known from here on.
-    fn settle(&mut self, id: ConnId, key: Fingerprint, dialled_in: bool) {
+    pub(super) fn settle(&mut self, id: ConnId, key: Fingerprint, dialled_in: bool) {
         let Some(conn) = self.conns.get_mut(&id) else {
             return;
         };

@@ -56,6 +56,23 @@ pub enum EventKind {
     },
     /// Two processes use one key at the same time: a copied image or a stolen key.
     DuplicateIdentity,
+    /// A rig was registered by a token.
+    Enrolled {
+        /// Its name.
+        token: String,
+    },
+    /// A rig came by a token and waits for approval.
+    EnrolPending {
+        /// The token's name.
+        token: String,
+    },
+    /// Somebody came by a token and got nothing.
+    EnrolRefused {
+        /// The token's name, if there is such a token.
+        token: Option<String>,
+        /// Why, in few words.
+        reason: String,
+    },
     /// A link ended.
     LinkDown {
         /// Why.
@@ -70,6 +87,13 @@ pub enum EventKind {
     PeerAdded,
     /// A peer was removed; its key is refused from now on.
     PeerRemoved,
+    /// A peer has another name.
+    PeerRenamed,
+    /// An ephemeral peer was away for long; its entry is gone.
+    PeerVanished {
+        /// The name that it had.
+        name: String,
+    },
     /// A handshake or session broke the protocol.
     ProtocolError {
         /// What was wrong.
@@ -84,6 +108,16 @@ pub enum EventKind {
     },
     /// A removed peer came back and got nothing.
     RemovedKey,
+    /// A token was made.
+    TokenCreated {
+        /// Its name.
+        token: String,
+    },
+    /// A token was revoked.
+    TokenRevoked {
+        /// Its name.
+        token: String,
+    },
     /// A stranger completed a handshake and got nothing.
     UnknownKey {
         /// Its fingerprint.
@@ -109,7 +143,8 @@ impl EventLog {
     ) {
         let name = about.and_then(|key| {
             let peer = registry.peer(key).map(|peer| &peer.name);
-            peer.or_else(|| registry.tombstone(key).map(|stone| &stone.name))
+            peer.or_else(|| registry.waiting_name(key))
+                .or_else(|| registry.tombstone(key).map(|stone| &stone.name))
         });
         if self.kept.len() == KEPT {
             self.kept.pop_front();

@@ -14,13 +14,14 @@
 //!                               ▼             │
 //!                            Rig, one per peer  reconcile.rs  wish against report, by generation
 //!                               ▲ answers                   requests.rs   questions with deadlines
-//!                               └ score.rs, events.rs
+//!                               └ score.rs, events.rs      enrol.rs      strangers with a token
 //! ```
 //!
 //! The hub is the **managing** side: its sessions are indexed by fingerprint alone because every one
 //! of them is with a rig that this node commands. Obeying other controllers is the agent's part.
 
 mod conn;
+mod enrol;
 mod events;
 mod reconcile;
 mod requests;
@@ -117,6 +118,8 @@ enum Timer {
     Ping(Fingerprint),
     /// A request has waited long enough.
     Request(RequestId),
+    /// An ephemeral peer has been away for long.
+    Vanish(Fingerprint),
 }
 
 impl Hub {
@@ -142,6 +145,7 @@ impl Hub {
                 Timer::Contest(key) => self.contest_due(env, &key),
                 Timer::Ping(key) => self.ping_due(now, &key, at),
                 Timer::Request(id) => self.request_due(id),
+                Timer::Vanish(key) => self.vanish_due(env, &key, at),
             }
         }
     }

@@ -28,6 +28,8 @@ pub struct Rig {
     pub(super) requests: Vec<RequestId>,
     /// Until when other boots of this key are refused, after a duplicate was seen.
     pub(super) closed_to_others: Option<Millis>,
+    /// When its entry vanishes if no link is up then, of an ephemeral peer.
+    pub(super) vanishes_at: Option<Millis>,
 }
 
 impl Rig {

@@ -174,6 +174,7 @@ impl Hub {
                 log::warn!("last seen not noted node={} reason={error}", key.node_id());
             }
         }
+        self.await_end(key, env);
         if let Some(contest) = contest {
             self.make_live(env, contest.conn, &contest.peer, &contest.card);
         } else {
@@ -247,8 +248,14 @@ impl Hub {
     }
 
     /// Removes a peer from the registry and cuts its links, in one step.
-    pub fn remove(&mut self, env: &mut Env<'_>, key: &Fingerprint) -> Result<(), RegistryError> {
-        env.registry.remove(key, env.now.wall)?;
+    /// `keep_token`: others may still enrol by the token that it came by.
+    pub fn remove(
+        &mut self,
+        env: &mut Env<'_>,
+        key: &Fingerprint,
+        keep_token: bool,
+    ) -> Result<(), RegistryError> {
+        env.registry.remove(key, keep_token, env.now.wall)?;
         self.record(env, Some(key), EventKind::PeerRemoved);
         self.fail_requests(key);
         let theirs = |conn: &super::Conn| {

@@ -48,6 +48,7 @@ fn accepted(farm: &Arc<Farm>, stream: TcpStream, from: SocketAddr) {
         log::debug!("refused from={from} reason=\"too many handshakes\"");
         return;
     };
+    farm.came_from(end.id, from.ip());
     let task_farm = Arc::clone(farm);
     farm.spawn(async move {
         match upgraded(stream, &end).await {

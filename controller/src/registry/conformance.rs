@@ -3,8 +3,8 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use miner_shared::identity::Fingerprint;
-use miner_shared::text::{Address, Name, PoolPass, PoolUser};
+use miner_shared::identity::{Enrolment, Fingerprint, Role};
+use miner_shared::text::{Address, Label, Name, PoolPass, PoolUser};
 use miner_shared::wire::{Algo, Backend, Mode, Pool, Profile, State, Threads};
 
 use super::*;
@@ -64,6 +64,44 @@ fn profile_row(text: &str) -> ProfileRecord {
     }
 }
 
+fn token() -> TokenRecord {
+    let enrolment = Enrolment {
+        token_id: [3; 8],
+        secret: [9; 16].into(),
+    };
+    let terms = Terms {
+        label: Some(name("hall")),
+        uses: 7,
+        expires_at_ms: 9_000,
+        name_pattern: Some("rig-*".parse().expect("valid")),
+        group: Some(name("east")),
+        from: Some("fd00::/8".parse().expect("valid")),
+        approve: false,
+        ephemeral: true,
+    };
+    TokenRecord::new(&enrolment, terms, name("control-center"), EpochMs(5))
+}
+
+fn waiting() -> PendingRecord {
+    PendingRecord {
+        name: name("rig-5"),
+        told: Told {
+            x25519: [1; 32],
+            ed25519: [2; 32],
+            role: Role::Worker,
+            software: Label::lossy("miner 0.1.0"),
+            host: Label::lossy("linux x86_64"),
+        },
+        origin: Origin {
+            token: TokenId([3; 8]),
+            group: Some(name("east")),
+            ephemeral: true,
+        },
+        from: Some([192, 0, 2, 7].into()),
+        since_ms: 6,
+    }
+}
+
 /// What every store must do.
 fn suite(store: &mut dyn Store) {
     starts_empty(store);
@@ -87,6 +125,9 @@ fn gives_back_every_kind_of_row(store: &mut dyn Store) {
         Change::PutTombstone(key(2), tombstone.clone()),
         Change::PutDesired(key(1), wish(1)),
         Change::PutProfile(id.clone(), profile_row("Long Name")),
+        Change::PutToken(TokenId([3; 8]), token()),
+        Change::PutPending(key(5), waiting()),
+        Change::PutOrigin(key(1), waiting().origin),
     ];
     store.commit(&batch, Durable::Now).expect("commits");
     store
@@ -98,6 +139,9 @@ fn gives_back_every_kind_of_row(store: &mut dyn Store) {
     assert_eq!(rows.tombstones.get(&key(2)), Some(&tombstone));
     assert_eq!(rows.desired.get(&key(1)), Some(&wish(1)));
     assert_eq!(rows.profiles.get(&id), Some(&profile_row("Long Name")));
+    assert_eq!(rows.tokens.get(&TokenId([3; 8])), Some(&token()));
+    assert_eq!(rows.pending.get(&key(5)), Some(&waiting()));
+    assert_eq!(rows.origins.get(&key(1)), Some(&waiting().origin));
 }
 
 fn takes_a_batch_whole_or_not_at_all(store: &mut dyn Store) {
@@ -125,6 +169,10 @@ fn deletes_what_is_there_and_what_is_not(store: &mut dyn Store) {
         Change::DeleteDesired(key(1)),
         Change::DeleteProfile(ProfileId::of("Long Name")),
         Change::DeleteProfile(ProfileId::of("never there")),
+        Change::DeleteToken(TokenId([3; 8])),
+        Change::DeletePending(key(5)),
+        Change::DeleteOrigin(key(1)),
+        Change::DeleteOrigin(key(99)),
     ];
     store.commit(&batch, Durable::Now).expect("commits");
     assert_eq!(store.load().expect("loads"), Contents::default());
@@ -197,6 +245,49 @@ fn a_registry_of_a_newer_program_is_refused_with_advice() {
 }
 
 #[test]
+fn a_registry_of_schema_1_opens_with_its_rows_and_takes_tokens() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let mut store = RedbStore::open(dir.path()).expect("opens");
+    let batch = [Change::PutPeer(key(1), peer("rig-1"))];
+    store.commit(&batch, Durable::Now).expect("commits");
+    drop(store);
+    as_schema_1(&dir.path().join("registry.redb"));
+
+    let mut store = RedbStore::open(dir.path()).expect("migrates");
+    let put = [Change::PutToken(TokenId([3; 8]), token())];
+    store.commit(&put, Durable::Now).expect("commits");
+    drop(store);
+    let rows = RedbStore::open(dir.path()).expect("opens").load();
+    let rows = rows.expect("loads");
+    assert_eq!(rows.peers.get(&key(1)), Some(&peer("rig-1")));
+    assert_eq!(rows.tokens.len(), 1);
+}
+
+/// Makes of a registry with one peer what the program of schema 1 wrote.
+fn as_schema_1(path: &std::path::Path) {
+    type Rows = redb::TableDefinition<'static, [u8; 32], &'static [u8]>;
+    let peers: Rows = redb::TableDefinition::new("peers");
+    let db = redb::Database::open(path).expect("opens");
+    let write = db.begin_write().expect("begins");
+    for table in ["pending", "origins"] {
+        write.delete_table(Rows::new(table)).expect("was there");
+    }
+    write
+        .delete_table(redb::TableDefinition::<[u8; 8], &[u8]>::new("tokens"))
+        .expect("was there");
+    let meta = redb::TableDefinition::<&str, u8>::new("meta");
+    let mut table = write.open_table(meta).expect("opens");
+    table.insert("schema", 1).expect("inserts");
+    drop(table);
+    let mut table = write.open_table(peers).expect("opens");
+    let mut row = record::encode(&peer("rig-1")).expect("short");
+    row[0] = 1;
+    table.insert([1; 32], row.as_slice()).expect("inserts");
+    drop(table);
+    write.commit().expect("commits");
+}
+
+#[test]
 fn a_registry_in_use_is_refused_and_one_half_made_is_made_anew() {
     let dir = tempfile::tempdir().expect("temporary directory");
     fs::write(dir.path().join("registry.redb.new"), b"half").expect("writes");
@@ -248,12 +339,12 @@ fn a_name_belongs_to_one_peer() {
 fn removal_leaves_a_tombstone_until_the_peer_is_added_or_forgotten() {
     let mut registry = registry();
     registry.add(key(1), peer("rig")).expect("adds");
-    registry.remove(&key(1), NOW).expect("removes");
+    registry.remove(&key(1), false, NOW).expect("removes");
     assert!(registry.peer(&key(1)).is_none());
     assert!(registry.tombstone(&key(1)).is_some());
     registry.add(key(1), peer("rig")).expect("adds again");
     assert!(registry.tombstone(&key(1)).is_none());
-    registry.remove(&key(1), NOW).expect("removes");
+    registry.remove(&key(1), false, NOW).expect("removes");
     registry.forget(&key(1)).expect("forgets");
     assert!(registry.tombstone(&key(1)).is_none());
 }
@@ -269,7 +360,7 @@ fn generations_rise_also_over_removal_and_above_what_the_rig_was_told() {
     registry.add(key(1), peer("rig")).expect("adds");
     assert_eq!(registry.wish(&key(1), stop(), 0, NOW).expect("wishes"), 1);
     assert_eq!(registry.wish(&key(1), stop(), 40, NOW).expect("wishes"), 41);
-    registry.remove(&key(1), NOW).expect("removes");
+    registry.remove(&key(1), false, NOW).expect("removes");
     assert!(registry.wish(&key(1), stop(), 0, NOW).is_err());
     registry.add(key(1), peer("rig")).expect("adds");
     assert_eq!(registry.wish(&key(1), stop(), 0, NOW).expect("wishes"), 42);
@@ -317,7 +408,7 @@ fn a_profile_in_use_stays_and_one_without_pools_is_refused() {
         Err(RegistryError::ProfileInUse(rigs)) => assert_eq!(rigs, [name("rig-1")]),
         other => panic!("{other:?}"),
     }
-    registry.remove(&key(1), NOW).expect("removes");
+    registry.remove(&key(1), false, NOW).expect("removes");
     registry.delete_profile(&id).expect("nobody uses it now");
 
     let mut empty = profile("empty");

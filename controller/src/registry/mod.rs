@@ -1,5 +1,5 @@
 //! The registry: what the farm must not forget. Which keys are peers, which were removed, what each
-//! rig should be doing, and the profiles.
+//! rig should be doing, the profiles, and the tokens by which rigs enrol.
 //!
 //! ```text
 //!   hub, farm ──▶ Registry   the rules, written once, and all rows in memory
@@ -15,16 +15,26 @@
 #[cfg(test)]
 mod conformance;
 mod memory;
+mod pattern;
 mod record;
 mod redb_store;
 mod resolve;
 mod rules;
 mod store;
+#[cfg(test)]
+mod token_tests;
+mod tokens;
 
 pub use self::memory::MemoryStore;
+pub use self::pattern::{NamePattern, Network};
 pub use self::record::{
     DesiredRecord, PeerRecord, ProfileId, ProfileRecord, SCHEMA, Told, Tombstone, Trust,
 };
 pub use self::redb_store::RedbStore;
+pub use self::resolve::meant;
 pub use self::rules::{Registry, RegistryError, Wish};
 pub use self::store::{Change, Contents, Durable, Store, StoreError};
+pub use self::tokens::{
+    Applicant, Enrolled, MAX_TOKENS, MAX_USES, MAX_WAITING, Origin, PendingRecord, Terms, TokenId,
+    TokenRecord, TokenRefusal, TokenSecret,
+};

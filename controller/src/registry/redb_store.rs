@@ -1,10 +1,10 @@
 //! The registry in one redb file, `registry.redb` in the data directory, mode 0600 (it holds pool
-//! logins).
+//! logins and the secrets of tokens).
 //!
 //! ```text
 //!   meta        "schema"        -> u8
-//!   peers       fingerprint[32] -> row      tombstones, desired: likewise
-//!   profiles    id              -> row
+//!   peers       fingerprint[32] -> row      tombstones, desired, pending, origins: likewise
+//!   profiles    id              -> row      tokens  id[8] -> row
 //! ```
 //!
 //! A file is made under another name and renamed when it is whole, so a power cut leaves either no
@@ -24,8 +24,9 @@ use redb::{
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::record::{DesiredRecord, ProfileId, SCHEMA, decode, encode};
+use super::record::{DesiredRecord, OLDEST, ProfileId, SCHEMA, decode, encode};
 use super::store::{Change, Contents, Durable, Store, StoreError};
+use super::tokens::TokenId;
 
 /// A store in a file.
 #[derive(Debug)]
@@ -56,9 +57,18 @@ impl RedbStore {
         let meta = read.open_table(META).map_err(any)?;
         match meta.get("schema").map_err(any)?.map(|row| row.value()) {
             Some(SCHEMA) => Ok(()),
+            Some(OLDEST..SCHEMA) => self.migrate(),
             Some(schema) if schema > SCHEMA => Err(StoreError::Newer(schema)),
             Some(_) | None => Err(StoreError::Damaged("it has no schema".to_owned())),
         }
+    }
+
+    /// Adds what this schema has and the older one lacks, whole or not at all. From then on the older
+    /// program refuses the file.
+    fn migrate(&self) -> Result<(), StoreError> {
+        let write = self.db.begin_write().map_err(any)?;
+        make_tables(&write)?;
+        write.commit().map_err(any)
     }
 }
 
@@ -70,6 +80,9 @@ impl Store for RedbStore {
             tombstones: rows(&read, TOMBSTONES, Fingerprint)?,
             desired: rows(&read, DESIRED, Fingerprint)?,
             profiles: rows(&read, PROFILES, ProfileId::of)?,
+            tokens: rows(&read, TOKENS, TokenId)?,
+            pending: rows(&read, PENDING, Fingerprint)?,
+            origins: rows(&read, ORIGINS, Fingerprint)?,
         })
     }
 
@@ -99,6 +112,12 @@ fn make(write: &WriteTransaction, change: &Change) -> Result<(), StoreError> {
         Change::DeleteDesired(key) => delete(write, DESIRED, key.0),
         Change::PutProfile(key, row) => put(write, PROFILES, key.as_str(), row),
         Change::DeleteProfile(key) => delete(write, PROFILES, key.as_str()),
+        Change::PutToken(key, row) => put(write, TOKENS, key.0, row),
+        Change::DeleteToken(key) => delete(write, TOKENS, key.0),
+        Change::PutPending(key, row) => put(write, PENDING, key.0, row),
+        Change::DeletePending(key) => delete(write, PENDING, key.0),
+        Change::PutOrigin(key, row) => put(write, ORIGINS, key.0, row),
+        Change::DeleteOrigin(key) => delete(write, ORIGINS, key.0),
     }
 }
 
@@ -157,6 +176,18 @@ fn rows<K: Key + 'static, I: Ord, T: DeserializeOwned>(
     Ok(out)
 }
 
+/// Makes the tables that are missing, and notes the schema.
+fn make_tables(write: &WriteTransaction) -> Result<(), StoreError> {
+    let mut meta = write.open_table(META).map_err(any)?;
+    meta.insert("schema", SCHEMA).map_err(any)?;
+    for table in [PEERS, TOMBSTONES, DESIRED, PENDING, ORIGINS] {
+        write.open_table(table).map_err(any)?;
+    }
+    write.open_table(PROFILES).map_err(any)?;
+    write.open_table(TOKENS).map_err(any)?;
+    Ok(())
+}
+
 /// Makes an empty registry, whole before it has its name.
 fn create(dir: &Path, path: &Path) -> Result<(), StoreError> {
     let unfinished = dir.join(UNFINISHED);
@@ -174,14 +205,7 @@ fn create(dir: &Path, path: &Path) -> Result<(), StoreError> {
         .create(&unfinished)
         .map_err(|error| open_error(error, &unfinished))?;
     let write = db.begin_write().map_err(any)?;
-    {
-        let mut meta = write.open_table(META).map_err(any)?;
-        meta.insert("schema", SCHEMA).map_err(any)?;
-        for table in [PEERS, TOMBSTONES, DESIRED] {
-            write.open_table(table).map_err(any)?;
-        }
-        write.open_table(PROFILES).map_err(any)?;
-    }
+    make_tables(&write)?;
     write.commit().map_err(any)?;
     drop(db);
     fs::rename(&unfinished, path).map_err(io_error)?;
@@ -242,6 +266,9 @@ const META: TableDefinition<'static, &str, u8> = TableDefinition::new("meta");
 const PEERS: Rows = TableDefinition::new("peers");
 const TOMBSTONES: Rows = TableDefinition::new("tombstones");
 const DESIRED: Rows = TableDefinition::new("desired");
+const PENDING: Rows = TableDefinition::new("pending");
+const ORIGINS: Rows = TableDefinition::new("origins");
+const TOKENS: TableDefinition<'static, [u8; 8], &[u8]> = TableDefinition::new("tokens");
 const PROFILES: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("profiles");
 
 const FILE: &str = "registry.redb";

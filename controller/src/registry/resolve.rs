@@ -5,6 +5,7 @@
 //! a name that a hostile rig gave itself can make a command fail, never go to the wrong rig.
 
 use miner_shared::identity::{Fingerprint, NodeId};
+use miner_shared::text::Name;
 
 use super::rules::{Registry, RegistryError};
 
@@ -42,5 +43,36 @@ impl Registry {
                     .collect(),
             )),
         }
+    }
+}
+
+/// Which of these nodes a text means, by the same rules: for those that are no peers, or no longer.
+pub fn meant<'a>(
+    candidates: impl Iterator<Item = (Fingerprint, &'a Name)>,
+    text: &str,
+) -> Result<Fingerprint, RegistryError> {
+    let text = text.trim();
+    let prefix = text.to_ascii_lowercase();
+    let full = text.parse::<Fingerprint>().ok();
+    let mut matches = Vec::new();
+    for (key, name) in candidates {
+        let id = key.node_id();
+        if full == Some(key) || id.to_string() == prefix {
+            return Ok(key);
+        }
+        let begins = !prefix.is_empty() && id.to_string().starts_with(&prefix);
+        if begins || name.as_str() == text {
+            matches.push((key, id, name.clone()));
+        }
+    }
+    match matches.as_slice() {
+        [] => Err(RegistryError::NoSuchPeer),
+        [(key, ..)] => Ok(*key),
+        [..] => Err(RegistryError::Ambiguous(
+            matches
+                .into_iter()
+                .map(|(_, id, name)| (id, name))
+                .collect(),
+        )),
     }
 }

@@ -9,6 +9,7 @@ use miner_shared::wire::{OpId, Profile, State};
 
 use super::record::{DesiredRecord, PeerRecord, ProfileId, ProfileRecord, Told, Tombstone};
 use super::store::{Change, Contents, Durable, Store, StoreError};
+use super::tokens::TokenRefusal;
 use crate::clock::EpochMs;
 
 /// The registry: all rows in memory, every change in the store first.
@@ -65,35 +66,38 @@ impl Registry {
 
     /// Registers a peer. The owner names the key explicitly, so a tombstone of it is taken away.
     pub fn add(&mut self, key: Fingerprint, peer: PeerRecord) -> Result<(), RegistryError> {
-        match self.ids.get(&key.node_id()) {
-            Some(other) if *other == key => return Err(RegistryError::PeerExists(key)),
-            Some(other) => return Err(RegistryError::IdTaken(*other)),
-            None => {}
-        }
+        self.check_free(&key)?;
         self.name_for(&key, &peer.name)?;
-        self.commit(
-            vec![Change::DeleteTombstone(key), Change::PutPeer(key, peer)],
-            Durable::Now,
-        )?;
+        let batch = vec![
+            Change::DeleteTombstone(key),
+            Change::DeletePending(key),
+            Change::PutPeer(key, peer),
+        ];
+        self.commit(batch, Durable::Now)?;
         self.ids.insert(key.node_id(), key);
         Ok(())
     }
 
     /// Removes a peer and writes its tombstone, together. What it should be doing stays stored, so
-    /// that its generation goes on rising if it is ever added again.
-    pub fn remove(&mut self, key: &Fingerprint, now: EpochMs) -> Result<(), RegistryError> {
+    /// that its generation goes on rising if it is ever added again. The token that it came by is
+    /// suspended in the same step, unless `keep_token`: who had the rig has the token too.
+    pub fn remove(
+        &mut self,
+        key: &Fingerprint,
+        keep_token: bool,
+        now: EpochMs,
+    ) -> Result<(), RegistryError> {
         let peer = self.rows.peers.get(key).ok_or(RegistryError::NoSuchPeer)?;
         let tombstone = Tombstone {
             name: peer.name.clone(),
             removed_at_ms: now.0,
         };
-        self.commit(
-            vec![
-                Change::DeletePeer(*key),
-                Change::PutTombstone(*key, tombstone),
-            ],
-            Durable::Now,
-        )?;
+        let mut batch = vec![
+            Change::DeletePeer(*key),
+            Change::PutTombstone(*key, tombstone),
+        ];
+        batch.extend(self.token_after_removal(key, keep_token, now));
+        self.commit(batch, Durable::Now)?;
         self.ids.remove(&key.node_id());
         Ok(())
     }
@@ -125,6 +129,15 @@ impl Registry {
             self.name_for(key, &name)?;
             peer.name = name;
         }
+        Ok(self.commit(vec![Change::PutPeer(*key, peer)], Durable::Now)?)
+    }
+
+    /// Gives a peer another name.
+    pub fn rename(&mut self, key: &Fingerprint, name: Name) -> Result<(), RegistryError> {
+        let peer = self.rows.peers.get(key).cloned();
+        let mut peer = peer.ok_or(RegistryError::NoSuchPeer)?;
+        self.name_for(key, &name)?;
+        peer.name = name;
         Ok(self.commit(vec![Change::PutPeer(*key, peer)], Durable::Now)?)
     }
 
@@ -255,7 +268,11 @@ impl Registry {
     }
 
     /// The store first: what it did not take has not happened.
-    fn commit(&mut self, batch: Vec<Change>, durable: Durable) -> Result<(), StoreError> {
+    pub(super) fn commit(
+        &mut self,
+        batch: Vec<Change>,
+        durable: Durable,
+    ) -> Result<(), StoreError> {
         self.store.commit(&batch, durable)?;
         batch.iter().for_each(|change| self.rows.apply(change));
         Ok(())
@@ -306,6 +323,21 @@ pub enum RegistryError {
     /// No such profile.
     #[error("no such profile")]
     NoSuchProfile,
+    /// The key was removed or denied, and not forgotten since.
+    #[error("this key was removed")]
+    Removed,
+    /// No such token.
+    #[error("no such token")]
+    NoSuchToken,
+    /// A token of this name exists.
+    #[error("a token of this name exists")]
+    TokenExists,
+    /// No room for another token.
+    #[error("there are too many tokens")]
+    TooManyTokens,
+    /// A token does not admit this rig.
+    #[error(transparent)]
+    Token(#[from] TokenRefusal),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

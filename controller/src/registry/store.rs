@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use miner_shared::identity::Fingerprint;
 
 use super::record::{DesiredRecord, PeerRecord, ProfileId, ProfileRecord, SCHEMA, Tombstone};
+use super::tokens::{Origin, PendingRecord, TokenId, TokenRecord};
 
 /// Where the registry's rows live.
 pub trait Store: Send + fmt::Debug {
@@ -49,6 +50,18 @@ pub enum Change {
     PutProfile(ProfileId, ProfileRecord),
     /// Deletes a profile.
     DeleteProfile(ProfileId),
+    /// Writes a token.
+    PutToken(TokenId, TokenRecord),
+    /// Deletes a token.
+    DeleteToken(TokenId),
+    /// Writes a rig that waits for approval.
+    PutPending(Fingerprint, PendingRecord),
+    /// Deletes a rig that waits for approval.
+    DeletePending(Fingerprint),
+    /// Writes by which token a peer came.
+    PutOrigin(Fingerprint, Origin),
+    /// Deletes by which token a peer came.
+    DeleteOrigin(Fingerprint),
 }
 
 /// All rows of a registry.
@@ -62,6 +75,12 @@ pub struct Contents {
     pub desired: BTreeMap<Fingerprint, DesiredRecord>,
     /// Profiles.
     pub profiles: BTreeMap<ProfileId, ProfileRecord>,
+    /// Enrolment tokens.
+    pub tokens: BTreeMap<TokenId, TokenRecord>,
+    /// Rigs that wait for approval.
+    pub pending: BTreeMap<Fingerprint, PendingRecord>,
+    /// By which token peers came.
+    pub origins: BTreeMap<Fingerprint, Origin>,
 }
 
 impl Contents {
@@ -76,6 +95,12 @@ impl Contents {
             Change::DeleteDesired(key) => drop(self.desired.remove(key)),
             Change::PutProfile(key, row) => drop(self.profiles.insert(key.clone(), row.clone())),
             Change::DeleteProfile(key) => drop(self.profiles.remove(key)),
+            Change::PutToken(key, row) => drop(self.tokens.insert(*key, row.clone())),
+            Change::DeleteToken(key) => drop(self.tokens.remove(key)),
+            Change::PutPending(key, row) => drop(self.pending.insert(*key, row.clone())),
+            Change::DeletePending(key) => drop(self.pending.remove(key)),
+            Change::PutOrigin(key, row) => drop(self.origins.insert(*key, row.clone())),
+            Change::DeleteOrigin(key) => drop(self.origins.remove(key)),
         }
     }
 }

@@ -185,8 +185,17 @@ fn words(event: &Event) -> Option<String> {
         EventKind::Behind { generation } => {
             format!("{who} was told something newer (generation {generation})")
         }
+        EventKind::Enrolled { token } => format!("{who} enrolled by the token {token}"),
+        EventKind::EnrolPending { .. } => {
+            format!("{who} waits for approval: miner-ctrl peer approve {who}")
+        }
+        EventKind::EnrolRefused { reason, .. } => format!("a token was refused: {reason}"),
+        EventKind::PeerVanished { name } => format!("{name} was away for long; its entry is gone"),
         EventKind::DesiredSet { .. }
         | EventKind::Applied { .. }
+        | EventKind::PeerRenamed
+        | EventKind::TokenCreated { .. }
+        | EventKind::TokenRevoked { .. }
         | EventKind::ProtocolError { .. } => return None,
     })
 }

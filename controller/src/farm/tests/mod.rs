@@ -7,7 +7,8 @@ use std::net::SocketAddr;
 use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use async_tungstenite::tungstenite::{ClientRequestBuilder, Error, Message as WsMessage};
 use async_tungstenite::{WebSocketStream, client_async};
-use miner_shared::identity::{PairingCode, Role};
+use miner_shared::identity::{EnrolToken, PairingCode, Role};
+use miner_shared::smsg::Expect;
 use miner_shared::text::{MinerName, Name, PoolPass, PoolUser};
 use miner_shared::wire::{Algo, Backend, Mode, Pool, Profile, Threads};
 use smol::net::{TcpListener, TcpStream};
@@ -265,7 +266,7 @@ fn a_wish_for_a_rig_that_is_away_is_kept_until_it_dials_in() {
         assert!(view.connected);
         assert_eq!(view.desired.status, DesiredStatus::Applied);
 
-        farm.remove_peer(id).expect("removes");
+        farm.remove_peer(id, false).expect("removes");
         let rig = gone.await;
         assert_eq!(farm.peers().expect("lists").len(), 0);
         rig.dial(to, controller).await;
@@ -313,7 +314,7 @@ fn a_link_ends_with_the_code_that_says_why() {
             let ended = fixture.executor.spawn(rig.dial(fixture.listen, controller));
             Fixture::event(&events, |e| matches!(e, EventKind::LinkUp { .. })).await;
             if code == CloseCode::Normal {
-                farm.remove_peer(key.node_id()).expect("removes");
+                farm.remove_peer(key.node_id(), false).expect("removes");
             } else {
                 farm.end().await;
             }
@@ -456,5 +457,50 @@ fn a_text_frame_is_closed_with_1003_and_an_oversized_one_at_once() {
         let big = vec![0; miner_shared::limits::MAX_FRAME + 1];
         ws.send(WsMessage::binary(big)).await.expect("sends");
         assert!(!matches!(ws.next().await, Some(Ok(WsMessage::Binary(_)))));
+    });
+}
+
+#[test]
+fn twelve_rigs_race_for_four_uses_over_sockets_and_exactly_four_get_in() {
+    with_farm(|fixture| async move {
+        let Fixture {
+            executor,
+            farm,
+            listen,
+        } = fixture;
+        let made = farm.create_token(NewToken {
+            label: None,
+            uses: 4,
+            expires_secs: 3_600,
+            name_pattern: None,
+            group: None,
+            from: Some("127.0.0.0/8".parse().expect("valid")),
+            approve: true,
+            ephemeral: false,
+        });
+        let token: EnrolToken = made.expect("made").token.parse().expect("well formed");
+        let events = farm.subscribe();
+        for seed in 1..=12 {
+            let token = token.clone();
+            let rig = async move {
+                let expect = Expect::Prefix(*token.controller());
+                let dialled = TestRig::new(seed).dial_by(listen, expect, Some(token.enrolment()));
+                dialled.await;
+            };
+            executor.spawn(rig).detach();
+        }
+        let (mut admitted, mut refused) = (0, 0);
+        while admitted + refused < 12 {
+            match events.recv().await.expect("the farm runs").kind {
+                EventKind::Enrolled { .. } => admitted += 1,
+                EventKind::EnrolRefused { .. } => refused += 1,
+                _ => {}
+            }
+        }
+        assert_eq!((admitted, refused), (4, 8));
+        let peers = farm.peers().expect("peers");
+        assert_eq!(peers.len(), 4);
+        assert!(peers.iter().all(|peer| peer.trust == "token"));
+        assert_eq!(farm.tokens().first().expect("kept").left, 0);
     });
 }

@@ -7,7 +7,7 @@ use async_tungstenite::tungstenite::http::HeaderValue;
 use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use async_tungstenite::tungstenite::{ClientRequestBuilder, Message as WsMessage};
 use async_tungstenite::{WebSocketStream, accept_hdr_async, client_async};
-use miner_shared::identity::{Fingerprint, NodeKeys, PairingCode, Role};
+use miner_shared::identity::{Enrolment, Fingerprint, NodeKeys, PairingCode, Role};
 use miner_shared::limits::MAX_FRAME;
 use miner_shared::smsg::{Dial, Event, Expect, Link, LocalNode};
 use miner_shared::text::{Label, LogText, MinerName, Name};
@@ -73,13 +73,23 @@ impl TestRig {
     }
 
     /// Dials a controller, and ends with the connection.
-    pub(super) async fn dial(mut self, to: SocketAddr, controller: Fingerprint) -> Self {
+    pub(super) async fn dial(self, to: SocketAddr, controller: Fingerprint) -> Self {
+        self.dial_by(to, Expect::Fingerprint(controller), None)
+            .await
+    }
+
+    /// The same, with a token.
+    pub(super) async fn dial_by(
+        mut self,
+        to: SocketAddr,
+        expect: Expect,
+        enrol: Option<&Enrolment>,
+    ) -> Self {
         let stream = TcpStream::connect(to).await.expect("connects");
         let uri = format!("ws://{to}/ws").parse().expect("a URI");
         let request = ClientRequestBuilder::new(uri).with_sub_protocol("smsg.1");
         let (ws, _) = client_async(request, stream).await.expect("upgrades");
-        let expect = Expect::Fingerprint(controller);
-        let link = Link::dial(Dial::WorkerDials, expect, None, None, NOW);
+        let link = Link::dial(Dial::WorkerDials, expect, enrol, None, NOW);
         self.serve(ws, link).await;
         self
     }

@@ -55,7 +55,7 @@ fn a_removed_rig_is_cut_at_once_and_stays_out() {
         sim.rigs[0].mute = true;
         sim.ask(0, Ask::Query(Query::GetStats))
     };
-    sim.call(|hub, env| hub.remove(env, &key).expect("removes"));
+    sim.call(|hub, env| hub.remove(env, &key, false).expect("removes"));
     assert!(!sim.is_open(id));
     assert_eq!(sim.finished.get(&waiting), Some(&Err(Failure::Removed)));
 
@@ -71,7 +71,7 @@ fn a_rig_removed_and_added_again_goes_on_with_its_numbers() {
     sim.dial_in(0);
     sim.advance(30_000);
     let key = sim.key(0);
-    sim.call(|hub, env| hub.remove(env, &key).expect("removes"));
+    sim.call(|hub, env| hub.remove(env, &key, false).expect("removes"));
     sim.register(0, None);
     sim.dial_in(0);
     let asked = sim.ask(0, Ask::Query(Query::GetStats));

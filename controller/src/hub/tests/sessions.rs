@@ -88,7 +88,7 @@ fn a_waiting_boot_does_not_move_up_when_the_peer_is_removed() {
     sim.reboot(0);
     let waiting = sim.dial_in(0);
     let key = sim.key(0);
-    sim.call(|hub, env| hub.remove(env, &key).expect("removes"));
+    sim.call(|hub, env| hub.remove(env, &key, false).expect("removes"));
     assert!(!sim.is_open(waiting));
     assert_eq!((sim.hub.live(), sim.hub.connections()), (0, 0));
     assert_eq!(count(&sim, |e| matches!(e, EventKind::LinkUp { .. })), 1);

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use miner_shared::identity::{Fingerprint, Role};
+use miner_shared::identity::{Enrolment, Fingerprint, Role};
 use miner_shared::limits::MAX_FRAME;
 use miner_shared::smsg::{self, Dial, Expect, Link, LocalNode, SeqMemory};
 use miner_shared::text::Address;
@@ -38,6 +38,8 @@ pub(super) struct Sim {
     wires: BTreeMap<ConnId, Wire>,
     pub(super) finished: BTreeMap<RequestId, Result<Reply, Failure>>,
     pub(super) reached: BTreeMap<ConnId, Result<Fingerprint, Unreached>>,
+    /// What rigs that dialled were told.
+    welcomes: BTreeMap<ConnId, Admission>,
     /// Every frame that rigs sent.
     pub(super) recorded: Vec<Vec<u8>>,
     /// Process starts so far: no two have the same boot_id.
@@ -58,6 +60,7 @@ impl Sim {
             wires: BTreeMap::new(),
             finished: BTreeMap::new(),
             reached: BTreeMap::new(),
+            welcomes: BTreeMap::new(),
             recorded: Vec::new(),
             boots: 1,
         }
@@ -109,12 +112,43 @@ impl Sim {
     /// A rig dials the controller.
     pub(super) fn dial_in(&mut self, rig: usize) -> ConnId {
         let expect = Expect::Fingerprint(self.me.fingerprint());
-        let memory = self.rig_memory(rig, None);
-        let link = Link::dial(Dial::WorkerDials, expect, None, memory, self.now);
-        let id = self.hub.accept(self.now).expect("room");
-        self.wire(id, rig, link);
+        self.dial_in_by(rig, expect, None, "10.0.0.7")
+    }
+
+    /// The same with a token, from this address.
+    pub(super) fn dial_in_by(
+        &mut self,
+        rig: usize,
+        expect: Expect,
+        enrol: Option<&Enrolment>,
+        from: &str,
+    ) -> ConnId {
+        let id = self.begin_dial_in(rig, expect, enrol, from);
         self.settle();
         id
+    }
+
+    /// The same, and nothing has happened yet.
+    pub(super) fn begin_dial_in(
+        &mut self,
+        rig: usize,
+        expect: Expect,
+        enrol: Option<&Enrolment>,
+        from: &str,
+    ) -> ConnId {
+        let memory = self.rig_memory(rig, None);
+        let link = Link::dial(Dial::WorkerDials, expect, enrol, memory, self.now);
+        let id = self.hub.accept(self.now).expect("room");
+        self.hub.came_from(id, from.parse().expect("an address"));
+        self.wire(id, rig, link);
+        id
+    }
+
+    /// Whether the rig's Welcome on this connection said "pending", if there was one.
+    pub(super) fn was_told_to_wait(&self, id: ConnId) -> Option<bool> {
+        self.welcomes
+            .get(&id)
+            .map(|told| *told == Admission::Pending)
     }
 
     /// The controller dials a rig that listens.
@@ -376,6 +410,10 @@ impl Sim {
         let rig = &mut self.rigs[wire.rig];
         let answer = match wire.link.handle_frame(&rig.node, self.now, frame) {
             Ok(smsg::Event::Message(message)) => rig.answer(message),
+            Ok(smsg::Event::Up { admission, .. }) => {
+                self.welcomes.insert(id, admission);
+                None
+            }
             Ok(smsg::Event::PeerProven { .. }) => return self.rig_welcomes(id),
             Ok(smsg::Event::TokenAsked { .. }) => {
                 if wire.link.answer_token(Some(&CODE)).is_err() {

@@ -1,0 +1,537 @@
+//! `token`: what rigs enrol by; and the verbs of `peer` about rigs that came by one.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use argh::FromArgs;
+use axum::http::Method;
+use miner_agent::cli::{Failure, say};
+use miner_agent::store::file::{self, Access};
+use miner_shared::text::Name;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use zeroize::Zeroizing;
+
+use super::answers;
+use super::client::{Client, failure, segment};
+use super::table::{Column, Output, Table};
+use super::{say_clean, say_json};
+use crate::registry::{NamePattern, Network};
+use crate::units::{self, UNKNOWN};
+
+/// Tokens by which rigs that dial out enrol.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "token")]
+pub(super) struct Token {
+    #[argh(subcommand)]
+    verb: TokenVerb,
+}
+
+#[derive(Debug, FromArgs)]
+#[argh(subcommand)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one lives, for the length of a command"
+)]
+enum TokenVerb {
+    Create(Create),
+    List(List),
+    Revoke(Revoke),
+}
+
+/// Make a token. It is printed once, or written to --out FILE, and never shown again.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "create")]
+struct Create {
+    /// how many rigs may enrol (--ephemeral: how many at a time); default: 1
+    #[argh(option)]
+    uses: Option<u32>,
+    /// how long it is good: 30m, 24h, 7d; default: 24h
+    #[argh(option)]
+    expires: Option<Life>,
+    /// names that rigs must have, such as "rig-*"
+    #[argh(option)]
+    name_pattern: Option<NamePattern>,
+    /// group that rigs get as a label
+    #[argh(option)]
+    group: Option<Name>,
+    /// network that rigs must dial from, such as 10.0.0.0/8
+    #[argh(option)]
+    from: Option<Network>,
+    /// admit rigs at once (the default)
+    #[argh(switch)]
+    approve: bool,
+    /// have rigs wait for `peer approve`
+    #[argh(switch)]
+    pending: bool,
+    /// entries vanish 10 minutes after their link was lost: for rigs without a disk
+    #[argh(switch)]
+    ephemeral: bool,
+    /// what to call it in `token list`
+    #[argh(option, short = 'n')]
+    name: Option<Name>,
+    /// write the token to this new file, mode 0600, instead of printing it
+    #[argh(option)]
+    out: Option<String>,
+    /// print JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+/// List all tokens; their secrets are not shown.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "list")]
+struct List {
+    /// print JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+/// Suspend a token for good; rigs that came by it stay. A suspended one is deleted.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "revoke")]
+struct Revoke {
+    /// ID as `token list` shows it, or a unique beginning of it
+    #[argh(positional)]
+    id: String,
+    /// print JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+/// Make a peer of a rig that waits for approval.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "approve")]
+pub(super) struct Approve {
+    /// node ID, unique prefix of one, or name
+    #[argh(positional)]
+    peer: String,
+    /// print JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+/// Refuse a rig that waits for approval, until `peer forget`.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "deny")]
+pub(super) struct Deny {
+    /// node ID, unique prefix of one, or name
+    #[argh(positional)]
+    peer: String,
+    /// print JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+/// Forget a removed or denied rig: its key may enrol again.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "forget")]
+pub(super) struct Forget {
+    /// node ID, unique prefix of one, or name that it had
+    #[argh(positional)]
+    peer: String,
+    /// print JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+/// Give a rig another name.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "rename")]
+pub(super) struct Rename {
+    /// node ID, unique prefix of one, or name
+    #[argh(positional)]
+    peer: String,
+    /// the new name
+    #[argh(positional)]
+    name: Name,
+    /// print JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+/// A duration in seconds, written as `90s`, `30m`, `24h` or `7d`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Life(u64);
+
+impl std::str::FromStr for Life {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const FORM: &str = "write it as 30m, 24h or 7d";
+        let at = text.len().checked_sub(1).ok_or(FORM)?;
+        let (number, unit) = text.split_at_checked(at).ok_or(FORM)?;
+        let unit = match unit {
+            "s" => 1,
+            "m" => 60,
+            "h" => 3_600,
+            "d" => 86_400,
+            _ => return Err(FORM),
+        };
+        let number: u64 = number.parse().map_err(|_| FORM)?;
+        number.checked_mul(unit).map(Self).ok_or(FORM)
+    }
+}
+
+impl Token {
+    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        match self.verb {
+            TokenVerb::Create(create) => create.run(client).await,
+            TokenVerb::List(list) => list.run(client).await,
+            TokenVerb::Revoke(revoke) => revoke.run(client).await,
+        }
+    }
+}
+
+/// What the table reads of [`crate::farm::TokenView`].
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Row {
+    id: String,
+    label: Option<String>,
+    state: String,
+    uses: u32,
+    left: u32,
+    expires_in_ms: u64,
+    name_pattern: Option<String>,
+    group: Option<String>,
+    from: Option<String>,
+    approve: bool,
+    ephemeral: bool,
+}
+
+impl Create {
+    async fn run(self, client: &Client) -> Result<(), Failure> {
+        if let Some(out) = &self.out
+            && Path::new(out).symlink_metadata().is_ok()
+        {
+            return Err(Failure::new(format!("{out} is there already")));
+        }
+        let body = Value::Object(self.body()?);
+        let mut answer = client
+            .send(Method::POST, "/tokens", Some(&body))
+            .await
+            .map_err(failure)?;
+        let taken = answer.as_object_mut().and_then(|made| made.remove("token"));
+        let Some(Value::String(token)) = taken else {
+            return Err(Failure::new("the answer has no token"));
+        };
+        let token = Zeroizing::new(token);
+        if let Some(out) = &self.out {
+            self.write(client, &answer, out, &token).await?;
+        } else if self.json
+            && let Some(made) = answer.as_object_mut()
+        {
+            made.insert("token".to_owned(), json!(token.as_str()));
+        }
+        if self.json {
+            say_json(&answer);
+            return Ok(());
+        }
+        let row: Row = answers::read(answer)?;
+        match &self.out {
+            Some(out) => say_clean(&format!("token {} is in {out}", row.id)),
+            None => say(token.as_str()),
+        }
+        // On stderr, so that a piped standard output holds the token alone.
+        let _ = writeln!(io::stderr(), "{}", words(&row));
+        Ok(())
+    }
+
+    fn body(&self) -> Result<Map<String, Value>, Failure> {
+        if self.approve && self.pending {
+            return Err(Failure::usage("give one of --approve and --pending"));
+        }
+        let mut body = Map::new();
+        let mut put = |key: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                body.insert(key.to_owned(), value);
+            }
+        };
+        put("uses", self.uses.map(Value::from));
+        put("expiresSecs", self.expires.map(|life| json!(life.0)));
+        put(
+            "namePattern",
+            self.name_pattern.as_ref().map(|p| json!(p.as_str())),
+        );
+        put("group", self.group.as_ref().map(|g| json!(g.as_str())));
+        put("from", self.from.map(|net| json!(net.to_string())));
+        put("approve", Some(json!(!self.pending)));
+        put("ephemeral", Some(json!(self.ephemeral)));
+        put("label", self.name.as_ref().map(|n| json!(n.as_str())));
+        Ok(body)
+    }
+
+    /// Writes the token; one that cannot be written is revoked, since nobody will ever see it.
+    async fn write(
+        &self,
+        client: &Client,
+        answer: &Value,
+        out: &str,
+        token: &str,
+    ) -> Result<(), Failure> {
+        let line = Zeroizing::new(format!("{token}\n"));
+        // A bare name has the empty parent; the folder is the current one.
+        let path = Path::new(".").join(out);
+        let Err(error) = file::create(&path, line.as_bytes(), Access::Private) else {
+            return Ok(());
+        };
+        let id = answer.get("id").and_then(Value::as_str).unwrap_or_default();
+        let revoked = client
+            .send(Method::DELETE, &format!("/tokens/{}", segment(id)), None)
+            .await;
+        let state = match revoked {
+            Ok(_) => "the token was revoked",
+            Err(_) => "revoke the token by `token revoke`",
+        };
+        Err(Failure::new(format!("{error}; {state}")))
+    }
+}
+
+/// What a token admits, in one line.
+fn words(row: &Row) -> String {
+    let rigs = if row.uses == 1 { "rig" } else { "rigs" };
+    let mut line = format!(
+        "good for {} {rigs}{}, {}",
+        row.uses,
+        if row.ephemeral { " at a time" } else { "" },
+        units::age(Some(row.expires_in_ms.saturating_add(999))),
+    );
+    if let Some(pattern) = &row.name_pattern {
+        line += &format!(", named {pattern}");
+    }
+    if let Some(from) = &row.from {
+        line += &format!(", from {from}");
+    }
+    line += if row.approve {
+        ""
+    } else {
+        ", each after `peer approve`"
+    };
+    units::printable(&format!(
+        "{line}. On the rig: miner node serve --controller HOST:9091 --token-file FILE"
+    ))
+}
+
+impl List {
+    async fn run(self, client: &Client) -> Result<(), Failure> {
+        let answer = client.get("/tokens").await.map_err(failure)?;
+        if self.json {
+            say_json(&answer);
+            return Ok(());
+        }
+        let rows: Vec<Row> = answers::read(answer)?;
+        if rows.is_empty() {
+            say("no tokens; `token create` makes one");
+            return Ok(());
+        }
+        let text = table(&rows).render(Output::stdout());
+        // A reader that has gone away is no error of ours.
+        let _ = io::stdout().write_all(text.as_bytes());
+        Ok(())
+    }
+}
+
+fn table(rows: &[Row]) -> Table<9> {
+    let mut table = Table::new([
+        Column::text("Token", 0),
+        Column::text("State", 0),
+        Column::figure("Left", 0),
+        Column::figure("Ends in", 1),
+        Column::text("Admits", 2),
+        Column::text("Names", 3),
+        Column::text("From", 4),
+        Column::text("Group", 5),
+        Column::text("Name", 6),
+    ]);
+    for row in rows {
+        let or_unknown = |text: &Option<String>| text.clone().unwrap_or_else(|| UNKNOWN.to_owned());
+        let admits = match (row.approve, row.ephemeral) {
+            (true, false) => "at once",
+            (false, false) => "after approval",
+            (true, true) => "at once, ephemeral",
+            (false, true) => "after approval, ephemeral",
+        };
+        table.row([
+            row.id.clone(),
+            row.state.clone(),
+            format!("{}/{}", row.left, row.uses),
+            units::age(Some(row.expires_in_ms)),
+            admits.to_owned(),
+            or_unknown(&row.name_pattern),
+            or_unknown(&row.from),
+            or_unknown(&row.group),
+            or_unknown(&row.label),
+        ]);
+    }
+    table
+}
+
+/// What the table reads of [`crate::farm::PendingView`] and [`crate::farm::RemovedView`].
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Waiting {
+    id: String,
+    name: String,
+    fingerprint: String,
+    from: Option<String>,
+    age_ms: Option<u64>,
+}
+
+/// The rigs that wait, below the list of peers; nothing if none does.
+pub(super) async fn list_waiting(client: &Client) -> Result<(), Failure> {
+    let answer = client.get("/pending").await.map_err(failure)?;
+    let rows: Vec<Waiting> = answers::read(answer)?;
+    if !rows.is_empty() {
+        say("\nwaiting for `peer approve` or `peer deny`:");
+        say_table(&rows);
+    }
+    Ok(())
+}
+
+/// `peer list --pending` and `peer list --removed`.
+pub(super) async fn list_others(client: &Client, path: &str, json: bool) -> Result<(), Failure> {
+    let answer = client.get(path).await.map_err(failure)?;
+    if json {
+        say_json(&answer);
+        return Ok(());
+    }
+    let rows: Vec<Waiting> = answers::read(answer)?;
+    if rows.is_empty() {
+        say("none");
+    } else {
+        say_table(&rows);
+    }
+    Ok(())
+}
+
+fn say_table(rows: &[Waiting]) {
+    let mut table = Table::new([
+        Column::text("Rig", 0),
+        Column::text("ID", 0),
+        Column::text("From", 2),
+        Column::figure("Since", 1),
+        Column::text("Fingerprint", 3),
+    ]);
+    for row in rows {
+        table.row([
+            row.name.clone(),
+            row.id.clone(),
+            row.from.clone().unwrap_or_else(|| UNKNOWN.to_owned()),
+            units::age(row.age_ms),
+            row.fingerprint.clone(),
+        ]);
+    }
+    let text = table.render(Output::stdout());
+    let _ = io::stdout().write_all(text.as_bytes());
+}
+
+impl Revoke {
+    async fn run(self, client: &Client) -> Result<(), Failure> {
+        let path = format!("/tokens/{}", segment(&self.id));
+        let says = "is revoked; rigs that came by it stay";
+        ask(client, Method::DELETE, &path, None, self.json, says).await
+    }
+}
+
+impl Approve {
+    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        let path = format!("/pending/{}/approve", segment(&self.peer));
+        let says = "is approved; its link comes within a minute";
+        ask(client, Method::POST, &path, None, self.json, says).await
+    }
+}
+
+impl Deny {
+    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        let path = format!("/pending/{}", segment(&self.peer));
+        let says = "is denied; its key is refused from now on";
+        ask(client, Method::DELETE, &path, None, self.json, says).await
+    }
+}
+
+impl Forget {
+    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        let path = format!("/removed/{}", segment(&self.peer));
+        let says = "is forgotten; its key is a stranger's";
+        ask(client, Method::DELETE, &path, None, self.json, says).await
+    }
+}
+
+impl Rename {
+    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        let path = format!("/peers/{}", segment(&self.peer));
+        let body = json!({ "name": self.name.as_str() });
+        let says = format!("is called {}", self.name);
+        ask(client, Method::PATCH, &path, Some(&body), self.json, &says).await
+    }
+}
+
+/// Sends a request and says what it did to the thing of this ID.
+async fn ask(
+    client: &Client,
+    method: Method,
+    path: &str,
+    body: Option<&Value>,
+    json: bool,
+    says: &str,
+) -> Result<(), Failure> {
+    let answer = client.send(method, path, body).await.map_err(failure)?;
+    if json {
+        say_json(&answer);
+    } else {
+        let id = answer.get("id").and_then(Value::as_str).unwrap_or(UNKNOWN);
+        say_clean(&format!("{id} {says}"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lives_are_read_with_their_unit_and_nothing_else() {
+        let read = |text: &str| text.parse::<Life>().ok().map(|life| life.0);
+        assert_eq!(read("90s"), Some(90));
+        assert_eq!(read("24h"), Some(86_400));
+        assert_eq!(read("7d"), Some(604_800));
+        for bad in [
+            "",
+            "h",
+            "24",
+            "-1h",
+            "1w",
+            "1.5h",
+            "2é",
+            "99999999999999999999d",
+        ] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_list_shows_what_a_token_admits() {
+        let row = Row {
+            id: "0123456789abcdef".to_owned(),
+            state: "active".to_owned(),
+            uses: 10,
+            left: 7,
+            expires_in_ms: 86_000_000,
+            name_pattern: Some("rig-*".to_owned()),
+            approve: true,
+            ..Row::default()
+        };
+        let wide = Output {
+            width: None,
+            colour: false,
+        };
+        assert_eq!(
+            table(&[row]).render(wide),
+            "\
+TOKEN             STATE   LEFT  ENDS IN  ADMITS   NAMES  FROM  GROUP  NAME
+0123456789abcdef  active  7/10     23 h  at once  rig-*  –     –      –
+"
+        );
+    }
+}
