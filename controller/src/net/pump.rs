@@ -1,5 +1,8 @@
 //! Moves frames between one socket and the hub until either ends.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use async_tungstenite::tungstenite::Message;
 use async_tungstenite::tungstenite::protocol::CloseFrame;
 use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -7,11 +10,9 @@ use async_tungstenite::{WebSocketReceiver, WebSocketSender};
 use miner_shared::limits::MAX_FRAME;
 use smol::channel::{Receiver, Sender, bounded};
 use smol::future;
-use smol::net::TcpStream;
 use smol::stream::StreamExt;
-use std::time::Duration;
 
-use super::Ws;
+use super::{Meter, Metered, Ws};
 use crate::farm::Farm;
 use crate::hub::ConnId;
 
@@ -23,6 +24,7 @@ const CLOSE_WAIT: Duration = Duration::from_secs(1);
 pub(crate) struct Socket {
     wake: Sender<()>,
     _alive: Sender<()>,
+    meter: Arc<Meter>,
 }
 
 /// The task's own end.
@@ -35,12 +37,13 @@ pub(crate) struct SocketEnd {
 
 impl Socket {
     /// Both ends of a new connection's control.
-    pub(crate) fn new(id: ConnId) -> (Self, SocketEnd) {
+    pub(crate) fn new(id: ConnId, meter: Arc<Meter>) -> (Self, SocketEnd) {
         let (wake, woken) = bounded(1);
         let (dropped, alive) = bounded(1);
         let socket = Self {
             wake,
             _alive: dropped,
+            meter,
         };
         let end = SocketEnd {
             id,
@@ -48,6 +51,11 @@ impl Socket {
             alive,
         };
         (socket, end)
+    }
+
+    /// A registered peer is at the other end.
+    pub(crate) fn lift(&self) {
+        self.meter.lift();
     }
 
     /// There may be something to send.
@@ -103,16 +111,19 @@ enum Stop {
     Text,
 }
 
-async fn read(farm: &Farm, id: ConnId, receiver: &mut WebSocketReceiver<TcpStream>) -> Stop {
+async fn read(farm: &Farm, id: ConnId, receiver: &mut WebSocketReceiver<Metered>) -> Stop {
     while let Some(message) = receiver.next().await {
         match message {
             Ok(Message::Binary(bytes)) => {
                 let mut frame = Vec::from(bytes);
                 farm.received(id, &mut frame);
+                rest(farm, id).await;
             }
             Ok(Message::Text(_)) => return Stop::Text,
             // tungstenite answers pings and the close by itself.
-            Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => {}
+            Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => {
+                rest(farm, id).await;
+            }
             Err(error) => {
                 log::debug!("read failed reason={error}");
                 return Stop::Ended;
@@ -122,7 +133,15 @@ async fn read(farm: &Farm, id: ConnId, receiver: &mut WebSocketReceiver<TcpStrea
     Stop::Ended
 }
 
-async fn write(farm: &Farm, end: &SocketEnd, sender: &mut WebSocketSender<TcpStream>) -> Stop {
+/// Lets a peer wait that sends more than its rate: its own network holds the rest back.
+async fn rest(farm: &Farm, id: ConnId) {
+    let pause = farm.pace(id);
+    if pause > 0 {
+        smol::Timer::after(Duration::from_millis(pause)).await;
+    }
+}
+
+async fn write(farm: &Farm, end: &SocketEnd, sender: &mut WebSocketSender<Metered>) -> Stop {
     let mut frame = [0; MAX_FRAME];
     while end.wake.recv().await.is_ok() {
         while let Some(len) = farm.transmit(end.id, &mut frame) {

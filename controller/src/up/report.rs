@@ -184,6 +184,10 @@ fn words(event: &Event) -> Option<String> {
         EventKind::Behind { generation } => {
             format!("{who} was told something newer (generation {generation})")
         }
+        EventKind::Strangers { unrecorded } => {
+            format!("strangers were refused {unrecorded} more times")
+        }
+        EventKind::Throttled { .. } => format!("{who} sends too much and is read more slowly"),
         EventKind::DesiredSet { .. }
         | EventKind::Applied { .. }
         | EventKind::ProtocolError { .. } => return None,
