@@ -31,6 +31,9 @@ use crate::platform;
 use crate::rig::{Limits, Mine, Parts, Rig};
 use crate::store::{Dirs, Node, NodeStore, system_rng};
 
+/// Peers have this long to take the end of the program, in milliseconds.
+const CLOSE_MS: u64 = 1_000;
+
 /// What a rig needs to know to serve.
 #[derive(Clone, Debug)]
 pub struct ServeConfig {
@@ -149,6 +152,7 @@ impl Serving {
             _claim,
             ..
         } = self;
+        let clock = rig.clock;
         executor.spawn(Rc::clone(&rig).tick()).detach();
         if let Some((listener, _)) = listener {
             let tasks = Rc::downgrade(&executor);
@@ -161,7 +165,15 @@ impl Serving {
                 .spawn(link::dial_for_ever(Rc::clone(&rig), address, controller))
                 .detach();
         }
-        executor.run(stop).await;
+        let end = async {
+            stop.await;
+            // Peers are told, as long as they take it.
+            let late = async {
+                clock.timer_at(clock.now() + CLOSE_MS).await;
+            };
+            future::or(rig.sessions.stop(), late).await;
+        };
+        executor.run(end).await;
     }
 
     /// Tells the person at the console what to do next. The pairing code goes nowhere else.

@@ -137,6 +137,8 @@ codes! {
     MinerNotFound = "MINER_NOT_FOUND", 404, false;
     /// The pairing code was refused, used before, or has run out.
     PairingFailed = "PAIRING_FAILED", 403, false;
+    /// Another peer has this name.
+    PeerNameTaken = "PEER_NAME_TAKEN", 409, false;
     /// The text names more than one peer.
     PeerAmbiguous = "PEER_AMBIGUOUS", 409, false;
     /// The peer, its ID or its name is registered already.

@@ -180,15 +180,26 @@ fn docs() -> Result<(), Failure> {
 fn end_to_end() -> Result<(), Failure> {
     run(cargo().args(["build", "--locked", "--workspace", "--bins"]))?;
     let mut command = cargo();
-    let nextest = has_cargo_tool("nextest");
-    command.args(if nextest {
-        &["nextest", "run"][..]
+    if has_cargo_tool("nextest") {
+        command.args([
+            "nextest",
+            "run",
+            "--locked",
+            "--workspace",
+            "--no-fail-fast",
+        ]);
+        command.args(["--filterset", "binary(e2e)", "--test-threads", "1"]);
     } else {
-        &["test"]
-    });
-    command.args(["--locked", "--package", "farm-tests", "--test", "e2e"]);
-    command.args(if nextest { &[][..] } else { &["--"] });
-    command.args(["--test-threads", "1"]);
+        command.args([
+            "test",
+            "--locked",
+            "--package",
+            "farm-tests",
+            "--test",
+            "e2e",
+        ]);
+        command.args(["--", "--test-threads", "1"]);
+    }
     run(command.env("FARM_PROGRAMS", target_dir().join("debug")))
 }
 

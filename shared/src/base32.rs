@@ -101,16 +101,22 @@ pub fn write(out: &mut dyn fmt::Write, label: Label, bytes: &[u8], group: usize)
 
 /// Reads the `N` bytes that the text stands for.
 pub fn read<const N: usize>(label: Label, text: &str) -> Result<[u8; N], Base32Error> {
-    let length = Base32Error::BadLength(characters(N));
+    let mut out = [0; N];
+    read_into(label, text, &mut out)?;
+    Ok(out)
+}
+
+/// As [`read`], into memory of the caller, who wipes it: for secrets. After an error it holds a part.
+pub fn read_into(label: Label, text: &str, out: &mut [u8]) -> Result<(), Base32Error> {
+    let length = Base32Error::BadLength(characters(out.len()));
     let mut values = text
         .chars()
         .filter(|c| !matches!(c, ' ' | '-'))
         .map(|c| value(c).ok_or(Base32Error::BadCharacter(c)));
     let mut next = || values.next().ok_or(length)?;
 
-    let mut out = [0; N];
     let (mut bits, mut held) = (0_u16, 0_u32);
-    for byte in &mut out {
+    for byte in out.iter_mut() {
         while held < 8 {
             bits = bits << 5 | next()?;
             held += 5;
@@ -126,10 +132,10 @@ pub fn read<const N: usize>(label: Label, text: &str) -> Result<[u8; N], Base32E
     if bits != 0 {
         return Err(Base32Error::BadPadding);
     }
-    if check != check_of(label, &out) {
+    if check != check_of(label, out) {
         return Err(Base32Error::BadCheck);
     }
-    Ok(out)
+    Ok(())
 }
 
 /// Characters of the text of `bytes` bytes, check included, dashes not.
@@ -144,7 +150,8 @@ fn check_of(label: Label, bytes: &[u8]) -> u16 {
 
 fn character(value: u16) -> char {
     // The mask keeps the index below 32, the length of the alphabet.
-    char::from(ALPHABET[usize::from(value & 0x1f)])
+    let letter = ALPHABET.get(usize::from(value & 0x1f));
+    char::from(*letter.unwrap_or(&b'0'))
 }
 
 fn value(c: char) -> Option<u16> {

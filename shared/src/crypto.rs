@@ -62,9 +62,8 @@ pub fn hkdf_sha256<const N: usize>(salt: &[u8], ikm: &[u8], info: &[u8]) -> Zero
     let mut block = Zeroizing::new([0_u8; 32]);
     for (counter, chunk) in (1_u8..=255).zip(out.chunks_mut(32)) {
         let before: &[u8] = if counter == 1 { &[] } else { &*block };
-        let next = hmac_sha256(&*key, &[before, info, &[counter]]);
-        *block = next;
-        chunk.iter_mut().zip(next).for_each(|(o, b)| *o = b);
+        block = Zeroizing::new(hmac_sha256(&*key, &[before, info, &[counter]]));
+        chunk.iter_mut().zip(&*block).for_each(|(o, b)| *o = *b);
     }
     out
 }

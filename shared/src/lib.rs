@@ -5,6 +5,8 @@
 //! agent, in the controller, in a simulator with virtual time and in a fuzzer.
 #![no_std]
 #![forbid(unsafe_code)]
+// What comes from outside is only ever looked at through `get`, patterns and chunks.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::string_slice))]
 
 #[cfg(test)]
 extern crate std;

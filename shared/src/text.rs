@@ -76,10 +76,14 @@ impl<const N: usize> Text<N> {
     }
 }
 
-/// Control characters, and the bidirectional overrides that make text read as something else.
+/// Control characters, line separators, and the bidirectional marks that make text read as
+/// something else.
 fn is_unsafe(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(
+            c,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        )
 }
 
 impl<const N: usize> fmt::Debug for Text<N> {
@@ -229,7 +233,7 @@ fn split_address(text: &str) -> Option<(&str, u16)> {
         Some(inner) => inner
             .strip_suffix(']')
             .filter(|inner| inner.contains(':'))?,
-        None if host.contains(':') => return None,
+        None if host.contains([':', '[', ']']) => return None,
         None => host,
     };
     (!host.is_empty()).then_some((host, port))
@@ -316,6 +320,7 @@ mod tests {
             "::1:9091",
             "[::1]",
             "[host]:1",
+            "a[b]:1",
         ] {
             assert_eq!(Address::parse(bad), Err(TextError::NotAnAddress), "{bad}");
         }
@@ -330,7 +335,13 @@ mod tests {
             "é",
             "cut at a character boundary"
         );
-        assert_eq!(Text::<8>::lossy("a\u{202e}b").as_str(), "a?b");
+        for mark in ['\u{61c}', '\u{200f}', '\u{2028}', '\u{202e}', '\u{2066}'] {
+            assert_eq!(Text::<8>::lossy(&std::format!("a{mark}b")).as_str(), "a?b");
+            assert_eq!(
+                Text::<8>::parse(&std::format!("a{mark}b")),
+                Err(TextError::Forbidden(mark))
+            );
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! What the integration tests share: the workspace as text ([`sources`]), and the real programs with
-//! a data directory each ([`home`], [`service`]).
+//! a data directory each ([`home`], [`service`]), and what is fuzzed ([`fuzz`]).
 //!
 //! ```text
 //!   Home::new("rig")   one temporary directory, XDG variables point into it
@@ -9,6 +9,7 @@
 //! ```
 
 mod clock;
+pub mod fuzz;
 pub mod home;
 pub mod service;
 pub mod sources;

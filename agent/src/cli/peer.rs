@@ -1,15 +1,15 @@
 //! `miner peer`: whom this rig obeys.
 //!
-//! The verbs write the files of the node; a `node serve` that runs reads them at its next handshake.
+//! The verbs write the files of the node. A `node serve` that runs reads them at its next handshake,
+//! and ends the link of a controller whose pin was taken back within a second.
 
 use argh::FromArgs;
-use miner_shared::identity::Fingerprint;
+use miner_shared::identity::{Fingerprint, NodeId, Role};
 
 use super::{Failure, say};
 use crate::node_cli::store;
 use crate::platform;
 use crate::store::system_rng;
-use miner_shared::identity::Role;
 
 /// Show and choose whom this machine obeys.
 #[derive(Debug, FromArgs)]
@@ -25,6 +25,7 @@ enum PeerVerb {
     Accept(Accept),
     List(List),
     Pair(Pair),
+    Remove(Remove),
 }
 
 /// Pin a controller: from now on this machine obeys it.
@@ -34,6 +35,15 @@ struct Accept {
     /// the controller's fingerprint in full, as `miner-ctrl node info` shows it
     #[argh(positional, greedy)]
     fingerprint: Vec<String>,
+}
+
+/// Take a pin back: that controller is not obeyed any more, and its link ends at once.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "remove")]
+struct Remove {
+    /// the controller's fingerprint or node ID, as `peer list` shows it
+    #[argh(positional, greedy)]
+    controller: Vec<String>,
 }
 
 /// List the pinned controllers; the first one decides what is mined.
@@ -56,6 +66,7 @@ impl Peer {
             PeerVerb::Accept(accept) => accept.run(),
             PeerVerb::List(list) => list.run(),
             PeerVerb::Pair(Pair {}) => pair(),
+            PeerVerb::Remove(remove) => remove.run(),
         }
     }
 }
@@ -74,6 +85,40 @@ impl Accept {
         say(format_args!("obeys {} ({pin})", pin.node_id()));
         Ok(())
     }
+}
+
+impl Remove {
+    fn run(self) -> Result<(), Failure> {
+        let text = self.controller.join("");
+        let store = store()?;
+        let managers = store.managers()?;
+        let pin = match (text.parse::<Fingerprint>(), text.parse::<NodeId>()) {
+            (Ok(pin), _) => Some(pin).filter(|pin| managers.contains(pin)),
+            (_, Ok(id)) => one(managers.iter().filter(|pin| pin.node_id() == id)),
+            _ => return Err(Failure::usage("that is no fingerprint and no node ID")),
+        };
+        let Some(pin) = pin else {
+            return Err(Failure::new(
+                "no such controller is pinned; `peer list` shows who is",
+            ));
+        };
+        store.unpin_manager(pin)?;
+        say(format_args!("obeys {} no more", pin.node_id()));
+        match store.managers()?.first() {
+            Some(first) if managers.first() == Some(pin) => {
+                say(format_args!("{} decides now", first.node_id()));
+            }
+            Some(_) => {}
+            None => say("nobody is obeyed now; the rig goes on with what it was told last"),
+        }
+        Ok(())
+    }
+}
+
+/// The only one; `None` if there is none, or two: an ID is too short to choose by then.
+fn one<'p>(mut pins: impl Iterator<Item = &'p Fingerprint>) -> Option<Fingerprint> {
+    let first = pins.next().copied();
+    first.filter(|_| pins.next().is_none())
 }
 
 impl List {

@@ -19,10 +19,23 @@ use crate::store::system_rng;
 /// A rig that waits for approval comes again after this long, in milliseconds.
 const PENDING_MS: u64 = 60_000;
 
-/// Keeps a link to the controller with this fingerprint, for ever.
+/// How often a rig looks whether a controller that is not pinned is so again, in milliseconds.
+const UNPINNED_MS: u64 = 1_000;
+
+/// Keeps a link to the controller with this fingerprint while it is pinned, until the program ends.
 pub(crate) async fn dial_for_ever(rig: Rc<Rig>, address: Address, controller: Fingerprint) {
     let mut failures = 0;
     loop {
+        // A list that cannot be read obeys nobody.
+        let managers = rig.store.managers().unwrap_or_default();
+        if !managers.contains(&controller) {
+            debug!(
+                "not dialled: controller={} is not pinned",
+                controller.node_id()
+            );
+            rig.clock.timer_at(rig.clock.now() + UNPINNED_MS).await;
+            continue;
+        }
         let (was_up, end) = attempt(&rig, &address, controller).await;
         if was_up {
             failures = 0;
@@ -34,6 +47,7 @@ pub(crate) async fn dial_for_ever(rig: Rc<Rig>, address: Address, controller: Fi
             _ => full_jitter(REDIAL_MS, failures, &mut system_rng()),
         };
         match &end {
+            Some(End::Stopping) => return,
             Some(end) if was_up => info!("link down reason=\"{end}\" retry_ms={pause_ms}"),
             Some(end) => warn!("link refused reason=\"{end}\" retry_ms={pause_ms}"),
             // The first failure is news, the rest is not.

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   loop:  owed frames ──▶ socket     then wait for the first of
-//!            frame ──▶ Link ──▶ event: token? · proven? · up · message ──▶ rig ──▶ sealed answer
+//!            frame ──▶ Link ──▶ event: token? · proven? · up · message ──▶ rig ──▶ sealed answer;
+//!                      before the receipt of a command that was applied, the statistics it made
 //!            order ──▶ another connection of this manager: prove that the peer lives, or give way
 //!            change, or 10 s ──▶ heartbeat
 //!            time  ──▶ Link (deadline, ping, death, age)
@@ -16,12 +17,12 @@ use miner_shared::identity::{Fingerprint, Role};
 use miner_shared::limits::{HEARTBEAT_MS, MAX_FRAME};
 use miner_shared::smsg::{Event, Link, LinkError, Peer};
 use miner_shared::time::Millis;
-use miner_shared::wire::{Admission, Message, NodeCard};
+use miner_shared::wire::{Admission, Message, NodeCard, Outcome};
 use smol::channel::{Receiver, Sender, bounded};
 use smol::future;
 
-use super::sessions::{Order, Rival};
-use super::socket::{Socket, SocketError};
+use super::sessions::{Open, Order, Rival};
+use super::socket::{CloseCode, Socket, SocketError};
 use crate::rig::Rig;
 use crate::store::{StoreError, system_rng};
 
@@ -49,6 +50,10 @@ pub(crate) enum End {
     Duplicate,
     /// The peer is nobody whom this rig obeys.
     NotAManager(Fingerprint),
+    /// The pin of this manager was taken back.
+    Unpinned,
+    /// The program ends.
+    Stopping,
     /// As many managers are connected as may be.
     TooMany,
     /// The peer does not take what it is sent.
@@ -69,11 +74,23 @@ impl fmt::Display for End {
                 f,
                 "not a manager; if it should be, run: miner peer accept {who}"
             ),
+            Self::Unpinned => f.write_str("its manager is not pinned any more"),
+            Self::Stopping => f.write_str("this program ends"),
             Self::TooMany => f.write_str("too many managers at a time"),
             Self::Stuck => f.write_str("the peer does not take what it is sent"),
             Self::Link(error) => error.fmt(f),
             Self::Socket(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl End {
+    fn close_code(&self) -> CloseCode {
+        match self {
+            Self::Socket(error) => error.close_code(),
+            Self::Stopping => CloseCode::Away,
+            _ => CloseCode::Normal,
         }
     }
 }
@@ -106,6 +123,8 @@ pub(crate) struct Session {
     up: Option<Up>,
     /// Called once when the peer is admitted: the connection is no longer pending.
     on_up: Option<Box<dyn FnOnce()>>,
+    /// Once it was up: keeps the program from ending before the peer is told.
+    open: Option<Open>,
 }
 
 /// What a session has once the peer is admitted.
@@ -130,6 +149,7 @@ impl Session {
     /// A session over an opened socket. `on_up` runs when the peer is admitted.
     pub(crate) fn new(rig: Rc<Rig>, socket: Socket, link: Link, on_up: Box<dyn FnOnce()>) -> Self {
         Self {
+            open: None,
             rig,
             socket,
             link,
@@ -150,16 +170,12 @@ impl Session {
         let was_up = self.up.is_some();
         self.remember();
         self.up = None;
-        let gone = SocketError::Closed;
-        let reason = match &end {
-            End::Socket(error) => error,
-            _ => &gone,
-        };
         let clock = self.rig.clock;
         let late = async {
             clock.timer_at(clock.now() + CLOSE_MS).await;
         };
-        future::or(self.socket.close(reason), late).await;
+        future::or(self.socket.close(end.close_code()), late).await;
+        drop(self.open);
         (was_up, end)
     }
 
@@ -378,6 +394,7 @@ impl Session {
             manager.node_id(),
             card.software
         );
+        self.open = self.rig.sessions.open();
         self.up = Some(Up {
             manager,
             orders,
@@ -397,15 +414,21 @@ impl Session {
             return Ok(());
         };
         self.remember();
-        match self.rig.handle(manager, message) {
-            Some(answer) => self.say(&answer).await,
-            None => Ok(()),
+        let Some(answer) = self.rig.handle(manager, message) else {
+            return Ok(());
+        };
+        if let Message::Receipt(_, Outcome::Applied) = answer {
+            // Who reads the receipt and then looks at the rig sees what the receipt says.
+            self.heartbeat(self.rig.clock.now()).await?;
         }
+        self.say(&answer).await
     }
 
     fn obey(&mut self, order: Order) -> Result<(), End> {
         match order {
             Order::Replaced => Err(End::Replaced),
+            Order::Unpinned => Err(End::Unpinned),
+            Order::Stop => Err(End::Stopping),
             Order::Prove(waiting) => {
                 self.link.ping(self.rig.clock.now());
                 if let Some(up) = &mut self.up {

@@ -5,8 +5,12 @@
 //! | same process start (boot_id) | it replaces the first: the peer knows best that the first is dead |
 //! | another one, the first answers a ping | refused: two processes run under one key |
 //! | another one, the first is silent for 5 s | it replaces the first |
+//!
+//! A session whose manager is not pinned any more ends within a second; when the program ends, all
+//! of them do, and it waits until each has told its peer.
 
 use std::cell::RefCell;
+use std::convert::Infallible;
 
 use heapless::Vec;
 use miner_shared::identity::Fingerprint;
@@ -18,15 +22,36 @@ use smol::channel::{Receiver, Sender, bounded};
 pub(crate) enum Order {
     /// End: another connection takes your place.
     Replaced,
+    /// End: your manager is not pinned any more.
+    Unpinned,
+    /// End: the program does.
+    Stop,
     /// Ping the peer, and answer here when its pong comes.
     Prove(Sender<()>),
 }
 
 /// The live sessions by manager, and the sequence numbers of all managers seen by this process.
-#[derive(Default)]
 pub(crate) struct Sessions {
     live: RefCell<Vec<Live, MAX_MANAGERS>>,
     memory: RefCell<Vec<(Fingerprint, SeqMemory), MAX_MANAGERS>>,
+    /// Gives each session its [`Open`]; `None` once the program ends.
+    open: RefCell<Option<Open>>,
+    all_closed: Receiver<Infallible>,
+}
+
+/// Held by a session until its connection is closed: the program's end waits for it.
+pub(crate) type Open = Sender<Infallible>;
+
+impl Default for Sessions {
+    fn default() -> Self {
+        let (open, all_closed) = bounded(1);
+        Self {
+            live: RefCell::default(),
+            memory: RefCell::default(),
+            open: RefCell::new(Some(open)),
+            all_closed,
+        }
+    }
 }
 
 struct Live {
@@ -74,6 +99,39 @@ impl Sessions {
             orders,
         };
         live.push(entry).ok().map(|()| receiver)
+    }
+
+    /// What a live session holds until its connection is closed; `None` when the program ends.
+    pub(crate) fn open(&self) -> Option<Open> {
+        self.open.borrow().clone()
+    }
+
+    /// Ends the sessions of managers that are none any more.
+    pub(crate) fn keep(&self, is_manager: impl Fn(&Fingerprint) -> bool) {
+        for live in self.live.borrow().iter() {
+            if !is_manager(&live.fingerprint) {
+                let _ = live.orders.try_send(Order::Unpinned);
+            }
+        }
+    }
+
+    /// Whether any session is live.
+    pub(crate) fn any(&self) -> bool {
+        self.live
+            .borrow()
+            .iter()
+            .any(|live| !live.orders.is_closed())
+    }
+
+    /// Ends all sessions, and waits until the last of their connections is closed. A connection that
+    /// has proven nothing yet is no session, and nobody waits for it.
+    pub(crate) async fn stop(&self) {
+        *self.open.borrow_mut() = None;
+        for live in self.live.borrow().iter() {
+            let _ = live.orders.try_send(Order::Stop);
+        }
+        // Nothing is ever sent: the channel closes with its last sender.
+        let _ = self.all_closed.recv().await;
     }
 
     /// The sequence numbers of this manager.
@@ -154,6 +212,31 @@ mod tests {
         assert!(sessions.enter(&peer(5, 1)).is_none());
         drop(kept);
         assert!(sessions.enter(&peer(5, 1)).is_some());
+    }
+
+    #[test]
+    fn a_session_whose_pin_was_taken_back_is_told_to_end() {
+        let sessions = Sessions::default();
+        let (kept, unpinned) = (peer(1, 1), peer(2, 1));
+        let kept_orders = sessions.enter(&kept).expect("room");
+        let orders = sessions.enter(&unpinned).expect("room");
+        sessions.keep(|manager| *manager == kept.fingerprint);
+        assert!(matches!(orders.try_recv(), Ok(Order::Unpinned)));
+        assert!(kept_orders.is_empty());
+    }
+
+    #[test]
+    fn the_end_waits_for_the_last_connection_and_lets_no_new_one_in() {
+        let sessions = Sessions::default();
+        let open = sessions.open();
+        let orders = sessions.enter(&peer(1, 1)).expect("room");
+        let mut stop = std::pin::pin!(sessions.stop());
+        let mut once = || smol::block_on(smol::future::poll_once(stop.as_mut()));
+        assert!(once().is_none(), "one is open");
+        assert!(matches!(orders.try_recv(), Ok(Order::Stop)));
+        assert!(sessions.open().is_none());
+        drop(open);
+        assert!(once().is_some());
     }
 
     #[test]

@@ -7,16 +7,18 @@
 //! | no sub-protocol `smsg.1` | 400 |
 //! | a text message | closed with 1003 |
 //! | a message above [`MAX_FRAME`] | closed with 1009 |
+//! | this program ends | closed with 1001 |
+//! | the session ends in any other way | closed with 1000 |
 
 use std::fmt;
 
 use async_tungstenite::tungstenite::Message;
 use async_tungstenite::tungstenite::client::IntoClientRequest;
-use async_tungstenite::tungstenite::error::Error as WsError;
+use async_tungstenite::tungstenite::error::{Error as WsError, ProtocolError};
 use async_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use async_tungstenite::tungstenite::http::header::{ORIGIN, SEC_WEBSOCKET_PROTOCOL};
 use async_tungstenite::tungstenite::http::{HeaderValue, StatusCode};
-use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+pub(super) use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use async_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use async_tungstenite::{WebSocketStream, accept_hdr_async_with_config, client_async_with_config};
 use miner_shared::limits::MAX_FRAME;
@@ -46,8 +48,23 @@ impl fmt::Display for SocketError {
 }
 
 impl From<WsError> for SocketError {
+    /// A peer that goes without a Close frame, or whose machine does, has gone: no more than that.
     fn from(error: WsError) -> Self {
-        Self::Ws(Box::new(error))
+        use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+        match error {
+            WsError::ConnectionClosed
+            | WsError::AlreadyClosed
+            | WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Self::Closed,
+            WsError::Io(e)
+                if matches!(
+                    e.kind(),
+                    BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof
+                ) =>
+            {
+                Self::Closed
+            }
+            error => Self::Ws(Box::new(error)),
+        }
     }
 }
 
@@ -98,19 +115,27 @@ impl Socket {
         }
     }
 
-    /// Says why it ends, as far as a peer may know, and ends.
-    pub(crate) async fn close(mut self, reason: &SocketError) {
-        let code = match reason {
-            SocketError::NotBinary => CloseCode::Unsupported,
-            SocketError::Ws(error) if matches!(**error, WsError::Capacity(_)) => CloseCode::Size,
-            _ => CloseCode::Normal,
-        };
+    /// Says that it ends, and reads on until the peer has closed as well: closing a TCP connection
+    /// with unread bytes resets it, and the peer might never see the reason.
+    pub(crate) async fn close(mut self, code: CloseCode) {
         let frame = CloseFrame {
             code,
             reason: "".into(),
         };
-        // A peer that does not take it in time is no concern of ours.
-        let _ = self.0.close(Some(frame)).await;
+        if self.0.close(Some(frame)).await.is_ok() {
+            while let Some(Ok(_)) = self.0.next().await {}
+        }
+    }
+}
+
+impl SocketError {
+    /// What of this a peer may know.
+    pub(crate) fn close_code(&self) -> CloseCode {
+        match self {
+            Self::NotBinary => CloseCode::Unsupported,
+            Self::Ws(error) if matches!(**error, WsError::Capacity(_)) => CloseCode::Size,
+            _ => CloseCode::Normal,
+        }
     }
 }
 

@@ -171,8 +171,7 @@ impl Publisher {
             self.memory.record(NonceKey::of(current), next);
         }
         let next_chunk = job.map_or(NO_CHUNKS, |job| {
-            let next = self.memory.left(job).next();
-            next.div_ceil(NONCE_CHUNK.into())
+            self.memory.next(job).div_ceil(NONCE_CHUNK.into())
         });
 
         slot.sequence

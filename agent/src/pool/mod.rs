@@ -8,8 +8,10 @@
 //!                                      session with the first ◀─────────┘ logged in? take over
 //! ```
 //! While nothing is connected the miner goes on with the last job for 30 s, since most gaps are
-//! short; then it rests. A login at a better pool is made before the worse one is left. TLS pools are
-//! refused earlier, when the profile comes.
+//! short; then it rests. A login at a better pool is made before the worse one is left. When all
+//! nonces of a job are hashed, a new login is the only way to other ones in the dialect of stock
+//! pools: the connection is closed for it, at most once per minute. TLS pools are refused earlier,
+//! when the profile comes.
 
 mod connection;
 mod order;
@@ -37,6 +39,8 @@ use order::PoolOrder;
 
 /// The miner goes on with the last job for this long without a pool, in milliseconds.
 pub(crate) const GRACE_MS: u64 = 30_000;
+/// Two logins for new nonces are at least this far apart, in milliseconds.
+const RENEW_MS: u64 = 60_000;
 /// [`PoolSide::probe_ms`] outside tests.
 pub(crate) const PROBE_MS: u64 = 60_000;
 
@@ -68,6 +72,8 @@ pub(crate) struct PoolSide {
     pub(crate) rig: Name,
     pub(crate) clock: Clock,
     pub(crate) shares: Receiver<Share>,
+    /// Says, as long as it is so, that all nonces of the job are hashed.
+    pub(crate) exhausted: Receiver<()>,
     pub(crate) set_job: SetJob,
     pub(crate) changed: Changed,
     pub(crate) stats: Rc<RefCell<PoolStats>>,
@@ -80,6 +86,25 @@ enum End {
     Failed(PoolError),
     /// The first pool let us in.
     Better(Box<Connection>),
+    /// A new login may bring nonces that were not hashed yet.
+    Exhausted,
+}
+
+/// When the last login for new nonces was.
+#[derive(Debug, Default)]
+struct Renewals {
+    last: Option<Millis>,
+}
+
+impl Renewals {
+    /// Whether one may be made now, which then counts as the last.
+    fn allow(&mut self, now: Millis) -> bool {
+        let due = self.last.is_none_or(|last| now.since(last) >= RENEW_MS);
+        if due {
+            self.last = Some(now);
+        }
+        due
+    }
 }
 
 impl PoolSide {
@@ -87,17 +112,23 @@ impl PoolSide {
     pub(crate) async fn run(self) {
         self.stats.borrow_mut().offline_since = Some(self.clock.now());
         let mut order = PoolOrder::new(self.pools.len());
+        let mut renewals = Renewals::default();
         loop {
             let index = order.current();
             let Some(pool) = self.pools.get(index) else {
                 return; // No pool at all: such a profile is not accepted.
             };
-            let error = match self.log_in(pool).await {
+            let over = match self.log_in(pool).await {
                 Ok(connection) => {
                     order.logged_in(index);
-                    self.sessions(&mut order, index, connection).await
+                    self.sessions(&mut order, &mut renewals, index, connection)
+                        .await
                 }
-                Err(error) => error,
+                Err(error) => Some(error),
+            };
+            let Some(error) = over else {
+                info!("pool left for new nonces pool={}", pool.address);
+                continue;
             };
             let pause_ms = order.failed(&mut system_rng());
             warn!(
@@ -108,31 +139,34 @@ impl PoolSide {
         }
     }
 
-    /// Runs sessions, one taking over from the other, until one fails.
+    /// Runs sessions, one taking over from the other, until one fails, or until another login is
+    /// wanted, which is no error.
     async fn sessions(
         &self,
         order: &mut PoolOrder,
+        renewals: &mut Renewals,
         mut index: usize,
         mut connection: Box<Connection>,
-    ) -> PoolError {
+    ) -> Option<PoolError> {
         loop {
             self.enter(index, &connection);
-            let end = self.session(index, &mut connection).await;
+            let end = self.session(index, renewals, &mut connection).await;
             self.stats.borrow_mut().lost += u64::from(connection.outstanding());
-            match end {
+            let error = match end {
                 End::Better(better) => {
                     (connection, index) = (better, 0);
                     order.logged_in(0);
+                    continue;
                 }
-                End::Failed(error) => {
-                    let mut stats = self.stats.borrow_mut();
-                    stats.pool = None;
-                    stats.offline_since = Some(self.clock.now());
-                    drop(stats);
-                    (self.changed)();
-                    return error;
-                }
-            }
+                End::Failed(error) => Some(error),
+                End::Exhausted => None,
+            };
+            let mut stats = self.stats.borrow_mut();
+            stats.pool = None;
+            stats.offline_since = Some(self.clock.now());
+            drop(stats);
+            (self.changed)();
+            return error;
         }
     }
 
@@ -155,10 +189,15 @@ impl PoolSide {
         (self.changed)();
     }
 
-    async fn session(&self, index: usize, connection: &mut Connection) -> End {
+    async fn session(
+        &self,
+        index: usize,
+        renewals: &mut Renewals,
+        connection: &mut Connection,
+    ) -> End {
         let mut probe = pin!(self.probe(index));
         loop {
-            match self.step(connection, probe.as_mut()).await {
+            match self.step(renewals, connection, probe.as_mut()).await {
                 Ok(None) => {}
                 Ok(Some(better)) => return better,
                 Err(error) => return End::Failed(error),
@@ -169,6 +208,7 @@ impl PoolSide {
     /// Waits for one thing and deals with it.
     async fn step(
         &self,
+        renewals: &mut Renewals,
         connection: &mut Connection,
         probe: Pin<&mut impl Future<Output = Box<Connection>>>,
     ) -> Result<Option<End>, PoolError> {
@@ -177,6 +217,7 @@ impl PoolSide {
             Event(ClientEvent),
             Share(Share),
             Better(Box<Connection>),
+            Exhausted,
         }
         connection.flush().await?;
         let share = async {
@@ -189,8 +230,14 @@ impl PoolSide {
             let connection = probe.await;
             Ok(Wake::Better(connection))
         };
+        let exhausted = async {
+            match self.exhausted.recv().await {
+                Ok(()) => Ok(Wake::Exhausted),
+                Err(_) => future::pending().await, // As above.
+            }
+        };
         let event = async { connection.next_event().await.map(Wake::Event) };
-        match future::or(event, future::or(share, better)).await? {
+        match future::or(event, future::or(share, future::or(better, exhausted))).await? {
             Wake::Event(event) => self.handle(event),
             Wake::Share(share) => {
                 if connection.submit(share).is_err() {
@@ -198,6 +245,12 @@ impl PoolSide {
                 }
             }
             Wake::Better(connection) => return Ok(Some(End::Better(connection))),
+            // Not while an answer is owed: it is said again in a second.
+            Wake::Exhausted => {
+                if connection.outstanding() == 0 && renewals.allow(self.clock.now()) {
+                    return Ok(Some(End::Exhausted));
+                }
+            }
         }
         Ok(None)
     }
@@ -224,6 +277,8 @@ impl PoolSide {
 
     fn mine(&self, job: &Job) {
         self.stats.borrow_mut().difficulty = Some(job.target.difficulty().0);
+        // What was said of the job before.
+        let _ = self.exhausted.try_recv();
         (self.set_job)(job);
     }
 
@@ -283,6 +338,7 @@ impl PoolSide {
 
 #[cfg(test)]
 mod tests {
+    use smol::channel::{Sender, bounded};
     use smol::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
     use smol::net::TcpListener;
 
@@ -319,6 +375,44 @@ mod tests {
         }
     }
 
+    /// The pool side of a rig, what it is told by and what it gives to the miner.
+    struct Rig {
+        side: PoolSide,
+        stats: Rc<RefCell<PoolStats>>,
+        /// Names of the jobs that it gave to the miner.
+        jobs: Receiver<String>,
+        exhausted: Sender<()>,
+        _shares: Sender<Share>,
+    }
+
+    fn rig(pools: &[std::net::SocketAddr]) -> Rig {
+        let (jobs, given) = smol::channel::unbounded();
+        let (_shares, shares) = bounded(1);
+        let (exhausted, is_exhausted) = bounded(1);
+        let stats = Rc::<RefCell<PoolStats>>::default();
+        let side = PoolSide {
+            pools: pools.iter().map(|address| spec(*address)).collect(),
+            rig: Name::parse("rig").expect("valid"),
+            clock: Clock::start(),
+            shares,
+            exhausted: is_exhausted,
+            set_job: Rc::new(move |job| {
+                let name = job.id.as_str().to_owned();
+                jobs.try_send(name).expect("unbounded");
+            }),
+            changed: Rc::new(|| ()),
+            stats: Rc::clone(&stats),
+            probe_ms: 10,
+        };
+        Rig {
+            side,
+            stats,
+            jobs: given,
+            exhausted,
+            _shares,
+        }
+    }
+
     #[test]
     fn the_first_pool_takes_over_before_the_second_is_left() {
         smol::block_on(async {
@@ -327,39 +421,61 @@ mod tests {
             drop(free);
             let second = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
             let there = second.local_addr().expect("bound");
-            let (jobs, given) = smol::channel::unbounded();
-            let (_shares, shares) = smol::channel::bounded(1);
-            let stats = Rc::<RefCell<PoolStats>>::default();
-            let side = PoolSide {
-                pools: heapless::Vec::from_array([spec(first), spec(there), spec(there)]),
-                rig: Name::parse("rig").expect("valid"),
-                clock: Clock::start(),
-                shares,
-                set_job: Rc::new(move |job| {
-                    jobs.try_send(job.id.as_str().to_owned())
-                        .expect("unbounded");
-                }),
-                changed: Rc::new(|| ()),
-                stats: Rc::clone(&stats),
-                probe_ms: 10,
-            };
+            let rig = rig(&[first, there, there]);
             let first_side = async {
-                assert_eq!(given.recv().await.as_deref(), Ok("second"));
+                assert_eq!(rig.jobs.recv().await.as_deref(), Ok("second"));
                 let listener = TcpListener::bind(first).await.expect("still free");
                 serve_one(&listener, "first").await;
             };
             let second_side = async {
                 serve_one(&second, "second").await;
                 assert_eq!(
-                    given.try_recv().as_deref(),
+                    rig.jobs.try_recv().as_deref(),
                     Ok("first"),
                     "given before it was left"
                 );
-                assert_eq!(stats.borrow().pool, Some(spec(first).address));
-                assert_eq!(stats.borrow().offline_since, None, "never offline");
+                assert_eq!(rig.stats.borrow().pool, Some(spec(first).address));
+                assert_eq!(rig.stats.borrow().offline_since, None, "never offline");
             };
             let script = future::or(second_side, first_side);
-            future::or(script, side.run()).await;
+            future::or(script, rig.side.run()).await;
         });
+    }
+
+    #[test]
+    fn when_all_nonces_are_hashed_it_logs_in_anew_at_once_but_not_again() {
+        smol::block_on(async {
+            let pool = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+            let rig = rig(&[pool.local_addr().expect("bound")]);
+            let serve = async {
+                serve_one(&pool, "first").await;
+                serve_one(&pool, "second").await;
+            };
+            let miner = async {
+                assert_eq!(rig.jobs.recv().await.as_deref(), Ok("first"));
+                rig.exhausted.send(()).await.expect("heard");
+                assert_eq!(rig.jobs.recv().await.as_deref(), Ok("second"));
+                // The second of them has room once the first is heard.
+                for _ in 0..2 {
+                    rig.exhausted.send(()).await.expect("heard");
+                }
+                assert!(rig.stats.borrow().pool.is_some(), "not within the minute");
+            };
+            let serve = async {
+                serve.await;
+                panic!("left twice");
+            };
+            future::or(future::or(miner, serve), rig.side.run()).await;
+        });
+    }
+
+    #[test]
+    fn logins_for_new_nonces_are_a_minute_apart() {
+        let mut renewals = Renewals::default();
+        let allowed = [0, 1, 59_999, 60_000, 60_001, 119_999, 120_000];
+        assert_eq!(
+            allowed.map(|ms| renewals.allow(Millis(ms))),
+            [true, false, false, true, false, false, true]
+        );
     }
 }

@@ -5,7 +5,8 @@
 //!                                                       │ apply
 //!                                                       ▼
 //!                        miner ◀── set_job ── pool side: one task per profile, dropped to end it
-//!   tick, each second: hash-rate sample, rest without a pool, say what the miner is doing
+//!   tick, each second: hash-rate sample, rest without a pool, say what the miner is doing;
+//!                      end the sessions of managers whose pins were taken back
 //! ```
 //! Everything is borrowed for the length of one call; nothing is held while a task waits.
 
@@ -20,7 +21,7 @@ use std::rc::{Rc, Weak};
 use miner_shared::identity::Fingerprint;
 use miner_shared::smsg::LocalNode;
 use miner_shared::text::Name;
-use miner_shared::wire::{Desired, Message, RigStats};
+use miner_shared::wire::{Desired, Message, Outcome, RigStats};
 use smol::LocalExecutor;
 use smol::channel::{Receiver, Sender, bounded};
 
@@ -125,7 +126,9 @@ impl Rig {
                     command,
                     &mut *self.works.borrow_mut(),
                 );
-                self.listeners.notify();
+                if outcome == Outcome::Applied {
+                    self.listeners.notify();
+                }
                 Some(Message::Receipt(*op_id, outcome))
             }
             _ => None,
@@ -148,6 +151,11 @@ impl Rig {
             self.clock.timer_at(self.clock.now() + TICK_MS).await;
             if self.works.borrow_mut().tick(self.clock.now()) {
                 self.listeners.notify();
+            }
+            if self.sessions.any() {
+                // A list that cannot be read obeys nobody.
+                let managers = self.store.managers().unwrap_or_default();
+                self.sessions.keep(|manager| managers.contains(manager));
             }
         }
     }

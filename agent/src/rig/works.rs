@@ -14,6 +14,7 @@ use miner_shared::wire::{
     Activity, Algo, Backend, Desired, LogPage, Memory, MinerStats, NodeCard, NodeInfo, Pages,
     Profile, RigStats, State, Threads,
 };
+use smol::channel::{Receiver, Sender, bounded};
 use smol::{LocalExecutor, Task};
 
 use super::{Limits, Listeners, Mine, Parts, miner_config};
@@ -35,6 +36,8 @@ pub(super) struct Works {
     /// Dropping it ends the pool side.
     pool: Option<Task<()>>,
     pool_stats: Rc<RefCell<PoolStats>>,
+    /// Tells the pool side that all nonces of the job are hashed.
+    exhausted: (Sender<()>, Receiver<()>),
     meter: HashrateMeter,
     /// What the miner was doing at the last tick.
     said: Said,
@@ -67,6 +70,7 @@ impl Works {
             miner: Rc::clone(&parts.miner),
             pool: None,
             pool_stats: Rc::default(),
+            exhausted: bounded(1),
             meter: HashrateMeter::new(),
             said: Said::default(),
             store: parts.store.clone(),
@@ -81,11 +85,17 @@ impl Works {
         }
     }
 
-    /// Takes a sample, lets the miner rest where there is no pool, says what changed. True if it
-    /// is worth a heartbeat.
+    /// Takes a sample, asks for new nonces where there are none, lets the miner rest where there is
+    /// no pool, says what changed. True if it is worth a heartbeat.
     pub(super) fn tick(&mut self, now: Millis) -> bool {
         let snapshot = self.miner.snapshot();
-        self.meter.record(now, snapshot.hashes);
+        if self.mines() {
+            self.meter.record(now, snapshot.hashes);
+        }
+        if self.mines() && snapshot.exhausted {
+            // One that has not been heard yet says it already.
+            let _ = self.exhausted.0.try_send(());
+        }
         let offline = self.pool_stats.borrow().offline_since;
         if offline.is_some_and(|since| now.since(since) > pool::GRACE_MS)
             && snapshot.phase != Phase::Idle
@@ -115,7 +125,7 @@ impl Works {
             say_why_light(snapshot.why_light);
         }
         if now.exhausted && !before.exhausted {
-            warn!("all nonces of the job are hashed: waiting for the next job");
+            warn!("all nonces of the job are hashed: waiting for another job or a new login");
         }
         if let Phase::Failed(reason) = snapshot.phase {
             error!("miner failed: {reason}");
@@ -123,12 +133,14 @@ impl Works {
         true
     }
 
+    /// Whether mining is what the rig was told.
+    fn mines(&self) -> bool {
+        let desired = self.desired.as_ref();
+        desired.is_some_and(|desired| matches!(desired.state, State::Mine(_)))
+    }
+
     fn activity(&self, snapshot: &MinerSnapshot) -> Activity {
-        let mines = matches!(
-            self.desired.as_ref().map(|desired| &desired.state),
-            Some(State::Mine(_))
-        );
-        if !mines {
+        if !self.mines() {
             return Activity::Stopped;
         }
         match snapshot.phase {
@@ -143,13 +155,16 @@ impl Works {
     fn miner_stats(&self, snapshot: &MinerSnapshot) -> MinerStats {
         let now = self.clock.now();
         let pool = self.pool_stats.borrow();
+        // A stop is told at once: threads that still finish a hash, and memory on its way back,
+        // belong to no work any more.
+        let mines = self.mines();
         MinerStats {
             name: miner_name(),
             backend: Backend::Cpu,
             algo: Algo::Rx0,
-            threads: snapshot.threads,
-            memory: snapshot.memory,
-            pages: snapshot.pages,
+            threads: if mines { snapshot.threads } else { 0 },
+            memory: snapshot.memory.filter(|_| mines),
+            pages: snapshot.pages.filter(|_| mines),
             hashrate: self.meter.windows(now),
             hashes: snapshot.hashes,
             accepted: pool.accepted,
@@ -173,6 +188,7 @@ impl Works {
             rig: self.name.clone(),
             clock: self.clock,
             shares: self.miner.shares(),
+            exhausted: self.exhausted.1.clone(),
             set_job: Rc::new(move |job| miner.set_job(job)),
             changed: Rc::new(move || listeners.notify()),
             stats: Rc::clone(&self.pool_stats),
@@ -218,6 +234,8 @@ impl Host for Works {
             State::Stopped => {
                 info!("state applied generation={} stopped", desired.generation);
                 self.mining_since = None;
+                // What was hashed before says nothing about a rig that stands still.
+                self.meter.reset();
                 self.miner.stop();
             }
             State::Mine(profile) => {
@@ -324,7 +342,6 @@ mod tests {
     use miner_shared::mining::{Job, Share};
     use miner_shared::text::{Address, Label, PoolPass, PoolUser};
     use miner_shared::wire::{Mode, Pool};
-    use smol::channel::Receiver;
 
     use super::*;
     use crate::logger;
@@ -336,6 +353,8 @@ mod tests {
     struct Straw {
         mines: Cell<bool>,
         released: Cell<bool>,
+        hashes: Cell<u64>,
+        exhausted: Cell<bool>,
         config: Cell<Option<MinerConfig>>,
     }
 
@@ -353,7 +372,7 @@ mod tests {
             self.mines.set(true);
         }
         fn shares(&self) -> Receiver<Share> {
-            smol::channel::bounded(1).1
+            bounded(1).1
         }
         fn snapshot(&self) -> MinerSnapshot {
             MinerSnapshot {
@@ -362,13 +381,14 @@ mod tests {
                 } else {
                     Phase::Idle
                 },
-                memory: None,
-                pages: None,
-                threads: 0,
-                hashes: 0,
+                // As the real one, which ends its threads a little later than it is told to.
+                memory: Some(Memory::Light),
+                pages: Some(Pages::Small),
+                threads: 8,
+                hashes: self.hashes.get(),
                 shares_found: 0,
                 shares_lost: 0,
-                exhausted: false,
+                exhausted: self.exhausted.get(),
                 why_light: None,
             }
         }
@@ -442,6 +462,44 @@ mod tests {
         });
         assert!(straw.released.get());
         assert_eq!(works.stats().miners[0].uptime_ms, 0);
+    }
+
+    #[test]
+    fn a_stopped_rig_reports_no_threads_no_memory_and_no_rate() {
+        let (mut works, straw, _executor) = works(Limits::default());
+        works.apply(&mine());
+        let later = works.clock.now() + 1_000;
+        for second in 0..=10 {
+            straw.hashes.set(500 * second);
+            works.tick(later + 1_000 * second);
+        }
+        let rates = |works: &Works| works.meter.windows(later + 10_000);
+        assert_eq!(rates(&works).s10, Some(500_000));
+        works.apply(&Desired {
+            generation: 4,
+            state: State::Stopped,
+        });
+        let stats = works.stats();
+        let miner = &stats.miners[0];
+        assert_eq!((stats.activity, miner.threads), (Activity::Stopped, 0));
+        assert_eq!((miner.memory, miner.pages), (None, None));
+        works.tick(later + 11_000);
+        let stopped = works.meter.windows(later + 11_000);
+        assert_eq!((stopped.s10, stopped.s60, stopped.m15), (None, None, None));
+        assert_eq!(stopped.highest, Some(500_000), "what it once did stays");
+    }
+
+    #[test]
+    fn the_pool_side_hears_each_second_that_all_nonces_are_hashed() {
+        let (mut works, straw, _executor) = works(Limits::default());
+        works.apply(&mine());
+        works.tick(Millis(1_000));
+        assert!(works.exhausted.1.is_empty());
+        straw.exhausted.set(true);
+        for second in 2..4 {
+            works.tick(Millis(1_000 * second));
+            assert!(works.exhausted.1.try_recv().is_ok());
+        }
     }
 
     #[test]

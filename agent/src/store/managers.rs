@@ -74,6 +74,27 @@ impl NodeStore {
             .0
             .push(pin)
             .map_err(|_| StoreError::TooManyManagers)?;
+        self.set_managers(&managers)
+    }
+
+    /// Takes a pin back; on disk when this returns. False if there was none. The next one in order
+    /// becomes the first.
+    pub fn unpin_manager(&self, pin: Fingerprint) -> Result<bool, StoreError> {
+        if self.managers()?.is_empty() {
+            return Ok(false);
+        }
+        let _lock = self.lock()?;
+        let mut managers = self.managers()?;
+        let before = managers.0.len();
+        managers.0.retain(|other| *other != pin);
+        if managers.0.len() == before {
+            return Ok(false);
+        }
+        self.set_managers(&managers)?;
+        Ok(true)
+    }
+
+    fn set_managers(&self, managers: &Managers) -> Result<(), StoreError> {
         let body: Vec<u8, { MAX_MANAGERS * PIN }> = managers.iter().flat_map(|pin| pin.0).collect();
         let path = self.dirs().managers();
         let mut out = [0; MAX_FILE];
@@ -121,6 +142,19 @@ mod tests {
         assert_eq!(managers.iter().count(), 3);
         assert!(managers.contains(&Fingerprint([3; 32])));
         assert!(!managers.contains(&Fingerprint([4; 32])));
+    }
+
+    #[test]
+    fn a_pin_that_is_taken_back_leaves_its_place_to_the_next() {
+        let (_root, store) = store();
+        let [first, second] = [1, 2].map(|pin| Fingerprint([pin; 32]));
+        assert!(!store.unpin_manager(first).expect("no file, no pin"));
+        store.pin_manager(OWN, first).expect("room");
+        store.pin_manager(OWN, second).expect("room");
+        assert!(store.unpin_manager(first).expect("written"));
+        assert!(!store.unpin_manager(first).expect("readable"));
+        let managers = store.managers().expect("readable");
+        assert_eq!(managers.iter().collect::<std::vec::Vec<_>>(), [&second]);
     }
 
     #[test]

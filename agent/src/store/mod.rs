@@ -10,7 +10,8 @@
 //!
 //! The rig and the controller keep their identity by the same code. A damaged file is an error that
 //! says what to do, never something to be replaced silently. Files are read when they are needed,
-//! so what `miner peer accept` writes holds for a running `node serve` from the next handshake on.
+//! so what `miner peer accept` writes holds for a running `node serve` from the next handshake on, and
+//! what `miner peer remove` takes back within a second.
 
 mod dirs;
 pub mod file;
@@ -161,7 +162,7 @@ impl fmt::Display for StoreError {
             ),
             Self::TooManyManagers => write!(
                 f,
-                "{MAX_MANAGERS} managers are pinned already, and there is no room for more"
+                "{MAX_MANAGERS} managers are pinned already; `miner peer remove` makes room"
             ),
             Self::OwnFingerprint => f.write_str("that is this node's own fingerprint"),
         }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use async_tungstenite::tungstenite::client::IntoClientRequest;
 use async_tungstenite::tungstenite::http::HeaderValue;
+use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use async_tungstenite::tungstenite::{Error as WsError, Message as WsMessage};
 use async_tungstenite::{WebSocketStream, client_async};
 use miner_agent::clock::Clock;
@@ -246,6 +247,16 @@ impl Manager {
             }
         }
         false
+    }
+
+    /// Reads to the end of the link, and gives the code of the rig's Close frame, if there was one.
+    pub(crate) async fn close_code(&mut self) -> Option<CloseCode> {
+        while let Some(Ok(message)) = self.ws.next().await {
+            if let WsMessage::Close(frame) = message {
+                return frame.map(|frame| frame.code);
+            }
+        }
+        None
     }
 
     /// The next event but pings; `None` when the link is over.

@@ -244,6 +244,60 @@ fn a_second_connection_of_the_same_process_replaces_the_first() {
 }
 
 #[test]
+fn a_replaced_session_and_the_end_of_the_program_close_with_their_codes() {
+    let root = managed();
+    let (serving, _) = rig(root.path(), |_| ());
+    let (address, key) = (serving.address().expect("listens"), serving.fingerprint());
+    let me = controller(1, 1);
+    let (stop, stopped) = smol::channel::bounded::<()>(1);
+    let stopped = async { stopped.recv().await.expect("the test sends") };
+    let test = async {
+        let mut first = Manager::up(&me, address, key).await;
+        let expect = Expect::Fingerprint(key);
+        let mut second = Manager::dial(&me, address, expect, None, first.memory()).await;
+        assert!(second.comes_up().await);
+        assert_eq!(first.close_code().await, Some(CloseCode::Normal));
+        stop.send(()).await.expect("the rig serves");
+        assert_eq!(second.close_code().await, Some(CloseCode::Away));
+    };
+    run(future::zip(serving.run(stopped), test));
+}
+
+#[test]
+fn a_manager_whose_pin_is_taken_back_is_cut_within_a_second_or_so() {
+    let root = managed();
+    let (serving, _) = rig(root.path(), |_| ());
+    let (address, key) = (serving.address().expect("listens"), serving.fingerprint());
+    let store = NodeStore::new(Dirs::below(root.path()));
+    run(beside(serving, async {
+        let (removed, kept) = (controller(1, 1), controller(2, 1));
+        store.pin_manager(key, kept.fingerprint()).expect("room");
+        let mut cut = Manager::up(&removed, address, key).await;
+        let mut stays = Manager::up(&kept, address, key).await;
+        assert!(store.unpin_manager(removed.fingerprint()).expect("written"));
+        let soon = async {
+            smol::Timer::after(std::time::Duration::from_secs(3)).await;
+            panic!("still there");
+        };
+        assert_eq!(
+            future::or(cut.close_code(), soon).await,
+            Some(CloseCode::Normal)
+        );
+        let mut again = Manager::dial(
+            &removed,
+            address,
+            Expect::Fingerprint(key),
+            None,
+            cut.memory(),
+        )
+        .await;
+        assert!(!again.comes_up().await);
+        let answer = stays.ask(&Message::Query(1, Query::GetStats)).await;
+        assert!(matches!(answer, Message::Answer(1, _)));
+    }));
+}
+
+#[test]
 fn another_process_under_a_live_key_is_refused_and_the_first_goes_on() {
     let root = managed();
     let (serving, _) = rig(root.path(), |_| ());

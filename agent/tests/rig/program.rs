@@ -144,6 +144,16 @@ fn managers_are_listed_in_the_order_of_their_pins() {
     );
     let (_, json, _) = output(root.path(), &["peer", "list", "--json"]);
     assert!(json.starts_with("[{\"id\":\""), "{json}");
+
+    let first_id = rows[0].split(' ').next().expect("the ID comes first");
+    let (code, stdout, _) = output(root.path(), &["peer", "remove", first_id]);
+    assert_eq!(code, 0);
+    assert!(stdout.contains("decides now"), "{stdout}");
+    assert_eq!(output(root.path(), &["peer", "remove", first_id]).0, 1);
+    let (code, stdout, _) = output(root.path(), &["peer", "remove", &pins[1]]);
+    assert_eq!(code, 0);
+    assert!(stdout.contains("nobody is obeyed"), "{stdout}");
+    assert_eq!(output(root.path(), &["peer", "remove", "rig"]).0, 2);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use async_tungstenite::tungstenite::handshake::server::{Request, Response};
 use async_tungstenite::tungstenite::http::HeaderValue;
 use miner_agent::store::{Dirs, NodeStore, system_rng};
 use miner_shared::identity::{Fingerprint, Role};
-use miner_shared::smsg::LocalNode;
+use miner_shared::smsg::{Event, LocalNode};
 use miner_shared::text::{Address, MinerName, Name, PoolPass, PoolUser};
 use miner_shared::wire::{
     Activity, Algo, Answer, Backend, Command, Desired, Message, Mode, Outcome, Pool as PoolSpec,
@@ -122,6 +122,38 @@ fn a_profile_becomes_a_job_and_a_share_becomes_accepted() {
             assert_eq!(straw.job(), None, "stopped when the receipt comes");
         })
         .await;
+    }));
+}
+
+#[test]
+fn the_statistics_that_a_command_made_come_before_its_receipt() {
+    let (root, key) = managed();
+    let (serving, _) = rig(root.path(), |_| ());
+    let address = serving.address().expect("listens");
+    run(beside(serving, async {
+        let pool = Pool::bind("aa").await;
+        let mut manager = Manager::up(&controller(1, 1), address, key).await;
+        let mine = State::Mine(profile(&[&pool]));
+        for (generation, state) in [(1, mine), (2, State::Stopped)] {
+            let stopped = state == State::Stopped;
+            manager
+                .say(&set_state(generation, generation.into(), state))
+                .await;
+            let mut told = None;
+            loop {
+                match manager.next().await.expect("the link is up") {
+                    Event::Message(Message::Heartbeat(stats)) => told = Some(stats),
+                    Event::Message(Message::Receipt(_, outcome)) => {
+                        assert_eq!(outcome, Outcome::Applied);
+                        break;
+                    }
+                    _ => {}
+                }
+            }
+            let stats = told.expect("a heartbeat before the receipt");
+            assert_eq!(stats.generation, u64::from(generation));
+            assert_eq!(stats.activity == Activity::Stopped, stopped);
+        }
     }));
 }
 

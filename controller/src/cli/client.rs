@@ -175,6 +175,13 @@ impl Client {
         }
     }
 
+    /// Closes the links that this command made.
+    pub(super) async fn end(&self) {
+        if let Self::Here { farm, .. } = self {
+            farm.end().await;
+        }
+    }
+
     /// `GET`.
     pub(super) async fn get(&self, path: &str) -> Result<Value, Problem> {
         self.send(Method::GET, path, None).await

@@ -126,7 +126,9 @@ fn with_client(verb: impl AsyncFnOnce(&Client) -> Result<(), Failure>) -> Result
     let executor = Arc::new(Executor::new());
     smol::block_on(executor.run(async {
         let client = Client::open(&executor).await?;
-        verb(&client).await
+        let done = verb(&client).await;
+        client.end().await;
+        done
     }))
 }
 

@@ -133,9 +133,8 @@ impl Add {
         if !peer.connected {
             let me = client.get("/node/info").await.map_err(failure)?;
             let mine = me.pointer("/identity/fingerprint").and_then(Value::as_str);
-            say("no link yet; the rig must agree too, unless it does already. On the rig:");
             say_clean(&format!(
-                "  miner peer accept {}",
+                "no link yet; if the rig has not accepted this controller, run there: miner peer accept {}",
                 mine.unwrap_or("FINGERPRINT")
             ));
         }

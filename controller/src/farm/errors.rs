@@ -1,7 +1,8 @@
 //! What goes wrong inside, in words for outside: code, sentence, field, advice.
 
+use miner_shared::identity::Fingerprint;
 use miner_shared::smsg::LinkError;
-use miner_shared::text::Address;
+use miner_shared::text::{Address, Name};
 use miner_shared::wire::Refusal;
 
 use crate::error::{Code, FarmError};
@@ -25,6 +26,7 @@ pub(super) fn registry(error: RegistryError, named: &str) -> FarmError {
         RegistryError::IdTaken(key) => {
             FarmError::new(Code::PeerExists, error.to_string()).fingerprint(key)
         }
+        RegistryError::NameTaken(name, other) => name_taken(&name, other),
         RegistryError::NoSuchPeer => {
             FarmError::new(Code::PeerNotFound, format!("no peer is called {named:?}"))
                 .field("peer")
@@ -44,6 +46,20 @@ pub(super) fn registry(error: RegistryError, named: &str) -> FarmError {
         }
         error => profile(error, named),
     }
+}
+
+/// Two rigs of one name could not be told apart on a command line.
+pub(super) fn name_taken(name: &Name, other: Fingerprint) -> FarmError {
+    let id = other.node_id();
+    FarmError::new(
+        Code::PeerNameTaken,
+        format!("{id} is called {name} already"),
+    )
+    .field("name")
+    .hint(format!(
+        "choose another name, or `peer remove {id}` first if that rig is gone"
+    ))
+    .fingerprint(other)
 }
 
 fn profile(error: RegistryError, named: &str) -> FarmError {

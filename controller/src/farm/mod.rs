@@ -27,7 +27,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use miner_shared::identity::Fingerprint;
 use miner_shared::smsg::LocalNode;
 use miner_shared::text::Address;
@@ -51,6 +53,8 @@ use crate::registry::{Registry, Store, StoreError};
 
 /// Events that a subscriber may be behind before it loses some.
 const SUBSCRIBER_QUEUE: usize = 256;
+/// How long the end waits for close frames to leave.
+const GOODBYES: Duration = Duration::from_millis(400);
 /// Reasons to dial that may wait for a dialler.
 const NUDGES: usize = 8;
 
@@ -62,6 +66,8 @@ pub struct Farm {
     core: Mutex<Core>,
     /// Tells the timer task that something is due earlier than it thinks.
     earlier: (Sender<()>, Receiver<()>),
+    /// Closed when the farm is and its connections have ended.
+    ended: Receiver<()>,
 }
 
 /// What the lock guards.
@@ -86,6 +92,8 @@ struct Core {
     executor: Option<Arc<Executor<'static>>>,
     /// Timer and listener.
     tasks: Vec<Task<()>>,
+    /// Every connection's task holds one of these; `None` once the farm is closed.
+    running: Option<Sender<()>>,
     listen: Option<SocketAddr>,
 }
 
@@ -104,7 +112,9 @@ impl Farm {
         me: LocalNode,
         clock: Clock,
     ) -> Result<Arc<Self>, StoreError> {
+        let (running, ended) = bounded(1);
         let core = Core {
+            running: Some(running),
             hub: Hub::default(),
             registry: Registry::open(store)?,
             rng: UnwrapErr(getrandom::SysRng),
@@ -126,6 +136,7 @@ impl Farm {
             clock,
             core: Mutex::new(core),
             earlier: bounded(1),
+            ended,
         }))
     }
 
@@ -154,9 +165,23 @@ impl Farm {
         Ok(bound)
     }
 
+    /// [`Farm::close`], and waits a moment for the goodbyes to leave.
+    pub async fn end(&self) {
+        self.close();
+        let gone = async {
+            // Nobody sends: this ends when the last connection's task has.
+            let _closed = self.ended.recv().await;
+        };
+        let late = async {
+            smol::Timer::after(GOODBYES).await;
+        };
+        smol::future::race(gone, late).await;
+    }
+
     /// Ends listener, diallers and links. Rigs go on mining.
     pub fn close(&self) {
         let mut core = self.lock();
+        core.running = None;
         core.call(self, |hub, env| {
             hub.shut_down(env);
             if let Err(error) = env.registry.sync() {
@@ -271,12 +296,7 @@ impl Farm {
     fn settle(&self, core: &mut Core) {
         while let Some(action) = core.hub.poll_action() {
             match action {
-                Action::Close(id) => {
-                    if let Some(pass) = core.passes.remove(&id) {
-                        core.gate.gone(pass);
-                    }
-                    drop(core.sockets.remove(&id));
-                }
+                Action::Close(id) => core.close_socket(id),
                 Action::Proven(id) => core.proven(id, self.clock.now().mono),
                 Action::Dial { key, now } => core.nudge(&key, now),
                 Action::Finished(id, result) => {
@@ -332,6 +352,21 @@ impl Core {
         if let Some(dialler) = self.diallers.get(key) {
             // Full means that it is about to look anyway.
             let _looking = dialler.nudge.try_send(now);
+        }
+    }
+
+    /// Ends a connection: 1001 when this controller ends, 1000 otherwise.
+    fn close_socket(&mut self, id: ConnId) {
+        if let Some(pass) = self.passes.remove(&id) {
+            self.gate.gone(pass);
+        }
+        let ending = self.running.is_none();
+        if let Some(socket) = self.sockets.remove(&id) {
+            socket.close(if ending {
+                CloseCode::Away
+            } else {
+                CloseCode::Normal
+            });
         }
     }
 
@@ -439,9 +474,16 @@ impl Farm {
 
     /// Runs a connection's task. It ends when its socket's control is dropped.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let executor = self.lock().executor.clone();
+        let (executor, running) = {
+            let core = self.lock();
+            (core.executor.clone(), core.running.clone())
+        };
         if let Some(executor) = executor {
-            executor.spawn(task).detach();
+            let counted = async move {
+                task.await;
+                drop(running);
+            };
+            executor.spawn(counted).detach();
         }
     }
 }

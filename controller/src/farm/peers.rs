@@ -145,6 +145,15 @@ impl Farm {
         name: Option<Name>,
         code: &PairingCode,
     ) -> Result<Fingerprint, FarmError> {
+        // The code is good once: whether the name can be had is to be known before it is spent.
+        let taken = name
+            .as_ref()
+            .and_then(|name| Some((name, self.lock().registry.by_name(name)?)));
+        if let Some((name, other)) = taken
+            && self.probe(&address).await? != other
+        {
+            return Err(errors::name_taken(name, other));
+        }
         let new = NewPeer {
             enrolment: code.enrolment(),
             name,

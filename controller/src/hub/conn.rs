@@ -231,7 +231,7 @@ impl Hub {
             Purpose::Dialled(ref target) => {
                 self.actions.push_back(Action::Reached(id, Err(unreached)));
                 if let Target::Peer(key) = target {
-                    self.handle_unreachable(key);
+                    self.not_up(env, key, unreached);
                 }
             }
             Purpose::Settled { .. } => {}
@@ -239,6 +239,21 @@ impl Hub {
         if let Some(key) = conn.key {
             self.remember(&key, conn.link.memory());
             self.session_lost(env, id, &key, reason);
+        }
+    }
+
+    /// A dialled peer has not let us in. One that never did has yet to accept this controller: that
+    /// is its owner's turn, and no failed exchange.
+    fn not_up(&mut self, env: &Env<'_>, key: &Fingerprint, unreached: Unreached) {
+        let never_linked = env
+            .registry
+            .peer(key)
+            .is_some_and(|peer| peer.told.is_none());
+        let turned_away = matches!(unreached, Unreached::Closed | Unreached::Pending);
+        if never_linked && turned_away {
+            self.offline(key);
+        } else {
+            self.handle_unreachable(key);
         }
     }
 
@@ -355,8 +370,11 @@ impl Hub {
                 .registry
                 .readdress(&key, new.address.clone(), new.name.clone());
         }
+        // Without a name of the owner's, the node ID: the rig's own takes its place if it is free.
+        let stand_in = || Name::parse(&key.node_id().to_string()).ok();
+        let name = new.name.clone().or_else(stand_in);
         let peer = PeerRecord {
-            name: new.name.clone().unwrap_or_else(|| card.name.clone()),
+            name: name.unwrap_or_else(|| card.name.clone()),
             address: Some(new.address.clone()),
             trust: Trust::Pairing,
             added_at_ms: env.now.wall.0,

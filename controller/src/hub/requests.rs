@@ -224,6 +224,11 @@ impl Hub {
     /// The peer could not be reached: nobody needs to wait for the deadline.
     pub(super) fn unreachable(&mut self, key: &Fingerprint) {
         self.count(key, Exchange::Failed);
+        self.offline(key);
+    }
+
+    /// No link for now; whose fault it is, the score does not say.
+    pub(super) fn offline(&mut self, key: &Fingerprint) {
         self.finish_where(key, |_| Some(Err(Failure::Offline)));
     }
 

@@ -16,14 +16,14 @@ use super::{Meter, Metered, Ws};
 use crate::farm::Farm;
 use crate::hub::ConnId;
 
-/// How long a refused peer may take to read why, before its socket is dropped.
+/// How long a peer may take to let the close frame out, before its socket is dropped.
 const CLOSE_WAIT: Duration = Duration::from_secs(1);
 
-/// The farm's handle on a connection's task; dropping it ends the task at once.
+/// The farm's handle on a connection's task; dropping it ends the task at once, without a word.
 #[derive(Debug)]
 pub(crate) struct Socket {
     wake: Sender<()>,
-    _alive: Sender<()>,
+    goodbye: Sender<CloseCode>,
     meter: Arc<Meter>,
 }
 
@@ -32,23 +32,23 @@ pub(crate) struct Socket {
 pub(crate) struct SocketEnd {
     pub(crate) id: ConnId,
     wake: Receiver<()>,
-    alive: Receiver<()>,
+    goodbye: Receiver<CloseCode>,
 }
 
 impl Socket {
     /// Both ends of a new connection's control.
     pub(crate) fn new(id: ConnId, meter: Arc<Meter>) -> (Self, SocketEnd) {
         let (wake, woken) = bounded(1);
-        let (dropped, alive) = bounded(1);
+        let (goodbye, told) = bounded(1);
         let socket = Self {
             wake,
-            _alive: dropped,
+            goodbye,
             meter,
         };
         let end = SocketEnd {
             id,
             wake: woken,
-            alive,
+            goodbye: told,
         };
         (socket, end)
     }
@@ -63,13 +63,18 @@ impl Socket {
         // Full means that the task will look anyway; closed, that it has ended.
         let _awake = self.wake.try_send(());
     }
+
+    /// Ends the connection with this close code.
+    pub(crate) fn close(self, code: CloseCode) {
+        // It fits: nothing was sent before. A task that has ended needs no goodbye.
+        let _told = self.goodbye.try_send(code);
+    }
 }
 
 impl SocketEnd {
-    /// Ends when the hub closes the connection.
-    pub(crate) async fn closed(&self) {
-        // Nothing is ever sent: this ends when the other end is dropped.
-        let _closed = self.alive.recv().await;
+    /// Ends when the farm closes the connection: with this code, or without a word.
+    pub(crate) async fn closed(&self) -> Option<CloseCode> {
+        self.goodbye.recv().await.ok()
     }
 }
 
@@ -80,21 +85,18 @@ pub(crate) async fn pump(farm: &Farm, ws: Ws, end: &SocketEnd) {
         read(farm, end.id, &mut receiver),
         write(farm, end, &mut sender),
     );
-    let stop = future::race(moved, async {
-        end.closed().await;
-        Stop::Ended
-    });
-    if stop.await == Stop::Text {
+    let ended = future::race(moved, end.closed());
+    if let Some(code) = ended.await {
         let frame = CloseFrame {
-            code: CloseCode::Unsupported,
+            code,
             reason: "".into(),
         };
-        let refused = async {
+        let polite = async {
             if let Err(error) = sender.close(Some(frame)).await {
                 log::debug!("close not sent reason={error}");
             }
         };
-        future::race(refused, async {
+        future::race(polite, async {
             smol::Timer::after(CLOSE_WAIT).await;
         })
         .await;
@@ -102,16 +104,12 @@ pub(crate) async fn pump(farm: &Farm, ws: Ws, end: &SocketEnd) {
     farm.closed(end.id);
 }
 
-/// Why a connection stops.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stop {
-    /// Either side ended it.
-    Ended,
-    /// A text frame came: not our protocol.
-    Text,
-}
-
-async fn read(farm: &Farm, id: ConnId, receiver: &mut WebSocketReceiver<Metered>) -> Stop {
+/// Hands frames to the farm until the peer ends it, or breaks the protocol: then with what code.
+async fn read(
+    farm: &Farm,
+    id: ConnId,
+    receiver: &mut WebSocketReceiver<Metered>,
+) -> Option<CloseCode> {
     while let Some(message) = receiver.next().await {
         match message {
             Ok(Message::Binary(bytes)) => {
@@ -119,18 +117,19 @@ async fn read(farm: &Farm, id: ConnId, receiver: &mut WebSocketReceiver<Metered>
                 farm.received(id, &mut frame);
                 rest(farm, id).await;
             }
-            Ok(Message::Text(_)) => return Stop::Text,
+            // Not our protocol.
+            Ok(Message::Text(_)) => return Some(CloseCode::Unsupported),
             // tungstenite answers pings and the close by itself.
             Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => {
                 rest(farm, id).await;
             }
             Err(error) => {
                 log::debug!("read failed reason={error}");
-                return Stop::Ended;
+                return None;
             }
         }
     }
-    Stop::Ended
+    None
 }
 
 /// Lets a peer wait that sends more than its rate: its own network holds the rest back.
@@ -141,16 +140,21 @@ async fn rest(farm: &Farm, id: ConnId) {
     }
 }
 
-async fn write(farm: &Farm, end: &SocketEnd, sender: &mut WebSocketSender<Metered>) -> Stop {
+async fn write(
+    farm: &Farm,
+    end: &SocketEnd,
+    sender: &mut WebSocketSender<Metered>,
+) -> Option<CloseCode> {
     let mut frame = [0; MAX_FRAME];
     while end.wake.recv().await.is_ok() {
         while let Some(len) = farm.transmit(end.id, &mut frame) {
             let bytes = frame.get(..len).unwrap_or_default().to_vec();
             if let Err(error) = sender.send(Message::binary(bytes)).await {
                 log::debug!("write failed reason={error}");
-                return Stop::Ended;
+                return None;
             }
         }
     }
-    Stop::Ended
+    // The hub has let go of it; its goodbye says how to end.
+    future::pending().await
 }

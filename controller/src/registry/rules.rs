@@ -49,6 +49,20 @@ impl Registry {
         self.rows.tombstones.get(key)
     }
 
+    /// The peer that has this name, if one has.
+    pub fn by_name(&self, name: &Name) -> Option<Fingerprint> {
+        let mut peers = self.rows.peers.iter();
+        peers.find_map(|(key, peer)| (peer.name == *name).then_some(*key))
+    }
+
+    /// Whether this key could bear this name: names are unique among peers.
+    fn name_for(&self, key: &Fingerprint, name: &Name) -> Result<(), RegistryError> {
+        match self.by_name(name) {
+            Some(other) if other != *key => Err(RegistryError::NameTaken(name.clone(), other)),
+            _ => Ok(()),
+        }
+    }
+
     /// Registers a peer. The owner names the key explicitly, so a tombstone of it is taken away.
     pub fn add(&mut self, key: Fingerprint, peer: PeerRecord) -> Result<(), RegistryError> {
         match self.ids.get(&key.node_id()) {
@@ -56,6 +70,7 @@ impl Registry {
             Some(other) => return Err(RegistryError::IdTaken(*other)),
             None => {}
         }
+        self.name_for(&key, &peer.name)?;
         self.commit(
             vec![Change::DeleteTombstone(key), Change::PutPeer(key, peer)],
             Durable::Now,
@@ -106,12 +121,15 @@ impl Registry {
             .cloned()
             .ok_or(RegistryError::NoSuchPeer)?;
         peer.address = Some(address);
-        peer.name = name.unwrap_or(peer.name);
+        if let Some(name) = name {
+            self.name_for(key, &name)?;
+            peer.name = name;
+        }
         Ok(self.commit(vec![Change::PutPeer(*key, peer)], Durable::Now)?)
     }
 
     /// Notes what a peer told of itself when its link came up, and that it was seen. The name that
-    /// it gives itself replaces its node ID where the owner gave it none.
+    /// it gives itself replaces its node ID where the owner gave it none and no other peer has it.
     pub fn note_link(
         &mut self,
         key: &Fingerprint,
@@ -119,8 +137,9 @@ impl Registry {
         own_name: &Name,
         now: EpochMs,
     ) -> Result<(), StoreError> {
+        let is_free = self.name_for(key, own_name).is_ok();
         self.note(key, |peer| {
-            if peer.name.as_str() == key.node_id().to_string() {
+            if is_free && peer.name.as_str() == key.node_id().to_string() {
                 peer.name = own_name.clone();
             }
             peer.told = Some(told);
@@ -266,6 +285,9 @@ pub enum RegistryError {
         "another key with the same node ID is registered: one of the two was made to look alike"
     )]
     IdTaken(Fingerprint),
+    /// Another peer has this name; that one.
+    #[error("another peer is called {0}")]
+    NameTaken(Name, Fingerprint),
     /// No such peer.
     #[error("no such peer")]
     NoSuchPeer,

@@ -18,7 +18,7 @@ use smol::{Executor, Task};
 use super::report::Report;
 use super::worker::{self, WorkerProcess};
 use super::{WorkerPlan, reached_at};
-use crate::error::FarmError;
+use crate::error::{Code, FarmError};
 use crate::farm::{AddPeer, Farm, Proof};
 
 /// The local worker, running.
@@ -91,16 +91,24 @@ async fn register(farm: &Arc<Farm>, rig: Fingerprint) -> Result<(), FarmError> {
         return Ok(());
     }
     let host = platform::host_name();
-    let names = [host.as_str().to_owned(), format!("{host}-local")];
-    let mut names = names.iter().filter_map(|name| Name::parse(name).ok());
+    let second = Name::parse(&format!("{host}-local")).ok();
+    for name in [Some(host), second].into_iter().flatten() {
+        match add(farm, rig, Some(name)).await {
+            Err(error) if error.code == Code::PeerNameTaken => {}
+            done => return done,
+        }
+    }
+    // Its node ID serves.
+    add(farm, rig, None).await
+}
+
+async fn add(farm: &Arc<Farm>, rig: Fingerprint, name: Option<Name>) -> Result<(), FarmError> {
     let peer = AddPeer {
         address: None,
-        // Without a free name its node ID serves.
-        name: names.find(|name| farm.resolve(name.as_str()).is_err()),
+        name,
         proof: Proof::Fingerprint(rig),
     };
-    farm.add_peer(peer).await?;
-    Ok(())
+    farm.add_peer(peer).await.map(|_| ())
 }
 
 #[cfg(test)]

@@ -223,7 +223,7 @@ impl Running {
         if let Some(local) = self.local {
             local.end().await;
         }
-        self.farm.close();
+        self.farm.end().await;
     }
 }
 

@@ -34,10 +34,10 @@ pub fn decode(file: &[u8]) -> Result<Zeroizing<[u8; 32]>, KeyFileError> {
         RecordError::BadMagic => KeyFileError::NotAKeyFile,
         _ => KeyFileError::Damaged,
     })?;
-    let seed = body
+    let seed: &[u8; 32] = body
         .try_into()
         .map_err(|_| KeyFileError::BadLength(file.len()))?;
-    Ok(Zeroizing::new(seed))
+    Ok(Zeroizing::new(*seed))
 }
 
 /// Why a file holds no key.

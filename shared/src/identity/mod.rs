@@ -26,11 +26,11 @@ use crate::base32::{self, Base32Error, Label};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Role {
     /// Commands workers.
-    Controller = 1,
+    Controller,
     /// Hashes, and obeys its managers.
-    Worker = 2,
+    Worker,
     /// Both.
-    Dual = 3,
+    Dual,
 }
 
 impl Role {
@@ -210,9 +210,11 @@ mod tests {
 
     #[test]
     fn a_node_id_is_16_lower_case_hex_characters() {
-        let id = Fingerprint([0xab; 32]).node_id();
-        assert_eq!(id.to_string(), "abababababababab");
-        assert_eq!("abababababababab".parse(), Ok(id));
+        let mut fingerprint = [0xff; 32];
+        fingerprint[..8].copy_from_slice(&[0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef]);
+        let id = Fingerprint(fingerprint).node_id();
+        assert_eq!(id.to_string(), "0123456789abcdef");
+        assert_eq!("0123456789abcdef".parse(), Ok(id));
         assert_eq!(
             "0000000000000001".parse(),
             Ok(NodeId([0, 0, 0, 0, 0, 0, 0, 1]))

@@ -92,7 +92,9 @@ impl FromStr for PairingCode {
     type Err = Base32Error;
 
     fn from_str(text: &str) -> Result<Self, Base32Error> {
-        base32::read(Label::Pairing, text).map(|code| Self(Zeroizing::new(code)))
+        let mut code = Zeroizing::new([0; 16]);
+        base32::read_into(Label::Pairing, text, &mut *code)?;
+        Ok(Self(code))
     }
 }
 
@@ -150,8 +152,8 @@ impl FromStr for EnrolToken {
             Some((prefix, rest)) if prefix.eq_ignore_ascii_case(PREFIX) => rest,
             _ => text,
         };
-        let bytes = Zeroizing::new(base32::read::<TOKEN>(Label::Enrolment, text)?);
-        let mut bytes = bytes.iter().copied();
+        let mut bytes = Zeroizing::new([0; TOKEN]);
+        base32::read_into(Label::Enrolment, text, &mut *bytes)?;
         let mut token = Self {
             enrolment: Enrolment {
                 token_id: [0; 8],
@@ -164,7 +166,7 @@ impl FromStr for EnrolToken {
             .iter_mut()
             .chain(secret.iter_mut())
             .chain(&mut token.controller);
-        parts.zip(&mut bytes).for_each(|(p, b)| *p = b);
+        parts.zip(&*bytes).for_each(|(p, b)| *p = *b);
         Ok(token)
     }
 }

@@ -127,7 +127,7 @@ pub const fn seed_height(height: u64) -> u64 {
 
 /// Whether the next seed is already fixed: the last 64 blocks before a change, about two hours.
 pub const fn seed_changes_soon(height: u64) -> bool {
-    seed_height(height) != seed_height(height + SEED_LAG)
+    seed_height(height) != seed_height(height.saturating_add(SEED_LAG))
 }
 
 #[cfg(test)]
@@ -154,7 +154,7 @@ mod tests {
         for height in [2_049, 2_112, 65 + 1_984, 65 + 2_047] {
             assert!(seed_changes_soon(height), "{height}");
         }
-        for height in [100, 2_048, 2_113] {
+        for height in [100, 2_048, 2_113, u64::MAX] {
             assert!(!seed_changes_soon(height), "{height}");
         }
     }

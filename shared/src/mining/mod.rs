@@ -23,7 +23,7 @@ pub use job::{
     Hash, Job, JobId, SEED_EPOCH, SeedHash, UnknownAlgo, algo_from_name, seed_changes_soon,
     seed_height,
 };
-pub use nonce::{NonceKey, NonceMemory, NonceRange, NonceSlot};
+pub use nonce::{NonceKey, NonceMemory, NonceSlot};
 pub use share::{Share, Verdict};
 pub use target::{Difficulty, Target, TargetError, TargetWidth};
 

@@ -10,12 +10,10 @@
 //!   NonceSlot::Byte(0x40)   0x40000000 ..= 0x40ffffff     nicehash: byte 42 of the blob is fixed
 //! ```
 
-use core::ops::Range;
-
 use heapless::Deque;
-use sha2::{Digest, Sha256};
 
 use super::Job;
+use crate::crypto::sha256;
 use crate::limits::NONCE_MEMORY;
 
 /// The part of the nonces that a job leaves to its miner.
@@ -25,13 +23,6 @@ pub enum NonceSlot {
     Whole,
     /// The low 24 bits; the high byte is given.
     Byte(u8),
-}
-
-/// The nonces of a job that are still to be hashed, as counters within the slot.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NonceRange {
-    slot: NonceSlot,
-    left: Range<u64>,
 }
 
 /// Says that two jobs hash the same inputs: SHA-256 over algorithm, seed, slot, and blob with the
@@ -71,31 +62,6 @@ impl NonceSlot {
     }
 }
 
-impl NonceRange {
-    /// The slot that it is a part of.
-    pub const fn slot(&self) -> NonceSlot {
-        self.slot
-    }
-
-    /// First counter left; equal to [`NonceSlot::size`] when all were handed out.
-    pub const fn next(&self) -> u64 {
-        self.left.start
-    }
-
-    /// How many are left.
-    pub const fn remaining(&self) -> u64 {
-        self.left.end - self.left.start
-    }
-
-    /// Takes up to `count` counters, fewer at the end; `None` when nothing is left.
-    pub fn take(&mut self, count: u32) -> Option<Range<u64>> {
-        let first = self.left.start;
-        let end = self.left.end.min(first.saturating_add(count.into()));
-        self.left.start = end;
-        (first < end).then_some(first..end)
-    }
-}
-
 impl NonceKey {
     /// The key of a job.
     pub fn of(job: &Job) -> Self {
@@ -103,14 +69,13 @@ impl NonceKey {
             NonceSlot::Whole => [0, 0],
             NonceSlot::Byte(slot) => [1, slot],
         };
-        let hash = Sha256::new()
-            .chain_update(job.algo.as_str())
-            .chain_update([0])
-            .chain_update(job.seed.0)
-            .chain_update(slot)
-            .chain_update(job.blob.with_nonce(0).as_bytes())
-            .finalize();
-        Self(hash.into())
+        Self(sha256(&[
+            job.algo.as_str().as_bytes(),
+            &[0],
+            &job.seed.0,
+            &slot,
+            job.blob.with_nonce(0).as_bytes(),
+        ]))
     }
 }
 
@@ -122,19 +87,11 @@ impl NonceMemory {
         }
     }
 
-    /// What is left of a job's nonces.
-    pub fn left(&self, job: &Job) -> NonceRange {
+    /// The first counter of a job that is not done with; [`NonceSlot::size`] when all are.
+    pub fn next(&self, job: &Job) -> u64 {
         let key = NonceKey::of(job);
-        let next = self
-            .known
-            .iter()
-            .find(|(known, _)| *known == key)
-            .map_or(0, |(_, next)| *next);
-        let slot = job.slot();
-        NonceRange {
-            slot,
-            left: next.min(slot.size())..slot.size(),
-        }
+        let known = self.known.iter().find(|(known, _)| *known == key);
+        known.map_or(0, |(_, next)| (*next).min(job.slot().size()))
     }
 
     /// Notes that the counters below `next` of this key are done with. Never goes back.
@@ -197,13 +154,12 @@ mod tests {
     }
 
     #[test]
-    fn a_range_is_handed_out_once_and_ends() {
+    fn what_is_done_never_exceeds_the_slot() {
+        let mut memory = NonceMemory::new();
         let mut job = job(7);
         job.nicehash = true;
-        let mut range = NonceMemory::new().left(&job);
-        assert_eq!(range.take(256), Some(0..256));
-        assert_eq!(range.take(u32::MAX), Some(256..1 << 24));
-        assert_eq!((range.take(1), range.remaining()), (None, 0));
+        memory.record(NonceKey::of(&job), u64::MAX);
+        assert_eq!(memory.next(&job), 1 << 24);
     }
 
     #[test]
@@ -214,10 +170,10 @@ mod tests {
         again.id = JobId::parse("another name after a reconnect").expect("valid");
         again.target = Target::new(5).expect("not zero");
         again.blob.set_nonce(99);
-        assert_eq!(memory.left(&again).next(), 4_096);
+        assert_eq!(memory.next(&again), 4_096);
 
         memory.record(NonceKey::of(&again), 17);
-        assert_eq!(memory.left(&again).next(), 4_096, "never back");
+        assert_eq!(memory.next(&again), 4_096, "never back");
     }
 
     #[test]
@@ -229,7 +185,7 @@ mod tests {
         let mut slot = job(1);
         slot.nicehash = true;
         for other in [job(2), seed, slot] {
-            assert_eq!(memory.left(&other).next(), 0);
+            assert_eq!(memory.next(&other), 0);
         }
     }
 
@@ -241,8 +197,8 @@ mod tests {
         }
         memory.record(NonceKey::of(&job(0)), 200);
         memory.record(NonceKey::of(&job(8)), 100);
-        assert_eq!(memory.left(&job(0)).next(), 200, "used a moment ago");
-        assert_eq!(memory.left(&job(1)).next(), 0, "the oldest use");
-        assert_eq!(memory.left(&job(2)).next(), 100);
+        assert_eq!(memory.next(&job(0)), 200, "used a moment ago");
+        assert_eq!(memory.next(&job(1)), 0, "the oldest use");
+        assert_eq!(memory.next(&job(2)), 100);
     }
 }

@@ -68,9 +68,9 @@ pub(crate) const LINK_KEY: &[u8] = b"SMSG/1 link-key\0";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dial {
     /// A rig dials its controller.
-    WorkerDials = 1,
+    WorkerDials,
     /// A controller dials a rig that listens.
-    ControllerDials = 2,
+    ControllerDials,
 }
 
 /// Whom the dialler expects to find.

@@ -205,7 +205,7 @@ impl Client {
             return Ok(ClientEvent::Idle);
         }
         let Some(message) = Value::parse(line).ok().filter(|value| value.is_object()) else {
-            self.bad_lines += 1;
+            self.bad_lines = self.bad_lines.saturating_add(1);
             return if self.bad_lines < MAX_BAD_IN_A_ROW {
                 Ok(ClientEvent::Notice(Notice::Unreadable))
             } else {
@@ -282,7 +282,7 @@ impl Client {
         let ping = |asked: &Asked| asked.what == What::Ping && overdue(asked);
         if let Some(at) = self.asked.iter().position(ping) {
             self.asked.remove(at);
-            self.pings_lost += 1;
+            self.pings_lost = self.pings_lost.saturating_add(1);
             if self.pings_lost >= 2 {
                 // Before overdue submits are taken off the table: they stay outstanding.
                 return Err(ClientError::PingTimeout);
@@ -321,7 +321,7 @@ impl Client {
                 Ok(ClientEvent::Job(job))
             }
             Err(bad) => {
-                self.bad_jobs += 1;
+                self.bad_jobs = self.bad_jobs.saturating_add(1);
                 if self.bad_jobs < MAX_BAD_IN_A_ROW {
                     Ok(ClientEvent::Notice(Notice::BadJob(bad)))
                 } else {

@@ -453,7 +453,7 @@ impl Server {
     }
 
     fn fault(&mut self, id: Option<u64>, why: Refusal) -> ServerEvent {
-        self.faults += 1;
+        self.faults = self.faults.saturating_add(1);
         if self.faults < MAX_FAULTS {
             self.reply(id, Reply::Refused(why))
         } else {

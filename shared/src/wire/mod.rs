@@ -2,7 +2,7 @@
 //!
 //! One enum, [`Message`], encoded by postcard. The encoding is append-only and frozen by bytes:
 //! variants and fields are never reordered, changed or removed; what is new becomes a new variant
-//! at the end (`tests/wire/` fails otherwise). The set of commands is closed: there is no shell, no
+//! at the end (`tests/tests/wire_v01.rs` fails otherwise). The set of commands is closed: there is no shell, no
 //! file path, no environment and no address to download from.
 //!
 //! ```text

@@ -293,6 +293,115 @@ fn what_the_farm_knows_outlives_it() {
     });
 }
 
+#[test]
+fn a_link_ends_with_the_code_that_says_why() {
+    with_farm(|fixture| async move {
+        let farm = &fixture.farm;
+        for (seed, code) in [(1, CloseCode::Normal), (2, CloseCode::Away)] {
+            let rig = TestRig::new(seed);
+            let key = rig.fingerprint();
+            let proof = Proof::Fingerprint(key);
+            let (address, name) = (None, Name::parse(&format!("rig-{seed}")).ok());
+            let peer = AddPeer {
+                address,
+                name,
+                proof,
+            };
+            farm.add_peer(peer).await.expect("adds");
+            let events = farm.subscribe();
+            let controller = farm.me.fingerprint();
+            let ended = fixture.executor.spawn(rig.dial(fixture.listen, controller));
+            Fixture::event(&events, |e| matches!(e, EventKind::LinkUp { .. })).await;
+            if code == CloseCode::Normal {
+                farm.remove_peer(key.node_id()).expect("removes");
+            } else {
+                farm.end().await;
+            }
+            assert_eq!(ended.await.goodbye, Some(code));
+        }
+    });
+}
+
+#[test]
+fn two_rigs_never_have_one_name() {
+    with_farm(|fixture| async move {
+        let farm = &fixture.farm;
+        let named = |seed, name: Option<&str>, address| AddPeer {
+            address,
+            name: name.map(|name| Name::parse(name).expect("valid")),
+            proof: Proof::Fingerprint(TestRig::new(seed).fingerprint()),
+        };
+        let first = farm.add_peer(named(1, Some("rig-alpha"), None)).await;
+        let first = first.expect("adds");
+        let taken = farm.add_peer(named(2, Some("rig-alpha"), None)).await;
+        let taken = taken.expect_err("taken");
+        assert_eq!(
+            (taken.code, taken.field),
+            (Code::PeerNameTaken, Some("name"))
+        );
+        assert_eq!(taken.code.http_status(), 409);
+        assert!(taken.hint.expect("hint").contains(&first.id));
+
+        // It calls itself rig-alpha as well.
+        let address = fixture.listening(TestRig::new(2)).await;
+        let second = farm.add_peer(named(2, None, Some(address))).await;
+        let second = second.expect("adds");
+        assert!(second.connected);
+        assert_eq!(second.name, second.id);
+    });
+}
+
+#[test]
+fn a_code_is_not_spent_on_a_name_that_is_taken() {
+    with_farm(|fixture| async move {
+        let farm = &fixture.farm;
+        let other = TestRig::new(1).fingerprint();
+        let shed = || Name::parse("shed").ok();
+        let peer = AddPeer {
+            address: None,
+            name: shed(),
+            proof: Proof::Fingerprint(other),
+        };
+        farm.add_peer(peer).await.expect("adds");
+        let code = PairingCode::generate(&mut UnwrapErr(getrandom::SysRng));
+        let rig = TestRig::new(2).with_code(code.clone());
+        let key = rig.fingerprint();
+        let address = fixture.listening(rig).await;
+        let pair = |name| AddPeer {
+            address: Some(address.clone()),
+            name,
+            proof: Proof::Pairing(code.clone()),
+        };
+        let taken = farm.add_peer(pair(shed())).await.expect_err("taken");
+        assert_eq!(taken.code, Code::PeerNameTaken);
+        assert!(farm.peer(key.node_id()).is_err(), "the rig was not asked");
+        let hut = Name::parse("hut").ok();
+        let added = farm.add_peer(pair(hut)).await.expect("adds");
+        assert_eq!(added.name, "hut");
+    });
+}
+
+#[test]
+fn what_a_rig_says_before_its_receipt_is_shown_after_it() {
+    with_farm(|fixture| async move {
+        let farm = &fixture.farm;
+        let address = fixture.listening(TestRig::new(1)).await;
+        fixture.add(&address, Proof::Tofu).await.expect("adds");
+        let id = farm.resolve("rig-alpha").expect("by name");
+        farm.create_profile(profile()).expect("creates");
+        for wished in ["mining", "stopped", "mining"] {
+            match wished {
+                "mining" => farm.start(id, "my-profile").await.expect("starts"),
+                _ => farm.stop(id, None).await.expect("stops"),
+            };
+            let shown = farm.peer(id).expect("there").activity.expect("reported");
+            assert_eq!(shown.state, wished, "on the page");
+            let stats = farm.stats().expect("lists");
+            assert_eq!(stats[0].activity.state, wished, "in `remote status`");
+        }
+    });
+}
+
 async fn upgrade(
     to: SocketAddr,
     path: &str,

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use async_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use async_tungstenite::tungstenite::http::HeaderValue;
+use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use async_tungstenite::tungstenite::{ClientRequestBuilder, Message as WsMessage};
 use async_tungstenite::{WebSocketStream, accept_hdr_async, client_async};
 use miner_shared::identity::{Fingerprint, NodeKeys, PairingCode, Role};
@@ -37,6 +38,8 @@ pub(super) struct TestRig {
     code: Option<PairingCode>,
     generation: u64,
     mining: bool,
+    /// Close code that its last connection ended with.
+    pub(super) goodbye: Option<CloseCode>,
 }
 
 impl TestRig {
@@ -46,6 +49,7 @@ impl TestRig {
             code: None,
             generation: 0,
             mining: false,
+            goodbye: None,
         }
     }
 
@@ -83,10 +87,14 @@ impl TestRig {
     async fn serve(&mut self, mut ws: Ws, mut link: Link) {
         loop {
             self.transmit(&mut ws, &mut link).await;
-            let Some(Ok(WsMessage::Binary(bytes))) = ws.next().await else {
-                return;
+            let mut frame = match ws.next().await {
+                Some(Ok(WsMessage::Binary(bytes))) => bytes.to_vec(),
+                Some(Ok(WsMessage::Close(frame))) => {
+                    self.goodbye = frame.map(|frame| frame.code);
+                    return;
+                }
+                _ => return,
             };
-            let mut frame = bytes.to_vec();
             let Ok(event) = link.handle_frame(&self.node, NOW, &mut frame) else {
                 return;
             };
@@ -110,7 +118,10 @@ impl TestRig {
                 Event::Message(message) => Some(self.answer(message)),
                 _ => None,
             };
-            if let Some(reply) = reply {
+            // As the agent does: the report that shows what was applied comes before the receipt.
+            let report = matches!(reply, Some(Message::Receipt(..)));
+            let report = report.then(|| Message::Heartbeat(self.stats()));
+            for reply in report.into_iter().chain(reply) {
                 let mut out = [0; MAX_FRAME];
                 let len = link.seal(&self.node, NOW, &reply, &mut out).expect("up");
                 let sent = ws.send(WsMessage::binary(out[..len].to_vec())).await;

@@ -162,3 +162,30 @@ fn a_pairing_code_registers_the_rig_and_a_wrong_one_does_not() {
     assert_eq!(row.trust, crate::registry::Trust::Pairing);
     assert!(sim.is_live(0));
 }
+
+#[test]
+fn a_rig_that_has_yet_to_accept_us_costs_no_score() {
+    let mut sim = Sim::new(1);
+    sim.register(0, Some("192.0.2.1:9091"));
+    let key = sim.key(0);
+    let turned_away = |sim: &mut Sim| {
+        sim.rigs[0].mute = true;
+        let id = sim.dial_out(0, Target::Peer(key));
+        let waiting = sim.ask(0, Ask::Ping);
+        sim.rig_closes(id);
+        sim.settle();
+        assert_eq!(sim.reached.get(&id), Some(&Err(Unreached::Closed)));
+        assert_eq!(sim.finished.get(&waiting), Some(&Err(Failure::Offline)));
+        sim.rigs[0].mute = false;
+    };
+    turned_away(&mut sim);
+    let score = |sim: &Sim| sim.hub.rig(&key).and_then(Rig::score);
+    assert_eq!(score(&sim), None);
+
+    let id = sim.dial_out(0, Target::Peer(key));
+    assert!(sim.is_live(0));
+    sim.rig_closes(id);
+    let before = score(&sim);
+    turned_away(&mut sim);
+    assert!(score(&sim) < before, "a rig that knows us has no excuse");
+}

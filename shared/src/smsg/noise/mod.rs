@@ -51,8 +51,7 @@ impl fmt::Display for NoiseError {
 
 impl core::error::Error for NoiseError {}
 
-/// 32 secret bytes: zeroized when dropped, and not shown.
-#[derive(Clone)]
+/// 32 secret bytes: zeroized when dropped, not shown, not cloned.
 struct Secret(Zeroizing<[u8; 32]>);
 
 impl fmt::Debug for Secret {

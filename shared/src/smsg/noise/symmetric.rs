@@ -15,7 +15,7 @@ pub(super) struct SymmetricState {
 }
 
 impl SymmetricState {
-    /// `InitializeSymmetric`. Both of our protocol names are longer than 32 bytes or exactly so.
+    /// `InitializeSymmetric`. Of our protocol names one has 32 bytes, the other more.
     pub(super) fn new(protocol: &[u8]) -> Self {
         let mut hash = [0; 32];
         if protocol.len() <= hash.len() {

@@ -1,0 +1,380 @@
+//! Where fuzzing begins: small inputs made by our own encoders.
+//!
+//! `cargo run --package farm-tests --example corpora` writes them to `tests/fuzz/corpus/`.
+
+use miner_shared::identity::{EnrolToken, PairingCode};
+use miner_shared::limits::MAX_MESSAGE;
+use miner_shared::text::{Address, Label, LogText, MinerName, Name, PoolPass, PoolUser};
+use miner_shared::wire::{
+    Activity, Admission, Algo, Answer, Backend, Command, Desired, Level, LogLine, LogPage, Memory,
+    Message, MinerStats, Mode, NodeInfo, Outcome, Pages, Pool, Profile, Query, Refusal, RigStats,
+    State, Threads, Windows,
+};
+
+use super::input::XorShift;
+use super::world;
+
+/// One input, with a name for its file.
+#[derive(Clone, Debug)]
+pub struct Seed {
+    /// Name of the file.
+    pub name: String,
+    /// The input.
+    pub data: Vec<u8>,
+}
+
+/// The seeds of the target of this name.
+pub fn seeds(target: &str) -> Vec<Seed> {
+    let inputs: Vec<Vec<u8>> = match target {
+        "handshake_first" => first(),
+        "handshake_second" | "handshake_third" => handshake(),
+        "json" => texts(&JSON),
+        "key_file" => files(),
+        "link_machine" => schedules(),
+        "rest_body" => rest(),
+        "smsg_frame" => frames(),
+        "stratum_line" => stratum(),
+        "token_text" => typed(),
+        "wire_message" => messages().iter().map(encoded).collect(),
+        _ => panic!("no target is called {target}"),
+    };
+    let named = |(number, data)| Seed {
+        name: format!("seed-{number:02}"),
+        data,
+    };
+    inputs.into_iter().enumerate().map(named).collect()
+}
+
+fn texts(texts: &[&str]) -> Vec<Vec<u8>> {
+    texts.iter().map(|text| text.as_bytes().to_vec()).collect()
+}
+
+/// A genuine first message of each suite, as edits and as bytes.
+fn first() -> Vec<Vec<u8>> {
+    let raw = |enrol| {
+        let mut dialler = world::dialler(enrol);
+        let first = world::owed(&mut dialler, world::worker(), &mut XorShift::new(0));
+        [vec![1], first.expect("it dials")].concat()
+    };
+    vec![vec![0], vec![2], raw(false), raw(true), vec![2, 60, 0, 1]]
+}
+
+/// Genuine, one bit changed, cut, lengthened; good keys with a payload, a hello and a heartbeat.
+fn handshake() -> Vec<Vec<u8>> {
+    let hello = encoded(&Message::Hello(world::card("rig-alpha")));
+    let beat = encoded(&Message::Heartbeat(stats()));
+    let mut inside = vec![1, 0, 0, 0, 0, 0, 0];
+    for (flags, body) in [(0, &hello), (0, &beat), (2, &beat), (1, &beat)] {
+        let [low, high, ..] = body.len().to_le_bytes();
+        inside.extend_from_slice(&[flags, low, high]);
+        inside.extend_from_slice(body);
+    }
+    let payload = |edits: &[u8]| [&[1], edits].concat();
+    vec![
+        vec![0],
+        vec![0, 9, 0, 1],
+        vec![0, 0, 4, 100],
+        vec![0, 1, 4, 0],
+        inside,
+        payload(&[0, 3, 0, 0, 0, 0]),
+        payload(&[2, 1, 0, 0, 0, 0]),
+        payload(&[3, 1, 60, 4, 0, 0]),
+    ]
+}
+
+/// What each end waits for, from another session.
+fn frames() -> Vec<Vec<u8>> {
+    let mut rng = XorShift::new(77);
+    let (mut dialler, mut listener) = (world::dialler(false), world::listener());
+    let mut all = Vec::new();
+    for _ in 0..2 {
+        while let Some(frame) = world::owed(&mut dialler, world::worker(), &mut rng) {
+            all.push(frame.clone());
+            let _event =
+                listener.handle_frame(world::controller(), world::START, &mut frame.clone());
+        }
+        while let Some(frame) = world::owed(&mut listener, world::controller(), &mut rng) {
+            all.push(frame.clone());
+            let _event = dialler.handle_frame(world::worker(), world::START, &mut frame.clone());
+        }
+    }
+    let at = |stage: u8, frame: &Vec<u8>| [&[stage], &frame[..]].concat();
+    let stages = (0..).zip(&all).map(|(index, frame)| at(index % 4, frame));
+    stages.chain([vec![0], vec![3]]).collect()
+}
+
+/// Handshakes, talk, faults; see the table in `link_machine`.
+fn schedules() -> Vec<Vec<u8>> {
+    let talk = [0x07, 0x0f, 1, 0, 0x07, 1, 0x0f, 0];
+    vec![
+        vec![0, 1, 0, 1, 1, 0],
+        [&[2][..], &talk].concat(),
+        [&[3][..], &talk].concat(),
+        [&[2][..], &talk, &[0x17, 0, 0x1f, 1]].concat(),
+        vec![2, 0x07, 0x0b, 1, 1],
+        vec![2, 0x07, 0x0c, 9, 0, 1, 1],
+        vec![2, 0x07, 0x07, 0x0d, 1],
+        vec![2, 6, 90, 1, 0, 6, 90, 6, 90],
+        vec![0, 0x0c, 30, 0, 4, 1, 0],
+        vec![2, 0x07, 0x0a, 0x07, 1],
+    ]
+}
+
+const JSON: [&str; 6] = [
+    r#"{"id":1,"method":"login","params":{"login":"w","pass":"x","agent":"a","algo":["rx/0"]}}"#,
+    r#" [ -1.5e+3 , 18446744073709551615, true, false, null, "" ] "#,
+    r#""a\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00 \u0000""#,
+    r#"{"a":{"a":{"a":{"a":[[[[0]]]]}}},"a":1,"\u0061":2}"#,
+    "\"h\u{e9}llo \u{1f600}\"",
+    r#"{"":[],"b":{}}"#,
+];
+
+fn files() -> Vec<Vec<u8>> {
+    let sealed = |choice: u8, body: &[u8]| [&[0x80 | choice], body].concat();
+    // 0x80 + choice must leave the choice when divided by five: 128 is 3 more than 125.
+    let file = |which: u8| (0..5).find(|c| (0x80 | *c) % 5 == which).unwrap_or(0);
+    let desired = |state| {
+        let generation = 7;
+        let desired = Desired { generation, state };
+        postcard::to_slice(&desired, &mut [0; 1024])
+            .expect("fits")
+            .to_vec()
+    };
+    let mut code = [&[0; 16][..], &u64::MAX.to_le_bytes()].concat();
+    code.extend_from_slice(pairing().to_string().as_bytes());
+    let json = r#"{"id":"x","name":"rig-alpha","role":"worker","createdAt":"2026-01-01T00:00:00Z","publicKey":"","signingKey":"","fingerprint":""}"#;
+    vec![
+        sealed(file(0), &[1; 32]),
+        sealed(file(0), &[1; 31]),
+        sealed(file(1), &[]),
+        sealed(file(1), &[5; 64]),
+        sealed(file(1), &[5; 33]),
+        sealed(file(1), &[5; 160]),
+        sealed(file(2), &desired(State::Stopped)),
+        sealed(file(2), &desired(State::Mine(profile()))),
+        sealed(file(3), &code),
+        [&[4], json.as_bytes()].concat(),
+        [&[0], &b"SMSGKEY1"[..], &[0; 40]].concat(),
+    ]
+}
+
+fn rest() -> Vec<Vec<u8>> {
+    let with = |route: u8, segment: &str, body: &str| {
+        [&[route], segment.as_bytes(), &[0], body.as_bytes()].concat()
+    };
+    let id = world::worker().fingerprint().node_id().to_string();
+    let other = world::controller().fingerprint();
+    let pools = r#"[{"url":"pool.example:3333","user":"wallet","pass":"x","tls":false}]"#;
+    vec![
+        with(0, "", r#"{"name":"x","role":"dual"}"#),
+        with(1, "", r#"{"name":"b","fingerprint":"KEY","tofu":true}"#)
+            .into_iter()
+            .collect(),
+        with(1, "", &format!(r#"{{"fingerprint":"{other}"}}"#)),
+        with(1, "", r#"{"pairingCode":"AAAA"}"#),
+        with(
+            2,
+            "",
+            &format!(r#"{{"name":"p","pools":{pools},"threads":2,"mode":"light"}}"#),
+        ),
+        with(3, &id, r#"{"profileId":"p"}"#),
+        with(4, "rig-alpha", r#"{"minerName":"miner-rx0"}"#),
+        with(5, &id, ""),
+        with(6, "ab", ""),
+        with(8, &id, ""),
+        with(10, "lines=100", ""),
+        with(12, &id, ""),
+        with(11, "p%2f..%00", ""),
+    ]
+}
+
+fn stratum() -> Vec<Vec<u8>> {
+    let (blob, seed) = ("0".repeat(152), "ab".repeat(32));
+    let job = format!(
+        r#"{{"blob":"{blob}","job_id":"a","target":"b88d0600","algo":"rx/0","height":7,"seed_hash":"{seed}"}}"#
+    );
+    let welcome = format!(
+        r#"{{"id":1,"jsonrpc":"2.0","error":null,"result":{{"id":"s1","job":{job},"extensions":["algo","nicehash","keepalive"],"status":"OK"}}}}"#
+    );
+    let next = format!(
+        r#"{{"method":"job","params":{}}}"#,
+        job.replace("\"a\"", "\"b\"")
+    );
+    let pool = |lines: &[&str]| [&[0], lines.join("\n").as_bytes(), b"\n"].concat();
+    let miner = |lines: &[&str]| [&[1], lines.join("\n").as_bytes(), b"\n"].concat();
+    let login = r#"{"id":1,"method":"login","params":{"login":"w","pass":"x","agent":"xmrig/6","algo":["rx/0"],"rigid":"r"}}"#;
+    let submit = |nonce: &str| {
+        let (session, result) = ("0807060504030201", "ee".repeat(24));
+        format!(
+            r#"{{"id":2,"method":"submit","params":{{"id":"{session}","job_id":"080706051","nonce":"{nonce}","result":"{result}0100000000000000"}}}}"#
+        )
+    };
+    let (one, two) = (submit("00000000"), submit("00000001"));
+    let ping = r#"{"id":3,"method":"keepalived","params":{"id":"0807060504030201"}}"#;
+    let ok = r#"{"id":2,"error":null,"result":{"status":"OK"}}"#;
+    let stale = r#"{"id":3,"error":{"code":-1,"message":"Block expired"}}"#;
+    vec![
+        pool(&[&welcome, &next, "!s", ok, "!s", stale]),
+        pool(&[&welcome, "!s", "!t\u{19}", "!t<", "!t<"]),
+        pool(&[r#"{"id":1,"error":{"code":-1,"message":"Invalid payment address"}}"#]),
+        pool(&[
+            &welcome,
+            r#"{"method":"client.reconnect","params":[]}"#,
+            "x",
+            "y",
+        ]),
+        pool(&[&welcome, r#"{"method":"job","params":{"blob":"00"}}"#]),
+        miner(&[login, &one, "!a0", &one, &two, "!a1", "!j1", ping]),
+        miner(&[login, "!j2", "!j3", &two, "!a4"]),
+        miner(&[&login.replace("\"w\"", "\"refused\""), ping]),
+        miner(&[login, r#"{"id":9,"method":"getjob"}"#, r#"{"id":9}"#, "[]"]),
+    ]
+}
+
+fn pairing() -> PairingCode {
+    PairingCode::generate(&mut XorShift::new(3))
+}
+
+fn typed() -> Vec<Vec<u8>> {
+    let controller = world::controller().fingerprint();
+    let token = EnrolToken::generate(&mut XorShift::new(4), &controller);
+    let hash = "ab".repeat(32);
+    let blob = "0".repeat(152);
+    let owned = [
+        controller.to_string(),
+        controller.to_string().to_lowercase().replace('-', " "),
+        controller.node_id().to_string(),
+        pairing().to_string(),
+        token.to_string(),
+        hash,
+        blob,
+    ];
+    let short = [
+        "rig-alpha",
+        "miner-rx0",
+        "pool.example:3333",
+        "[::1]:9091",
+        "b88d0600",
+        "b88d060000000000",
+        "rx/0",
+        "dual",
+        "a\u{1b}[2J\u{202e}",
+    ];
+    let owned = owned.iter().map(String::as_str);
+    let all: Vec<&str> = owned.chain(short).collect();
+    texts(&all)
+}
+
+fn encoded(message: &Message) -> Vec<u8> {
+    let mut out = [0; MAX_MESSAGE];
+    message.encode(&mut out).expect("fits").to_vec()
+}
+
+/// Each variant, with what it can carry.
+fn messages() -> Vec<Message> {
+    let miner = MinerName::parse("miner-rx0").expect("a name");
+    let line = LogLine {
+        at_ms: 7,
+        level: Level::Info,
+        text: LogText::lossy("pool in use"),
+    };
+    let page = LogPage {
+        first: 1,
+        next: 3,
+        end: 3,
+        lost: 1,
+        now_ms: 9,
+        lines: heapless::Vec::from_array([line.clone(), line]),
+    };
+    let info = NodeInfo {
+        card: world::card("rig-alpha"),
+        cpus: 8,
+        cpu_model: Label::lossy("a processor"),
+        memory_mib: Some(16_384),
+        uptime_ms: 12_345,
+    };
+    let set = |state| {
+        let generation = 3;
+        Command::SetState(Desired { generation, state })
+    };
+    let logs = |cursor| Query::GetLogs {
+        miner: miner.clone(),
+        cursor,
+        lines: 100,
+    };
+    let op = [9; 16];
+    let no_miner = Refusal::NoSuchMiner(heapless::Vec::from_array([miner.clone()]));
+    vec![
+        Message::Hello(world::card("rig-alpha")),
+        Message::Welcome(Admission::Registered, world::card("control-center")),
+        Message::Welcome(Admission::Pending, world::card("c")),
+        Message::Ping(1),
+        Message::Pong(u64::MAX),
+        Message::Heartbeat(stats()),
+        Message::Query(1, Query::GetInfo),
+        Message::Query(2, Query::GetStats),
+        Message::Query(3, logs(None)),
+        Message::Query(4, logs(Some(300))),
+        Message::Answer(1, Answer::Info(info)),
+        Message::Answer(2, Answer::Stats(stats())),
+        Message::Answer(3, Answer::Logs(page)),
+        Message::Answer(4, Answer::Refused(no_miner)),
+        Message::Command(op, set(State::Stopped)),
+        Message::Command(op, set(State::Mine(profile()))),
+        Message::Receipt(op, Outcome::Applied),
+        Message::Receipt(op, Outcome::Behind(8)),
+        Message::Receipt(op, Outcome::Refused(Refusal::OpIdReused)),
+    ]
+}
+
+fn profile() -> Profile {
+    let pool = Pool {
+        address: Address::parse("pool.example:3333").expect("an address"),
+        tls: true,
+        user: PoolUser::parse("wallet.rig").expect("a login"),
+        pass: PoolPass::parse("x").expect("a password"),
+    };
+    Profile {
+        name: Name::parse("default").expect("a name"),
+        backend: Backend::Cpu,
+        algo: Algo::Rx0,
+        mode: Mode::Auto,
+        threads: Threads::Count(4),
+        pools: heapless::Vec::from_array([pool.clone(), pool]),
+    }
+}
+
+fn stats() -> RigStats {
+    let miner = MinerStats {
+        name: MinerName::parse("miner-rx0").expect("a name"),
+        backend: Backend::Cpu,
+        algo: Algo::Rx0,
+        threads: 4,
+        memory: Some(Memory::Fast),
+        pages: Some(Pages::Huge1G),
+        hashrate: Windows {
+            s10: Some(1_000),
+            ..Windows::default()
+        },
+        hashes: 300,
+        accepted: 2,
+        rejected: 1,
+        stale: 0,
+        lost: 0,
+        last_share_ms: Some(500),
+        uptime_ms: 10_000,
+        pool: Some(Address::parse("[::1]:3333").expect("an address")),
+        difficulty: Some(1_000),
+    };
+    RigStats {
+        uptime_ms: 12_000,
+        generation: 3,
+        profile: Some(Name::parse("default").expect("a name")),
+        activity: Activity::Filling {
+            percent: 40,
+            left_ms: Some(1_000),
+        },
+        miners: heapless::Vec::from_array([miner]),
+        logs_lost: 0,
+    }
+}
