@@ -30,7 +30,7 @@ mod profiles;
 mod remote;
 mod server;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::sync::Arc;
 

@@ -2,6 +2,7 @@
 //! `requests.rs` and `reconcile.rs`.
 
 mod admission;
+mod attacks;
 mod faults;
 mod requests;
 mod rig;
