@@ -21,7 +21,7 @@ use crate::mining::{Left, Now, Source, settle};
 /// What to measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BenchConfig {
-    /// Number of hashes, at most 2^31; [`expected_sum`] knows the sums of 10,000, 20,000, 250,000, 500,000,
+    /// Number of hashes; [`expected_sum`] knows the sums of 10,000, 20,000, 250,000, 500,000,
     /// 1,000,000 and 10,000,000.
     pub hashes: u32,
     /// Hash threads, 1 to [`miner_shared::limits::MAX_THREADS`]; `None` as the miner would choose.
@@ -267,7 +267,7 @@ fn shared_sum<E: HashEngine>(
     total: u32,
     done: &AtomicU32,
 ) -> Result<u64, EngineError> {
-    let (next, sum) = (AtomicU32::new(0), AtomicU64::new(0));
+    let (next, sum) = (AtomicU64::new(0), AtomicU64::new(0));
     thread::scope(|scope| {
         for (engine, cpu) in engines.iter_mut().zip(plan) {
             let (next, sum) = (&next, &sum);
@@ -287,12 +287,15 @@ fn shared_sum<E: HashEngine>(
 
 fn part_of_sum<E: HashEngine>(
     engine: &mut E,
-    next: &AtomicU32,
+    next: &AtomicU64,
     total: u32,
     done: &AtomicU32,
 ) -> u64 {
-    // Goes beyond the total by one per thread: 10,000,000 and some hundred still fit.
-    let take = || Some(next.fetch_add(1, Relaxed)).filter(|nonce| *nonce < total);
+    // Goes beyond the total by one per thread, so it is wider than a nonce: it must not come round.
+    let take = || {
+        let nonce = u32::try_from(next.fetch_add(1, Relaxed)).ok();
+        nonce.filter(|nonce| *nonce < total)
+    };
     let mut sum = 0;
     let mut hash = [0; 32];
     let Some(nonce) = take() else {
@@ -394,6 +397,16 @@ mod tests {
         let sum = shared_sum(&mut engines, &[None; 4], 1000, &done);
         assert_eq!(sum, Ok(expected));
         assert_eq!(done.into_inner(), 1000);
+    }
+
+    #[test]
+    fn the_largest_number_of_hashes_has_an_end() {
+        let next = AtomicU64::new(u64::from(u32::MAX) - 2);
+        let done = AtomicU32::new(0);
+        for _ in 0..3 {
+            part_of_sum(&mut Mixer::default(), &next, u32::MAX, &done);
+        }
+        assert_eq!(done.into_inner(), 2, "the last two, once");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! ```
 //! A pool's or a peer's words may be in a line, so nothing that could move a cursor gets through.
 //! stderr is written by our own hand: simple_logger prints by `eprintln!`, which panics once nobody
-//! reads stderr any more, and a rig must not die of that.
+//! reads stderr any more, and a rig must not die of that (docs/decisions/0008).
 
 use std::fmt;
 use std::io::{self, Write};

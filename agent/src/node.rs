@@ -13,7 +13,7 @@ use log::info;
 use miner_engine::EngineError;
 use miner_shared::identity::{Fingerprint, PairingCode, Role};
 use miner_shared::smsg::LocalNode;
-use miner_shared::text::{Address, Label, TextError};
+use miner_shared::text::{Address, Label};
 use miner_shared::wire::NodeCard;
 use rand_core::Rng as _;
 use smol::LocalExecutor;
@@ -100,7 +100,11 @@ impl Serving {
         let dial = dial_target(&config, &store, node.fingerprint())?;
         let listener = config.listen.as_ref().map(bind).transpose()?;
         let pairing = match &listener {
-            Some(_) if store.managers()?.is_empty() => Some(store.new_pairing(&mut system_rng())?),
+            Some(_) if store.managers()?.is_empty() => Some(match store.pairing() {
+                // A restart does not take back what the owner has just read.
+                Some(code) => code,
+                None => store.new_pairing(&mut system_rng())?,
+            }),
             _ => None,
         };
         let executor = Rc::new(LocalExecutor::new());
@@ -189,7 +193,7 @@ impl Serving {
         }
         if let Some(code) = &self.pairing {
             say(format_args!("pairing code {code}"));
-            say("the code is good once, for 15 minutes; `miner peer pair` makes a new one");
+            say("the code is good once, up to 15 minutes; `miner peer pair` makes a new one");
         }
     }
 }
@@ -311,21 +315,33 @@ impl ListenAddress {
 }
 
 impl FromStr for ListenAddress {
-    type Err = TextError;
+    type Err = NotToListenOn;
 
-    fn from_str(text: &str) -> Result<Self, TextError> {
-        let (host, port) = text.rsplit_once(':').ok_or(TextError::NotAnAddress)?;
-        let port = port.parse().map_err(|_| TextError::NotAnAddress)?;
+    fn from_str(text: &str) -> Result<Self, NotToListenOn> {
+        let (host, port) = text.rsplit_once(':').ok_or(NotToListenOn)?;
+        let port = port.parse().map_err(|_| NotToListenOn)?;
         let host = if host.is_empty() {
             None
         } else {
             // The rule of addresses, asked with a port that it accepts.
-            let address = Address::parse(&format!("{host}:1"))?;
+            let address = Address::parse(&format!("{host}:1")).map_err(|_| NotToListenOn)?;
             Some(address.host_port().0.to_owned())
         };
         Ok(Self { host, port })
     }
 }
+
+/// A text that is no [`ListenAddress`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotToListenOn;
+
+impl fmt::Display for NotToListenOn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it is not [HOST]:PORT, such as :9091")
+    }
+}
+
+impl std::error::Error for NotToListenOn {}
 
 impl fmt::Display for ListenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -81,7 +81,7 @@ pub struct NodeServe {
     #[argh(switch)]
     pub with_parent: bool,
     /// error, warn, info, debug or trace; default: info
-    #[argh(option, default = "log::LevelFilter::Info")]
+    #[argh(option, from_str_fn(log_level), default = "log::LevelFilter::Info")]
     pub log_level: log::LevelFilter,
     /// the same as --log-level debug
     #[argh(switch, short = 'v')]
@@ -175,6 +175,11 @@ impl NodeServe {
 /// The store that the environment names.
 pub(crate) fn store() -> Result<NodeStore, Failure> {
     Ok(NodeStore::new(Dirs::from_env()?))
+}
+
+fn log_level(text: &str) -> Result<log::LevelFilter, String> {
+    let unknown = |_| String::from("it is not one of error, warn, info, debug, trace");
+    text.parse().map_err(unknown)
 }
 
 fn show(node: &crate::store::Node) {

@@ -102,8 +102,8 @@ fn it_hashes_while_the_dataset_fills_and_ends_at_once() {
     drop(miner);
     let took_ms = now().since(before);
     println!("ended in {took_ms} ms");
-    // A second is promised on a machine of its own; the filling would take tens.
-    assert!(took_ms < 4_000, "{took_ms} ms");
+    // A second is promised on a machine of its own, ten times that is the ceiling of a shared one.
+    assert!(took_ms < 10_000, "{took_ms} ms");
 }
 
 #[test]

@@ -23,7 +23,7 @@ mod peer;
 #[argh(help_triggers("-h", "--help", "help"))]
 struct Miner {
     /// print the version
-    #[argh(switch)]
+    #[argh(switch, short = 'V')]
     version: bool,
     #[argh(subcommand)]
     verb: Option<Verb>,
@@ -195,6 +195,8 @@ mod tests {
             &["dig"][..],
             &["node", "serve", "--listen"],
             &["bench", "--hashes", "x"],
+            &["node", "serve", "--listen", "9091"],
+            &["node", "serve", "--log-level", "loud"],
             &[],
         ] {
             let failure = failure(args);

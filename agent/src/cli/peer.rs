@@ -46,7 +46,7 @@ struct Remove {
     controller: Vec<String>,
 }
 
-/// List the pinned controllers; the first one decides what is mined.
+/// List the pinned controllers, of which the first decides what is mined, and who else has asked.
 #[derive(Debug, FromArgs)]
 #[argh(subcommand, name = "list")]
 struct List {
@@ -123,22 +123,34 @@ fn one<'p>(mut pins: impl Iterator<Item = &'p Fingerprint>) -> Option<Fingerprin
 
 impl List {
     fn run(self) -> Result<(), Failure> {
-        let managers = store()?.managers()?;
+        let store = store()?;
+        let (managers, candidates) = (store.managers()?, store.candidates());
+        let parts = ["decides"].into_iter().chain(std::iter::repeat("reads"));
+        let pinned = managers.iter().zip(parts);
+        let asked = candidates.iter().filter(|key| !managers.contains(key));
+        let rows: Vec<_> = pinned.chain(asked.map(|key| (key, "refused"))).collect();
         if self.json {
-            let row = |pin: &Fingerprint| {
-                format!(r#"{{"id":"{}","fingerprint":"{pin}"}}"#, pin.node_id())
+            let row = |(key, part): &(&Fingerprint, &str)| {
+                let id = key.node_id();
+                format!(r#"{{"id":"{id}","fingerprint":"{key}","part":"{part}"}}"#)
             };
-            let rows: Vec<String> = managers.iter().map(row).collect();
+            let rows: Vec<String> = rows.iter().map(row).collect();
             say(format_args!("[{}]", rows.join(",")));
-        } else if managers.is_empty() {
+            return Ok(());
+        }
+        for (key, part) in &rows {
+            say(format_args!("{}  {part:7}  {key}", key.node_id()));
+        }
+        if managers.is_empty() {
             say(
-                "nobody yet: `miner peer pair` prints a code for the controller's `peer add --pair-file`",
+                "nobody is obeyed yet: `miner peer pair` prints a code for the controller's \
+                 `peer add --pair-file`",
             );
-        } else {
-            for (i, pin) in managers.iter().enumerate() {
-                let part = if i == 0 { "decides" } else { "reads" };
-                say(format_args!("{}  {part:7}  {pin}", pin.node_id()));
-            }
+        }
+        if rows.len() > managers.iter().count() {
+            say(
+                "refused ones asked to be obeyed; if one is yours, run: miner peer accept FINGERPRINT",
+            );
         }
         Ok(())
     }

@@ -1,4 +1,5 @@
-//! Waiting for managers: at most [`MAX_RIG_LINKS`] connections, few of them unproven.
+//! Waiting for managers: at most [`MAX_RIG_LINKS`] connections, few of them unproven, and few new ones
+//! per second, since each may make us do three X25519 operations for nobody knows whom.
 
 use std::cell::Cell;
 use std::rc::{Rc, Weak};
@@ -18,6 +19,9 @@ use crate::rig::Rig;
 /// Connections that have not proven yet who they are. A stranger can fill these places for 5 s at a
 /// time; a manager that finds none free dials again.
 const MAX_PENDING: usize = 4;
+/// New connections: one per so many milliseconds on average, and this many at once.
+const ACCEPT_EACH_MS: u64 = 200;
+const ACCEPT_BURST: u64 = 10;
 /// Between two warnings about refused links, in milliseconds; the others are logged as DEBUG.
 const WARN_MS: u64 = 10_000;
 /// Pause after a failed accept, such as "too many open files", in milliseconds.
@@ -31,8 +35,12 @@ pub(crate) async fn listen_for_ever(
     executor: Weak<LocalExecutor<'static>>,
 ) {
     let places = Rc::new(Places::default());
+    let mut rate = Rate::default();
     loop {
         match listener.accept().await {
+            Ok((_, from)) if !rate.allow(rig.clock.now()) => {
+                debug!("link refused from={from}: too many per second");
+            }
             Ok((stream, from)) => {
                 let (Some(executor), Some(place)) = (executor.upgrade(), Place::take(&places))
                 else {
@@ -77,6 +85,25 @@ async fn serve(rig: Rc<Rig>, stream: TcpStream, place: Rc<Place>) {
             warn!("link refused: {end}");
         }
         (false, end) => debug!("link refused: {end}"),
+    }
+}
+
+/// How often new connections come: a bucket of [`ACCEPT_BURST`] that fills at one per
+/// [`ACCEPT_EACH_MS`], told by the moment when it is full again.
+#[derive(Debug, Default)]
+struct Rate {
+    full_at: Millis,
+}
+
+impl Rate {
+    /// Whether one more may come now, which then counts.
+    fn allow(&mut self, now: Millis) -> bool {
+        let full_at = self.full_at.max(now) + ACCEPT_EACH_MS;
+        let allowed = full_at.since(now) <= ACCEPT_BURST * ACCEPT_EACH_MS;
+        if allowed {
+            self.full_at = full_at;
+        }
+        allowed
     }
 }
 
@@ -151,6 +178,18 @@ mod tests {
         assert!(take().is_none(), "eight in all");
         drop(strangers);
         assert!(take().is_some());
+    }
+
+    #[test]
+    fn ten_connections_may_come_at_once_and_then_five_per_second() {
+        let mut rate = Rate::default();
+        let mut allowed = |now| (0..1_000).filter(|_| rate.allow(Millis(now))).count();
+        assert_eq!(allowed(7), 10);
+        assert_eq!(allowed(206), 0);
+        assert_eq!(allowed(207), 1);
+        let minute: usize = (0..60).map(|second| allowed(1_207 + 1_000 * second)).sum();
+        assert_eq!(minute, 60 * 5);
+        assert_eq!(allowed(3_600_000), 10, "no more after a long rest");
     }
 
     #[test]

@@ -352,6 +352,7 @@ impl Session {
         if !rig.store.managers()?.contains(&peer.fingerprint) {
             let code = rig.store.pairing().map(|code| code.token_id());
             if enrolled_by.is_none() || enrolled_by != code {
+                rig.note_candidate(peer.fingerprint);
                 return refused;
             }
             rig.store.end_pairing()?;

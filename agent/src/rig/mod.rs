@@ -6,7 +6,7 @@
 //!                                                       ▼
 //!                        miner ◀── set_job ── pool side: one task per profile, dropped to end it
 //!   tick, each second: hash-rate sample, rest without a pool, say what the miner is doing;
-//!                      end the sessions of managers whose pins were taken back
+//!                      end the sessions of managers whose pins were taken back; keep who was refused
 //! ```
 //! Everything is borrowed for the length of one call; nothing is held while a task waits.
 
@@ -18,9 +18,11 @@ pub use mine::Mine;
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 
+use log::debug;
 use miner_shared::identity::Fingerprint;
 use miner_shared::smsg::LocalNode;
 use miner_shared::text::Name;
+use miner_shared::time::Millis;
 use miner_shared::wire::{Desired, Message, Outcome, RigStats};
 use smol::LocalExecutor;
 use smol::channel::{Receiver, Sender, bounded};
@@ -30,11 +32,14 @@ use crate::commands::{self, Commands, Host};
 use crate::link::Sessions;
 use crate::logger::Logger;
 use crate::mining::MinerConfig;
-use crate::store::{NodeStore, StoreError};
+use crate::store::{Candidates, NodeStore, StoreError};
 use works::Works;
 
 /// Between two samples of the hash rate, in milliseconds.
 const TICK_MS: u64 = 1_000;
+
+/// Between two writings of the candidates, in milliseconds.
+const CANDIDATES_MS: u64 = 10_000;
 
 /// What a rig is made of.
 pub(crate) struct Parts {
@@ -65,6 +70,29 @@ pub(crate) struct Rig {
     works: RefCell<Works>,
     commands: RefCell<Commands>,
     listeners: Rc<Listeners>,
+    candidates: RefCell<Asked>,
+}
+
+/// Who asked to be obeyed and was refused. Strangers come as often as they like; the disk is asked
+/// once per [`CANDIDATES_MS`] at most.
+struct Asked {
+    candidates: Candidates,
+    changed: bool,
+    written_at: Option<Millis>,
+}
+
+impl Asked {
+    /// What is to be written now, if anything is.
+    fn due(&mut self, now: Millis) -> Option<&Candidates> {
+        let rested = self
+            .written_at
+            .is_none_or(|at| now.since(at) >= CANDIDATES_MS);
+        if !self.changed || !rested {
+            return None;
+        }
+        (self.changed, self.written_at) = (false, Some(now));
+        Some(&self.candidates)
+    }
 }
 
 /// Who wants to know that the statistics changed: one channel per live link.
@@ -94,6 +122,11 @@ impl Rig {
     pub(crate) fn new(parts: Parts) -> Result<Rc<Self>, StoreError> {
         let resumed = parts.store.state()?;
         let listeners = Rc::new(Listeners::default());
+        let candidates = Asked {
+            candidates: parts.store.candidates(),
+            changed: false,
+            written_at: None,
+        };
         let mut works = Works::new(&parts, Rc::clone(&listeners));
         if let Some(desired) = &resumed {
             works.apply(desired);
@@ -106,7 +139,14 @@ impl Rig {
             works: RefCell::new(works),
             commands: RefCell::new(Commands::default()),
             listeners,
+            candidates: RefCell::new(candidates),
         }))
+    }
+
+    /// Notes a key that proved itself and is not pinned, for a person to decide about.
+    pub(crate) fn note_candidate(&self, key: Fingerprint) {
+        let mut asked = self.candidates.borrow_mut();
+        asked.changed |= asked.candidates.note(key);
     }
 
     /// What to answer to a manager's message; `None` if it wants no answer.
@@ -157,6 +197,11 @@ impl Rig {
                 let managers = self.store.managers().unwrap_or_default();
                 self.sessions.keep(|manager| managers.contains(manager));
             }
+            if let Some(candidates) = self.candidates.borrow_mut().due(self.clock.now())
+                && let Err(error) = self.store.set_candidates(candidates)
+            {
+                debug!("candidates not written: {error}");
+            }
         }
     }
 }
@@ -180,4 +225,28 @@ pub(crate) fn miner_config(desired: &Desired, limits: Limits) -> MinerConfig {
         config.threads = Threads::Count(threads);
     }
     config
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strangers_cannot_keep_the_disk_busy() {
+        let mut asked = Asked {
+            candidates: Candidates::default(),
+            changed: false,
+            written_at: None,
+        };
+        let mut written = 0;
+        for ms in (0..60_000_u32).step_by(250) {
+            let mut key = [0; 32];
+            key[..4].copy_from_slice(&ms.to_le_bytes());
+            asked.changed |= asked.candidates.note(Fingerprint(key));
+            written += u32::from(asked.due(Millis(ms.into())).is_some());
+        }
+        assert_eq!(written, 6);
+        assert!(asked.due(Millis(60_000)).is_some(), "the last are not lost");
+        assert!(asked.due(Millis(90_000)).is_none(), "nothing new");
+    }
 }

@@ -6,6 +6,7 @@
 //!                                                            managers         0600, whom this node obeys
 //!                                                            state            0600, what it was told last
 //!                                                            pairing          0600, a code that waits
+//!                                                            candidates       0600, who asked to be obeyed
 //! ```
 
 use std::env;
@@ -89,6 +90,11 @@ impl Dirs {
     /// The last state applied.
     pub fn state(&self) -> PathBuf {
         self.node().join("state")
+    }
+
+    /// The last keys that were refused.
+    pub fn candidates(&self) -> PathBuf {
+        self.node().join("candidates")
     }
 
     /// The pairing code that waits for its manager.

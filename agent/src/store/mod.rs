@@ -7,12 +7,14 @@
 //! | `managers` | `SMSGMGR1` | 0 to 4 fingerprints; the first holds desired state |
 //! | `state` | `SMSGSTA1` | the last [`Desired`] applied, with its generation |
 //! | `pairing` | `SMSGPAI1` | a one-time pairing code and when it ends |
+//! | `candidates` | `SMSGCAN1` | the last 8 keys that were refused, for `miner peer list` |
 //!
 //! The rig and the controller keep their identity by the same code. A damaged file is an error that
 //! says what to do, never something to be replaced silently. Files are read when they are needed,
 //! so what `miner peer accept` writes holds for a running `node serve` from the next handshake on, and
 //! what `miner peer remove` takes back within a second.
 
+mod candidates;
 mod dirs;
 pub mod file;
 mod identity;
@@ -26,6 +28,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
+pub use candidates::Candidates;
 pub use dirs::Dirs;
 pub use identity::Node;
 pub use managers::Managers;

@@ -89,6 +89,28 @@ fn a_stranger_and_a_wrong_code_get_nothing() {
 }
 
 #[test]
+fn who_was_refused_is_listed_for_a_person_to_accept() {
+    let root = managed();
+    let (serving, _) = rig(root.path(), |_| ());
+    let (address, key) = (serving.address().expect("listens"), serving.fingerprint());
+    let store = NodeStore::new(Dirs::below(root.path()));
+    run(beside(serving, async {
+        let stranger = controller(9, 1);
+        let expect = Expect::Fingerprint(key);
+        let mut refused = Manager::dial(&stranger, address, expect, None, None).await;
+        assert!(!refused.comes_up().await);
+        while store.candidates().iter().next().is_none() {
+            smol::Timer::after(std::time::Duration::from_millis(20)).await;
+        }
+        let asked: Vec<_> = store.candidates().iter().copied().collect();
+        assert_eq!(asked, [stranger.fingerprint()]);
+
+        store.pin_manager(key, asked[0]).expect("room");
+        Manager::up(&stranger, address, key).await;
+    }));
+}
+
+#[test]
 fn a_code_made_while_the_rig_runs_and_a_pin_too_hold_from_the_next_handshake_on() {
     let root = managed();
     let (serving, _) = rig(root.path(), |_| ());

@@ -1,6 +1,6 @@
 //! The program `miner` as a person and a script meet it.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
@@ -183,6 +183,38 @@ fn a_first_run_makes_the_key_and_prints_the_pairing_code_on_stdout_only() {
     let code = rig.line("pairing code");
     let characters = code.chars().filter(|c| c.is_ascii_alphanumeric()).count();
     assert_eq!(characters, 28, "{code}");
+    rig.signal(rustix::process::Signal::TERM);
+    assert_eq!(rig.ends(), 0);
+
+    let mut again = Serving::start(root.path(), &["--listen", "127.0.0.1:0"], Stdio::null());
+    assert_eq!(again.line("pairing code"), code, "a restart keeps it");
+    again.signal(rustix::process::Signal::TERM);
+    assert_eq!(again.ends(), 0);
+}
+
+#[test]
+fn a_rig_outlives_the_reader_of_its_log() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut child = miner(
+        root.path(),
+        &["node", "serve", "--listen", "127.0.0.1:0", "--verbose"],
+    )
+    .stdout(Stdio::piped())
+    .stderr(writer)
+    .spawn()
+    .expect("runs");
+    let stdout = child.stdout.take().expect("piped");
+    let lines = BufReader::new(stdout).lines();
+    let mut rig = Serving { child, lines };
+    let address = rig.line("listening");
+    // A line of the log for each; it is written when the connection ends.
+    for _ in 0..2 {
+        let mut stranger = std::net::TcpStream::connect(&address).expect("it listens");
+        stranger.write_all(b"nonsense\r\n\r\n").expect("sent");
+        let _ = stranger.read_to_end(&mut Vec::new());
+    }
     rig.signal(rustix::process::Signal::TERM);
     assert_eq!(rig.ends(), 0);
 }

@@ -4,9 +4,11 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use argh::FromArgs;
+use async_signal::{Signal, Signals};
 use miner_proxy::practice::{PracticeConfig, PracticePool};
 use miner_shared::mining::Difficulty;
 use smol::future::or;
+use smol::stream::StreamExt;
 
 /// Stratum for the farm.
 #[derive(Debug, FromArgs)]
@@ -76,5 +78,13 @@ async fn practice(args: &Practice) -> std::io::Result<()> {
         }
         Ok(())
     };
-    or(pool.run(rand_core::UnwrapErr(getrandom::SysRng)), print).await
+    let mut signals = Signals::new([Signal::Int, Signal::Term, Signal::Hup])?;
+    let told = async {
+        signals.next().await;
+    };
+    or(
+        pool.run(rand_core::UnwrapErr(getrandom::SysRng), told),
+        print,
+    )
+    .await
 }

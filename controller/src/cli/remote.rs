@@ -199,11 +199,13 @@ fn table(rigs: &[Stats]) -> Table<10> {
         }
         for miner in &rig.miners {
             let rate = |window| units::hashrate(miner.windows.get(window).copied().flatten());
+            let threads = match miner.cpu_threads {
+                1 => "1 thread".to_owned(),
+                count => format!("{count} threads"),
+            };
             let memory = match (&miner.memory, &miner.pages) {
-                (Some(memory), Some(pages)) => {
-                    format!("{memory}, {pages}, {} threads", miner.cpu_threads)
-                }
-                (Some(memory), None) => format!("{memory}, {} threads", miner.cpu_threads),
+                (Some(memory), Some(pages)) => format!("{memory}, {pages}, {threads}"),
+                (Some(memory), None) => format!("{memory}, {threads}"),
                 (None, _) => unknown(),
             };
             table.row([

@@ -57,7 +57,23 @@ pub(super) fn peer(
         activity: stats.map(|(stats, _)| activity(stats.activity)),
         hashrate: stats.and_then(|(stats, _)| hashrate(stats)),
         shares: stats.map(|(stats, _)| stats.miners.iter().map(|m| m.accepted).sum()),
+        memory: stats.and_then(|(stats, _)| least_memory(stats)),
         age_ms: stats.map(|(_, at)| now.mono.since(at.mono)),
+    }
+}
+
+fn least_memory(stats: &RigStats) -> Option<&'static str> {
+    let known = || stats.miners.iter().filter_map(|miner| miner.memory);
+    known()
+        .find(|memory| *memory == Memory::Light)
+        .or_else(|| known().next())
+        .map(memory)
+}
+
+fn memory(memory: Memory) -> &'static str {
+    match memory {
+        Memory::Light => "light",
+        Memory::Fast => "fast",
     }
 }
 
@@ -142,10 +158,7 @@ fn miner(miner: &MinerStats) -> MinerView {
         difficulty: miner.difficulty,
         algorithm: miner.algo.as_str(),
         cpu_threads: miner.threads,
-        memory: miner.memory.map(|memory| match memory {
-            Memory::Light => "light",
-            Memory::Fast => "fast",
-        }),
+        memory: miner.memory.map(memory),
         pages: miner.pages.map(pages),
     }
 }

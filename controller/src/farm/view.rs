@@ -96,7 +96,9 @@ pub struct PeerView {
     pub hashrate: Option<f64>,
     /// Shares that pools accepted, over all its miners.
     pub shares: Option<u64>,
-    /// Age of `activity`, `hashrate` and `shares`, in milliseconds.
+    /// RandomX memory that its miners use: `light` if one of them does, else `fast`.
+    pub memory: Option<&'static str>,
+    /// Age of `activity`, `hashrate`, `shares` and `memory`, in milliseconds.
     pub age_ms: Option<u64>,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! | state | shape | tone | when |
 //! |---|---|---|---|
-//! | mining | ● | green dot | it hashes with all its memory |
+//! | mining | ● | green dot | it hashes; "light mode" is said where it is so |
 //! | filling, starting | ◐ | quiet | on its way, with time left |
 //! | no pool, failed, refused, behind | ◐ ✕ | amber, red | says why |
 //! | pending | △ | quiet | told, or added, and not yet heard of |
@@ -230,7 +230,12 @@ impl RowState {
         };
         if !peer.connected {
             return match peer.last_seen_age_ms {
-                None => state("△", "pending", "no link yet".to_owned(), Tone::Quiet),
+                None => state(
+                    "△",
+                    "pending",
+                    "no link yet; has it accepted this controller?".to_owned(),
+                    Tone::Quiet,
+                ),
                 Some(age) => state(
                     "○",
                     "offline",
@@ -257,18 +262,13 @@ impl RowState {
         }
         match peer.activity.as_ref() {
             None => state("△", "pending", "no statistics yet".to_owned(), Tone::Quiet),
-            Some(activity) => Self::doing(activity, peer.desired.profile.as_deref()),
+            Some(activity) => Self::doing(activity, mines_with(peer)),
         }
     }
 
-    fn doing(activity: &ActivityView, profile: Option<&str>) -> Self {
+    fn doing(activity: &ActivityView, mines_with: String) -> Self {
         let (shape, word, detail, tone) = match activity.state {
-            "mining" => (
-                "●",
-                "mining",
-                profile.unwrap_or_default().to_owned(),
-                Tone::Mining,
-            ),
+            "mining" => ("●", "mining", mines_with, Tone::Mining),
             "filling" => ("◐", "filling", filling(activity), Tone::Quiet),
             "starting" => ("◐", "starting", String::new(), Tone::Quiet),
             "stopped" => ("■", "stopped", String::new(), Tone::Quiet),
@@ -293,6 +293,13 @@ impl RowState {
             tone,
         }
     }
+}
+
+/// `my-profile`, and `light mode` where a rig hashes several times slower than it could.
+fn mines_with(peer: &PeerView) -> String {
+    let light = (peer.memory == Some("light")).then_some("light mode");
+    let parts = [peer.desired.profile.as_deref(), light];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// `42 %, 1 min left; light mode until then`.

@@ -32,8 +32,9 @@ use miner_shared::identity::{Fingerprint, Role};
 use miner_shared::smsg::LocalNode;
 use miner_shared::text::{Address, Label, PoolPass, PoolUser};
 use miner_shared::wire::NodeCard;
+use smol::channel::Sender;
 use smol::stream::StreamExt;
-use smol::{Async, Executor};
+use smol::{Async, Executor, Task};
 
 pub use self::args::{HttpAddress, Up};
 pub(crate) use self::args::{checked_threads, default_listen, log_level};
@@ -131,7 +132,15 @@ struct Running {
     lock: Lock,
     farm: Arc<Farm>,
     local: Option<LocalRig>,
+    practice: Option<Practice>,
     report: Arc<Report>,
+}
+
+/// The practice pool, running.
+struct Practice {
+    /// Dropping it tells the pool to end.
+    stop: Sender<()>,
+    task: Task<()>,
 }
 
 impl Running {
@@ -166,9 +175,10 @@ impl Running {
         let report = Report::start(&farm, executor);
         let practice_at = practice.as_ref().map(PracticePool::address);
         banner(&report, http_at, fingerprint, smsg_at, practice_at);
-        if let Some(pool) = practice {
-            run_practice(pool, &report, executor);
+        if let PoolPlan::Real { address, .. } = &plan.pool {
+            report.line(&format!("pool           {address}"));
         }
+        let practice = practice.map(|pool| run_practice(pool, &report, executor));
         let local = match plan.worker {
             None => None,
             Some(worker) => {
@@ -188,6 +198,7 @@ impl Running {
             lock,
             farm,
             local,
+            practice,
             report,
         };
         running.mine(plan.pool, practice_at, plan.worker, executor)?;
@@ -223,7 +234,13 @@ impl Running {
         if let Some(local) = self.local {
             local.end().await;
         }
-        self.farm.end().await;
+        let pool = async {
+            if let Some(Practice { stop, task }) = self.practice {
+                drop(stop);
+                task.await;
+            }
+        };
+        smol::future::zip(self.farm.end(), pool).await;
     }
 }
 
@@ -290,15 +307,23 @@ fn taken(flag: &str, at: &dyn std::fmt::Display, error: &io::Error, aside: &str)
     Failure::new(format!("{at}: {error}; {flag} changes the address"))
 }
 
-fn run_practice(pool: PracticePool, report: &Arc<Report>, executor: &Arc<Executor<'static>>) {
+fn run_practice(
+    pool: PracticePool,
+    report: &Arc<Report>,
+    executor: &Arc<Executor<'static>>,
+) -> Practice {
     let report = Arc::clone(report);
-    executor
-        .spawn(async move {
-            if let Err(error) = pool.run(system_rng()).await {
-                report.line(&format!("practice pool ended: {error}"));
-            }
-        })
-        .detach();
+    let (stop, stopped) = smol::channel::bounded(1);
+    let told = async move {
+        // Nobody sends; the channel closes.
+        let _ = stopped.recv().await;
+    };
+    let task = executor.spawn(async move {
+        if let Err(error) = pool.run(system_rng(), told).await {
+            report.line(&format!("practice pool ended: {error}"));
+        }
+    });
+    Practice { stop, task }
 }
 
 fn banner(

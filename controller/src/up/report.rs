@@ -134,7 +134,8 @@ impl Told {
         if state.is_some() && state != self.state {
             let text = match state {
                 Some("filling") => Some("mines in light mode while the dataset is being filled"),
-                Some("mining") => Some("mines with all its memory"),
+                Some("mining") if peer.memory == Some("light") => Some("mines in light mode"),
+                Some("mining") => Some("mines in fast mode"),
                 Some("noPool") => Some("cannot reach its pool"),
                 Some("failed") => Some("failed; see `miner-ctrl remote logs`"),
                 _ => None,
@@ -204,12 +205,20 @@ mod tests {
         let mut told = Told::default();
         let mut peer = rig(0);
         (peer.shares, peer.hashrate) = (Some(0), Some(19.84));
-        assert_eq!(told.news(&peer), ["rig-000 mines with all its memory"]);
+        assert_eq!(told.news(&peer), ["rig-000 mines in fast mode"]);
         peer.shares = Some(1);
         assert_eq!(told.news(&peer), ["rig-000 share 1 accepted, 19.8 H/s"]);
         assert!(told.news(&peer).is_empty());
         peer.shares = Some(3);
         assert_eq!(told.news(&peer), ["rig-000 share 3 accepted, 19.8 H/s"]);
+    }
+
+    #[test]
+    fn light_mode_is_told_as_what_it_is() {
+        let mut peer = rig(0);
+        peer.memory = Some("light");
+        let told = Told::default().news(&peer);
+        assert_eq!(told.first().expect("told"), "rig-000 mines in light mode");
     }
 
     #[test]

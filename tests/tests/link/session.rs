@@ -158,6 +158,23 @@ fn a_message_signed_by_another_process_start_is_refused() {
     assert_eq!(pair.ends[DIALLER].error, Some(LinkError::Unsigned));
 }
 
+#[test]
+fn a_message_signed_for_another_process_start_is_refused() {
+    let mut pair = Pair::up();
+    pair.send(LISTENER, &query(1)).expect("sealed");
+    let frame = pair.take(DIALLER);
+    let later = LocalNode::new(
+        NodeKeys::from_seed(&[1; 32]),
+        Role::Worker,
+        [0; 16],
+        card("node"),
+    );
+    assert_eq!(later.fingerprint(), pair.ends[DIALLER].node.fingerprint());
+    pair.ends[DIALLER].node = later;
+    pair.deliver(DIALLER, frame);
+    assert_eq!(pair.ends[DIALLER].error, Some(LinkError::Unsigned));
+}
+
 fn again(memory: Option<SeqMemory>) -> Pair {
     let controller = node(2, Role::Controller);
     let expect = Expect::Fingerprint(controller.fingerprint());

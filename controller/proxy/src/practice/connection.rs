@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   loop: send what is owed ── then whichever comes first:
-//!         bytes │ a verdict │ a new block │ a timer
+//!         bytes │ a verdict │ a new block │ a timer │ the pool's end
 //! ```
 //!
 //! Miners that send more than 50 lines per second (100 at once) are read slower, not dropped; one
@@ -48,6 +48,8 @@ pub(super) struct Connection {
     verdicts: Receiver<(Ticket, Verdict)>,
     miner: Option<Label>,
     pace: Pace,
+    /// Whether the pool ends: nothing more is read, what was submitted is answered.
+    ending: bool,
 }
 
 /// What a connection waits for.
@@ -55,6 +57,7 @@ enum Wake {
     Read(io::Result<usize>),
     Verdict(Ticket, Verdict),
     Block,
+    End,
     Timer,
 }
 
@@ -80,6 +83,7 @@ impl Connection {
             verdicts,
             miner: None,
             pace: Pace::new(now),
+            ending: false,
         }
     }
 
@@ -103,7 +107,7 @@ impl Connection {
     async fn serve(&mut self, blocks: &Receiver<()>) -> io::Result<()> {
         loop {
             self.send().await?;
-            if self.session.is_closing() {
+            if self.session.is_closing() || (self.ending && !self.session.owes()) {
                 return Ok(());
             }
             match self.wait(blocks).await {
@@ -125,6 +129,7 @@ impl Connection {
                     let now = self.shared.clock.now();
                     self.session.send_job(now, &mut lock(&self.shared.work));
                 }
+                Wake::End => self.ending = true,
                 Wake::Timer => self.handle_timer().await?,
             }
         }
@@ -133,7 +138,7 @@ impl Connection {
     async fn wait(&mut self, blocks: &Receiver<()>) -> Wake {
         let now = self.shared.clock.now();
         let ready = self.pace.ready_at(now);
-        let reads = self.session.wants_line() && ready <= now;
+        let reads = self.wants_line() && ready <= now;
         let mut deadline = self.session.poll_timeout();
         if ready > now {
             deadline = deadline.min(ready);
@@ -155,7 +160,8 @@ impl Connection {
         let block = async {
             match blocks.recv().await {
                 Ok(()) => Wake::Block,
-                Err(_) => smol::future::pending().await,
+                Err(_) if self.ending => smol::future::pending().await,
+                Err(_) => Wake::End,
             }
         };
         let read = async {
@@ -168,8 +174,12 @@ impl Connection {
         or(or(verdict, block), or(read, timer)).await
     }
 
+    fn wants_line(&self) -> bool {
+        !self.ending && self.session.wants_line()
+    }
+
     async fn handle_lines(&mut self) -> io::Result<()> {
-        while self.session.wants_line() && !self.session.is_closing() {
+        while self.wants_line() && !self.session.is_closing() {
             let now = self.shared.clock.now();
             if self.pace.ready_at(now) > now {
                 return Ok(());
@@ -228,7 +238,7 @@ impl Connection {
     async fn handle_timer(&mut self) -> io::Result<()> {
         let now = self.shared.clock.now();
         let waiting = self.splitter.waiting_since();
-        if self.session.wants_line() && waiting.is_some_and(|t| now >= t + LINE_MS) {
+        if self.wants_line() && waiting.is_some_and(|t| now >= t + LINE_MS) {
             return Err(io::Error::other("a line that never ends"));
         }
         self.session

@@ -29,6 +29,7 @@ use miner_shared::mining::{Difficulty, Verdict};
 use miner_shared::text::Label;
 use rand_core::CryptoRng;
 use smol::channel::{Receiver, Sender, bounded};
+use smol::future::or;
 use smol::net::{TcpListener, TcpStream};
 use smol::{Executor, Timer};
 
@@ -163,6 +164,8 @@ impl fmt::Display for PracticeEvent {
     }
 }
 
+/// How long the end waits for the verdicts on what was submitted, in milliseconds.
+const END_MS: u64 = 400;
 /// Events that wait for a reader.
 const EVENTS: usize = 256;
 
@@ -191,13 +194,18 @@ impl PracticePool {
         self.events.1.clone()
     }
 
-    /// Serves until it is dropped, with an executor of its own for the connections and a thread for
-    /// verification (256 MiB from the first login on). The future is `Send` and runs anywhere.
+    /// Serves until `stop` is ready, with an executor of its own for the connections and a thread
+    /// for verification (256 MiB from the first login on). Then it takes nothing more, answers what
+    /// was submitted, for 400 ms at the most, and closes. The future is `Send` and runs anywhere.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub async fn run(self, rng: impl CryptoRng + Send + 'static) -> io::Result<()> {
-        self.run_with(Box::new(rng), Box::new(LightVerifier::default()))
+    pub async fn run(
+        self,
+        rng: impl CryptoRng + Send + 'static,
+        stop: impl Future<Output = ()> + Send,
+    ) -> io::Result<()> {
+        self.run_with(Box::new(rng), Box::new(LightVerifier::default()), stop)
             .await
     }
 
@@ -205,6 +213,7 @@ impl PracticePool {
         self,
         mut rng: Box<dyn CryptoRng + Send>,
         verifier: Box<dyn Verifier>,
+        stop: impl Future<Output = ()> + Send,
     ) -> io::Result<()> {
         let clock = Clock::start();
         let chain = Chain::new(&self.config, clock.now(), &mut rng);
@@ -217,9 +226,22 @@ impl PracticePool {
             blocks: Mutex::default(),
         });
         let executor = Executor::new();
+        let (guests, left) = bounded(1);
+        let listener = self.listener;
         let serving = async {
-            executor.spawn(make_blocks(Arc::clone(&shared))).detach();
-            accept(&self.listener, &shared, &executor).await;
+            let blocks = executor.spawn(make_blocks(Arc::clone(&shared)));
+            or(accept(&listener, &shared, &executor, &guests), stop).await;
+            drop((listener, blocks, guests));
+            // To a connection, the end of blocks is the end of the pool.
+            lock(&shared.blocks).clear();
+            let gone = async {
+                // Nobody sends: this ends with the last connection.
+                let _closed = left.recv().await;
+            };
+            let late = async {
+                Timer::after(Duration::from_millis(END_MS)).await;
+            };
+            or(gone, late).await;
         };
         executor.run(serving).await;
         Ok(())
@@ -237,8 +259,13 @@ struct Shared {
     blocks: Mutex<BTreeMap<u64, Sender<()>>>,
 }
 
-/// Lets miners in, for ever.
-async fn accept(listener: &TcpListener, shared: &Arc<Shared>, executor: &Executor<'_>) {
+/// Lets miners in, for ever. Every connection holds a `guests` while it lives.
+async fn accept(
+    listener: &TcpListener,
+    shared: &Arc<Shared>,
+    executor: &Executor<'_>,
+    guests: &Sender<()>,
+) {
     let door = Door::default();
     let mut number = 0;
     loop {
@@ -256,28 +283,33 @@ async fn accept(listener: &TcpListener, shared: &Arc<Shared>, executor: &Executo
             continue;
         };
         number += 1;
-        admit(shared, executor, (stream, peer), number, guest);
+        let connection = admit(shared, (stream, peer), number, guest);
+        let here = guests.clone();
+        let counted = async move {
+            connection.await;
+            drop(here);
+        };
+        executor.spawn(counted).detach();
     }
 }
 
+/// The task of a connection, which hears of blocks from now on.
 fn admit(
     shared: &Arc<Shared>,
-    executor: &Executor<'_>,
     (stream, peer): (TcpStream, SocketAddr),
     number: u64,
     guest: door::Guest,
-) {
+) -> impl Future<Output = ()> + Send + use<> {
     // Lines are short and waited for; without this they may wait for the one before.
     let _ = stream.set_nodelay(true);
     let (wake, blocks) = bounded(1);
     lock(&shared.blocks).insert(number, wake);
     let shared = Arc::clone(shared);
-    let task = async move {
+    async move {
         let connection = Connection::new(Arc::clone(&shared), (stream, peer), number, guest);
         connection.run(blocks).await;
         lock(&shared.blocks).remove(&number);
-    };
-    executor.spawn(task).detach();
+    }
 }
 
 /// Makes the chain grow, for ever.

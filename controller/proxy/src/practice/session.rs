@@ -71,6 +71,11 @@ impl Session {
         self.server.wants_line()
     }
 
+    /// Whether a submitted share waits for its verdict.
+    pub(super) fn owes(&self) -> bool {
+        !self.claims.is_empty()
+    }
+
     /// Whether it ends when all is sent.
     pub(super) fn is_closing(&self) -> bool {
         self.server.is_closing()

@@ -9,7 +9,6 @@ use miner_shared::stratum::{Client, ClientEvent, LineSplitter, Login};
 use miner_shared::text::{PoolPass, PoolUser};
 use miner_shared::time::Millis;
 use rand_core::{TryCryptoRng, TryRng};
-use smol::future::or;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
@@ -77,7 +76,7 @@ fn with_pool<F: Future<Output = ()>>(
         let pool = PracticePool::bind(config).await.expect("a free port");
         let test = test(pool.address(), pool.events());
         let serve = async {
-            pool.run_with(Box::new(Counter(7)), verifier)
+            pool.run_with(Box::new(Counter(7)), verifier, smol::future::pending())
                 .await
                 .expect("a thread");
         };
@@ -322,4 +321,144 @@ fn shares_found_with_randomx_are_accepted() {
             assert_eq!(miner.submit(&job, nonce + 1, bent).await, Verdict::Invalid);
         },
     );
+}
+
+/// The lines of a miner as it stands in the field, without any of our code between it and the pool.
+struct Stock {
+    reader: smol::io::BufReader<TcpStream>,
+}
+
+impl Stock {
+    async fn say(&mut self, line: &str) -> String {
+        use smol::io::AsyncBufReadExt;
+        let stream = self.reader.get_mut();
+        stream.write_all(line.as_bytes()).await.expect("open");
+        let mut answer = String::new();
+        self.reader.read_line(&mut answer).await.expect("open");
+        answer
+    }
+
+    /// Connects and logs in as XMRig does; the login's answer.
+    async fn login(address: SocketAddr) -> (Self, String) {
+        let stream = TcpStream::connect(address).await.expect("listening");
+        let mut stock = Self {
+            reader: smol::io::BufReader::new(stream),
+        };
+        let login = concat!(
+            r#"{"id":1,"jsonrpc":"2.0","method":"login","params":{"login":"wallet","pass":"x","#,
+            r#""agent":"XMRig/6.21.0 (Linux x86_64) libuv/1.44.2 gcc/11.2.1","algo":["rx/0","#,
+            r#""cn/r","rx/wow"]}}"#,
+            "\n"
+        );
+        let answer = stock.say(login).await;
+        (stock, answer)
+    }
+}
+
+/// The text of a field of one line of JSON.
+fn field<'a>(line: &'a str, name: &str) -> &'a str {
+    let (_, rest) = line
+        .split_once(&format!("\"{name}\":\""))
+        .unwrap_or_else(|| panic!("no {name} in {line}"));
+    rest.split_once('"').expect("closed").0
+}
+
+/// A share of that login's job for the toy hash, as a submit line.
+fn stock_submit(login: &str, id: u32, nonce: u32) -> String {
+    let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
+    let bytes = |text: &str| -> Vec<u8> {
+        (0..text.len() / 2)
+            .map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).expect("hex"))
+            .collect()
+    };
+    let mut blob = bytes(field(login, "blob"));
+    blob[39..43].copy_from_slice(&nonce.to_le_bytes());
+    let seed = SeedHash(bytes(field(login, "seed_hash")).try_into().expect("32"));
+    let (session, job) = (field(login, "id"), field(login, "job_id"));
+    let (nonce, result) = (hex(&nonce.to_le_bytes()), hex(&toy_hash(&seed, &blob)));
+    format!(
+        "{{\"id\":{id},\"jsonrpc\":\"2.0\",\"method\":\"submit\",\"params\":{{\"id\":\"{session}\",\
+         \"job_id\":\"{job}\",\"nonce\":\"{nonce}\",\"result\":\"{result}\",\"algo\":\"rx/0\"}}}}\n"
+    )
+}
+
+#[test]
+fn a_stock_miner_logs_in_submits_and_is_kept_alive() {
+    let config = PracticeConfig::default();
+    with_pool(config, Box::new(Toy), async |address, _| {
+        let (mut stock, login) = Stock::login(address).await;
+        assert!(login.contains(r#""id":1"#) && login.contains(r#""status":"OK""#));
+        assert_eq!(field(&login, "target").len(), 8, "a target of 4 bytes");
+        assert_eq!(field(&login, "algo"), "rx/0");
+        assert!(login.contains(r#""height":"#));
+        let answer = stock.say(&stock_submit(&login, 2, 5)).await;
+        assert!(
+            answer.contains(r#""id":2"#) && answer.contains(r#""status":"OK""#),
+            "{answer}"
+        );
+        let answer = stock.say(&stock_submit(&login, 3, 5)).await;
+        assert!(
+            answer.contains(r#""id":3"#) && answer.contains("error"),
+            "{answer}"
+        );
+        assert_eq!(field(&answer, "message"), "Duplicate share");
+        let keepalive = r#"{"id":4,"jsonrpc":"2.0","method":"keepalived","params":{"id":"x"}}"#;
+        let answer = stock.say(&format!("{keepalive}\n")).await;
+        assert_eq!(field(&answer, "status"), "KEEPALIVED");
+    });
+}
+
+/// The toy, which says when it is asked and hashes only when it is let.
+struct Gated {
+    asked: Sender<()>,
+    gate: Receiver<()>,
+}
+
+impl Verifier for Gated {
+    fn prepare(&mut self, _: &SeedHash) {}
+
+    fn hash(&mut self, seed: &SeedHash, input: &[u8]) -> Option<Hash> {
+        self.asked.send_blocking(()).ok()?;
+        self.gate.recv_blocking().ok()?;
+        Some(toy_hash(seed, input))
+    }
+}
+
+#[test]
+fn the_end_answers_what_was_submitted_and_then_closes() {
+    let config = PracticeConfig {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        ..PracticeConfig::default()
+    };
+    smol::block_on(async {
+        let pool = PracticePool::bind(config).await.expect("a free port");
+        let address = pool.address();
+        let (asked, is_asked) = bounded(1);
+        let (opens, gate) = bounded(1);
+        let (stop, stopped) = bounded::<()>(1);
+        let serve = pool.run_with(
+            Box::new(Counter(7)),
+            Box::new(Gated { asked, gate }),
+            async {
+                let _ = stopped.recv().await;
+            },
+        );
+        let test = async {
+            let (mut stock, login) = Stock::login(address).await;
+            let submit = stock_submit(&login, 2, 5);
+            let stream = stock.reader.get_mut();
+            stream.write_all(submit.as_bytes()).await.expect("open");
+            is_asked.recv().await.expect("the share came");
+            drop(stop);
+            // The pool hears that it ends while the share is being verified.
+            for _ in 0..3 {
+                smol::future::yield_now().await;
+            }
+            opens.send(()).await.expect("the verifier waits");
+            let answer = stock.say("").await;
+            assert!(answer.contains(r#""status":"OK""#), "{answer}");
+            assert_eq!(stock.say("").await, "", "closed");
+        };
+        smol::future::zip(serve, test).await.0.expect("a thread");
+    });
 }

@@ -95,6 +95,7 @@ fn mining(number: u16) -> PeerView {
         }),
         hashrate: Some(1_000.0 + f64::from(number) * 123.4),
         shares: Some(u64::from(number) * 17),
+        memory: Some("fast"),
         age_ms: Some(2_000),
     }
 }
@@ -126,6 +127,7 @@ fn never_seen(peer: &mut PeerView) {
     peer.activity = None;
     peer.hashrate = None;
     peer.shares = None;
+    peer.memory = None;
     peer.age_ms = None;
     peer.role = None;
     peer.address = None;
