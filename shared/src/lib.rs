@@ -13,6 +13,7 @@ extern crate std;
 
 pub mod base32;
 pub mod crypto;
+pub mod gate;
 pub mod identity;
 pub mod json;
 pub mod limits;

@@ -4,6 +4,8 @@
 //! hostile peer make us hold" is answered by reading one file. Derived bounds are computed from
 //! their parts; assertions at the end tie them together.
 
+use crate::gate::Rate;
+
 /// Longest human-readable name of a node or profile, in bytes (the original's rule: 1 to 64).
 pub const MAX_NAME: usize = 64;
 /// Longest `host:port` of a pool or peer, in bytes: a 253-byte DNS name, a colon, five digits.
@@ -81,6 +83,56 @@ pub const MAX_RIG_LINKS: usize = 8;
 pub const MAX_CONTROLLER_LINKS: usize = 12_000;
 /// Handshakes in progress at a controller.
 pub const MAX_PENDING_HANDSHAKES: usize = 512;
+/// Of these, what addresses may use from which no registered peer came lately. The rest is for those
+/// that one did come from, so that strangers cannot fill the places by doing nothing in them.
+pub const MAX_PENDING_STRANGERS: usize = MAX_PENDING_HANDSHAKES / 2;
+/// Handshakes of one IPv4 address or IPv6 /64: 20 in a second, 40 at once.
+pub const SOURCE_RATE: Rate = Rate {
+    every_ms: 50,
+    burst: 40,
+};
+/// Half of the 500 handshakes a second of a controller: strangers get one half, addresses from which
+/// a registered peer came both.
+pub const HALF_RATE: Rate = Rate {
+    every_ms: 4,
+    burst: 125,
+};
+/// Handshakes in a second at a rig's own listener.
+pub const RIG_RATE: Rate = Rate {
+    every_ms: 200,
+    burst: 5,
+};
+/// Handshakes in progress at a rig's own listener.
+pub const MAX_RIG_PENDING: usize = 4;
+/// Sources whose bucket a controller keeps, 16 bytes each: 32 KiB. A bucket that is not full was taken
+/// from within [`SOURCE_RATE`]'s 2 s, in which strangers get at most 2,000 / 4 + 125 = 625 handshakes,
+/// so there is always room.
+pub const MAX_SOURCES: usize = 1024;
+/// Addresses that a controller remembers because a registered peer came from them, 16 bytes each:
+/// 64 KiB. The one longest unseen falls out.
+pub const MAX_KNOWN_SOURCES: usize = 4096;
+/// How long such an address is remembered, in milliseconds.
+pub const KNOWN_SOURCE_MS: u64 = 24 * 3_600_000;
+/// First messages of one token that are known again, 32 bytes each: 8 KiB.
+pub const TOKEN_EPHEMERALS: usize = 256;
+/// Tokens whose first messages a controller remembers: 64 * 8 KiB = 512 KiB at most.
+pub const MAX_TOKEN_RINGS: usize = 64;
+/// Bytes that a dialler may send before it has proven who it is: the HTTP request, HS1, HS3 and Hello
+/// in WebSocket frames are below 1,500.
+pub const MAX_UNPROVEN_BYTES: usize = 4096;
+/// Frames of one peer that a controller reads: 50 in a second, 200 at once. A rig says something each
+/// 10 s, on change, and in answer; faster ones are read later, not dropped.
+pub const PEER_RATE: Rate = Rate {
+    every_ms: 20,
+    burst: 200,
+};
+/// Log lines about strangers: one in a second, 20 at once; the others are counted.
+pub const STRANGER_LOG_RATE: Rate = Rate {
+    every_ms: 1_000,
+    burst: 20,
+};
+/// Events about strangers: one in a second, 20 at once, so that they cannot wash the farm's own out.
+pub const STRANGER_EVENT_RATE: Rate = STRANGER_LOG_RATE;
 
 /// Longest stratum line read from a pool, newline included.
 pub const MAX_POOL_LINE: usize = 16 * 1024;
@@ -133,6 +185,13 @@ pub const NONCE_MEMORY: usize = 8;
 pub const NONCE_CHUNK: u32 = 256;
 
 const _: () = assert!(MAX_FRAME == 4_120);
+// A source whose bucket is not full was let in within the last burst of its rate.
+const _: () = {
+    let busy_ms = SOURCE_RATE.every_ms * SOURCE_RATE.burst;
+    assert!(busy_ms / HALF_RATE.every_ms + HALF_RATE.burst <= MAX_SOURCES as u64);
+};
+const _: () = assert!(2 * 1_000 / HALF_RATE.every_ms == 500 && 1_000 / SOURCE_RATE.every_ms == 20);
+const _: () = assert!(MAX_RIG_PENDING < MAX_RIG_LINKS);
 // The longest login and the longest submit, every byte of text escaped, with the words around it.
 const _: () =
     assert!(2 * (MAX_POOL_USER + MAX_POOL_PASS + MAX_LABEL) + MAX_NAME + 128 < MAX_SENT_LINE);

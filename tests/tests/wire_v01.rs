@@ -344,6 +344,7 @@ fn m06_refusals_keep_their_numbers() {
         (Refusal::NoTls, b"\x05"),
         (Refusal::TooLittleMemory, b"\x06"),
         (Refusal::NotAWorker, b"\x07"),
+        (Refusal::Busy, b"\x08"),
     ] {
         frozen(&refusal(why), &[b"\x06\x01", b"\x03", bytes]);
     }

@@ -36,7 +36,7 @@ mod profiles;
 mod remote;
 mod server;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tokens;
 
 use std::sync::Arc;

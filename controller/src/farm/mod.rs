@@ -27,7 +27,7 @@ mod view;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ use crate::clock::Clock;
 use crate::hub::{
     Action, Ask, ConnId, Env, Event, Failure, Hub, Reply, RequestId, Target, Unreached,
 };
-use crate::net::{self, Socket, SocketEnd};
+use crate::net::{self, Gate, Meter, Pass, Shut, Socket, SocketEnd};
 use crate::registry::{Registry, Store, StoreError};
 
 /// Events that a subscriber may be behind before it loses some.
@@ -81,6 +81,9 @@ struct Core {
     hub: Hub,
     registry: Registry,
     rng: UnwrapErr<getrandom::SysRng>,
+    gate: Gate,
+    /// Accepted connections that have not proven themselves.
+    passes: BTreeMap<ConnId, Pass>,
     sockets: BTreeMap<ConnId, Socket>,
     waiting: BTreeMap<RequestId, Sender<Result<Reply, Failure>>>,
     reaching: BTreeMap<ConnId, Sender<Result<Fingerprint, Unreached>>>,
@@ -120,6 +123,8 @@ impl Farm {
             hub: Hub::default(),
             registry: Registry::open(store)?,
             rng: UnwrapErr(getrandom::SysRng),
+            gate: Gate::default(),
+            passes: BTreeMap::new(),
             sockets: BTreeMap::new(),
             waiting: BTreeMap::new(),
             reaching: BTreeMap::new(),
@@ -298,6 +303,7 @@ impl Farm {
         while let Some(action) = core.hub.poll_action() {
             match action {
                 Action::Close(id) => core.close_socket(id),
+                Action::Proven(id) => core.proven(id, self.clock.now().mono),
                 Action::Dial { key, now } => core.nudge(&key, now),
                 Action::Finished(id, result) => {
                     if let Some(waiter) = core.waiting.remove(&id) {
@@ -338,6 +344,16 @@ impl Core {
         call(&mut self.hub, &mut env)
     }
 
+    /// A registered peer is at the other end of this connection.
+    fn proven(&mut self, id: ConnId, now: Millis) {
+        if let Some(pass) = self.passes.remove(&id) {
+            self.gate.proven(pass, now);
+        }
+        if let Some(socket) = self.sockets.get(&id) {
+            socket.lift();
+        }
+    }
+
     fn nudge(&mut self, key: &Fingerprint, now: bool) {
         if let Some(dialler) = self.diallers.get(key) {
             // Full means that it is about to look anyway.
@@ -347,6 +363,9 @@ impl Core {
 
     /// Ends a connection: 1001 when this controller ends, 1000 otherwise.
     fn close_socket(&mut self, id: ConnId) {
+        if let Some(pass) = self.passes.remove(&id) {
+            self.gate.gone(pass);
+        }
         let ending = self.running.is_none();
         if let Some(socket) = self.sockets.remove(&id) {
             socket.close(if ending {
@@ -375,24 +394,48 @@ impl Core {
 
 /// What sockets and diallers need of the farm.
 impl Farm {
-    /// A socket was accepted; `None` if there are too many.
-    pub(crate) fn accept(&self) -> Option<SocketEnd> {
+    /// A socket was accepted, from there.
+    pub(crate) fn accept(&self, from: IpAddr, meter: &Arc<Meter>) -> Result<SocketEnd, Shut> {
+        let now = self.clock.now().mono;
         let mut core = self.lock();
-        let id = core.call(self, |hub, env| hub.accept(env.now.mono)).ok()?;
-        let (socket, end) = Socket::new(id);
+        let pass = core.gate.admit(from, now)?;
+        let Ok(id) = core.hub.accept(now) else {
+            core.gate.gone(pass);
+            return Err(Shut::Pending);
+        };
+        core.passes.insert(id, pass);
+        let (socket, end) = Socket::new(id, Arc::clone(meter));
         core.sockets.insert(id, socket);
         self.settle(&mut core);
-        Some(end)
+        Ok(end)
+    }
+
+    /// How long to read nothing from a connection after what just came, in milliseconds.
+    pub(crate) fn pace(&self, id: ConnId) -> u64 {
+        self.with(|hub, env| hub.pace(env, id))
+    }
+
+    /// Logs what a stranger did, for those who debug, and not each time that it is done.
+    pub(crate) fn log_stranger(&self, line: impl FnOnce() -> String) {
+        if !log::log_enabled!(log::Level::Debug) {
+            return;
+        }
+        let now = self.clock.now().mono;
+        let unsaid = self.lock().hub.may_log_stranger(now);
+        if let Some(unsaid) = unsaid {
+            log::debug!("{} unsaid={unsaid}", line());
+        }
     }
 
     /// A socket was connected; the receiver hears whom it reached.
     pub(crate) fn dial(
         &self,
         target: Target,
+        meter: Arc<Meter>,
     ) -> (SocketEnd, Receiver<Result<Fingerprint, Unreached>>) {
         let mut core = self.lock();
         let id = core.call(self, |hub, env| hub.dial(env.now.mono, target));
-        let (socket, end) = Socket::new(id);
+        let (socket, end) = Socket::new(id, meter);
         core.sockets.insert(id, socket);
         let (reaching, reached) = bounded(1);
         core.reaching.insert(id, reaching);
@@ -448,6 +491,24 @@ impl Farm {
             };
             executor.spawn(counted).detach();
         }
+    }
+}
+
+#[cfg(test)]
+impl Farm {
+    /// This node's key.
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
+        self.me.fingerprint()
+    }
+
+    /// Connections in any state.
+    pub(crate) fn connections(&self) -> usize {
+        self.lock().hub.connections()
+    }
+
+    /// Frames of this peer that had to wait and are in no event yet.
+    pub(crate) fn delayed(&self, key: &Fingerprint) -> u64 {
+        self.lock().hub.rig(key).map_or(0, crate::hub::Rig::delayed)
     }
 }
 

@@ -265,7 +265,11 @@ impl Hub {
     /// The link broke its rules, or its time ran out.
     pub(super) fn fail(&mut self, env: &mut Env<'_>, id: ConnId, error: LinkError) {
         let key = self.conns.get(&id).and_then(|conn| conn.key);
-        log::debug!("link failed conn={} reason={error}", id.0);
+        if log::log_enabled!(log::Level::Debug)
+            && let Some(unsaid) = self.may_log_stranger(env.now.mono)
+        {
+            log::debug!("link failed conn={} reason={error} unsaid={unsaid}", id.0);
+        }
         let reason = match error {
             LinkError::Dead => "silent for too long",
             LinkError::Expired => "too old",
@@ -301,7 +305,7 @@ impl Hub {
                 admission,
             } => self.on_up(env, id, &peer, &card, admission),
             smsg::Event::Probed(peer) => self.on_probed(env, id, &peer),
-            smsg::Event::TokenAsked { token_id } => self.answer_token(env, id, token_id),
+            smsg::Event::TokenAsked { token_id } => self.on_token_asked(env, id, token_id),
             smsg::Event::Message(message) => self.on_message(env, id, message),
             smsg::Event::Pong { rtt_ms } => self.on_pong(env, id, rtt_ms),
             // A number that was used before: the link has counted and dropped it.
@@ -410,6 +414,7 @@ impl Hub {
         }
         conn.purpose = Purpose::Settled { dialled_in };
         conn.key = Some(key);
+        self.actions.push_back(Action::Proven(id));
     }
 
     /// Timer of a connection's link.

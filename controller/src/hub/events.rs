@@ -2,10 +2,13 @@
 
 use std::collections::VecDeque;
 
+use miner_shared::gate::{Bucket, Rate};
 use miner_shared::identity::Fingerprint;
+use miner_shared::limits::STRANGER_EVENT_RATE;
+use miner_shared::time::Millis;
 use serde::Serialize;
 
-use crate::clock::EpochMs;
+use crate::clock::{EpochMs, Now};
 use crate::registry::Registry;
 
 /// Events kept; older ones fall out and are counted.
@@ -108,6 +111,16 @@ pub enum EventKind {
     },
     /// A removed peer came back and got nothing.
     RemovedKey,
+    /// Strangers did more than the log has room for: so many events are not in it.
+    Strangers {
+        /// How many.
+        unrecorded: u64,
+    },
+    /// A peer sends more than its rate: it is read more slowly. At most one event in a minute.
+    Throttled {
+        /// Frames that had to wait since the last such event.
+        frames: u64,
+    },
     /// A token was made.
     TokenCreated {
         /// Its name.
@@ -125,14 +138,62 @@ pub enum EventKind {
     },
 }
 
+impl EventKind {
+    /// Whether strangers can cause it as often as they like.
+    pub(super) fn is_strangers(&self) -> bool {
+        matches!(
+            self,
+            Self::ProtocolError { .. } | Self::RemovedKey | Self::UnknownKey { .. }
+        )
+    }
+}
+
 /// The last [`KEPT`] events.
 #[derive(Debug, Default)]
 pub(crate) struct EventLog {
     kept: VecDeque<Event>,
     next: u64,
+    strangers: Quiet,
+    /// The same for the log of those who debug.
+    pub(super) debug: Quiet,
+}
+
+/// How often strangers may make a node say something.
+#[derive(Debug, Default)]
+pub(super) struct Quiet {
+    bucket: Bucket,
+    unsaid: u64,
+}
+
+impl Quiet {
+    /// Whether it may be said: then with the number of what was not since.
+    pub(super) fn may(&mut self, rate: Rate, now: Millis) -> Option<u64> {
+        if self.bucket.take(rate, now) {
+            return Some(std::mem::take(&mut self.unsaid));
+        }
+        self.unsaid += 1;
+        None
+    }
 }
 
 impl EventLog {
+    /// Whether an event about strangers is recorded. Says before it how many were not.
+    pub(super) fn admit_stranger(&mut self, now: Now, registry: &Registry) -> Result<(), ()> {
+        let unrecorded = self
+            .strangers
+            .may(STRANGER_EVENT_RATE, now.mono)
+            .ok_or(())?;
+        if unrecorded > 0 {
+            self.record(
+                now.wall,
+                registry,
+                None,
+                EventKind::Strangers { unrecorded },
+            );
+        }
+        Ok(())
+    }
+
     /// Records what happened, about this peer if one is named.
     pub(crate) fn record(
         &mut self,

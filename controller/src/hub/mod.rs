@@ -23,7 +23,9 @@
 mod conn;
 mod enrol;
 mod events;
+mod pace;
 mod reconcile;
+mod replay;
 mod requests;
 mod rig;
 mod score;
@@ -84,6 +86,7 @@ pub struct Hub {
     timers: BTreeSet<(Millis, Timer)>,
     actions: VecDeque<Action>,
     events: EventLog,
+    answered: replay::Answered,
 }
 
 /// What the caller has to do.
@@ -99,6 +102,8 @@ pub enum Action {
         /// was lost.
         now: bool,
     },
+    /// A registered peer has proven itself on this connection.
+    Proven(ConnId),
     /// A request came to its end.
     Finished(RequestId, Result<Reply, Failure>),
     /// A dialled connection came to its first end: whom it reached, or why nobody.
@@ -194,6 +199,12 @@ impl Hub {
 
     /// Records what happened, about this peer if one is named.
     pub fn record(&mut self, env: &Env<'_>, about: Option<&Fingerprint>, kind: EventKind) {
+        if about.is_none_or(|key| env.registry.peer(key).is_none())
+            && kind.is_strangers()
+            && let Err(()) = self.events.admit_stranger(env.now, env.registry)
+        {
+            return;
+        }
         self.events.record(env.now.wall, env.registry, about, kind);
     }
 }

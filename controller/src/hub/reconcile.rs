@@ -140,6 +140,7 @@ impl Hub {
 pub fn refusal_text(refusal: &miner_shared::wire::Refusal) -> &'static str {
     use miner_shared::wire::Refusal;
     match refusal {
+        Refusal::Busy => "it is asked too much at once",
         Refusal::NoSuchMiner(_) => "it has no such miner",
         Refusal::NoTls => "its agent was built without TLS, which the pool needs",
         Refusal::NotAWorker => "it is no worker",

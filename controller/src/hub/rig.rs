@@ -1,5 +1,6 @@
 //! What the hub remembers of one peer while the process lives.
 
+use miner_shared::gate::Bucket;
 use miner_shared::smsg::SeqMemory;
 use miner_shared::time::Millis;
 use miner_shared::wire::{Refusal, RigStats};
@@ -28,6 +29,12 @@ pub struct Rig {
     pub(super) requests: Vec<RequestId>,
     /// Until when other boots of this key are refused, after a duplicate was seen.
     pub(super) closed_to_others: Option<Millis>,
+    /// Frames that are read of it, on whatever connection.
+    pub(super) frames: Bucket,
+    /// Frames that had to wait and are in no event yet.
+    pub(super) delayed: u64,
+    /// When the last event said so.
+    pub(super) throttled_at: Option<Millis>,
     /// When its entry vanishes if no link is up then, of an ephemeral peer.
     pub(super) vanishes_at: Option<Millis>,
 }
@@ -61,6 +68,11 @@ impl Rig {
             failed,
         } = self.score.counts();
         (answered, late, failed)
+    }
+
+    /// Frames of it that had to wait, as it sends too many, and are in no event yet.
+    pub fn delayed(&self) -> u64 {
+        self.delayed
     }
 
     /// Generation that it last said it has.

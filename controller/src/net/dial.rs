@@ -14,7 +14,7 @@ use smol::channel::Receiver;
 use smol::future;
 use smol::net::TcpStream;
 
-use super::{PATH, PROTOCOL, Ws, config, pump};
+use super::{Meter, Metered, PATH, PROTOCOL, Ws, config, pump};
 use crate::farm::Farm;
 use crate::hub::{Target, Unreached};
 
@@ -82,10 +82,10 @@ async fn dial_once(farm: &Arc<Farm>, key: &Fingerprint, address: &Address) -> bo
 /// Starts a dialled connection's task; the receiver hears whom it reached.
 pub(crate) fn run(
     farm: &Arc<Farm>,
-    ws: Ws,
+    (ws, meter): (Ws, Arc<Meter>),
     target: Target,
 ) -> Receiver<Result<Fingerprint, Unreached>> {
-    let (end, reached) = farm.dial(target);
+    let (end, reached) = farm.dial(target, meter);
     let task_farm = Arc::clone(farm);
     farm.spawn(async move { pump(&task_farm, ws, &end).await });
     reached
@@ -100,7 +100,7 @@ fn pause_ms(failures: u32) -> u64 {
 }
 
 /// Connects to a node's `/ws`.
-pub(crate) async fn connect(address: &Address) -> io::Result<Ws> {
+pub(crate) async fn connect(address: &Address) -> io::Result<(Ws, Arc<Meter>)> {
     let connected = async {
         let (host, port) = address.host_port();
         let stream = TcpStream::connect((host, port)).await?;
@@ -109,10 +109,12 @@ pub(crate) async fn connect(address: &Address) -> io::Result<Ws> {
             .parse()
             .map_err(io::Error::other)?;
         let request = ClientRequestBuilder::new(uri).with_sub_protocol(PROTOCOL);
+        let meter = Arc::new(Meter::default());
+        let stream = Metered::new(stream, Arc::clone(&meter));
         let (ws, _) = client_async_with_config(request, stream, Some(config()))
             .await
             .map_err(io::Error::other)?;
-        Ok(ws)
+        Ok((ws, meter))
     };
     future::race(connected, async {
         smol::Timer::after(CONNECT).await;

@@ -15,7 +15,7 @@ use async_tungstenite::tungstenite::http::{self, StatusCode};
 use smol::future;
 use smol::net::TcpStream;
 
-use super::{PATH, PROTOCOL, SocketEnd, Ws, config, pump};
+use super::{Meter, Metered, PATH, PROTOCOL, SocketEnd, Ws, config, pump};
 use crate::farm::Farm;
 
 /// Pause after an accept that failed, as it does when no file descriptor is left.
@@ -44,29 +44,34 @@ pub(crate) fn listen(
 }
 
 fn accepted(farm: &Arc<Farm>, stream: TcpStream, from: SocketAddr) {
-    let Some(end) = farm.accept() else {
-        log::debug!("refused from={from} reason=\"too many handshakes\"");
-        return;
+    let meter = Arc::new(Meter::default());
+    let end = match farm.accept(from.ip(), &meter) {
+        Ok(end) => end,
+        Err(shut) => {
+            farm.log_stranger(|| format!("refused from={from} reason=\"{shut}\""));
+            return;
+        }
     };
     farm.came_from(end.id, from.ip());
+    if let Err(error) = stream.set_nodelay(true) {
+        farm.log_stranger(|| format!("no TCP_NODELAY reason={error}"));
+    }
+    let stream = Metered::new(stream, meter);
     let task_farm = Arc::clone(farm);
     farm.spawn(async move {
-        match upgraded(stream, &end).await {
+        match upgraded(&task_farm, stream, &end).await {
             Some(ws) => pump(&task_farm, ws, &end).await,
             None => task_farm.closed(end.id),
         }
     });
 }
 
-async fn upgraded(stream: TcpStream, end: &SocketEnd) -> Option<Ws> {
-    if let Err(error) = stream.set_nodelay(true) {
-        log::debug!("no TCP_NODELAY reason={error}");
-    }
+async fn upgraded(farm: &Farm, stream: Metered, end: &SocketEnd) -> Option<Ws> {
     let upgrade = accept_hdr_async_with_config(stream, check, Some(config()));
     let upgraded = async {
         upgrade
             .await
-            .inspect_err(|error| log::debug!("no WebSocket reason={error}"))
+            .inspect_err(|error| farm.log_stranger(|| format!("no WebSocket reason={error}")))
             .ok()
     };
     future::race(upgraded, async {

@@ -4,24 +4,30 @@
 //!   listen.rs  accept ─▶ /ws, smsg.1, no Origin ─┐
 //!   dial.rs    connect, pause, connect again ────┴▶ pump.rs  bytes between socket and hub
 //! ```
+//! `gate.rs` says who may begin, `meter.rs` how much is read from whom.
 //! The hub says what to send and when to close; a connection's whole buffer is what is below.
 
 mod dial;
+mod gate;
 mod listen;
+mod meter;
 mod pump;
+#[cfg(test)]
+mod tests;
 
 use async_tungstenite::WebSocketStream;
 use async_tungstenite::tungstenite::protocol::WebSocketConfig;
 use miner_shared::limits::MAX_FRAME;
-use smol::net::TcpStream;
 
 pub(crate) use self::dial::{connect, keep_dialled, run};
+pub(crate) use self::gate::{Gate, Pass, Shut};
 pub(crate) use self::listen::listen;
+pub(crate) use self::meter::{Meter, Metered};
 use self::pump::pump;
 pub(crate) use self::pump::{Socket, SocketEnd};
 
 /// A connection that speaks WebSocket.
-pub(crate) type Ws = WebSocketStream<TcpStream>;
+pub(crate) type Ws = WebSocketStream<Metered>;
 
 /// Path of the link.
 const PATH: &str = "/ws";

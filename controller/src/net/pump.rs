@@ -1,5 +1,8 @@
 //! Moves frames between one socket and the hub until either ends.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use async_tungstenite::tungstenite::Message;
 use async_tungstenite::tungstenite::protocol::CloseFrame;
 use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -7,11 +10,9 @@ use async_tungstenite::{WebSocketReceiver, WebSocketSender};
 use miner_shared::limits::MAX_FRAME;
 use smol::channel::{Receiver, Sender, bounded};
 use smol::future;
-use smol::net::TcpStream;
 use smol::stream::StreamExt;
-use std::time::Duration;
 
-use super::Ws;
+use super::{Meter, Metered, Ws};
 use crate::farm::Farm;
 use crate::hub::ConnId;
 
@@ -23,6 +24,7 @@ const CLOSE_WAIT: Duration = Duration::from_secs(1);
 pub(crate) struct Socket {
     wake: Sender<()>,
     goodbye: Sender<CloseCode>,
+    meter: Arc<Meter>,
 }
 
 /// The task's own end.
@@ -35,16 +37,25 @@ pub(crate) struct SocketEnd {
 
 impl Socket {
     /// Both ends of a new connection's control.
-    pub(crate) fn new(id: ConnId) -> (Self, SocketEnd) {
+    pub(crate) fn new(id: ConnId, meter: Arc<Meter>) -> (Self, SocketEnd) {
         let (wake, woken) = bounded(1);
         let (goodbye, told) = bounded(1);
-        let socket = Self { wake, goodbye };
+        let socket = Self {
+            wake,
+            goodbye,
+            meter,
+        };
         let end = SocketEnd {
             id,
             wake: woken,
             goodbye: told,
         };
         (socket, end)
+    }
+
+    /// A registered peer is at the other end.
+    pub(crate) fn lift(&self) {
+        self.meter.lift();
     }
 
     /// There may be something to send.
@@ -97,18 +108,21 @@ pub(crate) async fn pump(farm: &Farm, ws: Ws, end: &SocketEnd) {
 async fn read(
     farm: &Farm,
     id: ConnId,
-    receiver: &mut WebSocketReceiver<TcpStream>,
+    receiver: &mut WebSocketReceiver<Metered>,
 ) -> Option<CloseCode> {
     while let Some(message) = receiver.next().await {
         match message {
             Ok(Message::Binary(bytes)) => {
                 let mut frame = Vec::from(bytes);
                 farm.received(id, &mut frame);
+                rest(farm, id).await;
             }
             // Not our protocol.
             Ok(Message::Text(_)) => return Some(CloseCode::Unsupported),
             // tungstenite answers pings and the close by itself.
-            Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => {}
+            Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => {
+                rest(farm, id).await;
+            }
             Err(error) => {
                 log::debug!("read failed reason={error}");
                 return None;
@@ -118,10 +132,18 @@ async fn read(
     None
 }
 
+/// Lets a peer wait that sends more than its rate: its own network holds the rest back.
+async fn rest(farm: &Farm, id: ConnId) {
+    let pause = farm.pace(id);
+    if pause > 0 {
+        smol::Timer::after(Duration::from_millis(pause)).await;
+    }
+}
+
 async fn write(
     farm: &Farm,
     end: &SocketEnd,
-    sender: &mut WebSocketSender<TcpStream>,
+    sender: &mut WebSocketSender<Metered>,
 ) -> Option<CloseCode> {
     let mut frame = [0; MAX_FRAME];
     while end.wake.recv().await.is_ok() {

@@ -191,6 +191,10 @@ fn words(event: &Event) -> Option<String> {
         }
         EventKind::EnrolRefused { reason, .. } => format!("a token was refused: {reason}"),
         EventKind::PeerVanished { name } => format!("{name} was away for long; its entry is gone"),
+        EventKind::Strangers { unrecorded } => {
+            format!("strangers were refused {unrecorded} more times")
+        }
+        EventKind::Throttled { .. } => format!("{who} sends too much and is read more slowly"),
         EventKind::DesiredSet { .. }
         | EventKind::Applied { .. }
         | EventKind::PeerRenamed

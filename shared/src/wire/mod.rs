@@ -241,6 +241,8 @@ pub enum Refusal {
     TooLittleMemory,
     /// The node is no worker.
     NotAWorker,
+    /// Too much was asked at once: ask again later.
+    Busy,
 }
 
 impl Message {

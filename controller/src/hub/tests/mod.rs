@@ -2,6 +2,7 @@
 //! `requests.rs` and `reconcile.rs`.
 
 mod admission;
+mod attacks;
 mod enrol;
 mod faults;
 mod requests;

@@ -370,7 +370,7 @@ impl Sim {
                 Action::Reached(id, result) => {
                     assert!(self.reached.insert(id, result).is_none(), "reached twice");
                 }
-                Action::Dial { .. } | Action::Transmit(_) => {}
+                Action::Dial { .. } | Action::Proven(_) | Action::Transmit(_) => {}
             }
         }
         moved

@@ -273,6 +273,15 @@ impl Link {
         })
     }
 
+    /// Listener, after [`Event::TokenAsked`]: the dialler's ephemeral key, by which a recorded first
+    /// message is known again before anything is computed for it.
+    pub fn first_ephemeral(&self) -> Option<[u8; 32]> {
+        match &self.stage {
+            Stage::TokenAsked(first) => Some(first.ephemeral),
+            _ => None,
+        }
+    }
+
     /// Whether messages may be sealed: the Welcome as registered was sent or came.
     pub fn is_up(&self) -> bool {
         matches!(self.stage, Stage::Session(_, Phase::Up))
