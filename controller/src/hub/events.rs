@@ -143,7 +143,10 @@ impl EventKind {
     pub(super) fn is_strangers(&self) -> bool {
         matches!(
             self,
-            Self::ProtocolError { .. } | Self::RemovedKey | Self::UnknownKey { .. }
+            Self::EnrolRefused { .. }
+                | Self::ProtocolError { .. }
+                | Self::RemovedKey
+                | Self::UnknownKey { .. }
         )
     }
 }
