@@ -97,12 +97,14 @@ pub const HALF_RATE: Rate = Rate {
     every_ms: 4,
     burst: 125,
 };
-/// Handshakes in a second at a rig's own listener.
+/// New connections at a rig's own listener, five in a second: each may cost three X25519 operations
+/// for nobody knows whom.
 pub const RIG_RATE: Rate = Rate {
     every_ms: 200,
-    burst: 5,
+    burst: 10,
 };
-/// Handshakes in progress at a rig's own listener.
+/// Handshakes in progress at a rig's own listener. A stranger can fill these places for 5 s at a time;
+/// a manager that finds none free dials again.
 pub const MAX_RIG_PENDING: usize = 4;
 /// Sources whose bucket a controller keeps, 16 bytes each: 32 KiB. A bucket that is not full was taken
 /// from within [`SOURCE_RATE`]'s 2 s, in which strangers get at most 2,000 / 4 + 125 = 625 handshakes,

@@ -5,7 +5,8 @@ use std::cell::Cell;
 use std::rc::{Rc, Weak};
 
 use log::{debug, info, warn};
-use miner_shared::limits::{HANDSHAKE_MS, MAX_RIG_LINKS};
+use miner_shared::gate::Bucket;
+use miner_shared::limits::{HANDSHAKE_MS, MAX_RIG_LINKS, MAX_RIG_PENDING, RIG_RATE};
 use miner_shared::smsg::{Dial, Link};
 use miner_shared::time::Millis;
 use smol::LocalExecutor;
@@ -16,12 +17,6 @@ use super::session::{End, Session};
 use super::socket::Socket;
 use crate::rig::Rig;
 
-/// Connections that have not proven yet who they are. A stranger can fill these places for 5 s at a
-/// time; a manager that finds none free dials again.
-const MAX_PENDING: usize = 4;
-/// New connections: one per so many milliseconds on average, and this many at once.
-const ACCEPT_EACH_MS: u64 = 200;
-const ACCEPT_BURST: u64 = 10;
 /// Between two warnings about refused links, in milliseconds; the others are logged as DEBUG.
 const WARN_MS: u64 = 10_000;
 /// Pause after a failed accept, such as "too many open files", in milliseconds.
@@ -35,10 +30,10 @@ pub(crate) async fn listen_for_ever(
     executor: Weak<LocalExecutor<'static>>,
 ) {
     let places = Rc::new(Places::default());
-    let mut rate = Rate::default();
+    let mut accepts = Bucket::default();
     loop {
         match listener.accept().await {
-            Ok((_, from)) if !rate.allow(rig.clock.now()) => {
+            Ok((_, from)) if !accepts.take(RIG_RATE, rig.clock.now()) => {
                 debug!("link refused from={from}: too many per second");
             }
             Ok((stream, from)) => {
@@ -88,25 +83,6 @@ async fn serve(rig: Rc<Rig>, stream: TcpStream, place: Rc<Place>) {
     }
 }
 
-/// How often new connections come: a bucket of [`ACCEPT_BURST`] that fills at one per
-/// [`ACCEPT_EACH_MS`], told by the moment when it is full again.
-#[derive(Debug, Default)]
-struct Rate {
-    full_at: Millis,
-}
-
-impl Rate {
-    /// Whether one more may come now, which then counts.
-    fn allow(&mut self, now: Millis) -> bool {
-        let full_at = self.full_at.max(now) + ACCEPT_EACH_MS;
-        let allowed = full_at.since(now) <= ACCEPT_BURST * ACCEPT_EACH_MS;
-        if allowed {
-            self.full_at = full_at;
-        }
-        allowed
-    }
-}
-
 /// How many connections there are, and how many of them are unproven.
 #[derive(Debug, Default)]
 struct Places {
@@ -125,7 +101,7 @@ struct Place {
 impl Place {
     fn take(places: &Rc<Places>) -> Option<Rc<Self>> {
         let (all, pending) = (places.all.get(), places.pending.get());
-        if all >= MAX_RIG_LINKS || pending >= MAX_PENDING {
+        if all >= MAX_RIG_LINKS || pending >= MAX_RIG_PENDING {
             return None;
         }
         places.all.set(all + 1);
@@ -170,10 +146,14 @@ mod tests {
     fn strangers_fill_four_places_and_managers_eight() {
         let places = Rc::new(Places::default());
         let take = || Place::take(&places);
-        let strangers: Vec<_> = (0..MAX_PENDING).map(|_| take().expect("free")).collect();
+        let strangers: Vec<_> = (0..MAX_RIG_PENDING)
+            .map(|_| take().expect("free"))
+            .collect();
         assert!(take().is_none());
         strangers.iter().for_each(|place| place.proven());
-        let more: Vec<_> = (0..MAX_PENDING).map(|_| take().expect("free")).collect();
+        let more: Vec<_> = (0..MAX_RIG_PENDING)
+            .map(|_| take().expect("free"))
+            .collect();
         more.iter().for_each(|place| place.proven());
         assert!(take().is_none(), "eight in all");
         drop(strangers);
@@ -182,8 +162,12 @@ mod tests {
 
     #[test]
     fn ten_connections_may_come_at_once_and_then_five_per_second() {
-        let mut rate = Rate::default();
-        let mut allowed = |now| (0..1_000).filter(|_| rate.allow(Millis(now))).count();
+        let mut accepts = Bucket::default();
+        let mut allowed = |now| {
+            (0..1_000)
+                .filter(|_| accepts.take(RIG_RATE, Millis(now)))
+                .count()
+        };
         assert_eq!(allowed(7), 10);
         assert_eq!(allowed(206), 0);
         assert_eq!(allowed(207), 1);
