@@ -6,6 +6,7 @@
 //! | `rig_is_paired_…` | the commands of the operating manual: init, serve, pair, ping, profile, start, status, logs, stop, and a restart of either side |
 //! | `rig_mines_on_…` | the controller goes away and comes back, then both lose power; the rig mines on |
 //! | `stranger_…` | a key that nobody registered gets nothing |
+//! | `rig_that_comes_by_a_token_…` | enrolment by a token file, pending, approved, removed |
 //! | `taken_port_…` | what `up` says when a port is in use |
 //!
 //! Nothing waits a fixed time: every step asks the programs until the answer is there or its deadline
@@ -390,6 +391,48 @@ fn stranger_is_refused_and_not_remembered() -> Outcome {
         controller.json(&["peer", "list"])?,
         Value::Array(Vec::new())
     );
+    Ok(())
+}
+
+#[test]
+fn rig_that_comes_by_a_token_waits_is_approved_and_stays_out_once_removed() -> Outcome {
+    let mut controller = Controller::start()?;
+    let dial_in = last_word(&controller.service.expect("rigs dial in", START)?);
+    let token = controller.home.path().join("hall.token");
+    let token = token.to_str().unwrap();
+    let create = ["token", "create", "--name-pattern", "rig-*", "--out", token];
+    controller.run(&[&create[..], &["--pending"]].concat())?;
+    let secret = std::fs::read_to_string(token).unwrap();
+
+    let home = Home::new("rig-alpha").unwrap();
+    let init = ["node", "init", "--name", "rig-alpha", "--role", "worker"];
+    home.run(MINER, &init)?.ok()?;
+    let serve = ["node", "serve", "--controller", &dial_in];
+    let by_token = [&serve[..], &["--token-file", token]].concat();
+    let mut rig = home.serve(MINER, &by_token)?;
+    rig.expect("has yet to approve", START)?;
+    controller.run(&["peer", "approve", "rig-alpha"])?;
+    // It would come again within a minute; a restart comes at once.
+    rig.interrupt(END)?;
+    let mut rig = home.serve(MINER, &by_token)?;
+    rig.expect("link up", START)?;
+    controller.peer_when("the approved rig is online", |peer| {
+        peer["connected"] == true
+    })?;
+
+    // From now on the key that it pinned is enough.
+    rig.interrupt(END)?;
+    let mut rig = home.serve(MINER, &serve)?;
+    rig.expect("link up", START)?;
+    controller.run(&["peer", "remove", "rig-alpha"])?;
+    rig.expect("link down", START)?;
+    rig.expect("link refused", START)?;
+    assert_eq!(
+        controller.json(&["peer", "list"])?,
+        Value::Array(Vec::new())
+    );
+    let said = controller.service.transcript() + &rig.transcript();
+    assert!(!said.contains(secret.trim()), "the token is on a console");
     Ok(())
 }
 

@@ -83,8 +83,15 @@ fn a_hundred_rigs_race_for_ten_uses_and_exactly_ten_get_in() {
     assert_eq!(sim.registry.peers().len(), 10);
     assert_eq!(sim.registry.token(&id(&token)).expect("kept").left, 0);
     assert_eq!(count(&sim, |e| matches!(e, EventKind::Enrolled { .. })), 10);
-    assert_eq!(refusals(&sim), vec!["the token is used up"; 90]);
-    assert_eq!(sim.hub.connections(), 10);
+    assert_eq!(sim.hub.connections(), 10, "90 were closed");
+    // The log takes of them what strangers may fill.
+    let refused = refusals(&sim);
+    assert!(!refused.is_empty());
+    assert!(
+        refused
+            .iter()
+            .all(|reason| reason == "the token is used up")
+    );
 }
 
 #[test]
