@@ -13,6 +13,7 @@
 //! | `F`    | 32    | 54         | fingerprint, shown in groups of four     |
 //! | `ENR1` | 40    | 66         | enrolment token, written `ENR1-` + text  |
 //! | `PAIR` | 16    | 28         | pairing code, shown in groups of four    |
+//! | `REC1` | 32    | 54         | recovery key, written `REC1-` + text     |
 
 use core::fmt;
 
@@ -29,6 +30,8 @@ pub enum Label {
     Fingerprint,
     /// A pairing code.
     Pairing,
+    /// A recovery key.
+    Recovery,
 }
 
 impl Label {
@@ -37,6 +40,7 @@ impl Label {
             Self::Enrolment => b"ENR1",
             Self::Fingerprint => b"F",
             Self::Pairing => b"PAIR",
+            Self::Recovery => b"REC1",
         }
     }
 }
@@ -136,6 +140,15 @@ pub fn read_into(label: Label, text: &str, out: &mut [u8]) -> Result<(), Base32E
         return Err(Base32Error::BadCheck);
     }
     Ok(())
+}
+
+/// The text behind `prefix`, in any case, or all of it: without its prefix it may still be the thing,
+/// since the check, which holds the label, decides.
+pub(crate) fn without_prefix<'t>(text: &'t str, prefix: &str) -> &'t str {
+    match text.trim_start().split_at_checked(prefix.len()) {
+        Some((head, rest)) if head.eq_ignore_ascii_case(prefix) => rest,
+        _ => text,
+    }
 }
 
 /// Characters of the text of `bytes` bytes, check included, dashes not.

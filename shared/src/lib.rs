@@ -12,6 +12,7 @@
 extern crate std;
 
 pub mod base32;
+pub mod bytes;
 pub mod crypto;
 pub mod gate;
 pub mod identity;

@@ -39,10 +39,16 @@ pub const TAG: usize = 16;
 pub const MAX_PLAINTEXT: usize = 4096;
 /// Largest frame, one WebSocket message.
 pub const MAX_FRAME: usize = FRAME_HEADER + MAX_PLAINTEXT + TAG;
-/// Largest frame before `Split`: the handshake's messages all fit, nothing else may come.
-pub const MAX_HANDSHAKE_FRAME: usize = 256;
 /// Ed25519 signature behind every MESSAGE.
 pub const SIGNATURE: usize = 64;
+/// A statement of succession: twelve bytes that say so, the keys of two nodes, a counter, who signs,
+/// and two signatures.
+pub const STATEMENT: usize = 12 + 2 * 64 + 8 + 1 + 2 * SIGNATURE;
+/// Statements that a node shows: a peer that misses more changes of its key than this has to be
+/// introduced again.
+pub const MAX_STATEMENTS: usize = 4;
+/// Largest frame before `Split`: a statement of succession is the longest that may come.
+pub const MAX_HANDSHAKE_FRAME: usize = FRAME_HEADER + STATEMENT;
 /// Sequence number in front of every MESSAGE.
 pub const SEQ: usize = 8;
 /// Encoded body of one MESSAGE.
@@ -120,7 +126,7 @@ pub const TOKEN_EPHEMERALS: usize = 256;
 /// Tokens whose first messages a controller remembers: 64 * 8 KiB = 512 KiB at most.
 pub const MAX_TOKEN_RINGS: usize = 64;
 /// Bytes that a dialler may send before it has proven who it is: the HTTP request, HS1, HS3 and Hello
-/// in WebSocket frames are below 1,500.
+/// in WebSocket frames are below 1,500, and four statements of succession below 1,600 more.
 pub const MAX_UNPROVEN_BYTES: usize = 4096;
 /// Frames of one peer that a controller reads: 50 in a second, 200 at once. A rig says something each
 /// 10 s, on change, and in answer; faster ones are read later, not dropped.
@@ -186,7 +192,7 @@ pub const NONCE_MEMORY: usize = 8;
 /// Nonces that a hash thread takes at a time.
 pub const NONCE_CHUNK: u32 = 256;
 
-const _: () = assert!(MAX_FRAME == 4_120);
+const _: () = assert!(MAX_FRAME == 4_120 && MAX_HANDSHAKE_FRAME == 285);
 // A source whose bucket is not full was let in within the last burst of its rate.
 const _: () = {
     let busy_ms = SOURCE_RATE.every_ms * SOURCE_RATE.burst;

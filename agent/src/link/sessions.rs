@@ -174,7 +174,7 @@ mod tests {
             },
             role: Role::Controller,
             boot_id: [boot; 16],
-            capabilities: 0,
+            statements: 0,
             version: 1,
         }
     }

@@ -63,7 +63,7 @@ fn rig(n: u8) -> Rig {
             },
             role: Role::Worker,
             boot_id: [1; 16],
-            capabilities: 0,
+            statements: 0,
             version: 1,
         },
         card: NodeCard {

@@ -10,9 +10,11 @@
 
 pub mod key_file;
 mod keys;
+mod succession;
 mod token;
 
 pub use keys::{NodeKeys, PublicKeys};
+pub use succession::{NotAStatement, Pin, RecoveryKey, Signer, Statement};
 pub use token::{EnrolToken, Enrolment, PairingCode};
 
 use core::fmt;

@@ -147,11 +147,7 @@ impl FromStr for EnrolToken {
     type Err = Base32Error;
 
     fn from_str(text: &str) -> Result<Self, Base32Error> {
-        // Without its prefix it may still be the token: the check, which holds the label, decides.
-        let text = match text.trim_start().split_at_checked(PREFIX.len()) {
-            Some((prefix, rest)) if prefix.eq_ignore_ascii_case(PREFIX) => rest,
-            _ => text,
-        };
+        let text = base32::without_prefix(text, PREFIX);
         let mut bytes = Zeroizing::new([0; TOKEN]);
         base32::read_into(Label::Enrolment, text, &mut *bytes)?;
         let mut token = Self {

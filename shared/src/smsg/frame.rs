@@ -19,6 +19,8 @@ pub enum Kind {
     Second,
     /// Third handshake message.
     Third,
+    /// A statement of succession of the listener.
+    Succession,
     /// A signed message.
     Message,
 }
@@ -29,6 +31,7 @@ impl Kind {
             Self::First => 0x01,
             Self::Second => 0x02,
             Self::Third => 0x03,
+            Self::Succession => 0x04,
             Self::Message => 0x10,
         }
     }
@@ -38,9 +41,10 @@ impl Kind {
             0x01 => Ok(Self::First),
             0x02 => Ok(Self::Second),
             0x03 => Ok(Self::Third),
+            0x04 => Ok(Self::Succession),
             0x10 => Ok(Self::Message),
-            // Succession of keys, and work: reserved for later versions of this code.
-            0x04 | 0x11 => Err(FrameError::Reserved(byte)),
+            // Work: reserved for later versions of this code.
+            0x11 => Err(FrameError::Reserved(byte)),
             _ => Err(FrameError::UnknownKind(byte)),
         }
     }
@@ -147,7 +151,6 @@ mod tests {
         assert_eq!(error(b"SMSH\x01\x10\x00\x00"), FrameError::BadMagic);
         assert_eq!(error(b"SMSG\x01\x10\x01\x00"), FrameError::BadLength);
         assert_eq!(error(b"SMSG\x01\x10\x00\x01"), FrameError::BadLength);
-        assert_eq!(error(b"SMSG\x01\x04\x00\x00"), FrameError::Reserved(4));
         assert_eq!(error(b"SMSG\x01\x11\x00\x00"), FrameError::Reserved(0x11));
         assert_eq!(
             error(b"SMSG\x01\x12\x00\x00"),

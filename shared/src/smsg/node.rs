@@ -1,6 +1,9 @@
 //! The two nodes of a link: the one that runs this code, and what is known of the other.
 
-use crate::identity::{Fingerprint, NodeKeys, PublicKeys, Role};
+use heapless::Vec;
+
+use crate::identity::{Fingerprint, NodeKeys, PublicKeys, Role, Statement};
+use crate::limits::MAX_STATEMENTS;
 use crate::wire::NodeCard;
 
 /// This node, as all of its links show it. Made once per process start.
@@ -12,6 +15,7 @@ pub struct LocalNode {
     boot_id: [u8; 16],
     card: NodeCard,
     cert: [u8; 64],
+    chain: Vec<Statement, MAX_STATEMENTS>,
 }
 
 impl LocalNode {
@@ -27,7 +31,16 @@ impl LocalNode {
             boot_id,
             card,
             cert,
+            chain: Vec::new(),
         }
+    }
+
+    /// The same node, which shows on its links how its key came to be its key: statements of
+    /// succession, oldest first, the last of which names this key.
+    #[must_use]
+    pub fn with_chain(mut self, chain: Vec<Statement, MAX_STATEMENTS>) -> Self {
+        self.chain = chain;
+        self
     }
 
     /// The keys.
@@ -53,6 +66,11 @@ impl LocalNode {
     /// How the node introduces itself.
     pub fn card(&self) -> &NodeCard {
         &self.card
+    }
+
+    /// The statements of succession that it shows.
+    pub fn chain(&self) -> &[Statement] {
+        &self.chain
     }
 
     /// The Ed25519 key's word for role and X25519 key.
@@ -97,8 +115,8 @@ pub struct Peer {
     pub role: Role,
     /// Its process start.
     pub boot_id: [u8; 16],
-    /// What it can do besides; no bit has a meaning yet, unknown ones are ignored.
-    pub capabilities: u32,
+    /// Statements of succession that it announces, at most [`MAX_STATEMENTS`].
+    pub statements: u8,
     /// Version that both speak on this link.
     pub version: u8,
 }

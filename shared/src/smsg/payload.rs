@@ -5,7 +5,7 @@
 //!  1   1  highest version      24  32  Ed25519 public key
 //!  2   1  role                 56  64  cert = Ed25519("SMSG/1 link-key\0" | role | X25519 key)
 //!  3   1  zero                120
-//!  4   4  capabilities, u32 LE
+//!  4   4  capabilities, u32 LE: bits 0 to 2 the number of statements of succession that follow
 //! ```
 //! Noise proves the X25519 key; the cert ties it and the role to the Ed25519 key; both keys together
 //! are the fingerprint. The peer then takes its part only if its role contains it.
@@ -17,12 +17,19 @@ use super::noise::PAYLOAD;
 use super::{LocalNode, Peer};
 use crate::crypto::ed25519_verify;
 use crate::identity::{PublicKeys, Role};
+use crate::limits::MAX_STATEMENTS;
 use crate::wire::{MAX_VERSION, MIN_VERSION};
+
+/// Low byte of the capabilities: the bits that count statements of succession.
+const STATEMENTS: u8 = 0b111;
 
 /// Our own payload.
 pub(super) fn encode(me: &LocalNode) -> [u8; PAYLOAD] {
     let mut out = [0; PAYLOAD];
-    let head = [MIN_VERSION, MAX_VERSION, me.role().to_byte(), 0, 0, 0, 0, 0];
+    // `MAX_STATEMENTS` bounds it.
+    let statements = u8::try_from(me.chain().len()).unwrap_or(u8::MAX) & STATEMENTS;
+    let role = me.role().to_byte();
+    let head = [MIN_VERSION, MAX_VERSION, role, 0, statements, 0, 0, 0];
     let bytes = head
         .iter()
         .chain(me.boot_id())
@@ -36,7 +43,7 @@ pub(super) fn encode(me: &LocalNode) -> [u8; PAYLOAD] {
 pub(super) fn decode(payload: &[u8; PAYLOAD], x25519: &[u8; 32]) -> Result<Peer, PayloadError> {
     let mut rest = &payload[..];
     let [min, max, role_byte, zero] = take(&mut rest);
-    let capabilities = u32::from_le_bytes(take(&mut rest));
+    let [capabilities, _, _, _] = take(&mut rest);
     let boot_id = take(&mut rest);
     let ed25519 = take(&mut rest);
     let cert = take(&mut rest);
@@ -47,6 +54,10 @@ pub(super) fn decode(payload: &[u8; PAYLOAD], x25519: &[u8; 32]) -> Result<Peer,
     let role = Role::from_byte(role_byte).ok_or(PayloadError::NotARole(role_byte))?;
     let version = agree((MIN_VERSION, MAX_VERSION), (min, max))
         .ok_or(PayloadError::NoCommonVersion { min, max })?;
+    let statements = capabilities & STATEMENTS;
+    if usize::from(statements) > MAX_STATEMENTS {
+        return Err(PayloadError::TooManyStatements);
+    }
     if !ed25519_verify(&ed25519, &[LINK_KEY, &[role_byte], x25519], &cert) {
         return Err(PayloadError::BadCert);
     }
@@ -59,7 +70,7 @@ pub(super) fn decode(payload: &[u8; PAYLOAD], x25519: &[u8; 32]) -> Result<Peer,
         keys,
         role,
         boot_id,
-        capabilities,
+        statements,
         version,
     })
 }
@@ -97,6 +108,8 @@ pub enum PayloadError {
     NotARole(u8),
     /// The byte that must be zero is not.
     ReservedNotZero,
+    /// More statements of succession than a node may show.
+    TooManyStatements,
 }
 
 impl fmt::Display for PayloadError {
@@ -108,6 +121,7 @@ impl fmt::Display for PayloadError {
             }
             Self::NotARole(byte) => write!(f, "no role has the byte {byte}"),
             Self::ReservedNotZero => f.write_str("a reserved byte is not zero"),
+            Self::TooManyStatements => f.write_str("it announces too many statements of succession"),
         }
     }
 }
@@ -140,12 +154,15 @@ mod tests {
         let peer = decode(&encode(&me), &me.keys().public().x25519).expect("decodes");
         assert_eq!(peer.fingerprint, me.fingerprint());
         assert_eq!((peer.role, peer.boot_id), (Role::Worker, [9; 16]));
-        assert_eq!((peer.version, peer.capabilities), (1, 0));
+        assert_eq!((peer.version, peer.statements), (1, 0));
     }
 
     #[test]
     fn unknown_capabilities_are_ignored_and_the_reserved_byte_is_not() {
-        assert_eq!(with(7, 0x80).map(|peer| peer.capabilities), Ok(0x8000_0000));
+        assert_eq!(with(7, 0x80).map(|peer| peer.statements), Ok(0));
+        assert_eq!(with(4, 0xf8).map(|peer| peer.statements), Ok(0));
+        assert_eq!(with(4, 4).map(|peer| peer.statements), Ok(4));
+        assert_eq!(with(4, 5), Err(PayloadError::TooManyStatements));
         assert_eq!(with(3, 1), Err(PayloadError::ReservedNotZero));
     }
 

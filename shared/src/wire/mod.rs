@@ -12,6 +12,7 @@
 //!   manager ── Query { id, .. } ──▶ Answer { id, .. } no effect, may be repeated
 //!   manager ── Command { op_id, .. } ──▶ Receipt { op_id, .. }   at most one effect per op_id
 //!   worker  ── Heartbeat ──▶ manager                  each 10 s and on change
+//!   dialler ── Succession ──▶ listener                before Hello, if its key took another's place
 //! ```
 
 mod profile;
@@ -23,7 +24,9 @@ pub use stats::{Activity, Memory, MinerStats, Pages, RigStats, Windows};
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{MAX_LOG_LINES, MAX_MINERS};
+use crate::bytes::Bytes;
+use crate::identity::{Fingerprint, Statement};
+use crate::limits::{MAX_LOG_LINES, MAX_MANAGERS, MAX_MINERS, SIGNATURE};
 use crate::text::{Label, LogText, MinerName, Name};
 
 /// Lowest protocol version that this code still speaks.
@@ -60,6 +63,8 @@ pub enum Message {
     Command(OpId, Command),
     /// What became of the command of this op_id.
     Receipt(OpId, Outcome),
+    /// One of the statements that the dialler announced in its payload; sent before `Hello`.
+    Succession(Statement),
 }
 
 /// How a node introduces itself. A label, not an identity: that is proven by the handshake.
@@ -99,6 +104,8 @@ pub enum Query {
         /// How many records, at most [`MAX_LOG_LINES`] of which come in one answer.
         lines: u16,
     },
+    /// Whom the rig obeys.
+    GetManagers,
 }
 
 /// The answer to a [`Query`].
@@ -117,6 +124,17 @@ pub enum Answer {
     Logs(LogPage),
     /// Not answered, and why.
     Refused(Refusal),
+    /// To [`Query::GetManagers`]: the first holds desired state.
+    Managers(Vec<Manager, MAX_MANAGERS>),
+}
+
+/// A controller that a rig obeys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manager {
+    /// Its identity.
+    pub fingerprint: Fingerprint,
+    /// Ed25519 key that may put another controller in its place, if it named one.
+    pub recovery: Option<[u8; 32]>,
 }
 
 /// Who and what a node is.
@@ -181,8 +199,28 @@ pub enum Level {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Command {
-    /// Be in this state from now on, also after a power cut.
+    /// Be in this state from now on, also after a power cut. The first manager's alone.
     SetState(Desired),
+    /// Pin this Ed25519 key as the sender's recovery key. Any manager's, for its own pin.
+    PinRecovery {
+        /// The recovery key.
+        key: [u8; 32],
+        /// By the recovery key that is pinned, if another one is
+        /// ([`RecoveryKey::hand_over`](crate::identity::RecoveryKey::hand_over)).
+        proof: Option<Bytes<SIGNATURE>>,
+    },
+    /// Take this manager for the first. The first manager's alone.
+    Handover {
+        /// A manager of this rig.
+        to: Fingerprint,
+    },
+    /// Obey this manager no more. The first manager's alone, about another.
+    Revoke {
+        /// A manager of this rig.
+        manager: Fingerprint,
+    },
+    /// Make a new key, and let it take the old one's place. The first manager's alone.
+    Rotate,
 }
 
 /// What a rig should be doing, with the number that orders such wishes.
@@ -243,6 +281,10 @@ pub enum Refusal {
     NotAWorker,
     /// Too much was asked at once: ask again later.
     Busy,
+    /// No manager of this rig has this fingerprint.
+    NoSuchManager,
+    /// Another recovery key is pinned, and the proof is not by it.
+    BadProof,
 }
 
 impl Message {

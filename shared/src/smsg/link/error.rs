@@ -6,6 +6,7 @@ use super::super::Peer;
 use super::super::frame::FrameError;
 use super::super::noise::NoiseError;
 use super::super::payload::PayloadError;
+use crate::identity::{NotAStatement, Statement};
 use crate::wire::{Admission, Message, NodeCard, WireError};
 
 /// What a received frame meant.
@@ -39,6 +40,18 @@ pub enum Event {
     Probed(Peer),
     /// A message with a number not above the last: dropped.
     Stale,
+    /// The peer shows a statement of succession. A program that has pinned a key which is not the
+    /// peer's follows it ([`Pin::follow`](crate::identity::Pin::follow)). A dialler that arrives at
+    /// the peer's key by it stores the new pin and says [`accept`](super::Link::accept); a listener
+    /// decides when the peer has said Hello.
+    Succession {
+        /// The node that shows it.
+        peer: Peer,
+        /// What it shows.
+        statement: Statement,
+        /// How many more will come.
+        left: u8,
+    },
     /// Listener: the dialler names a token. Answer by [`answer_token`](super::Link::answer_token).
     TokenAsked {
         /// The token's name.
@@ -63,6 +76,8 @@ pub enum LinkError {
     BadFirst,
     /// The message does not decode.
     BadMessage(WireError),
+    /// A frame of succession holds no statement.
+    BadStatement(NotAStatement),
     /// The buffer for a frame holds less than [`crate::limits::MAX_FRAME`] bytes.
     BufferTooSmall,
     /// The link was closed before.
@@ -102,6 +117,7 @@ impl fmt::Display for LinkError {
         match self {
             Self::BadFirst => f.write_str("the first frame names no suite or part"),
             Self::BadMessage(error) => write!(f, "bad message: {error}"),
+            Self::BadStatement(error) => write!(f, "bad frame of succession: {error}"),
             Self::BufferTooSmall => f.write_str("the buffer is too small for a frame"),
             Self::Closed => f.write_str("the link is closed"),
             Self::Dead => f.write_str("the peer was silent for too long"),
@@ -133,6 +149,12 @@ impl From<FrameError> for LinkError {
 impl From<NoiseError> for LinkError {
     fn from(error: NoiseError) -> Self {
         Self::Noise(error)
+    }
+}
+
+impl From<NotAStatement> for LinkError {
+    fn from(error: NotAStatement) -> Self {
+        Self::BadStatement(error)
     }
 }
 

@@ -5,11 +5,12 @@
 //!
 //! * getters: `peer`, `is_up`, `memory`, …
 //! * `handle_frame`, `handle_timeout`: something came, or time passed;
-//! * orders of the program: `answer_token`, `welcome`, `seal`, `ping`;
+//! * orders of the program: `answer_token`, `accept`, `welcome`, `seal`, `ping`;
 //! * `poll_transmit`, `poll_timeout`: what the link wants. Ask after each of the above.
 //!
 //! ```text
-//!  dialler: FirstOwed ▶ SentFirst ▶ ThirdOwed ▶ HelloOwed ▶ AwaitWelcome ▶ Up
+//!  dialler: FirstOwed ▶ SentFirst [▶ AwaitChain] ▶ ThirdOwed ▶ HelloOwed ▶ AwaitWelcome ▶ Up
+//!                           another key └ accept ┘
 //!  listener: AwaitFirst [▶ TokenAsked] ▶ SecondOwed ▶ SentSecond ▶ AwaitHello ▶ Proven ▶ WelcomeOwed ▶ Up
 //!                           └ answer_token                            welcome ┘
 //! ```
@@ -30,7 +31,7 @@ use super::frame::{self, Kind};
 use super::noise::{FirstMessage, ReadFirst, ReadSecond, SentFirst, SentSecond, Start};
 use super::session::Session;
 use super::{Dial, Expect, LocalNode, Peer};
-use crate::identity::{Enrolment, Role};
+use crate::identity::{Enrolment, Role, Statement};
 use crate::limits::{FRAME_HEADER, MAX_FRAME, MAX_HANDSHAKE_FRAME, MAX_MESSAGE, RENEW_FRAMES, SEQ};
 use crate::time::Millis;
 use crate::wire::{Admission, Message, WireError};
@@ -50,6 +51,10 @@ pub struct Link {
     peer: Option<Peer>,
     tx: u64,
     rx: u64,
+    /// Statements of ours that the peer has been shown.
+    shown: u8,
+    /// Statements of the peer that are still to come.
+    awaited: u8,
     pong_owed: Option<u64>,
     /// Why the link closed while it was to send, until the caller looks.
     failed: Option<LinkError>,
@@ -66,6 +71,8 @@ enum Side {
 enum Stage {
     FirstOwed(Start),
     SentFirst(SentFirst),
+    /// Another key than the expected one has answered, and says how it came there.
+    AwaitChain(ReadSecond),
     ThirdOwed(ReadSecond),
     AwaitFirst,
     TokenAsked(FirstMessage),
@@ -150,6 +157,8 @@ impl Link {
             peer: None,
             tx: 0,
             rx: 0,
+            shown: 0,
+            awaited: 0,
             pong_owed: None,
             failed: None,
             timers: Timers::new(now),
@@ -342,6 +351,7 @@ impl Link {
             Kind::First => self.handle_first(me, frame),
             Kind::Second => self.handle_second(me, frame),
             Kind::Third => self.handle_third(me, frame),
+            Kind::Succession => self.handle_succession(frame),
             Kind::Message => self.handle_message(me, now, frame),
         }
     }
@@ -357,6 +367,10 @@ impl Link {
             Stage::FirstOwed(start) => self.write_first(me, rng, start, out)?,
             Stage::SecondOwed(read) => self.write_second(me, rng, read, out)?,
             Stage::ThirdOwed(read) => self.write_third(me, now, read, out)?,
+            Stage::SentSecond(sent) => {
+                self.stage = Stage::SentSecond(sent);
+                return Ok(self.next_statement(me).map(|s| steps::write_statement(s, out)));
+            }
             stage => {
                 self.stage = stage;
                 return self.transmit_message(me, out);
@@ -375,7 +389,10 @@ impl Link {
             return Ok(None);
         };
         let (message, next) = match phase {
-            Phase::HelloOwed => (Message::Hello(me.card().clone()), Phase::AwaitWelcome),
+            Phase::HelloOwed => match self.next_statement(me) {
+                Some(statement) => (Message::Succession(statement.clone()), phase),
+                None => (Message::Hello(me.card().clone()), Phase::AwaitWelcome),
+            },
             Phase::WelcomeOwed(admission) => {
                 (Message::Welcome(admission, me.card().clone()), Phase::Up)
             }
@@ -392,6 +409,13 @@ impl Link {
             self.stage = Stage::Closed;
         }
         Ok(Some(len))
+    }
+
+    /// The next statement of ours that the peer has yet to be shown.
+    fn next_statement<'n>(&mut self, me: &'n LocalNode) -> Option<&'n Statement> {
+        let next = me.chain().get(usize::from(self.shown));
+        self.shown += u8::from(next.is_some());
+        next
     }
 
     fn enter(&mut self, next: Phase) {
@@ -428,7 +452,11 @@ impl Link {
 /// The part whose messages these are; `None` for those of the link itself.
 fn sender(message: &Message) -> Option<Role> {
     match message {
-        Message::Hello(_) | Message::Welcome(..) | Message::Ping(_) | Message::Pong(_) => None,
+        Message::Hello(_)
+        | Message::Welcome(..)
+        | Message::Ping(_)
+        | Message::Pong(_)
+        | Message::Succession(_) => None,
         Message::Query(..) | Message::Command(..) => Some(Role::Controller),
         Message::Heartbeat(_) | Message::Answer(..) | Message::Receipt(..) => Some(Role::Worker),
     }

@@ -10,7 +10,7 @@ use super::super::payload;
 use super::super::session::Session;
 use super::super::{Dial, Expect, LocalNode, Peer};
 use super::{Event, Link, LinkError, Phase, SeqMemory, Side, Stage, sender};
-use crate::identity::{Enrolment, Role};
+use crate::identity::{Enrolment, Role, Statement};
 use crate::limits::{CLOSE_FRAMES, FRAME_HEADER, MAX_FRAME};
 use crate::time::Millis;
 use crate::wire::{Admission, MIN_VERSION, Message, NodeCard};
@@ -80,6 +80,21 @@ impl Link {
             .inspect_err(|_| self.stage = Stage::Closed)?;
         self.enter(Phase::WelcomeOwed(admission));
         Ok(())
+    }
+
+    /// Dialler, after [`Event::Succession`]: the peer's key has rightly taken the place of the one that
+    /// was expected, and the program has stored so. The handshake goes on.
+    pub fn accept(&mut self) -> Result<(), LinkError> {
+        match (self.take_stage(), self.peer) {
+            (Stage::AwaitChain(read), Some(peer)) => {
+                // The numbers were those of the old key's.
+                self.memory = None;
+                self.recall(&peer);
+                self.stage = Stage::ThirdOwed(read);
+                Ok(())
+            }
+            _ => Err(LinkError::Misplaced),
+        }
     }
 
     pub(super) fn write_first(
@@ -186,14 +201,43 @@ impl Link {
                 return Ok(Event::Probed(peer));
             }
         };
-        if !expected {
+        self.awaited = peer.statements;
+        if !expected && self.awaited == 0 {
             return Err(LinkError::WrongPeer(peer.fingerprint.node_id()));
         }
         self.check_peer(me, &peer)?;
-        self.recall(&peer);
         self.peer = Some(peer);
-        self.stage = Stage::ThirdOwed(read);
+        if expected {
+            self.recall(&peer);
+            self.stage = Stage::ThirdOwed(read);
+        } else {
+            self.stage = Stage::AwaitChain(read);
+        }
         Ok(Event::Idle)
+    }
+
+    /// Dialler: how the listener's key came to be its key. Of interest only to who expected another.
+    pub(super) fn handle_succession(&mut self, frame: Frame<'_>) -> Result<Event, LinkError> {
+        let (Side::Dialler(_), Some(peer)) = (&self.side, self.peer) else {
+            return Err(FrameError::Unexpected(frame.kind).into());
+        };
+        handshake_version(&frame)?;
+        let statement = Statement::try_from(&*frame.body)?;
+        self.take_statement()?;
+        match self.stage {
+            Stage::AwaitChain(_) => Ok(Event::Succession {
+                peer,
+                statement,
+                left: self.awaited,
+            }),
+            _ => Ok(Event::Idle),
+        }
+    }
+
+    /// One of the statements that the peer announced has come.
+    fn take_statement(&mut self) -> Result<(), LinkError> {
+        self.awaited = self.awaited.checked_sub(1).ok_or(LinkError::Misplaced)?;
+        Ok(())
     }
 
     /// Listener: who dials. It counts once its Hello has come.
@@ -209,6 +253,7 @@ impl Link {
         let (transport, payload) = sent.read_third(frame.body)?;
         let peer = payload::decode(&payload, &transport.remote)?;
         self.check_peer(me, &peer)?;
+        self.awaited = peer.statements;
         self.peer = Some(peer);
         self.begin(transport, Phase::AwaitHello);
         Ok(Event::Idle)
@@ -235,6 +280,15 @@ impl Link {
         }
         let message = Message::decode(body).map_err(LinkError::BadMessage)?;
         match (phase, message) {
+            (Phase::AwaitHello, Message::Succession(statement)) => {
+                self.take_statement()?;
+                let left = self.awaited;
+                Ok(Event::Succession {
+                    peer,
+                    statement,
+                    left,
+                })
+            }
             (Phase::AwaitHello, Message::Hello(card)) => {
                 // Compared with what the caller remembers once it has said who this is.
                 self.rx = seq;
@@ -335,6 +389,11 @@ impl Link {
     fn take_stage(&mut self) -> Stage {
         core::mem::replace(&mut self.stage, Stage::Closed)
     }
+}
+
+/// A statement of ours, for the dialler.
+pub(super) fn write_statement(statement: &Statement, out: &mut [u8; MAX_FRAME]) -> usize {
+    write(Kind::Succession, &[statement.as_bytes()], out)
 }
 
 /// Until the version is agreed, headers carry the lowest.
