@@ -1,15 +1,17 @@
 //! Every message fits its bound, however full; any bytes may come in.
 #![expect(clippy::expect_used, reason = "a failed expectation fails the test")]
 
+use miner_shared::bytes::Bytes;
+use miner_shared::identity::{Fingerprint, NodeKeys, Statement};
 use miner_shared::limits::{
-    FRAME_HEADER, MAX_LABEL, MAX_LOG_LINE, MAX_LOG_LINES, MAX_MESSAGE, MAX_MINERS, MAX_POOL_PASS,
-    MAX_POOL_USER, MAX_POOLS, SEQ, SIGNATURE, TAG,
+    FRAME_HEADER, MAX_LABEL, MAX_LOG_LINE, MAX_LOG_LINES, MAX_MANAGERS, MAX_MESSAGE, MAX_MINERS,
+    MAX_POOL_PASS, MAX_POOL_USER, MAX_POOLS, SEQ, SIGNATURE, TAG,
 };
 use miner_shared::text::{Address, Label, LogText, MinerName, Name, PoolPass, PoolUser};
 use miner_shared::wire::{
-    Activity, Admission, Algo, Answer, Backend, Command, Desired, Level, LogLine, LogPage, Memory,
-    Message, MinerStats, Mode, NodeCard, NodeInfo, Outcome, Pages, Pool, Profile, Query, Refusal,
-    RigStats, State, Threads, Windows, WireError,
+    Activity, Admission, Algo, Answer, Backend, Command, Desired, Level, LogLine, LogPage, Manager,
+    Memory, Message, MinerStats, Mode, NodeCard, NodeInfo, Outcome, Pages, Pool, Profile, Query,
+    Refusal, RigStats, State, Threads, Windows, WireError,
 };
 use proptest::prelude::*;
 
@@ -111,6 +113,21 @@ fn full_refusal() -> Refusal {
     Refusal::NoSuchMiner((0..MAX_MINERS).map(|_| name.clone()).collect())
 }
 
+fn full_managers() -> heapless::Vec<Manager, MAX_MANAGERS> {
+    let manager = Manager {
+        fingerprint: Fingerprint([0xff; 32]),
+        recovery: Some([0xff; 32]),
+    };
+    (0..MAX_MANAGERS).map(|_| manager).collect()
+}
+
+fn full_recovery() -> Command {
+    Command::PinRecovery {
+        key: [0xff; 32],
+        proof: Some(Bytes([0xff; SIGNATURE])),
+    }
+}
+
 /// The fullest message of every variant that there is.
 fn fullest() -> Vec<Message> {
     let desired = Desired {
@@ -129,6 +146,9 @@ fn fullest() -> Vec<Message> {
         memory_mib: Some(u32::MAX),
         uptime_ms: u64::MAX,
     };
+    let who = Fingerprint([0xff; 32]);
+    let [old, new] = [1, 2].map(|seed| NodeKeys::from_seed(&[seed; 32]));
+    let statement = Statement::by_old(&old, &new);
     vec![
         Message::Hello(full_card()),
         Message::Welcome(Admission::Pending, full_card()),
@@ -145,6 +165,13 @@ fn fullest() -> Vec<Message> {
         Message::Command([0xff; 16], Command::SetState(desired)),
         Message::Receipt([0xff; 16], Outcome::Behind(u64::MAX)),
         Message::Receipt([0xff; 16], Outcome::Refused(full_refusal())),
+        Message::Query(u32::MAX, Query::GetManagers),
+        Message::Answer(u32::MAX, Answer::Managers(full_managers())),
+        Message::Command([0xff; 16], full_recovery()),
+        Message::Command([0xff; 16], Command::Handover { to: who }),
+        Message::Command([0xff; 16], Command::Revoke { manager: who }),
+        Message::Command([0xff; 16], Command::Rotate),
+        Message::Succession(statement),
     ]
 }
 
@@ -233,7 +260,7 @@ proptest! {
 
     #[test]
     fn a_message_with_changed_bytes_does_no_harm(
-        which in 0_usize..15,
+        which in 0_usize..22,
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
     ) {
         let mut out = [0; MAX_MESSAGE];

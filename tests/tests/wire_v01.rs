@@ -9,11 +9,13 @@
 //! byte arrays of fixed length stand as they are.
 #![expect(clippy::expect_used, reason = "a failed expectation fails the test")]
 
+use miner_shared::bytes::Bytes;
+use miner_shared::identity::{Fingerprint, NodeKeys, Statement};
 use miner_shared::text::{Address, Label, LogText, MinerName, Name, PoolPass, PoolUser};
 use miner_shared::wire::{
-    Activity, Admission, Algo, Answer, Backend, Command, Desired, Level, LogLine, LogPage, Memory,
-    Message, MinerStats, Mode, NodeCard, NodeInfo, Outcome, Pages, Pool, Profile, Query, Refusal,
-    RigStats, State, Threads, Windows,
+    Activity, Admission, Algo, Answer, Backend, Command, Desired, Level, LogLine, LogPage, Manager,
+    Memory, Message, MinerStats, Mode, NodeCard, NodeInfo, Outcome, Pages, Pool, Profile, Query,
+    Refusal, RigStats, State, Threads, Windows,
 };
 
 fn frozen(message: &Message, bytes: &[&[u8]]) {
@@ -424,9 +426,79 @@ fn m08_receipt() {
 }
 
 #[test]
-fn the_next_message_is_09_and_unknown_to_this_version() {
-    assert!(Message::decode(&[9]).is_err());
-    assert!(Message::decode(&[9, 0, 0, 0, 0, 0, 0, 0, 0]).is_err());
+fn m09_succession() {
+    let [old, new] = [1, 2].map(|seed| NodeKeys::from_seed(&[seed; 32]));
+    let statement = Statement::by_old(&old, &new);
+    let bytes = *statement.as_bytes();
+    let signed = [
+        b"SMSG/1 succ\0",
+        &old.public().x25519[..],
+        &old.public().ed25519,
+        &new.public().x25519,
+        &new.public().ed25519,
+        &[0; 8], // counter
+        &[1],    // signed by the old key
+    ];
+    assert_eq!(bytes[..149], signed.concat());
+    frozen(&Message::Succession(statement), &[b"\x09", &bytes]);
+}
+
+#[test]
+fn m05_and_m06_managers() {
+    frozen(&Message::Query(7, Query::GetManagers), &[b"\x05\x07\x03"]);
+    let manager = |recovery| Manager {
+        fingerprint: Fingerprint([0xf0; 32]),
+        recovery,
+    };
+    let both = heapless_vec([manager(None), manager(Some([0xec; 32]))]);
+    frozen(
+        &Message::Answer(7, Answer::Managers(both)),
+        &[
+            b"\x06\x07\x04",
+            b"\x02", // two
+            &[0xf0; 32],
+            b"\x00", // no recovery key
+            &[0xf0; 32],
+            b"\x01",
+            &[0xec; 32],
+        ],
+    );
+}
+
+#[test]
+fn m07_commands_about_keys() {
+    let pin = |proof| Command::PinRecovery {
+        key: [0xec; 32],
+        proof,
+    };
+    let who = Fingerprint([0xf0; 32]);
+    for (command, bytes) in [
+        (pin(None), [&b"\x01"[..], &[0xec; 32], b"\x00"].concat()),
+        (
+            pin(Some(Bytes([0x51; 64]))),
+            [&b"\x01"[..], &[0xec; 32], b"\x01", &[0x51; 64]].concat(),
+        ),
+        (
+            Command::Handover { to: who },
+            [&b"\x02"[..], &[0xf0; 32]].concat(),
+        ),
+        (
+            Command::Revoke { manager: who },
+            [&b"\x03"[..], &[0xf0; 32]].concat(),
+        ),
+        (Command::Rotate, b"\x04".to_vec()),
+    ] {
+        frozen(
+            &Message::Command([0xaa; 16], command),
+            &[b"\x07", &[0xaa; 16], &bytes],
+        );
+    }
+}
+
+#[test]
+fn the_next_message_is_10_and_unknown_to_this_version() {
+    assert!(Message::decode(&[10]).is_err());
+    assert!(Message::decode(&[10, 0, 0, 0, 0, 0, 0, 0, 0]).is_err());
 }
 
 fn heapless_vec<T, const N: usize, const M: usize>(items: [T; M]) -> heapless::Vec<T, N> {

@@ -5,7 +5,7 @@ use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use async_tungstenite::tungstenite::{Error as WsError, Message as WsMessage};
 use miner_agent::store::{Dirs, NodeStore, system_rng};
 use miner_shared::identity::Role;
-use miner_shared::limits::MAX_FRAME;
+use miner_shared::limits::{MAX_FRAME, MAX_HANDSHAKE_FRAME};
 use miner_shared::smsg::{Event, Expect};
 use miner_shared::text::Name;
 use miner_shared::wire::{Answer, Message, Query};
@@ -200,7 +200,7 @@ fn text_and_oversize_close_with_their_codes() {
 }
 
 #[test]
-fn garbage_and_a_handshake_frame_above_256_bytes_close_without_detail() {
+fn garbage_and_an_overlong_handshake_frame_close_without_detail() {
     let root = managed();
     let (serving, _) = rig(root.path(), |_| ());
     let address = serving.address().expect("listens");
@@ -208,7 +208,7 @@ fn garbage_and_a_handshake_frame_above_256_bytes_close_without_detail() {
         for frame in [
             vec![],
             vec![0; 50],
-            vec![0x53; 257],
+            vec![0x53; MAX_HANDSHAKE_FRAME + 1],
             b"SMSG\x01\x01\x00\x00".to_vec(),
         ] {
             let mut ws = open(address).await.expect("opens");

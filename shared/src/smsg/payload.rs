@@ -121,7 +121,9 @@ impl fmt::Display for PayloadError {
             }
             Self::NotARole(byte) => write!(f, "no role has the byte {byte}"),
             Self::ReservedNotZero => f.write_str("a reserved byte is not zero"),
-            Self::TooManyStatements => f.write_str("it announces too many statements of succession"),
+            Self::TooManyStatements => {
+                f.write_str("it announces too many statements of succession")
+            }
         }
     }
 }

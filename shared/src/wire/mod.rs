@@ -197,6 +197,10 @@ pub enum Level {
 
 /// An order with an effect. Closed: what is not here cannot be ordered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "no allocator here; a command lives for one call"
+)]
 #[non_exhaustive]
 pub enum Command {
     /// Be in this state from now on, also after a power cut. The first manager's alone.

@@ -1,6 +1,7 @@
 //! Who gets in, who does not, and what either side learns before it knows.
 
 use miner_shared::identity::{EnrolToken, PairingCode, Role};
+use miner_shared::limits::{FRAME_HEADER, MAX_HANDSHAKE_FRAME};
 use miner_shared::smsg::{Dial, Event, Expect, Link, LinkError};
 use miner_shared::time::Millis;
 use miner_shared::wire::{Admission, Message, Query};
@@ -294,9 +295,10 @@ fn frames_out_of_turn_close_the_link() {
 #[test]
 fn long_frames_are_refused_before_the_handshake_is_over() {
     let mut pair = Pair::plain();
-    let mut frame = vec![0; 257];
-    frame[..8].copy_from_slice(&[b'S', b'M', b'S', b'G', 1, 1, 249, 0]);
+    let mut frame = vec![0; MAX_HANDSHAKE_FRAME + 1];
+    let [low, high, ..] = (frame.len() - FRAME_HEADER).to_le_bytes();
+    frame[..8].copy_from_slice(&[b'S', b'M', b'S', b'G', 1, 1, low, high]);
     pair.deliver(LISTENER, frame);
-    let too_long = miner_shared::smsg::FrameError::TooLong(257);
+    let too_long = miner_shared::smsg::FrameError::TooLong(MAX_HANDSHAKE_FRAME + 1);
     assert_eq!(pair.ends[LISTENER].error, Some(LinkError::Frame(too_long)));
 }

@@ -8,5 +8,6 @@
 mod first_contact;
 mod hostile;
 mod session;
+mod succession;
 mod support;
 mod timers;

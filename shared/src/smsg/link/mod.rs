@@ -369,7 +369,9 @@ impl Link {
             Stage::ThirdOwed(read) => self.write_third(me, now, read, out)?,
             Stage::SentSecond(sent) => {
                 self.stage = Stage::SentSecond(sent);
-                return Ok(self.next_statement(me).map(|s| steps::write_statement(s, out)));
+                return Ok(self
+                    .next_statement(me)
+                    .map(|s| steps::write_statement(s, out)));
             }
             stage => {
                 self.stage = stage;
