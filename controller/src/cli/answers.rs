@@ -7,7 +7,6 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::client::failure;
 use crate::api::Problem;
 use crate::units;
 use axum::http::StatusCode;
@@ -17,11 +16,7 @@ use miner_agent::cli::Failure;
 pub(super) fn read<T: DeserializeOwned>(value: Value) -> Result<T, Failure> {
     serde_json::from_value(value).map_err(|error| {
         let message = format!("the answer has another shape: {error}");
-        failure(Problem::new(
-            StatusCode::BAD_GATEWAY,
-            "UNEXPECTED_ANSWER",
-            message,
-        ))
+        Problem::new(StatusCode::BAD_GATEWAY, "UNEXPECTED_ANSWER", message).into()
     })
 }
 

@@ -61,6 +61,13 @@ pub(super) struct Output {
 }
 
 impl Output {
+    /// A pipe: nothing is cut, nothing is coloured.
+    #[cfg(test)]
+    pub(super) const PIPE: Self = Self {
+        width: None,
+        colour: false,
+    };
+
     /// The process's standard output.
     pub(super) fn stdout() -> Self {
         let terminal = io::stdout().is_terminal();
@@ -261,11 +268,7 @@ mod tests {
     fn escape_sequences_from_a_rig_do_not_reach_the_terminal() {
         let mut table = Table::new([Column::text("Peer", 0)]);
         table.row(["\u{1b}]0;owned\u{7}".to_owned()]);
-        let text = table.render(Output {
-            width: None,
-            colour: false,
-        });
-        assert_eq!(text, "PEER\n?]0;owned?\n");
+        assert_eq!(table.render(Output::PIPE), "PEER\n?]0;owned?\n");
     }
 
     #[test]
