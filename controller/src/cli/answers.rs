@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::api::Problem;
+use crate::farm::ExchangesView;
 use crate::units;
 use axum::http::StatusCode;
 use miner_agent::cli::Failure;
@@ -30,6 +31,8 @@ pub(super) struct Peer {
     pub(super) role: Option<String>,
     pub(super) ping_ms: Option<u64>,
     pub(super) score: Option<u8>,
+    pub(super) exchanges: ExchangesView,
+    pub(super) trust: String,
     pub(super) last_seen_age_ms: Option<u64>,
     pub(super) connected: bool,
     pub(super) activity: Option<Activity>,

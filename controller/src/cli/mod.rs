@@ -18,6 +18,7 @@ mod answers;
 mod client;
 pub(crate) mod instance;
 mod node;
+mod optimal;
 mod peer;
 mod profile;
 mod remote;

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use super::admission::{self, Approve, Deny, Forget};
 use super::answers::Peer as Answer;
 use super::client::{Client, segment};
+use super::optimal::Optimal;
 use super::secrets;
 use super::show::{self, say_clean};
 use super::table::{Column, Table};
@@ -43,6 +44,7 @@ enum PeerVerb {
     Deny(Deny),
     Forget(Forget),
     Rename(Rename),
+    Optimal(Optimal),
 }
 
 /// Add a rig. Without --pair-file, --fingerprint or --tofu it shows the rig's fingerprint and asks.
@@ -137,6 +139,7 @@ impl Peer {
             PeerVerb::Deny(deny) => deny.run(client).await,
             PeerVerb::Forget(forget) => forget.run(client).await,
             PeerVerb::Rename(rename) => rename.run(client).await,
+            PeerVerb::Optimal(optimal) => optimal.run(client).await,
         }
     }
 }
@@ -271,12 +274,47 @@ impl List {
             (false, true) => return admission::list_others(client, "/removed", self.json).await,
             (false, false) => {}
         }
-        show::list(client.get("/peers").await?, self.json, NO_RIGS, table)?;
-        if self.json {
+        let answer = client.get("/peers").await?;
+        let Some(peers) = show::for_a_person::<Vec<Answer>>(answer, self.json)? else {
             return Ok(());
+        };
+        show::rows_or(&peers, NO_RIGS, table);
+        for note in notes(&peers) {
+            say_clean(&note);
         }
         admission::list_waiting(client).await
     }
+}
+
+/// Lines of each kind below the table; the JSON has all of them.
+const MAX_NOTES: usize = 8;
+
+/// What the columns have no room for: why a score is low, and whose key was never compared.
+fn notes(peers: &[Answer]) -> Vec<String> {
+    let mut low: Vec<_> = peers
+        .iter()
+        .filter_map(|peer| Some((peer.score.filter(|score| *score < 100)?, peer)))
+        .collect();
+    low.sort_by_key(|(score, _)| *score);
+    let low = low.into_iter().map(|(score, peer)| {
+        let why = peer.exchanges.why();
+        format!("{} has score {score}: {why}", peer.name)
+    });
+    let unchecked = peers
+        .iter()
+        .filter(|peer| peer.trust == "tofu")
+        .map(|peer| format!("{} was added by --tofu: nobody compared its key", peer.name));
+    [first_few(low), first_few(unchecked)].concat()
+}
+
+fn first_few(notes: impl Iterator<Item = String>) -> Vec<String> {
+    let mut notes: Vec<String> = notes.collect();
+    let more = notes.len().saturating_sub(MAX_NOTES);
+    notes.truncate(MAX_NOTES);
+    if more > 0 {
+        notes.push(format!("and {more} more like it; see --json"));
+    }
+    notes
 }
 
 /// What a list of rigs says while there are none.
@@ -364,6 +402,7 @@ mod tests {
     use super::super::answers;
     use super::super::table::Output;
     use super::*;
+    use crate::farm::ExchangesView;
 
     #[test]
     fn without_a_terminal_the_flags_are_named() {
@@ -422,5 +461,41 @@ PEER       STATE           HASH RATE  ADDRESS             ROLE    PING  SCORE  L
 rig-alpha  mining          12.5 kH/s  192.168.1.100:9091  worker  4 ms    100        2 s  0123456789abcdef
 rig-beta   offline 14 min          –  dials in            –          –      –     14 min  fedcba9876543210
 ");
+    }
+
+    #[test]
+    fn below_the_list_stands_why_a_score_is_low_and_whose_key_nobody_compared() {
+        let peer = |name: &str, score, exchanges: [u8; 3], trust: &str| {
+            let [succeeded, timed_out, failed] = exchanges;
+            Answer {
+                name: name.to_owned(),
+                score,
+                exchanges: ExchangesView {
+                    succeeded,
+                    failed,
+                    timed_out,
+                },
+                trust: trust.to_owned(),
+                ..Answer::default()
+            }
+        };
+        let peers = [
+            peer("a", Some(100), [20, 0, 0], "pairing"),
+            peer("b", Some(53), [16, 3, 1], "token"),
+            peer("c", Some(0), [0, 0, 2], "tofu"),
+            peer("d", None, [0, 0, 0], "fingerprint"),
+        ];
+        assert_eq!(
+            notes(&peers),
+            [
+                "c has score 0: 2 failed of the last 2",
+                "b has score 53: 3 late, 1 failed of the last 20",
+                "c was added by --tofu: nobody compared its key",
+            ]
+        );
+        let many = vec![peer("e", Some(86), [19, 1, 0], ""); 20];
+        let notes = notes(&many);
+        assert_eq!(notes.len(), MAX_NOTES + 1);
+        assert_eq!(notes[MAX_NOTES], "and 12 more like it; see --json");
     }
 }

@@ -101,14 +101,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_is_not_read_and_words_are() {
-        let strange = json!({ "id": 7 });
-        let wanted = for_a_person::<Vec<String>>(strange.clone(), true);
-        assert_eq!(wanted.expect("printed as it came"), None);
-        assert!(for_a_person::<Vec<String>>(strange, false).is_err());
-    }
-
-    #[test]
     fn a_body_holds_what_was_given_alone() {
         let body = body([("uses", Some(json!(3))), ("group", None)]);
         assert_eq!(body, json!({ "uses": 3 }));

@@ -23,6 +23,8 @@ fn every_command_of_the_page_is_understood() {
         "peer forget rig-alpha --json",
         "peer rename rig-alpha rig-one",
         "peer list --pending",
+        "peer optimal",
+        "peer optimal --count 3 --json",
         "token create",
         "token create --uses 10 --expires 24h --name-pattern rig-* --group east --from 10.0.0.0/8",
         "token create --pending --ephemeral --name hall --out token.txt --json",

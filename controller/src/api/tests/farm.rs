@@ -248,3 +248,18 @@ fn a_peer_is_renamed_removed_and_forgotten() {
         (404, "PEER_NOT_FOUND".to_owned())
     );
 }
+
+#[test]
+fn the_best_rigs_are_of_those_that_are_linked() {
+    let server = Server::with_rig();
+    assert_eq!(
+        server.get("/optimal?count=3").json(),
+        json!({ "peers": [], "leftOut": { "offline": 1, "worse": 0 } })
+    );
+    assert_eq!(server.get("/optimal").status, StatusCode::OK);
+    for bad in ["0", "-1", "many"] {
+        let reply = server.get(&format!("/optimal?count={bad}"));
+        assert_eq!(reply.problem(), (400, "INVALID_INPUT".to_owned()), "{bad}");
+        assert_eq!(reply.json()["field"], "count");
+    }
+}

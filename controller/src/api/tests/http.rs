@@ -7,7 +7,7 @@ use axum::http::header::{
 use super::*;
 
 /// All routes of the page, and ours, with a request that reaches the handler.
-const ROUTES: [(Method, &str, &str); 26] = [
+const ROUTES: [(Method, &str, &str); 27] = [
     (Method::GET, "/node/info", ""),
     (Method::POST, "/node/init", r#"{"name":"x"}"#),
     (Method::GET, "/peers", ""),
@@ -15,6 +15,7 @@ const ROUTES: [(Method, &str, &str); 26] = [
     (Method::GET, "/peers/nobody", ""),
     (Method::DELETE, "/peers/nobody", ""),
     (Method::POST, "/peers/nobody/ping", ""),
+    (Method::GET, "/optimal?count=3", ""),
     (Method::GET, "/remote/stats", ""),
     (Method::GET, "/remote/nobody/stats", ""),
     (Method::POST, "/remote/nobody/start", r#"{"profileId":"p"}"#),
