@@ -17,6 +17,10 @@ use crate::node_cli::Node;
 
 mod bench;
 mod peer;
+pub mod qr;
+pub mod terminal;
+
+pub use terminal::Terminal;
 
 /// The worker agent of a mining rig: hashes, and obeys its controller.
 #[derive(Debug, FromArgs)]

@@ -6,7 +6,7 @@
 use argh::FromArgs;
 use miner_shared::identity::{Fingerprint, NodeId, Role};
 
-use super::{Failure, say};
+use super::{Failure, qr, say};
 use crate::node_cli::store;
 use crate::platform;
 use crate::store::system_rng;
@@ -159,6 +159,7 @@ impl List {
 fn pair() -> Result<(), Failure> {
     let code = store()?.new_pairing(&mut system_rng())?;
     say(format_args!("pairing code: {code}"));
+    qr::show(&code);
     say("good once, for 15 minutes, while `node serve --listen` runs");
     Ok(())
 }

@@ -1,9 +1,8 @@
 //! `peer`: the rigs in the registry.
 
-use std::io::{self, BufRead, IsTerminal, Write};
-
 use argh::FromArgs;
 use axum::http::Method;
+use miner_agent::cli::terminal::{self, is_yes};
 use miner_agent::cli::{Exit, Failure};
 use miner_shared::identity::{Fingerprint, PairingCode};
 use miner_shared::text::{Address, Name};
@@ -207,25 +206,13 @@ impl Add {
         };
         let found = units::printable(&found);
         let at = self.address.as_ref().map_or("", Address::as_str);
-        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-            return Err(Failure {
-                exit: Exit::NeedsConsent,
-                line: unconfirmed(at, &found),
-            });
-        }
-        // On stderr, so that a piped standard output holds the result alone.
-        let _ = writeln!(
-            io::stderr(),
+        let question = format!(
             "The node at {at} has this fingerprint:\n\n  {found}\n\n\
              `miner node info` on the rig shows the rig's. Type the pairing code that the rig shows,\n\
-             or y if the fingerprints are the same, or Enter to stop."
+             or y if the fingerprints are the same, or Enter to stop.\n"
         );
-        let mut line = Zeroizing::new(String::new());
-        io::stdin()
-            .lock()
-            .read_line(&mut line)
-            .map_err(|error| Failure::new(format!("standard input: {error}")))?;
-        understand(line.trim(), found)
+        let answer = terminal::ask(&question, || unconfirmed(at, &found))?;
+        understand(&answer, found)
     }
 }
 
@@ -252,7 +239,7 @@ fn unconfirmed(at: &str, found: &str) -> String {
 /// What the person's answer to the question means.
 fn understand(line: &str, found: String) -> Result<(&'static str, String), Failure> {
     match line {
-        "y" | "Y" | "yes" => Ok(("fingerprint", found)),
+        yes if is_yes(yes) => Ok(("fingerprint", found)),
         "" | "n" | "N" | "no" => Err(Failure {
             exit: Exit::NeedsConsent,
             line: "not added".to_owned(),

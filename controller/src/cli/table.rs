@@ -9,7 +9,8 @@
 //! Cells come from rigs and pools; control characters never get this far ([`units::printable`]).
 
 use std::fmt::Write as _;
-use std::io::{self, IsTerminal};
+
+use miner_agent::cli::Terminal;
 
 use crate::units;
 
@@ -70,12 +71,10 @@ impl Output {
 
     /// The process's standard output.
     pub(super) fn stdout() -> Self {
-        let terminal = io::stdout().is_terminal();
-        let size = terminal.then(|| rustix::termios::tcgetwinsize(io::stdout()).ok());
-        let width = size.flatten().map(|size| usize::from(size.ws_col));
+        let terminal = Terminal::stdout();
         Self {
-            width: width.filter(|width| *width > 0),
-            colour: terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+            width: terminal.and_then(|terminal| terminal.width),
+            colour: terminal.is_some_and(|terminal| terminal.colour),
         }
     }
 }

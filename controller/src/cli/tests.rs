@@ -28,6 +28,7 @@ fn every_command_of_the_page_is_understood() {
         "token create",
         "token create --uses 10 --expires 24h --name-pattern rig-* --group east --from 10.0.0.0/8",
         "token create --pending --ephemeral --name hall --out token.txt --json",
+        "token create --qr",
         "token list --json",
         "token revoke 0123",
         "node serve --controller 192.168.1.2:9091 --token-file -",

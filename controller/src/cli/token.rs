@@ -5,7 +5,7 @@ use std::path::Path;
 
 use argh::FromArgs;
 use axum::http::Method;
-use miner_agent::cli::{Failure, say};
+use miner_agent::cli::{Failure, qr, say};
 use miner_agent::store::file::{self, Access};
 use miner_shared::text::Name;
 use serde::Deserialize;
@@ -73,6 +73,9 @@ struct Create {
     /// write the token to this new file, mode 0600, instead of printing it
     #[argh(option)]
     out: Option<String>,
+    /// show the token as a QR code too; whoever sees the screen can copy it
+    #[argh(switch)]
+    qr: bool,
     /// print JSON
     #[argh(switch)]
     json: bool,
@@ -180,13 +183,23 @@ impl Create {
             None => say(token.as_str()),
         }
         // On stderr, so that a piped standard output holds the token alone.
-        let _ = writeln!(io::stderr(), "{}", words(&row));
+        let mut stderr = io::stderr();
+        if self.qr {
+            match qr::for_stdout(&token) {
+                Ok(lines) => say(lines.trim_end()),
+                Err(why) => drop(writeln!(stderr, "no QR code: {why}")),
+            }
+        }
+        let _ = writeln!(stderr, "{}", words(&row));
         Ok(())
     }
 
     fn body(&self) -> Result<Value, Failure> {
         if self.approve && self.pending {
             return Err(Failure::usage("give one of --approve and --pending"));
+        }
+        if self.qr && self.json {
+            return Err(Failure::usage("give one of --qr and --json"));
         }
         let pattern = self.name_pattern.as_ref();
         Ok(show::body([
