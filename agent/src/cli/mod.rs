@@ -1,7 +1,7 @@
 //! The command line of `miner`, and the exit codes of both programs.
 //!
 //! ```text
-//!   miner node init|info|serve           who this machine is, and the work itself
+//!   miner node init|info|serve|reset     who this machine is, and the work itself
 //!   miner peer list|accept|remove|pair   whom it obeys
 //!   miner bench                          a hash rate, and the proof that the hashes are right
 //! ```

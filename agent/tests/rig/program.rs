@@ -157,6 +157,42 @@ fn managers_are_listed_in_the_order_of_their_pins() {
 }
 
 #[test]
+fn a_reset_deletes_the_node_after_a_yes_and_never_under_a_process_that_serves() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let (code, stdout, _) = output(root.path(), &["node", "reset"]);
+    assert_eq!(code, 0);
+    assert!(stdout.contains("no node"), "{stdout}");
+
+    let mut rig = Serving::start(root.path(), &["--listen", "127.0.0.1:0"], Stdio::null());
+    let id = rig.line("node ID");
+    rig.line("listening");
+    let (code, _, stderr) = output(root.path(), &["node", "reset", "--yes"]);
+    assert_eq!(code, 1);
+    assert!(stderr.contains("another process serves"), "{stderr}");
+    rig.signal(rustix::process::Signal::TERM);
+    assert_eq!(rig.ends(), 0);
+
+    let (code, _, stderr) = output(root.path(), &["node", "reset"]);
+    assert_eq!(code, 3, "nobody is there to say yes");
+    assert!(stderr.contains(&id) && stderr.contains("--yes"), "{stderr}");
+    assert!(output(root.path(), &["node", "info"]).1.contains(&id));
+
+    assert_eq!(output(root.path(), &["node", "reset", "--yes"]).0, 0);
+    assert_eq!(output(root.path(), &["node", "info"]).0, 1);
+    assert_eq!(output(root.path(), &["node", "init"]).0, 0);
+    assert!(!output(root.path(), &["node", "info"]).1.contains(&id));
+}
+
+#[test]
+fn a_code_in_a_pipe_is_text_alone() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    output(root.path(), &["node", "init"]);
+    let (code, stdout, _) = output(root.path(), &["peer", "pair"]);
+    assert_eq!(code, 0);
+    assert!(stdout.is_ascii() && stdout.lines().count() == 2, "{stdout}");
+}
+
+#[test]
 fn exit_codes_say_what_kind_of_failure_it_was() {
     let root = tempfile::tempdir().expect("temporary folder");
     let (code, stdout, _) = output(root.path(), &["--version"]);

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   miner-ctrl up                                  all of it on this machine, mining at once
-//!   miner-ctrl node init|info|serve                who this machine is, and its service
+//!   miner-ctrl node init|info|serve|reset          who this machine is, and its service
 //!   miner-ctrl peer add|list|remove|ping|..        the rigs
 //!   miner-ctrl token create|list|revoke            by what rigs that dial out enrol
 //!   miner-ctrl remote status|start|stop|logs       what they do
@@ -22,6 +22,7 @@ mod optimal;
 mod peer;
 mod profile;
 mod remote;
+mod reset;
 pub(crate) mod secrets;
 mod show;
 mod table;

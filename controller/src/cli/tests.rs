@@ -11,6 +11,8 @@ fn every_command_of_the_page_is_understood() {
         "node init --name control-center --role controller",
         "node info",
         "node info --json",
+        "node reset",
+        "node reset --yes --registry",
         "node serve --listen :9091",
         "peer add --address 192.168.1.100:9091 --name rig-alpha",
         "peer list",
