@@ -42,14 +42,16 @@ impl Reset {
                 data.display()
             )));
         };
-        let node = doomed(&store)?;
+        let mut node = doomed(&store)?;
         let registry = Found::in_folder(data);
+        if let Some(registry) = &registry {
+            node += &format!(", whose registry has {}", registry.holds);
+        }
         if !self.yes {
-            let follows = registry.as_ref().map_or("", |_| {
-                " The rigs that are pinned to this key will not follow the next one: each has to be \
-                 added anew, after `miner peer remove` on it."
-            });
-            let question = format!("This deletes {node}, for good.{follows} Delete it?");
+            let question = format!(
+                "This deletes {node}, for good. Rigs that are pinned to this key will not follow the \
+                 next one: each has to be added anew, after `miner peer remove` on it. Delete it?"
+            );
             terminal::confirm(&question, KEPT, || unasked(&node))?;
         }
         let also = registry.as_ref().filter(|registry| self.wants(registry));
@@ -64,7 +66,7 @@ impl Reset {
 
     /// Whether the registry goes as well.
     fn wants(&self, registry: &Found) -> bool {
-        let question = format!("Delete the registry too, with {}?", registry.holds);
+        let question = format!("Delete the registry with its {} too?", registry.holds);
         self.registry || (!self.yes && terminal::confirm(&question, "", String::new).is_ok())
     }
 }
