@@ -22,7 +22,7 @@ use smol::future;
 use smol::net::TcpListener;
 use smol::stream::StreamExt;
 
-use crate::cli::{Exit, Failure, say};
+use crate::cli::{Exit, Failure, qr, say};
 use crate::clock::Clock;
 use crate::link::{self, Way};
 use crate::logger;
@@ -208,6 +208,7 @@ impl Serving {
         }
         if let Some(code) = &self.pairing {
             say(format_args!("pairing code {code}"));
+            qr::show(code);
             say("the code is good once, up to 15 minutes; `miner peer pair` makes a new one");
         }
     }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `init --name N --role R [--controller F]` | makes the key, pins a controller |
 //! | `info [--json]` | shows id, fingerprint, role |
+//! | `reset [--yes]` | deletes the node, so that the next start makes a new one |
 //! | `serve [--listen [HOST]:PORT] [--controller HOST:PORT [--token-file F]] ..` | works until it is told to stop |
 
 use std::fs::File;
@@ -15,10 +16,10 @@ use miner_shared::limits::MAX_THREADS;
 use miner_shared::text::{Address, Name};
 use zeroize::Zeroizing;
 
-use crate::cli::{Failure, say};
+use crate::cli::{Failure, say, terminal};
 use crate::node::{self, ListenAddress, ServeConfig};
 use crate::platform;
-use crate::store::{Dirs, NodeStore, system_rng};
+use crate::store::{Dirs, NodeStore, StoreError, system_rng};
 
 /// This machine's identity and its work.
 #[derive(Debug, FromArgs)]
@@ -35,6 +36,7 @@ pub struct Node {
 enum NodeVerb {
     Init(NodeInit),
     Info(NodeInfo),
+    Reset(NodeReset),
     Serve(NodeServe),
 }
 
@@ -60,6 +62,15 @@ pub struct NodeInfo {
     /// print JSON
     #[argh(switch)]
     pub json: bool,
+}
+
+/// Delete this node: its key, whom it obeys, what it was told. The next start makes a new one.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "reset")]
+pub struct NodeReset {
+    /// do not ask
+    #[argh(switch)]
+    pub yes: bool,
 }
 
 /// Work: wait for a controller, or dial it, and mine what it says.
@@ -101,6 +112,7 @@ impl Node {
         match self.verb {
             NodeVerb::Init(init) => init.run(),
             NodeVerb::Info(info) => info.run(),
+            NodeVerb::Reset(reset) => reset.run(),
             NodeVerb::Serve(serve) => serve.run(),
         }
     }
@@ -135,6 +147,75 @@ impl NodeInfo {
         }
         Ok(())
     }
+}
+
+impl NodeReset {
+    /// Deletes the node, after a yes; refused while a process serves with it.
+    pub fn run(self) -> Result<(), Failure> {
+        let store = store()?;
+        let Some(_claim) = claim_doomed(&store)? else {
+            return Ok(());
+        };
+        let node = doomed(&store)?;
+        if !self.yes {
+            let question = format!(
+                "This deletes {node}, for good. A controller that shall command this machine again \
+                 has to add it anew. Delete it?"
+            );
+            terminal::confirm(&question, KEPT, || unasked(&node))?;
+        }
+        store.reset(&[])?;
+        say(DELETED);
+        Ok(())
+    }
+}
+
+/// What a reset says that was not confirmed.
+pub const KEPT: &str = "nothing is deleted";
+/// What a reset says when it is done.
+pub const DELETED: &str = "deleted; the next start makes a new node";
+
+/// What a reset says without a terminal and `--yes`.
+pub fn unasked(node: &str) -> String {
+    format!("this deletes {node}, for good; repeat with --yes")
+}
+
+/// Keeps others from serving with a node that shall be deleted; `None`, and a line that says so, if
+/// there is nothing to delete.
+pub fn claim_doomed(store: &NodeStore) -> Result<Option<File>, Failure> {
+    if !store.has_files() {
+        say("this machine is no node; there is nothing to delete");
+        return Ok(None);
+    }
+    Ok(Some(store.claim()?))
+}
+
+/// What a reset deletes, in words: `node 068c54d873fc32f7 (rig-alpha, worker), which obeys 1 controller`.
+pub fn doomed(store: &NodeStore) -> Result<String, Failure> {
+    let mut words = match store.load() {
+        Ok(Some(node)) => {
+            let id = node.fingerprint().node_id();
+            format!("node {id} ({}, {})", node.name, node.role)
+        }
+        Ok(None) => String::from("what is left of a node"),
+        // What cannot be used can be deleted.
+        Err(
+            error @ (StoreError::Damaged(_)
+            | StoreError::KeyMissing { .. }
+            | StoreError::KeyMismatch(_)
+            | StoreError::TooOpen(..)),
+        ) => format!("a node that cannot be used ({error})"),
+        Err(error) => return Err(error.into()),
+    };
+    match store
+        .managers()
+        .map_or(0, |managers| managers.iter().count())
+    {
+        0 => {}
+        1 => words += ", which obeys 1 controller",
+        count => words += &format!(", which obeys {count} controllers"),
+    }
+    Ok(words)
 }
 
 impl NodeServe {

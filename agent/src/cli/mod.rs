@@ -1,7 +1,7 @@
 //! The command line of `miner`, and the exit codes of both programs.
 //!
 //! ```text
-//!   miner node init|info|serve           who this machine is, and the work itself
+//!   miner node init|info|serve|reset     who this machine is, and the work itself
 //!   miner peer list|accept|remove|pair   whom it obeys
 //!   miner bench                          a hash rate, and the proof that the hashes are right
 //! ```
@@ -17,6 +17,10 @@ use crate::node_cli::Node;
 
 mod bench;
 mod peer;
+pub mod qr;
+pub mod terminal;
+
+pub use terminal::Terminal;
 
 /// The worker agent of a mining rig: hashes, and obeys its controller.
 #[derive(Debug, FromArgs)]

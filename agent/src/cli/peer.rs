@@ -6,10 +6,10 @@
 use argh::FromArgs;
 use miner_shared::identity::{Fingerprint, NodeId, Role};
 
-use super::{Failure, say};
+use super::{Failure, qr, say, terminal};
 use crate::node_cli::store;
 use crate::platform;
-use crate::store::system_rng;
+use crate::store::{Candidates, system_rng};
 
 /// Show and choose whom this machine obeys.
 #[derive(Debug, FromArgs)]
@@ -32,7 +32,8 @@ enum PeerVerb {
 #[derive(Debug, FromArgs)]
 #[argh(subcommand, name = "accept")]
 struct Accept {
-    /// the controller's fingerprint in full, as `miner-ctrl node info` shows it
+    /// the controller's fingerprint, as `miner-ctrl node info` shows it; of one that has asked the
+    /// beginning of it, or of its node ID, is enough to be shown it in full and asked
     #[argh(positional, greedy)]
     fingerprint: Vec<String>,
 }
@@ -74,12 +75,23 @@ impl Peer {
 impl Accept {
     fn run(self) -> Result<(), Failure> {
         // The text has spaces when it is copied from a screen, so all words are taken together.
-        let pin: Fingerprint = self
-            .fingerprint
-            .join("")
-            .parse()
-            .map_err(|e| Failure::usage(format!("that is no fingerprint: {e}")))?;
+        let text = self.fingerprint.join("");
         let store = store()?;
+        let pin = match text.parse::<Fingerprint>() {
+            Ok(pin) => pin,
+            Err(why) => {
+                let asked = meant(&store.candidates(), &text);
+                let pin = asked.map_err(|other| {
+                    Failure::usage(format!("that is no fingerprint ({why}), and {other}"))
+                })?;
+                let question = format!(
+                    "The controller that asked has this fingerprint:\n\n  {pin}\n\n\
+                     `miner-ctrl node info` shows the controller's. Are they the same?"
+                );
+                terminal::confirm(&question, "not accepted", || unconfirmed(pin))?;
+                pin
+            }
+        };
         let node = store.load_or_create(platform::host_name(), Role::Dual, &mut system_rng())?;
         store.pin_manager(node.fingerprint(), pin)?;
         say(format_args!("obeys {} ({pin})", pin.node_id()));
@@ -113,6 +125,31 @@ impl Remove {
         }
         Ok(())
     }
+}
+
+/// The candidate whose fingerprint or node ID begins so, if it is one alone.
+fn meant(candidates: &Candidates, text: &str) -> Result<Fingerprint, &'static str> {
+    let bare = |text: &str| text.replace('-', "").to_ascii_lowercase();
+    let text = bare(text);
+    if text.is_empty() {
+        return Err("nobody is meant by nothing");
+    }
+    let begins = |key: &&Fingerprint| {
+        bare(&key.to_string()).starts_with(&text) || key.node_id().to_string().starts_with(&text)
+    };
+    let mut found = candidates.iter().filter(begins);
+    match (found.next(), found.next()) {
+        (Some(key), None) => Ok(*key),
+        (Some(_), Some(_)) => Err("more than one who asked begins so; see `peer list`"),
+        (None, _) => Err("nobody who asked begins so; see `peer list`"),
+    }
+}
+
+fn unconfirmed(pin: Fingerprint) -> String {
+    format!(
+        "compare {pin} with `miner-ctrl node info` on the controller, and repeat with all of it: \
+         miner peer accept {pin}"
+    )
 }
 
 /// The only one; `None` if there is none, or two: an ID is too short to choose by then.
@@ -159,6 +196,35 @@ impl List {
 fn pair() -> Result<(), Failure> {
     let code = store()?.new_pairing(&mut system_rng())?;
     say(format_args!("pairing code: {code}"));
+    qr::show(&code);
     say("good once, for 15 minutes, while `node serve --listen` runs");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_beginning_means_the_only_one_who_asked_and_has_it() {
+        let mut candidates = Candidates::default();
+        let keys = [[0x11; 32], [0x12; 32], [0xff; 32]].map(Fingerprint);
+        for key in keys {
+            candidates.note(key);
+        }
+        let full = keys[2].to_string();
+        for text in [
+            "ff",
+            "FFFF",
+            &full[..6],
+            &full[..7].to_lowercase(),
+            &full.replace('-', "")[..20],
+        ] {
+            assert_eq!(meant(&candidates, text), Ok(keys[2]), "{text}");
+        }
+        assert_eq!(meant(&candidates, "12"), Ok(keys[1]));
+        for text in ["", "-", "1", "abcd", "qqq"] {
+            assert!(meant(&candidates, text).is_err(), "{text}");
+        }
+    }
 }

@@ -5,6 +5,7 @@
 //!   read:   no symlink ─▶ regular file ─▶ ours ─▶ private: mode & 077 == 0 ─▶ not longer than it may be
 //! ```
 
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -136,7 +137,7 @@ fn check(path: &Path, file: &File, access: Access) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn make_folder(folder: &Path, access: Access) -> io::Result<()> {
+pub(super) fn make_folder(folder: &Path, access: Access) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
@@ -156,10 +157,22 @@ fn make_folder(folder: &Path, access: Access) -> io::Result<()> {
 
 /// Unique per process; within one process the same file is never written twice at a time.
 fn temporary_name(path: &Path) -> PathBuf {
-    let mut name = std::ffi::OsString::from(".");
+    let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     name.push(format!(".{}.tmp", std::process::id()));
     path.with_file_name(name)
+}
+
+/// Whether a folder's entry is a temporary file of the file `name`, of whatever process.
+pub(super) fn is_temporary_of(entry: &OsStr, name: &OsStr) -> bool {
+    let parts = entry.to_str().zip(name.to_str());
+    parts.is_some_and(|(entry, name)| {
+        let id = entry
+            .strip_prefix('.')
+            .and_then(|rest| rest.strip_prefix(name));
+        let id = id.and_then(|rest| rest.strip_prefix('.')?.strip_suffix(".tmp"));
+        id.is_some_and(|id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()))
+    })
 }
 
 fn write_new(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
@@ -237,6 +250,25 @@ mod tests {
                 .count(),
             1
         );
+    }
+
+    #[test]
+    fn a_temporary_file_is_known_by_its_name_and_nothing_else_is() {
+        let path = Path::new("/a/private.key");
+        let name = path.file_name().expect("has one");
+        let ours = temporary_name(path);
+        assert!(is_temporary_of(ours.file_name().expect("has one"), name));
+        for other in [
+            "private.key",
+            ".private.key.tmp",
+            ".private.key..tmp",
+            ".private.key.7",
+            ".private.key.7a.tmp",
+            ".state.7.tmp",
+            "private.key.7.tmp",
+        ] {
+            assert!(!is_temporary_of(OsStr::new(other), name), "{other}");
+        }
     }
 
     #[test]

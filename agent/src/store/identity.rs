@@ -102,7 +102,7 @@ impl NodeStore {
         Ok(node)
     }
 
-    fn write_json(&self, node: &Node) -> Result<(), StoreError> {
+    pub(super) fn write_json(&self, node: &Node) -> Result<(), StoreError> {
         let text = node.to_json();
         file::write(&self.dirs().node_json(), text.as_bytes(), Access::Public)
     }

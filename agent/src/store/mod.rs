@@ -20,6 +20,7 @@ pub mod file;
 mod identity;
 mod managers;
 mod pairing;
+mod reset;
 mod state;
 
 use std::fmt;
@@ -58,10 +59,11 @@ impl NodeStore {
     }
 
     /// Claims the node for one serving process; held until the file is dropped. Two processes under
-    /// one key would take each other for impostors. The node must exist.
+    /// one key would take each other for impostors.
     pub fn claim(&self) -> Result<File, StoreError> {
         let path = self.dirs.node().join("lock");
         let failed = |e| StoreError::Io(path.clone(), e);
+        file::make_folder(&self.dirs.node(), file::Access::Private).map_err(failed)?;
         let mode = 0o600;
         let mut options = File::options();
         let options = options.create(true).truncate(false).write(true).mode(mode);
@@ -122,7 +124,7 @@ impl fmt::Display for StoreError {
             ),
             Self::Exists(path) => write!(
                 f,
-                "{} is there already; remove it first if this machine shall become a new node",
+                "{} is there already; if this machine shall become a new node, run `node reset` first",
                 path.display()
             ),
             Self::InUse(path) => write!(
@@ -134,8 +136,8 @@ impl fmt::Display for StoreError {
             Self::Io(path, e) => write!(f, "{}: {e}", path.display()),
             Self::KeyMissing { key, json } => write!(
                 f,
-                "{} is missing though {} is there; restore the key, or remove the latter to become \
-                 a new node",
+                "{} is missing though {} is there; restore the key, or become a new node by \
+                 `node reset`",
                 key.display(),
                 json.display()
             ),
@@ -188,7 +190,6 @@ mod tests {
     fn one_process_serves_under_an_identity() {
         let root = tempfile::tempdir().expect("temporary folder");
         let store = NodeStore::new(Dirs::below(root.path()));
-        std::fs::create_dir_all(store.dirs().node()).expect("ours");
         let claim = store.claim().expect("free");
         assert!(matches!(store.claim(), Err(StoreError::InUse(_))));
         drop(claim);

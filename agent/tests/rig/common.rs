@@ -17,8 +17,8 @@ use miner_agent::clock::Clock;
 use miner_agent::mining::{Miner, MinerConfig, MinerSnapshot, Phase};
 use miner_agent::node::{ServeConfig, Serving};
 use miner_agent::rig::Mine;
-use miner_agent::store::{Dirs, system_rng};
-use miner_shared::identity::{Enrolment, Fingerprint, NodeKeys, Role};
+use miner_agent::store::{Dirs, NodeStore, system_rng};
+use miner_shared::identity::{Enrolment, Fingerprint, NodeKeys, PairingCode, Role};
 use miner_shared::limits::MAX_FRAME;
 use miner_shared::mining::{Job, Share};
 use miner_shared::smsg::{Dial, Event, Expect, Link, LocalNode, SeqMemory};
@@ -60,7 +60,7 @@ pub(crate) fn rig(root: &Path, change: impl FnOnce(&mut ServeConfig)) -> (Servin
 }
 
 /// A rig that hashes for real, in light mode, with its files below `root`.
-pub(crate) fn real_rig(root: &Path) -> Serving {
+fn real_rig(root: &Path) -> Serving {
     let mut config = config(root);
     config.light = true;
     let clock = Clock::start();
@@ -71,6 +71,100 @@ pub(crate) fn real_rig(root: &Path) -> Serving {
         )?))
     };
     Serving::start(config, clock, start).expect("starts")
+}
+
+/// The files of a rig that obeys controllers, the first of which decides.
+pub(crate) struct Managed {
+    root: tempfile::TempDir,
+    key: Fingerprint,
+}
+
+impl Managed {
+    /// A rig that obeys the controllers with these keys; it does not serve yet.
+    pub(crate) fn by(keys: &[u8]) -> Self {
+        let root = tempfile::tempdir().expect("temporary folder");
+        let store = NodeStore::new(Dirs::below(root.path()));
+        let name = Name::parse("rig-alpha").expect("valid");
+        let node = store
+            .init(name, Role::Worker, &mut system_rng())
+            .expect("new");
+        for key in keys {
+            let pin = controller(*key, 1).fingerprint();
+            store.pin_manager(node.fingerprint(), pin).expect("room");
+        }
+        let key = node.fingerprint();
+        Self { root, key }
+    }
+
+    /// Runs `test` while the rig serves with a miner of straw.
+    pub(crate) async fn serve<T>(&self, test: impl AsyncFnOnce(&Here) -> T) -> T {
+        let (serving, straw) = rig(self.root.path(), |_| ());
+        let here = self.here(&serving, straw);
+        beside(serving, test(&here)).await
+    }
+
+    /// The same with a rig that goes on until `stop`, whatever the test does.
+    pub(crate) async fn serve_until<T>(
+        &self,
+        stop: impl Future<Output = ()>,
+        test: impl AsyncFnOnce(&Here) -> T,
+    ) -> T {
+        let (serving, straw) = rig(self.root.path(), |_| ());
+        let here = self.here(&serving, straw);
+        let (_, result) = future::zip(serving.run(stop), test(&here)).await;
+        result
+    }
+
+    /// Runs `test` while the rig hashes for real; nothing is of straw.
+    pub(crate) async fn hash<T>(&self, test: impl AsyncFnOnce(&Here) -> T) -> T {
+        let serving = real_rig(self.root.path());
+        let here = self.here(&serving, Straw::new());
+        beside(serving, test(&here)).await
+    }
+
+    fn here(&self, serving: &Serving, straw: Straw) -> Here {
+        Here {
+            address: serving.address().expect("listens"),
+            key: self.key,
+            code: serving.pairing().cloned(),
+            store: NodeStore::new(Dirs::below(self.root.path())),
+            straw,
+        }
+    }
+}
+
+/// Where a test finds the rig that serves.
+pub(crate) struct Here {
+    pub(crate) address: SocketAddr,
+    pub(crate) key: Fingerprint,
+    /// The pairing code that it shows at its start, if nobody manages it.
+    pub(crate) code: Option<PairingCode>,
+    /// Its files, as the verbs of its owner change them.
+    pub(crate) store: NodeStore,
+    pub(crate) straw: Straw,
+}
+
+impl Here {
+    /// The link of the controller with this key, up.
+    pub(crate) async fn manager(&self, key: u8) -> Manager {
+        self.manager_since(key, 1).await
+    }
+
+    /// The same in another life of that controller.
+    pub(crate) async fn manager_since(&self, key: u8, boot: u8) -> Manager {
+        Manager::up(&controller(key, boot), self.address, self.key).await
+    }
+
+    /// A link that expects this rig and has said nothing yet.
+    pub(crate) async fn dial(&self, me: &Rc<LocalNode>, memory: Option<SeqMemory>) -> Manager {
+        let expect = Expect::Fingerprint(self.key);
+        Manager::dial(me, self.address, expect, None, memory).await
+    }
+
+    /// A link that proves itself by a code.
+    pub(crate) async fn pair(&self, me: &Rc<LocalNode>, enrolment: &Enrolment) -> Manager {
+        Manager::dial(me, self.address, Expect::Anyone, Some(enrolment), None).await
+    }
 }
 
 fn config(root: &Path) -> ServeConfig {
@@ -198,7 +292,7 @@ pub(crate) struct Manager {
 
 impl Manager {
     /// Dials the rig; nothing is said yet.
-    pub(crate) async fn dial(
+    async fn dial(
         me: &Rc<LocalNode>,
         rig: SocketAddr,
         expect: Expect,
@@ -216,7 +310,7 @@ impl Manager {
     }
 
     /// Dials a rig that has this key pinned, and waits until the link is up.
-    pub(crate) async fn up(me: &Rc<LocalNode>, rig: SocketAddr, key: Fingerprint) -> Self {
+    async fn up(me: &Rc<LocalNode>, rig: SocketAddr, key: Fingerprint) -> Self {
         let mut manager = Self::dial(me, rig, Expect::Fingerprint(key), None, None).await;
         assert!(manager.comes_up().await);
         manager

@@ -1,43 +1,28 @@
 //! Who gets in: pairing, pins, hostile input, two connections of one key.
 
-use crate::common::{Manager, beside, controller, open, open_with, rig, run};
+use crate::common::{Here, Managed, controller, open, open_with, run};
 use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use async_tungstenite::tungstenite::{Error as WsError, Message as WsMessage};
-use miner_agent::store::{Dirs, NodeStore, system_rng};
-use miner_shared::identity::Role;
+use miner_agent::store::system_rng;
 use miner_shared::limits::{MAX_FRAME, MAX_HANDSHAKE_FRAME};
-use miner_shared::smsg::{Event, Expect};
-use miner_shared::text::Name;
+use miner_shared::smsg::Event;
 use miner_shared::wire::{Answer, Message, Query};
 use smol::future;
 use smol::stream::StreamExt;
 
-/// A folder of a rig that obeys the controller with key 1.
-fn managed() -> tempfile::TempDir {
-    let root = tempfile::tempdir().expect("temporary folder");
-    let store = NodeStore::new(Dirs::below(root.path()));
-    let name = Name::parse("rig-alpha").expect("valid");
-    let node = store
-        .init(name, Role::Worker, &mut system_rng())
-        .expect("new");
-    let pin = controller(1, 1).fingerprint();
-    store.pin_manager(node.fingerprint(), pin).expect("room");
-    root
+/// Runs `test` with a rig that obeys the controller with key 1.
+fn with_rig(test: impl AsyncFnOnce(&Here)) {
+    run(Managed::by(&[1]).serve(test));
 }
 
 #[test]
 fn the_pairing_code_pins_its_controller_once_and_for_good() {
-    let root = tempfile::tempdir().expect("temporary folder");
-    let (serving, _) = rig(root.path(), |_| ());
-    let (address, key) = (serving.address().expect("listens"), serving.fingerprint());
-    let code = serving.pairing().expect("no manager yet").clone();
-    let store = NodeStore::new(Dirs::below(root.path()));
-    run(beside(serving, async {
+    run(Managed::by(&[]).serve(async |here| {
+        let enrolment = here.code.as_ref().expect("no manager yet").enrolment();
         let me = controller(1, 1);
-        let enrolment = code.enrolment();
-        let mut first = Manager::dial(&me, address, Expect::Anyone, Some(&enrolment), None).await;
+        let mut first = here.pair(&me, &enrolment).await;
         assert!(first.comes_up().await);
-        let managers = store.managers().expect("readable");
+        let managers = here.store.managers().expect("readable");
         assert_eq!(
             managers.first(),
             Some(me.fingerprint()),
@@ -45,100 +30,82 @@ fn the_pairing_code_pins_its_controller_once_and_for_good() {
         );
 
         let other = controller(2, 1);
-        let mut again =
-            Manager::dial(&other, address, Expect::Anyone, Some(&enrolment), None).await;
+        let mut again = here.pair(&other, &enrolment).await;
         assert!(!again.comes_up().await, "the code is used up");
         assert!(
-            !store
+            !here
+                .store
                 .managers()
                 .expect("readable")
                 .contains(&other.fingerprint())
         );
 
-        let memory = first.memory();
-        let expect = Expect::Fingerprint(key);
-        let mut pinned = Manager::dial(&me, address, expect, None, memory).await;
+        let mut pinned = here.dial(&me, first.memory()).await;
         assert!(pinned.comes_up().await, "the pin is enough from now on");
     }));
 }
 
 #[test]
 fn a_stranger_and_a_wrong_code_get_nothing() {
-    let root = managed();
-    let (serving, _) = rig(root.path(), |_| ());
-    let (address, key) = (serving.address().expect("listens"), serving.fingerprint());
-    assert!(serving.pairing().is_none(), "a managed rig offers no code");
-    let store = NodeStore::new(Dirs::below(root.path()));
-    run(beside(serving, async {
+    with_rig(async |here| {
+        assert!(here.code.is_none(), "a managed rig offers no code");
         let stranger = controller(9, 1);
-        let expect = Expect::Fingerprint(key);
-        let mut plain = Manager::dial(&stranger, address, expect, None, None).await;
+        let mut plain = here.dial(&stranger, None).await;
         assert!(!plain.comes_up().await);
 
-        store.new_pairing(&mut system_rng()).expect("written");
+        here.store.new_pairing(&mut system_rng()).expect("written");
         let wrong = miner_shared::identity::PairingCode::generate(&mut system_rng()).enrolment();
-        let mut guessing =
-            Manager::dial(&stranger, address, Expect::Anyone, Some(&wrong), None).await;
+        let mut guessing = here.pair(&stranger, &wrong).await;
         assert!(!guessing.comes_up().await);
         assert!(
-            store.pairing().is_some(),
+            here.store.pairing().is_some(),
             "a wrong guess does not close the window"
         );
-        assert_eq!(store.managers().expect("readable").iter().count(), 1);
-    }));
+        assert_eq!(here.store.managers().expect("readable").iter().count(), 1);
+    });
 }
 
 #[test]
 fn who_was_refused_is_listed_for_a_person_to_accept() {
-    let root = managed();
-    let (serving, _) = rig(root.path(), |_| ());
-    let (address, key) = (serving.address().expect("listens"), serving.fingerprint());
-    let store = NodeStore::new(Dirs::below(root.path()));
-    run(beside(serving, async {
+    with_rig(async |here| {
         let stranger = controller(9, 1);
-        let expect = Expect::Fingerprint(key);
-        let mut refused = Manager::dial(&stranger, address, expect, None, None).await;
+        let mut refused = here.dial(&stranger, None).await;
         assert!(!refused.comes_up().await);
-        while store.candidates().iter().next().is_none() {
+        while here.store.candidates().iter().next().is_none() {
             smol::Timer::after(std::time::Duration::from_millis(20)).await;
         }
-        let asked: Vec<_> = store.candidates().iter().copied().collect();
+        let asked: Vec<_> = here.store.candidates().iter().copied().collect();
         assert_eq!(asked, [stranger.fingerprint()]);
 
-        store.pin_manager(key, asked[0]).expect("room");
-        Manager::up(&stranger, address, key).await;
-    }));
+        here.store.pin_manager(here.key, asked[0]).expect("room");
+        here.manager(9).await;
+    });
 }
 
 #[test]
 fn a_code_made_while_the_rig_runs_and_a_pin_too_hold_from_the_next_handshake_on() {
-    let root = managed();
-    let (serving, _) = rig(root.path(), |_| ());
-    let (address, key) = (serving.address().expect("listens"), serving.fingerprint());
-    let store = NodeStore::new(Dirs::below(root.path()));
-    run(beside(serving, async {
-        let enrolment = store
+    with_rig(async |here| {
+        let enrolment = here
+            .store
             .new_pairing(&mut system_rng())
             .expect("written")
             .enrolment();
         let second = controller(2, 1);
-        let mut paired =
-            Manager::dial(&second, address, Expect::Anyone, Some(&enrolment), None).await;
+        let mut paired = here.pair(&second, &enrolment).await;
         assert!(paired.comes_up().await);
 
         let third = controller(3, 1);
-        store.pin_manager(key, third.fingerprint()).expect("room");
-        Manager::up(&third, address, key).await;
-    }));
+        here.store
+            .pin_manager(here.key, third.fingerprint())
+            .expect("room");
+        here.manager(3).await;
+    });
 }
 
 #[test]
 fn a_manager_asks_and_is_answered() {
-    let root = managed();
-    let (serving, _) = rig(root.path(), |_| ());
-    let (address, key) = (serving.address().expect("listens"), serving.fingerprint());
-    run(beside(serving, async {
-        let mut manager = Manager::up(&controller(1, 1), address, key).await;
+    with_rig(async |here| {
+        let mut manager = here.manager(1).await;
         let stats = manager.heartbeat(|_| true).await;
         assert_eq!(
             (stats.generation, stats.miners.len()),
@@ -151,16 +118,13 @@ fn a_manager_asks_and_is_answered() {
         };
         assert_eq!(info.card.name.as_str(), "rig-alpha");
         assert!(info.cpus > 0);
-    }));
+    });
 }
 
 #[test]
 fn what_no_smsg_peer_sends_is_refused_while_the_socket_opens() {
-    let root = managed();
-    let (serving, _) = rig(root.path(), |_| ());
-    let address = serving.address().expect("listens");
     let protocol = ("sec-websocket-protocol", "smsg.1");
-    run(beside(serving, async {
+    with_rig(async |here| {
         for (path, headers, status) in [
             ("/", &[protocol][..], 404),
             ("/ws/", &[protocol], 404),
@@ -168,27 +132,26 @@ fn what_no_smsg_peer_sends_is_refused_while_the_socket_opens() {
             ("/ws", &[], 400),
             ("/ws", &[("sec-websocket-protocol", "chat")], 400),
         ] {
-            let refused = open_with(address, path, headers).await.expect_err(path);
+            let refused = open_with(here.address, path, headers)
+                .await
+                .expect_err(path);
             let WsError::Http(response) = refused else {
                 panic!("{refused}");
             };
             assert_eq!(response.status().as_u16(), status, "{path} {headers:?}");
         }
-        open(address).await.expect("the right one opens");
-    }));
+        open(here.address).await.expect("the right one opens");
+    });
 }
 
 #[test]
 fn text_and_oversize_close_with_their_codes() {
-    let root = managed();
-    let (serving, _) = rig(root.path(), |_| ());
-    let address = serving.address().expect("listens");
-    run(beside(serving, async {
+    with_rig(async |here| {
         for (message, code) in [
             (WsMessage::text("{}"), CloseCode::Unsupported),
             (WsMessage::binary(vec![0; MAX_FRAME + 1]), CloseCode::Size),
         ] {
-            let mut ws = open(address).await.expect("opens");
+            let mut ws = open(here.address).await.expect("opens");
             ws.send(message).await.expect("sent");
             let answer = ws.next().await.expect("closes with a reason");
             let Ok(WsMessage::Close(Some(frame))) = answer else {
@@ -196,22 +159,19 @@ fn text_and_oversize_close_with_their_codes() {
             };
             assert_eq!(frame.code, code);
         }
-    }));
+    });
 }
 
 #[test]
 fn garbage_and_an_overlong_handshake_frame_close_without_detail() {
-    let root = managed();
-    let (serving, _) = rig(root.path(), |_| ());
-    let address = serving.address().expect("listens");
-    run(beside(serving, async {
+    with_rig(async |here| {
         for frame in [
             vec![],
             vec![0; 50],
             vec![0x53; MAX_HANDSHAKE_FRAME + 1],
             b"SMSG\x01\x01\x00\x00".to_vec(),
         ] {
-            let mut ws = open(address).await.expect("opens");
+            let mut ws = open(here.address).await.expect("opens");
             ws.send(WsMessage::binary(frame)).await.expect("sent");
             let answer = ws.next().await.expect("closes").expect("properly");
             let WsMessage::Close(Some(close)) = answer else {
@@ -219,21 +179,18 @@ fn garbage_and_an_overlong_handshake_frame_close_without_detail() {
             };
             assert_eq!((close.code, close.reason.as_str()), (CloseCode::Normal, ""));
         }
-    }));
+    });
 }
 
 #[test]
 fn a_connection_that_proves_nothing_ends_after_five_seconds_and_frees_its_place() {
-    let root = managed();
-    let (serving, _) = rig(root.path(), |_| ());
-    let (address, key) = (serving.address().expect("listens"), serving.fingerprint());
-    run(beside(serving, async {
+    with_rig(async |here| {
         let mut silent = Vec::new();
         for _ in 0..4 {
-            silent.push(open(address).await.expect("opens"));
+            silent.push(open(here.address).await.expect("opens"));
         }
         assert!(
-            open(address).await.is_err(),
+            open(here.address).await.is_err(),
             "a fifth stranger finds no place"
         );
         for ws in &mut silent {
@@ -242,61 +199,56 @@ fn a_connection_that_proves_nothing_ends_after_five_seconds_and_frees_its_place(
                 assert!(message.is_close());
             }
         }
-        Manager::up(&controller(1, 1), address, key).await;
-    }));
+        here.manager(1).await;
+    });
 }
 
 #[test]
 fn a_second_connection_of_the_same_process_replaces_the_first() {
-    let root = managed();
-    let (serving, _) = rig(root.path(), |_| ());
-    let (address, key) = (serving.address().expect("listens"), serving.fingerprint());
-    run(beside(serving, async {
+    with_rig(async |here| {
         let me = controller(1, 1);
-        let mut first = Manager::up(&me, address, key).await;
-        let expect = Expect::Fingerprint(key);
-        let mut second = Manager::dial(&me, address, expect, None, first.memory()).await;
+        let mut first = here.manager(1).await;
+        let mut second = here.dial(&me, first.memory()).await;
         assert!(second.comes_up().await);
         while let Some(event) = first.next().await {
             assert!(matches!(event, Event::Message(Message::Heartbeat(_))));
         }
         let answer = second.ask(&Message::Query(1, Query::GetStats)).await;
         assert!(matches!(answer, Message::Answer(1, _)));
-    }));
+    });
 }
 
 #[test]
 fn a_replaced_session_and_the_end_of_the_program_close_with_their_codes() {
-    let root = managed();
-    let (serving, _) = rig(root.path(), |_| ());
-    let (address, key) = (serving.address().expect("listens"), serving.fingerprint());
-    let me = controller(1, 1);
     let (stop, stopped) = smol::channel::bounded::<()>(1);
     let stopped = async { stopped.recv().await.expect("the test sends") };
-    let test = async {
-        let mut first = Manager::up(&me, address, key).await;
-        let expect = Expect::Fingerprint(key);
-        let mut second = Manager::dial(&me, address, expect, None, first.memory()).await;
+    let rig = Managed::by(&[1]);
+    let test = async |here: &Here| {
+        let me = controller(1, 1);
+        let mut first = here.manager(1).await;
+        let mut second = here.dial(&me, first.memory()).await;
         assert!(second.comes_up().await);
         assert_eq!(first.close_code().await, Some(CloseCode::Normal));
         stop.send(()).await.expect("the rig serves");
         assert_eq!(second.close_code().await, Some(CloseCode::Away));
     };
-    run(future::zip(serving.run(stopped), test));
+    run(rig.serve_until(stopped, test));
 }
 
 #[test]
 fn a_manager_whose_pin_is_taken_back_is_cut_within_a_second_or_so() {
-    let root = managed();
-    let (serving, _) = rig(root.path(), |_| ());
-    let (address, key) = (serving.address().expect("listens"), serving.fingerprint());
-    let store = NodeStore::new(Dirs::below(root.path()));
-    run(beside(serving, async {
+    with_rig(async |here| {
         let (removed, kept) = (controller(1, 1), controller(2, 1));
-        store.pin_manager(key, kept.fingerprint()).expect("room");
-        let mut cut = Manager::up(&removed, address, key).await;
-        let mut stays = Manager::up(&kept, address, key).await;
-        assert!(store.unpin_manager(removed.fingerprint()).expect("written"));
+        here.store
+            .pin_manager(here.key, kept.fingerprint())
+            .expect("room");
+        let mut cut = here.manager(1).await;
+        let mut stays = here.manager(2).await;
+        assert!(
+            here.store
+                .unpin_manager(removed.fingerprint())
+                .expect("written")
+        );
         let soon = async {
             smol::Timer::after(std::time::Duration::from_secs(3)).await;
             panic!("still there");
@@ -305,30 +257,19 @@ fn a_manager_whose_pin_is_taken_back_is_cut_within_a_second_or_so() {
             future::or(cut.close_code(), soon).await,
             Some(CloseCode::Normal)
         );
-        let mut again = Manager::dial(
-            &removed,
-            address,
-            Expect::Fingerprint(key),
-            None,
-            cut.memory(),
-        )
-        .await;
+        let mut again = here.dial(&removed, cut.memory()).await;
         assert!(!again.comes_up().await);
         let answer = stays.ask(&Message::Query(1, Query::GetStats)).await;
         assert!(matches!(answer, Message::Answer(1, _)));
-    }));
+    });
 }
 
 #[test]
 fn another_process_under_a_live_key_is_refused_and_the_first_goes_on() {
-    let root = managed();
-    let (serving, _) = rig(root.path(), |_| ());
-    let (address, key) = (serving.address().expect("listens"), serving.fingerprint());
-    run(beside(serving, async {
-        let mut first = Manager::up(&controller(1, 1), address, key).await;
+    with_rig(async |here| {
+        let mut first = here.manager(1).await;
         let rival = controller(1, 2);
-        let expect = Expect::Fingerprint(key);
-        let mut second = Manager::dial(&rival, address, expect, None, None).await;
+        let mut second = here.dial(&rival, None).await;
         // The first answers the rig's ping while it is being read.
         let refused = future::or(async { !second.comes_up().await }, async {
             while first.next().await.is_some() {}
@@ -337,16 +278,13 @@ fn another_process_under_a_live_key_is_refused_and_the_first_goes_on() {
         assert!(refused.await);
         let answer = first.ask(&Message::Query(1, Query::GetStats)).await;
         assert!(matches!(answer, Message::Answer(1, _)));
-    }));
+    });
 }
 
 #[test]
 fn a_restarted_controller_takes_over_from_its_silent_predecessor() {
-    let root = managed();
-    let (serving, _) = rig(root.path(), |_| ());
-    let (address, key) = (serving.address().expect("listens"), serving.fingerprint());
-    run(beside(serving, async {
-        let _silent = Manager::up(&controller(1, 1), address, key).await;
-        Manager::up(&controller(1, 2), address, key).await;
-    }));
+    with_rig(async |here| {
+        let _silent = here.manager(1).await;
+        here.manager_since(1, 2).await;
+    });
 }

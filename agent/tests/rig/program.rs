@@ -7,6 +7,9 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use miner_agent::store::{Dirs, NodeStore};
+use miner_shared::identity::Fingerprint;
+
 fn miner(root: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_miner"));
     command
@@ -154,6 +157,57 @@ fn managers_are_listed_in_the_order_of_their_pins() {
     assert_eq!(code, 0);
     assert!(stdout.contains("nobody is obeyed"), "{stdout}");
     assert_eq!(output(root.path(), &["peer", "remove", "rig"]).0, 2);
+}
+
+#[test]
+fn a_reset_deletes_the_node_after_a_yes_and_never_under_a_process_that_serves() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let (code, stdout, _) = output(root.path(), &["node", "reset"]);
+    assert_eq!(code, 0);
+    assert!(stdout.contains("no node"), "{stdout}");
+
+    let mut rig = Serving::start(root.path(), &["--listen", "127.0.0.1:0"], Stdio::null());
+    let id = rig.line("node ID");
+    rig.line("listening");
+    let (code, _, stderr) = output(root.path(), &["node", "reset", "--yes"]);
+    assert_eq!(code, 1);
+    assert!(stderr.contains("another process serves"), "{stderr}");
+    rig.signal(rustix::process::Signal::TERM);
+    assert_eq!(rig.ends(), 0);
+
+    let (code, _, stderr) = output(root.path(), &["node", "reset"]);
+    assert_eq!(code, 3, "nobody is there to say yes");
+    assert!(stderr.contains(&id) && stderr.contains("--yes"), "{stderr}");
+    assert!(output(root.path(), &["node", "info"]).1.contains(&id));
+
+    assert_eq!(output(root.path(), &["node", "reset", "--yes"]).0, 0);
+    assert_eq!(output(root.path(), &["node", "info"]).0, 1);
+    assert_eq!(output(root.path(), &["node", "init"]).0, 0);
+    assert!(!output(root.path(), &["node", "info"]).1.contains(&id));
+}
+
+#[test]
+fn the_beginning_of_who_asked_is_shown_in_full_and_pins_nobody_unasked() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let store = NodeStore::new(Dirs::below(root.path()));
+    let asked = Fingerprint([0xab; 32]);
+    let mut candidates = store.candidates();
+    candidates.note(asked);
+    store.set_candidates(&candidates).expect("written");
+    let (code, _, stderr) = output(root.path(), &["peer", "accept", "abab"]);
+    assert_eq!(code, 3, "nobody is there to compare it");
+    assert!(stderr.contains(&format!("peer accept {asked}")), "{stderr}");
+    assert!(store.managers().expect("readable").is_empty());
+    assert_eq!(output(root.path(), &["peer", "accept", "cdcd"]).0, 2);
+}
+
+#[test]
+fn a_code_in_a_pipe_is_text_alone() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    output(root.path(), &["node", "init"]);
+    let (code, stdout, _) = output(root.path(), &["peer", "pair"]);
+    assert_eq!(code, 0);
+    assert!(stdout.is_ascii() && stdout.lines().count() == 2, "{stdout}");
 }
 
 #[test]

@@ -5,8 +5,6 @@ use std::rc::Rc;
 use async_tungstenite::accept_hdr_async;
 use async_tungstenite::tungstenite::handshake::server::{Request, Response};
 use async_tungstenite::tungstenite::http::HeaderValue;
-use miner_agent::store::{Dirs, NodeStore, system_rng};
-use miner_shared::identity::{Fingerprint, Role};
 use miner_shared::smsg::{Event, LocalNode};
 use miner_shared::text::{Address, MinerName, Name, PoolPass, PoolUser};
 use miner_shared::wire::{
@@ -16,23 +14,8 @@ use miner_shared::wire::{
 use smol::future;
 use smol::net::TcpListener;
 
-use crate::common::{Manager, beside, controller, real_rig, rig, run};
+use crate::common::{Here, Managed, Manager, beside, controller, rig, run};
 use crate::pool::Pool;
-
-/// A folder of a rig that obeys the controllers with keys 1 and 2, and its fingerprint.
-fn managed() -> (tempfile::TempDir, Fingerprint) {
-    let root = tempfile::tempdir().expect("temporary folder");
-    let store = NodeStore::new(Dirs::below(root.path()));
-    let name = Name::parse("rig-alpha").expect("valid");
-    let node = store
-        .init(name, Role::Worker, &mut system_rng())
-        .expect("new");
-    for key in [1, 2] {
-        let pin = controller(key, 1).fingerprint();
-        store.pin_manager(node.fingerprint(), pin).expect("room");
-    }
-    (root, node.fingerprint())
-}
 
 fn profile(pools: &[&Pool]) -> Profile {
     let spec = |pool: &&Pool| PoolSpec {
@@ -56,8 +39,14 @@ fn set_state(op_id: u8, generation: u64, state: State) -> Message {
     Message::Command([op_id; 16], Command::SetState(desired))
 }
 
-fn receipt(message: Message) -> Outcome {
-    match message {
+/// The first wish of a controller: mine on these pools.
+fn mine_on(pools: &[&Pool]) -> Message {
+    set_state(1, 1, State::Mine(profile(pools)))
+}
+
+/// What the rig answers to a command.
+async fn receipt(manager: &mut Manager, command: &Message) -> Outcome {
+    match manager.ask(command).await {
         Message::Receipt(_, outcome) => outcome,
         other => panic!("no receipt: {other:?}"),
     }
@@ -72,67 +61,67 @@ async fn with<T>(pool: &Pool, test: impl Future<Output = T>) -> T {
     future::or(test, serve).await
 }
 
+/// Runs `test` with a rig that obeys the controllers with keys 1 and 2, and the first one's link.
+fn with_rig(test: impl AsyncFnOnce(&Here, Manager)) {
+    run(Managed::by(&[1, 2]).serve(async |here| test(here, here.manager(1).await).await));
+}
+
+/// The same with a pool that serves.
+fn with_rig_and_pool(test: impl AsyncFnOnce(&Here, Manager, &Pool)) {
+    with_rig(async |here, manager| {
+        let pool = Pool::bind("aa").await;
+        with(&pool, test(here, manager, &pool)).await;
+    });
+}
+
 #[test]
 fn a_profile_becomes_a_job_and_a_share_becomes_accepted() {
-    let (root, key) = managed();
-    let (serving, straw) = rig(root.path(), |_| ());
-    let address = serving.address().expect("listens");
-    run(beside(serving, async {
-        let pool = Pool::bind("aa").await;
-        with(&pool, async {
-            let mut manager = Manager::up(&controller(1, 1), address, key).await;
-            let start = set_state(1, 1, State::Mine(profile(&[&pool])));
-            assert_eq!(receipt(manager.ask(&start).await), Outcome::Applied);
-            let job = straw.next_job().await;
-            assert_eq!(job.id.as_str(), "aa1");
-            let config = straw.config().expect("configured");
-            assert_eq!(
-                (config.mode, config.threads),
-                (Mode::Light, Threads::Count(2))
-            );
+    with_rig_and_pool(async |here, mut manager, pool| {
+        let start = mine_on(&[pool]);
+        assert_eq!(receipt(&mut manager, &start).await, Outcome::Applied);
+        let job = here.straw.next_job().await;
+        assert_eq!(job.id.as_str(), "aa1");
+        let config = here.straw.config().expect("configured");
+        assert_eq!(
+            (config.mode, config.threads),
+            (Mode::Light, Threads::Count(2))
+        );
 
-            straw.find(&job, 7);
-            let stats = manager
-                .heartbeat(|stats| stats.miners.iter().any(|miner| miner.accepted == 1))
-                .await;
-            assert_eq!(stats.activity, Activity::Mining);
-            assert_eq!((stats.generation, pool.shares.get()), (1, 1));
-            let miner = &stats.miners[0];
-            assert_eq!(
-                miner.pool,
-                profile(&[&pool]).pools.first().map(|p| p.address.clone())
-            );
-            assert_eq!(miner.difficulty, Some(10_000));
-            assert!(miner.last_share_ms.is_some());
+        here.straw.find(&job, 7);
+        let stats = manager
+            .heartbeat(|stats| stats.miners.iter().any(|miner| miner.accepted == 1))
+            .await;
+        assert_eq!(stats.activity, Activity::Mining);
+        assert_eq!((stats.generation, pool.shares.get()), (1, 1));
+        let miner = &stats.miners[0];
+        assert_eq!(
+            miner.pool,
+            profile(&[pool]).pools.first().map(|p| p.address.clone())
+        );
+        assert_eq!(miner.difficulty, Some(10_000));
+        assert!(miner.last_share_ms.is_some());
 
-            let query = Query::GetLogs {
-                miner: MinerName::parse("miner-rx0").expect("valid"),
-                cursor: None,
-                lines: 100,
-            };
-            let Message::Answer(9, Answer::Logs(page)) =
-                manager.ask(&Message::Query(9, query)).await
-            else {
-                panic!("logs");
-            };
-            assert!(!page.lines.is_empty());
+        let query = Query::GetLogs {
+            miner: MinerName::parse("miner-rx0").expect("valid"),
+            cursor: None,
+            lines: 100,
+        };
+        let Message::Answer(9, Answer::Logs(page)) = manager.ask(&Message::Query(9, query)).await
+        else {
+            panic!("logs");
+        };
+        assert!(!page.lines.is_empty());
 
-            let stop = set_state(2, 2, State::Stopped);
-            assert_eq!(receipt(manager.ask(&stop).await), Outcome::Applied);
-            assert_eq!(straw.job(), None, "stopped when the receipt comes");
-        })
-        .await;
-    }));
+        let stop = set_state(2, 2, State::Stopped);
+        assert_eq!(receipt(&mut manager, &stop).await, Outcome::Applied);
+        assert_eq!(here.straw.job(), None, "stopped when the receipt comes");
+    });
 }
 
 #[test]
 fn the_statistics_that_a_command_made_come_before_its_receipt() {
-    let (root, key) = managed();
-    let (serving, _) = rig(root.path(), |_| ());
-    let address = serving.address().expect("listens");
-    run(beside(serving, async {
+    with_rig(async |_, mut manager| {
         let pool = Pool::bind("aa").await;
-        let mut manager = Manager::up(&controller(1, 1), address, key).await;
         let mine = State::Mine(profile(&[&pool]));
         for (generation, state) in [(1, mine), (2, State::Stopped)] {
             let stopped = state == State::Stopped;
@@ -154,21 +143,18 @@ fn the_statistics_that_a_command_made_come_before_its_receipt() {
             assert_eq!(stats.generation, u64::from(generation));
             assert_eq!(stats.activity == Activity::Stopped, stopped);
         }
-    }));
+    });
 }
 
 #[test]
 fn the_real_miner_finds_shares_and_ends_with_the_rig() {
-    let (root, key) = managed();
-    let serving = real_rig(root.path());
-    let address = serving.address().expect("listens");
-    run(beside(serving, async {
+    run(Managed::by(&[1]).hash(async |here| {
         // Difficulty 1: every hash is a share.
         let pool = Pool::bind_at("aa", "ffffffff").await;
         with(&pool, async {
-            let mut manager = Manager::up(&controller(1, 1), address, key).await;
-            let start = set_state(1, 1, State::Mine(profile(&[&pool])));
-            assert_eq!(receipt(manager.ask(&start).await), Outcome::Applied);
+            let mut manager = here.manager(1).await;
+            let start = mine_on(&[&pool]);
+            assert_eq!(receipt(&mut manager, &start).await, Outcome::Applied);
             let stats = manager
                 .heartbeat(|stats| stats.miners.iter().any(|miner| miner.accepted >= 3))
                 .await;
@@ -176,7 +162,7 @@ fn the_real_miner_finds_shares_and_ends_with_the_rig() {
             assert_eq!(stats.miners[0].threads, 2);
             assert!(stats.miners[0].hashes >= 3);
             let stop = set_state(2, 2, State::Stopped);
-            assert_eq!(receipt(manager.ask(&stop).await), Outcome::Applied);
+            assert_eq!(receipt(&mut manager, &stop).await, Outcome::Applied);
             let stats = manager.heartbeat(|stats| stats.generation == 2).await;
             assert_eq!(stats.activity, Activity::Stopped);
         })
@@ -186,84 +172,67 @@ fn the_real_miner_finds_shares_and_ends_with_the_rig() {
 
 #[test]
 fn a_command_sent_twice_happens_once() {
-    let (root, key) = managed();
-    let (serving, straw) = rig(root.path(), |_| ());
-    let address = serving.address().expect("listens");
-    run(beside(serving, async {
-        let pool = Pool::bind("aa").await;
-        with(&pool, async {
-            let me = controller(1, 1);
-            let mut manager = Manager::up(&me, address, key).await;
-            let start = set_state(1, 1, State::Mine(profile(&[&pool])));
-            assert_eq!(receipt(manager.ask(&start).await), Outcome::Applied);
-            straw.next_job().await;
-            assert_eq!(
-                receipt(manager.ask(&start).await),
-                Outcome::Applied,
-                "the receipt of then"
-            );
-            let other = set_state(1, 2, State::Stopped);
-            let reused = Outcome::Refused(Refusal::OpIdReused);
-            assert_eq!(receipt(manager.ask(&other).await), reused);
+    with_rig_and_pool(async |here, mut manager, pool| {
+        let start = mine_on(&[pool]);
+        assert_eq!(receipt(&mut manager, &start).await, Outcome::Applied);
+        here.straw.next_job().await;
+        assert_eq!(
+            receipt(&mut manager, &start).await,
+            Outcome::Applied,
+            "the receipt of then"
+        );
+        let other = set_state(1, 2, State::Stopped);
+        let reused = Outcome::Refused(Refusal::OpIdReused);
+        assert_eq!(receipt(&mut manager, &other).await, reused);
 
-            let expect = miner_shared::smsg::Expect::Fingerprint(key);
-            let mut next = Manager::dial(&me, address, expect, None, manager.memory()).await;
-            assert!(next.comes_up().await);
-            assert_eq!(
-                receipt(next.ask(&start).await),
-                Outcome::Applied,
-                "in the next session too"
-            );
-            assert_eq!(pool.logins.get(), 1, "one effect");
-        })
-        .await;
-    }));
+        let mut next = here.dial(&manager.me, manager.memory()).await;
+        assert!(next.comes_up().await);
+        assert_eq!(
+            receipt(&mut next, &start).await,
+            Outcome::Applied,
+            "in the next session too"
+        );
+        assert_eq!(pool.logins.get(), 1, "one effect");
+    });
 }
 
 #[test]
 fn the_second_manager_reads_and_does_not_decide() {
-    let (root, key) = managed();
-    let (serving, _) = rig(root.path(), |_| ());
-    let address = serving.address().expect("listens");
-    run(beside(serving, async {
-        let mut second = Manager::up(&controller(2, 1), address, key).await;
+    with_rig(async |here, _| {
+        let mut second = here.manager(2).await;
         let refused = Outcome::Refused(Refusal::NotAllowed);
         let stop = set_state(1, 1, State::Stopped);
-        assert_eq!(receipt(second.ask(&stop).await), refused);
+        assert_eq!(receipt(&mut second, &stop).await, refused);
         let answer = second.ask(&Message::Query(1, Query::GetStats)).await;
         assert!(
             matches!(answer, Message::Answer(1, Answer::Stats(stats)) if stats.generation == 0)
         );
-    }));
+    });
 }
 
 #[test]
 fn a_restarted_rig_goes_on_without_its_controller() {
-    let (root, key) = managed();
+    let rig = Managed::by(&[1]);
     run(async {
         let pool = Pool::bind("aa").await;
         with(&pool, async {
-            let (serving, straw) = rig(root.path(), |_| ());
-            let address = serving.address().expect("listens");
-            let told = async {
-                let mut manager = Manager::up(&controller(1, 1), address, key).await;
+            rig.serve(async |here| {
+                let mut manager = here.manager(1).await;
                 let start = set_state(1, 5, State::Mine(profile(&[&pool])));
-                assert_eq!(receipt(manager.ask(&start).await), Outcome::Applied);
-                straw.next_job().await;
-            };
-            beside(serving, told).await;
+                assert_eq!(receipt(&mut manager, &start).await, Outcome::Applied);
+                here.straw.next_job().await;
+            })
+            .await;
 
-            let (serving, straw) = rig(root.path(), |_| ());
-            let address = serving.address().expect("listens");
-            let resumed = async {
-                straw.next_job().await;
-                let mut manager = Manager::up(&controller(1, 2), address, key).await;
+            rig.serve(async |here| {
+                here.straw.next_job().await;
+                let mut manager = here.manager_since(1, 2).await;
                 let stats = manager.heartbeat(|_| true).await;
                 assert_eq!(stats.generation, 5);
                 let older = set_state(2, 4, State::Stopped);
-                assert_eq!(receipt(manager.ask(&older).await), Outcome::Behind(5));
-            };
-            beside(serving, resumed).await;
+                assert_eq!(receipt(&mut manager, &older).await, Outcome::Behind(5));
+            })
+            .await;
         })
         .await;
     });
@@ -271,41 +240,25 @@ fn a_restarted_rig_goes_on_without_its_controller() {
 
 #[test]
 fn a_controller_that_goes_away_changes_nothing_for_the_miner() {
-    let (root, key) = managed();
-    let (serving, straw) = rig(root.path(), |_| ());
-    let address = serving.address().expect("listens");
-    run(beside(serving, async {
-        let pool = Pool::bind("aa").await;
-        with(&pool, async {
-            let mut manager = Manager::up(&controller(1, 1), address, key).await;
-            manager
-                .say(&set_state(1, 1, State::Mine(profile(&[&pool]))))
-                .await;
-            let job = straw.next_job().await;
-            drop(manager);
-            straw.find(&job, 1);
-            let mut back = Manager::up(&controller(1, 2), address, key).await;
-            back.heartbeat(|stats| stats.miners.iter().any(|miner| miner.accepted == 1))
-                .await;
-            assert_eq!(straw.job(), Some(job));
-            assert_eq!(pool.logins.get(), 1);
-        })
-        .await;
-    }));
+    with_rig_and_pool(async |here, mut manager, pool| {
+        manager.say(&mine_on(&[pool])).await;
+        let job = here.straw.next_job().await;
+        drop(manager);
+        here.straw.find(&job, 1);
+        let mut back = here.manager_since(1, 2).await;
+        back.heartbeat(|stats| stats.miners.iter().any(|miner| miner.accepted == 1))
+            .await;
+        assert_eq!(here.straw.job(), Some(job));
+        assert_eq!(pool.logins.get(), 1);
+    });
 }
 
 #[test]
 fn a_pool_that_drops_the_connection_is_logged_in_to_again_while_the_job_goes_on() {
-    let (root, key) = managed();
-    let (serving, straw) = rig(root.path(), |_| ());
-    let address = serving.address().expect("listens");
-    run(beside(serving, async {
+    with_rig(async |here, mut manager| {
         let pool = Pool::bind("aa").await;
-        let mut manager = Manager::up(&controller(1, 1), address, key).await;
-        manager
-            .say(&set_state(1, 1, State::Mine(profile(&[&pool]))))
-            .await;
-        let first = future::or(straw.next_job(), async {
+        manager.say(&mine_on(&[&pool])).await;
+        let first = future::or(here.straw.next_job(), async {
             pool.serve_one().await;
             unreachable!("the rig stays")
         });
@@ -314,26 +267,22 @@ fn a_pool_that_drops_the_connection_is_logged_in_to_again_while_the_job_goes_on(
         manager
             .heartbeat(|stats| stats.miners.iter().any(|miner| miner.pool.is_none()))
             .await;
-        assert_eq!(straw.job(), Some(job), "a short gap costs no hash");
-        let second = with(&pool, straw.next_job()).await;
+        assert_eq!(here.straw.job(), Some(job), "a short gap costs no hash");
+        let second = with(&pool, here.straw.next_job()).await;
         assert_eq!(second.id.as_str(), "aa2");
-    }));
+    });
 }
 
 #[test]
 fn the_second_pool_serves_while_the_first_is_away() {
-    let (root, key) = managed();
-    let (serving, straw) = rig(root.path(), |_| ());
-    let address = serving.address().expect("listens");
-    run(beside(serving, async {
+    with_rig(async |here, mut manager| {
         let (away, there) = (Pool::bind("aa").await, Pool::bind("bb").await);
-        let pools = profile(&[&away, &there]);
+        let start = mine_on(&[&away, &there]);
         drop(away);
-        let mut manager = Manager::up(&controller(1, 1), address, key).await;
-        manager.say(&set_state(1, 1, State::Mine(pools))).await;
-        let job = with(&there, straw.next_job()).await;
+        manager.say(&start).await;
+        let job = with(&there, here.straw.next_job()).await;
         assert_eq!(job.id.as_str(), "bb1");
-    }));
+    });
 }
 
 /// Accepts the rig's next connection as the controller that it dials.
@@ -369,7 +318,7 @@ fn a_rig_that_dials_opens_no_port_and_comes_back_to_its_controller() {
             let mut first = accept(&listener, &me).await;
             assert!(first.comes_up().await);
             let stop = set_state(1, 1, State::Stopped);
-            assert_eq!(receipt(first.ask(&stop).await), Outcome::Applied);
+            assert_eq!(receipt(&mut first, &stop).await, Outcome::Applied);
             drop(first);
 
             let restarted = controller(1, 2);

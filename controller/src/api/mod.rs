@@ -12,6 +12,7 @@
 //! | `PATCH /peers/{id}` | `{name}` | [`PeerView`](crate::farm::PeerView) |
 //! | `DELETE /peers/{id}?keepToken=true` | | `{status, id}` |
 //! | `POST /peers/{id}/ping` | | `{rtt_ms, pingMs}` |
+//! | `GET /optimal?count=1` | | [`OptimalView`](crate::farm::OptimalView): the linked rigs that answer best |
 //! | `GET /remote/stats` | | `{peerId: `[`StatsView`](crate::farm::StatsView)`}` |
 //! | `GET /remote/{peerId}/stats` | | [`StatsView`](crate::farm::StatsView) |
 //! | `POST /remote/{peerId}/start` | `{profileId}` | [`AppliedView`](crate::farm::AppliedView) |
@@ -77,6 +78,7 @@ pub fn router(api: Api) -> Router {
             get(peers::show).patch(tokens::rename).delete(peers::remove),
         )
         .route("/peers/{id}/ping", post(peers::ping))
+        .route("/optimal", get(peers::optimal))
         .route("/remote/stats", get(remote::all_stats))
         .route("/remote/{peerId}/stats", get(remote::stats))
         .route("/remote/{peerId}/start", post(remote::start))

@@ -1,5 +1,7 @@
 //! Peers: the nodes in the registry.
 
+use std::num::NonZeroUsize;
+
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
@@ -11,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::extract::{JsonBody, PeerPath, optional};
 use super::{Api, Problem};
-use crate::farm::{AddPeer, PeerView, Proof};
+use crate::farm::{AddPeer, OptimalView, PeerView, Proof};
 
 pub(super) async fn list(State(api): State<Api>) -> Result<Json<Vec<PeerView>>, Problem> {
     Ok(Json(api.farm.peers()?))
@@ -82,6 +84,21 @@ pub(super) async fn remove(
     let Query(query) = query.map_err(|why| Problem::invalid("keepToken", why))?;
     api.farm.remove_peer(id, query.keep_token)?;
     Ok(Json(json!({ "status": "removed", "id": id.to_string() })))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OptimalQuery {
+    count: Option<String>,
+}
+
+pub(super) async fn optimal(
+    State(api): State<Api>,
+    query: Result<Query<OptimalQuery>, QueryRejection>,
+) -> Result<Json<OptimalView>, Problem> {
+    let Query(query) = query.map_err(|why| Problem::invalid("count", why))?;
+    let count = optional::<NonZeroUsize>("count", query.count.as_deref())?;
+    Ok(Json(api.farm.optimal(count.map_or(1, NonZeroUsize::get))?))
 }
 
 /// The original answered `rtt_ms` while its page read `pingMs`; both are here.

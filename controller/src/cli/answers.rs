@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::client::failure;
 use crate::api::Problem;
+use crate::farm::ExchangesView;
 use crate::units;
 use axum::http::StatusCode;
 use miner_agent::cli::Failure;
@@ -17,11 +17,7 @@ use miner_agent::cli::Failure;
 pub(super) fn read<T: DeserializeOwned>(value: Value) -> Result<T, Failure> {
     serde_json::from_value(value).map_err(|error| {
         let message = format!("the answer has another shape: {error}");
-        failure(Problem::new(
-            StatusCode::BAD_GATEWAY,
-            "UNEXPECTED_ANSWER",
-            message,
-        ))
+        Problem::new(StatusCode::BAD_GATEWAY, "UNEXPECTED_ANSWER", message).into()
     })
 }
 
@@ -35,6 +31,8 @@ pub(super) struct Peer {
     pub(super) role: Option<String>,
     pub(super) ping_ms: Option<u64>,
     pub(super) score: Option<u8>,
+    pub(super) exchanges: ExchangesView,
+    pub(super) trust: String,
     pub(super) last_seen_age_ms: Option<u64>,
     pub(super) connected: bool,
     pub(super) activity: Option<Activity>,

@@ -252,19 +252,21 @@ fn unanswered(why: &dyn std::fmt::Display) -> Problem {
 }
 
 /// The problem as a command's end: one line, and the code that scripts can match on.
-pub(super) fn failure(problem: Problem) -> Failure {
-    let mut line = problem.message.into_string();
-    if let Some(hint) = problem.hint {
-        line += &format!("; {hint}");
-    }
-    let exit = match &*problem.code {
-        "FINGERPRINT_UNCONFIRMED" => Exit::NeedsConsent,
-        "INVALID_INPUT" => Exit::Usage,
-        _ => Exit::Failure,
-    };
-    Failure {
-        exit,
-        line: units::printable(&format!("{line} ({})", problem.code)),
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        let mut line = problem.message.into_string();
+        if let Some(hint) = problem.hint {
+            line += &format!("; {hint}");
+        }
+        let exit = match &*problem.code {
+            "FINGERPRINT_UNCONFIRMED" => Exit::NeedsConsent,
+            "INVALID_INPUT" => Exit::Usage,
+            _ => Exit::Failure,
+        };
+        Self {
+            exit,
+            line: units::printable(&format!("{line} ({})", problem.code)),
+        }
     }
 }
 
@@ -299,7 +301,7 @@ mod tests {
             "no peer is called \u{1b}x",
         )
         .hint("see `peer list`");
-        let failure = failure(problem);
+        let failure = Failure::from(problem);
         assert_eq!(failure.exit, Exit::Failure);
         assert_eq!(
             failure.line,
@@ -310,7 +312,7 @@ mod tests {
     #[test]
     fn an_unconfirmed_fingerprint_is_exit_code_3() {
         let problem = Problem::new(StatusCode::CONFLICT, "FINGERPRINT_UNCONFIRMED", "x");
-        assert_eq!(failure(problem).exit, Exit::NeedsConsent);
+        assert_eq!(Failure::from(problem).exit, Exit::NeedsConsent);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   miner-ctrl up                                  all of it on this machine, mining at once
-//!   miner-ctrl node init|info|serve                who this machine is, and its service
+//!   miner-ctrl node init|info|serve|reset          who this machine is, and its service
 //!   miner-ctrl peer add|list|remove|ping|..        the rigs
 //!   miner-ctrl token create|list|revoke            by what rigs that dial out enrol
 //!   miner-ctrl remote status|start|stop|logs       what they do
@@ -13,14 +13,18 @@
 //! Verbs are clients of the REST API ([`client`]), whether a controller runs or not. Exit codes are
 //! [`Exit`]'s for both programs: 0 done, 1 not done, 2 not understood, 3 a person has to confirm.
 
+mod admission;
 mod answers;
 mod client;
 pub(crate) mod instance;
 mod node;
+mod optimal;
 mod peer;
 mod profile;
 mod remote;
+mod reset;
 pub(crate) mod secrets;
+mod show;
 mod table;
 mod token;
 
@@ -28,11 +32,9 @@ use std::sync::Arc;
 
 use argh::FromArgs;
 use miner_agent::cli::{self as shared, Exit, Failure, say};
-use serde_json::Value;
 use smol::Executor;
 
 use self::client::Client;
-use crate::units;
 use crate::up::Up;
 
 /// The controller of a farm: watches and commands mining rigs.
@@ -134,16 +136,6 @@ fn with_client(verb: impl AsyncFnOnce(&Client) -> Result<(), Failure>) -> Result
         client.end().await;
         done
     }))
-}
-
-/// Prints JSON as it came, indented.
-fn say_json(value: &Value) {
-    say(serde_json::to_string_pretty(value).unwrap_or_default());
-}
-
-/// Prints text that may hold a rig's words.
-fn say_clean(text: &str) {
-    say(units::printable(text));
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use miner_agent::store::{Dirs, NodeStore, system_rng};
 use miner_shared::identity::{Fingerprint, Role};
 use miner_shared::text::Address;
 
+use super::reset::Reset;
 use crate::up::{self, HttpAddress, Plan, PoolPlan, WorkerPlan};
 
 /// Who this machine is, and its service.
@@ -36,6 +37,7 @@ pub(super) struct Node {
 enum NodeVerb {
     Init(NodeInit),
     Info(NodeInfo),
+    Reset(Reset),
     Serve(Serve),
 }
 
@@ -83,6 +85,7 @@ impl Node {
         match self.verb {
             NodeVerb::Init(init) => init.run(),
             NodeVerb::Info(info) => info.run(),
+            NodeVerb::Reset(reset) => reset.run(),
             NodeVerb::Serve(serve) => serve.run(),
         }
     }

@@ -1,20 +1,22 @@
 //! `peer`: the rigs in the registry.
 
-use std::io::{self, BufRead, IsTerminal, Write};
-
 use argh::FromArgs;
 use axum::http::Method;
-use miner_agent::cli::{Exit, Failure, say};
+use miner_agent::cli::terminal::{self, is_yes};
+use miner_agent::cli::{Exit, Failure};
 use miner_shared::identity::{Fingerprint, PairingCode};
 use miner_shared::text::{Address, Name};
-use serde_json::{Map, Value, json};
+use serde::Deserialize;
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::answers::{self, Peer as Answer};
-use super::client::{Client, failure, segment};
-use super::table::{Column, Output, Table};
-use super::token::{self, Approve, Deny, Forget, Rename};
-use super::{say_clean, say_json, secrets};
+use super::admission::{self, Approve, Deny, Forget};
+use super::answers::Peer as Answer;
+use super::client::{Client, segment};
+use super::optimal::Optimal;
+use super::secrets;
+use super::show::{self, say_clean};
+use super::table::{Column, Table};
 use crate::api::Problem;
 use crate::units::{self, UNKNOWN};
 
@@ -41,6 +43,7 @@ enum PeerVerb {
     Deny(Deny),
     Forget(Forget),
     Rename(Rename),
+    Optimal(Optimal),
 }
 
 /// Add a rig. Without --pair-file, --fingerprint or --tofu it shows the rig's fingerprint and asks.
@@ -109,6 +112,21 @@ struct Ping {
     json: bool,
 }
 
+/// Give a rig another name.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "rename")]
+struct Rename {
+    /// node ID, unique prefix of one, or name
+    #[argh(positional)]
+    peer: String,
+    /// the new name
+    #[argh(positional)]
+    name: Name,
+    /// print JSON
+    #[argh(switch)]
+    json: bool,
+}
+
 impl Peer {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
         match self.verb {
@@ -120,6 +138,7 @@ impl Peer {
             PeerVerb::Deny(deny) => deny.run(client).await,
             PeerVerb::Forget(forget) => forget.run(client).await,
             PeerVerb::Rename(rename) => rename.run(client).await,
+            PeerVerb::Optimal(optimal) => optimal.run(client).await,
         }
     }
 }
@@ -128,28 +147,22 @@ impl Add {
     async fn run(self, client: &Client) -> Result<(), Failure> {
         let mut body = self.body()?;
         client.run();
-        let answer = match client
-            .send(Method::POST, "/peers", Some(&Value::Object(body.clone())))
-            .await
-        {
+        let answer = match client.send(Method::POST, "/peers", Some(&body)).await {
             Err(problem) if problem.code == "FINGERPRINT_UNCONFIRMED" => {
                 let (key, value) = self.confirm(problem)?;
-                body.insert(key.to_owned(), Value::String(value));
-                client
-                    .send(Method::POST, "/peers", Some(&Value::Object(body)))
-                    .await
+                if let Some(fields) = body.as_object_mut() {
+                    fields.insert(key.to_owned(), Value::String(value));
+                }
+                client.send(Method::POST, "/peers", Some(&body)).await
             }
             answer => answer,
-        }
-        .map_err(failure)?;
-        if self.json {
-            say_json(&answer);
+        }?;
+        let Some(peer) = show::for_a_person::<Answer>(answer, self.json)? else {
             return Ok(());
-        }
-        let peer: Answer = answers::read(answer)?;
+        };
         say_clean(&format!("added {} ({})", peer.name, peer.id));
         if !peer.connected {
-            let me = client.get("/node/info").await.map_err(failure)?;
+            let me = client.get("/node/info").await?;
             let mine = me.pointer("/identity/fingerprint").and_then(Value::as_str);
             say_clean(&format!(
                 "no link yet; if the rig has not accepted this controller, run there: miner peer accept {}",
@@ -159,7 +172,7 @@ impl Add {
         Ok(())
     }
 
-    fn body(&self) -> Result<Map<String, Value>, Failure> {
+    fn body(&self) -> Result<Value, Failure> {
         let proofs = [
             self.pair_file.is_some(),
             self.fingerprint.is_some(),
@@ -175,55 +188,42 @@ impl Add {
                 "give --address HOST:PORT, or --fingerprint F for a rig that dials in",
             ));
         }
-        let mut body = Map::new();
-        if let Some(address) = &self.address {
-            body.insert("address".to_owned(), json!(address.as_str()));
-        }
-        if let Some(name) = &self.name {
-            body.insert("name".to_owned(), json!(name.as_str()));
-        }
-        if let Some(file) = &self.pair_file {
-            let code = secrets::read(file)?;
-            // Checked here, so that a typing error costs no dialling.
-            code.parse::<PairingCode>()
-                .map_err(|why| Failure::new(format!("{file}: that is no pairing code: {why}")))?;
-            body.insert("pairingCode".to_owned(), json!(code.as_str()));
-        }
-        if let Some(fingerprint) = &self.fingerprint {
-            body.insert("fingerprint".to_owned(), json!(fingerprint.to_string()));
-        }
-        if self.tofu {
-            body.insert("tofu".to_owned(), json!(true));
-        }
-        Ok(body)
+        let code = self.pair_file.as_deref().map(read_code).transpose()?;
+        let fingerprint = self.fingerprint.as_ref();
+        Ok(show::body([
+            ("address", self.address.as_ref().map(|a| json!(a.as_str()))),
+            ("name", self.name.as_ref().map(|name| json!(name.as_str()))),
+            ("pairingCode", code.map(|code| json!(code.as_str()))),
+            ("fingerprint", fingerprint.map(|f| json!(f.to_string()))),
+            ("tofu", self.tofu.then_some(Value::Bool(true))),
+        ]))
     }
 
     /// Asks the person in front of the terminal; without one, says which flags decide it.
     fn confirm(&self, problem: Problem) -> Result<(&'static str, String), Failure> {
         let Some(found) = problem.fingerprint.clone() else {
-            return Err(failure(problem));
+            return Err(problem.into());
         };
         let found = units::printable(&found);
         let at = self.address.as_ref().map_or("", Address::as_str);
-        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-            return Err(Failure {
-                exit: Exit::NeedsConsent,
-                line: unconfirmed(at, &found),
-            });
-        }
-        // On stderr, so that a piped standard output holds the result alone.
-        let _ = writeln!(
-            io::stderr(),
+        let question = format!(
             "The node at {at} has this fingerprint:\n\n  {found}\n\n\
              `miner node info` on the rig shows the rig's. Type the pairing code that the rig shows,\n\
-             or y if the fingerprints are the same, or Enter to stop."
+             or y if the fingerprints are the same, or Enter to stop.\n"
         );
-        let mut line = Zeroizing::new(String::new());
-        io::stdin()
-            .lock()
-            .read_line(&mut line)
-            .map_err(|error| Failure::new(format!("standard input: {error}")))?;
-        understand(line.trim(), found)
+        let answer = terminal::ask(&question, || unconfirmed(at, &found))?;
+        understand(&answer, found)
+    }
+}
+
+/// The code in a file, checked here so that a typing error costs no dialling.
+fn read_code(file: &str) -> Result<Zeroizing<String>, Failure> {
+    let code = secrets::read(file)?;
+    match code.parse::<PairingCode>() {
+        Ok(_) => Ok(code),
+        Err(why) => Err(Failure::new(format!(
+            "{file}: that is no pairing code: {why}"
+        ))),
     }
 }
 
@@ -239,7 +239,7 @@ fn unconfirmed(at: &str, found: &str) -> String {
 /// What the person's answer to the question means.
 fn understand(line: &str, found: String) -> Result<(&'static str, String), Failure> {
     match line {
-        "y" | "Y" | "yes" => Ok(("fingerprint", found)),
+        yes if is_yes(yes) => Ok(("fingerprint", found)),
         "" | "n" | "N" | "no" => Err(Failure {
             exit: Exit::NeedsConsent,
             line: "not added".to_owned(),
@@ -257,33 +257,55 @@ impl List {
     async fn run(self, client: &Client) -> Result<(), Failure> {
         match (self.pending, self.removed) {
             (true, true) => return Err(Failure::usage("give one of --pending and --removed")),
-            (true, false) => return token::list_others(client, "/pending", self.json).await,
-            (false, true) => return token::list_others(client, "/removed", self.json).await,
+            (true, false) => return admission::list_others(client, "/pending", self.json).await,
+            (false, true) => return admission::list_others(client, "/removed", self.json).await,
             (false, false) => {}
         }
-        let answer = client.get("/peers").await.map_err(failure)?;
-        if self.json {
-            say_json(&answer);
+        let answer = client.get("/peers").await?;
+        let Some(peers) = show::for_a_person::<Vec<Answer>>(answer, self.json)? else {
             return Ok(());
+        };
+        show::rows_or(&peers, NO_RIGS, table);
+        for note in notes(&peers) {
+            say_clean(&note);
         }
-        let peers: Vec<Answer> = answers::read(answer)?;
-        if peers.is_empty() {
-            say(
-                "no rigs yet; run `miner node serve --listen :9091` on one, then here: miner-ctrl peer add --address RIG:9091 --name NAME",
-            );
-        } else {
-            print_table(&peers);
-        }
-        token::list_waiting(client).await
+        admission::list_waiting(client).await
     }
 }
 
-fn print_table(peers: &[Answer]) {
-    use std::io::Write as _;
-    let text = table(peers).render(Output::stdout());
-    // A reader that has gone away is no error of ours.
-    let _ = io::stdout().write_all(text.as_bytes());
+/// Lines of each kind below the table; the JSON has all of them.
+const MAX_NOTES: usize = 8;
+
+/// What the columns have no room for: why a score is low, and whose key was never compared.
+fn notes(peers: &[Answer]) -> Vec<String> {
+    let mut low: Vec<_> = peers
+        .iter()
+        .filter_map(|peer| Some((peer.score.filter(|score| *score < 100)?, peer)))
+        .collect();
+    low.sort_by_key(|(score, _)| *score);
+    let low = low.into_iter().map(|(score, peer)| {
+        let why = peer.exchanges.why();
+        format!("{} has score {score}: {why}", peer.name)
+    });
+    let unchecked = peers
+        .iter()
+        .filter(|peer| peer.trust == "tofu")
+        .map(|peer| format!("{} was added by --tofu: nobody compared its key", peer.name));
+    [first_few(low), first_few(unchecked)].concat()
 }
+
+fn first_few(notes: impl Iterator<Item = String>) -> Vec<String> {
+    let mut notes: Vec<String> = notes.collect();
+    let more = notes.len().saturating_sub(MAX_NOTES);
+    notes.truncate(MAX_NOTES);
+    if more > 0 {
+        notes.push(format!("and {more} more like it; see --json"));
+    }
+    notes
+}
+
+/// What a list of rigs says while there are none.
+pub(super) const NO_RIGS: &str = "no rigs yet; run `miner node serve --listen :9091` on one, then here: miner-ctrl peer add --address RIG:9091 --name NAME";
 
 /// The page's columns by name, with state, hash rate and ID.
 pub(super) fn table(peers: &[Answer]) -> Table<9> {
@@ -325,48 +347,49 @@ impl Remove {
             ""
         };
         let path = format!("/peers/{}{keep}", segment(&self.peer));
-        let answer = client
-            .send(Method::DELETE, &path, None)
-            .await
-            .map_err(failure)?;
-        if self.json {
-            say_json(&answer);
-        } else {
-            let id = answer
-                .get("id")
-                .and_then(Value::as_str)
-                .unwrap_or(&self.peer);
-            say_clean(&format!("removed {id}; its key is refused from now on"));
-        }
-        Ok(())
+        let answer = client.send(Method::DELETE, &path, None).await?;
+        show::deed(answer, self.json, |id| {
+            format!("removed {id}; its key is refused from now on")
+        })
     }
+}
+
+/// What [`Ping`] reads.
+#[derive(Deserialize)]
+struct Pong {
+    rtt_ms: Option<u64>,
 }
 
 impl Ping {
     async fn run(self, client: &Client) -> Result<(), Failure> {
         client.reach(Some(&self.peer)).await;
         let path = format!("/peers/{}/ping", segment(&self.peer));
-        let answer = client
-            .send(Method::POST, &path, None)
-            .await
-            .map_err(failure)?;
-        if self.json {
-            say_json(&answer);
-        } else {
-            let rtt = answer.get("rtt_ms").and_then(Value::as_u64);
-            say_clean(&format!(
-                "{}: {}",
-                self.peer,
-                rtt.map_or_else(|| UNKNOWN.to_owned(), |ms| format!("{ms} ms"))
-            ));
+        let answer = client.send(Method::POST, &path, None).await?;
+        if let Some(Pong { rtt_ms }) = show::for_a_person(answer, self.json)? {
+            let rtt = rtt_ms.map_or_else(|| UNKNOWN.to_owned(), |ms| format!("{ms} ms"));
+            say_clean(&format!("{}: {rtt}", self.peer));
         }
         Ok(())
     }
 }
 
+impl Rename {
+    async fn run(self, client: &Client) -> Result<(), Failure> {
+        let path = format!("/peers/{}", segment(&self.peer));
+        let body = json!({ "name": self.name.as_str() });
+        let answer = client.send(Method::PATCH, &path, Some(&body)).await?;
+        show::deed(answer, self.json, |id| {
+            format!("{id} is called {}", self.name)
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::answers;
+    use super::super::table::Output;
     use super::*;
+    use crate::farm::ExchangesView;
 
     #[test]
     fn without_a_terminal_the_flags_are_named() {
@@ -420,14 +443,46 @@ mod tests {
                 ..Answer::default()
             },
         ];
-        let wide = Output {
-            width: None,
-            colour: false,
-        };
-        assert_eq!(table(&peers).render(wide), "\
+        assert_eq!(table(&peers).render(Output::PIPE), "\
 PEER       STATE           HASH RATE  ADDRESS             ROLE    PING  SCORE  LAST SEEN  ID
 rig-alpha  mining          12.5 kH/s  192.168.1.100:9091  worker  4 ms    100        2 s  0123456789abcdef
 rig-beta   offline 14 min          –  dials in            –          –      –     14 min  fedcba9876543210
 ");
+    }
+
+    #[test]
+    fn below_the_list_stands_why_a_score_is_low_and_whose_key_nobody_compared() {
+        let peer = |name: &str, score, exchanges: [u8; 3], trust: &str| {
+            let [succeeded, timed_out, failed] = exchanges;
+            Answer {
+                name: name.to_owned(),
+                score,
+                exchanges: ExchangesView {
+                    succeeded,
+                    failed,
+                    timed_out,
+                },
+                trust: trust.to_owned(),
+                ..Answer::default()
+            }
+        };
+        let peers = [
+            peer("a", Some(100), [20, 0, 0], "pairing"),
+            peer("b", Some(53), [16, 3, 1], "token"),
+            peer("c", Some(0), [0, 0, 2], "tofu"),
+            peer("d", None, [0, 0, 0], "fingerprint"),
+        ];
+        assert_eq!(
+            notes(&peers),
+            [
+                "c has score 0: 2 failed of the last 2",
+                "b has score 53: 3 late, 1 failed of the last 20",
+                "c was added by --tofu: nobody compared its key",
+            ]
+        );
+        let many = vec![peer("e", Some(86), [19, 1, 0], ""); 20];
+        let notes = notes(&many);
+        assert_eq!(notes.len(), MAX_NOTES + 1);
+        assert_eq!(notes[MAX_NOTES], "and 12 more like it; see --json");
     }
 }

@@ -1,16 +1,15 @@
 //! `profile`: named ways to mine.
 
-use std::io::{self, Write as _};
-
 use argh::FromArgs;
 use axum::http::Method;
-use miner_agent::cli::{Failure, say};
-use serde_json::{Value, json};
+use miner_agent::cli::Failure;
+use serde_json::json;
 
-use super::answers::{self, Pool, Profile as Answer};
-use super::client::{Client, failure, segment};
-use super::table::{Column, Output, Table};
-use super::{say_clean, say_json, secrets};
+use super::answers::{Pool, Profile as Answer};
+use super::client::{Client, segment};
+use super::secrets;
+use super::show::{self, say_clean};
+use super::table::{Column, Table};
 use crate::api::{PoolBody, ProfileBody};
 use crate::units;
 
@@ -109,17 +108,8 @@ impl Profile {
 impl Create {
     async fn run(self, client: &Client) -> Result<(), Failure> {
         let body = json!(self.body()?);
-        let answer = client
-            .send(Method::POST, "/profiles", Some(&body))
-            .await
-            .map_err(failure)?;
-        if self.json {
-            say_json(&answer);
-            return Ok(());
-        }
-        let profile: Answer = answers::read(answer)?;
-        say_clean(&format!("created {}", profile.id));
-        Ok(())
+        let answer = client.send(Method::POST, "/profiles", Some(&body)).await?;
+        show::deed(answer, self.json, |id| format!("created {id}"))
     }
 
     fn body(&self) -> Result<ProfileBody, Failure> {
@@ -168,47 +158,36 @@ fn each(values: &[String], at: usize, pools: usize, flag: &str) -> Result<Option
 
 impl List {
     async fn run(self, client: &Client) -> Result<(), Failure> {
-        let answer = client.get("/profiles").await.map_err(failure)?;
-        if self.json {
-            say_json(&answer);
-            return Ok(());
-        }
-        let profiles: Vec<Answer> = answers::read(answer)?;
-        if profiles.is_empty() {
-            say(
-                "no profiles yet; make one: miner-ctrl profile create --name NAME --pool HOST:PORT --user WALLET",
-            );
-            return Ok(());
-        }
-        let mut table = Table::new([
-            Column::text("ID", 0),
-            Column::text("Name", 4),
-            Column::text("Algorithm", 5),
-            Column::text("Mode", 3),
-            Column::figure("Threads", 2),
-            Column::text("Pools", 0),
-            Column::text("Used by", 1),
-        ]);
-        for profile in &profiles {
-            table.row([
-                profile.id.clone(),
-                profile.name.clone(),
-                profile.algorithm.clone(),
-                profile.mode.clone(),
-                threads(profile),
-                profile
-                    .pools
-                    .iter()
-                    .map(|pool| pool.url.as_str())
-                    .collect::<Vec<_>>()
-                    .join(", "),
-                used_by(profile),
-            ]);
-        }
-        // A reader that has gone away is no error of ours.
-        let _ = io::stdout().write_all(table.render(Output::stdout()).as_bytes());
-        Ok(())
+        let answer = client.get("/profiles").await?;
+        show::list(answer, self.json, NO_PROFILES, table)
     }
+}
+
+const NO_PROFILES: &str = "no profiles yet; make one: miner-ctrl profile create --name NAME --pool HOST:PORT --user WALLET";
+
+fn table(profiles: &[Answer]) -> Table<7> {
+    let mut table = Table::new([
+        Column::text("ID", 0),
+        Column::text("Name", 4),
+        Column::text("Algorithm", 5),
+        Column::text("Mode", 3),
+        Column::figure("Threads", 2),
+        Column::text("Pools", 0),
+        Column::text("Used by", 1),
+    ]);
+    for profile in profiles {
+        let pools = profile.pools.iter().map(|pool| pool.url.as_str());
+        table.row([
+            profile.id.clone(),
+            profile.name.clone(),
+            profile.algorithm.clone(),
+            profile.mode.clone(),
+            threads(profile),
+            pools.collect::<Vec<_>>().join(", "),
+            used_by(profile),
+        ]);
+    }
+    table
 }
 
 fn threads(profile: &Answer) -> String {
@@ -228,12 +207,10 @@ fn used_by(profile: &Answer) -> String {
 impl Show {
     async fn run(self, client: &Client) -> Result<(), Failure> {
         let path = format!("/profiles/{}", segment(&self.profile));
-        let answer = client.get(&path).await.map_err(failure)?;
-        if self.json {
-            say_json(&answer);
+        let answer = client.get(&path).await?;
+        let Some(profile) = show::for_a_person::<Answer>(answer, self.json)? else {
             return Ok(());
-        }
-        let profile: Answer = answers::read(answer)?;
+        };
         for (key, value) in [
             ("id", profile.id.clone()),
             ("name", profile.name.clone()),
@@ -270,20 +247,8 @@ fn pool_line(number: usize, pool: &Pool) -> String {
 impl Delete {
     async fn run(self, client: &Client) -> Result<(), Failure> {
         let path = format!("/profiles/{}", segment(&self.profile));
-        let answer = client
-            .send(Method::DELETE, &path, None)
-            .await
-            .map_err(failure)?;
-        if self.json {
-            say_json(&answer);
-        } else {
-            let id = answer
-                .get("id")
-                .and_then(Value::as_str)
-                .unwrap_or(&self.profile);
-            say_clean(&format!("deleted {id}"));
-        }
-        Ok(())
+        let answer = client.send(Method::DELETE, &path, None).await?;
+        show::deed(answer, self.json, |id| format!("deleted {id}"))
     }
 }
 

@@ -1,16 +1,15 @@
 //! `remote`: what rigs do, and what they should do.
 
-use std::io::{self, Write as _};
-
 use argh::FromArgs;
 use axum::http::Method;
 use miner_agent::cli::{Failure, say};
 use serde_json::{Value, json};
 
 use super::answers::{self, AllStats, Applied, Logs, Peer, Stats};
-use super::client::{Client, failure, segment};
-use super::table::{Column, Output, Table};
-use super::{say_clean, say_json};
+use super::client::{Client, segment};
+use super::peer::NO_RIGS;
+use super::show::{self, say_clean};
+use super::table::{Column, Table};
 use crate::units::{self, UNKNOWN};
 
 /// What rigs do, and what they should do.
@@ -112,31 +111,21 @@ impl Status {
 
     async fn one(&self, client: &Client, peer: &str) -> Result<(), Failure> {
         let path = format!("/remote/{}/stats", segment(peer));
-        let answer = client.get(&path).await.map_err(failure)?;
-        if self.json {
-            say_json(&answer);
-            return Ok(());
+        let answer = client.get(&path).await?;
+        if let Some(rig) = show::for_a_person(answer, self.json)? {
+            show::rows_or(&[rig], NO_RIGS, table);
         }
-        print(&table(&[answers::read(answer)?]));
         Ok(())
     }
 
     async fn all(&self, client: &Client) -> Result<(), Failure> {
-        let peers: Vec<Peer> = answers::read(client.get("/peers").await.map_err(failure)?)?;
-        client
-            .refresh(
-                peers
-                    .iter()
-                    .filter(|peer| peer.connected)
-                    .map(|peer| peer.id.as_str()),
-            )
-            .await;
-        let answer = client.get("/remote/stats").await.map_err(failure)?;
-        if self.json {
-            say_json(&answer);
+        let peers: Vec<Peer> = answers::read(client.get("/peers").await?)?;
+        let linked = peers.iter().filter(|peer| peer.connected);
+        client.refresh(linked.map(|peer| peer.id.as_str())).await;
+        let answer = client.get("/remote/stats").await?;
+        let Some(mut known) = show::for_a_person::<AllStats>(answer, self.json)? else {
             return Ok(());
-        }
-        let mut known: AllStats = answers::read(answer)?;
+        };
         let rows: Vec<Stats> = peers
             .iter()
             .map(|peer| {
@@ -145,13 +134,7 @@ impl Status {
                     .unwrap_or_else(|| never_heard_of(peer))
             })
             .collect();
-        if rows.is_empty() {
-            say(
-                "no rigs yet; run `miner node serve --listen :9091` on one, then here: miner-ctrl peer add --address RIG:9091 --name NAME",
-            );
-        } else {
-            print(&table(&rows));
-        }
+        show::rows_or(&rows, NO_RIGS, table);
         Ok(())
     }
 }
@@ -163,11 +146,6 @@ fn never_heard_of(peer: &Peer) -> Stats {
         connected: peer.connected,
         ..Stats::default()
     }
-}
-
-fn print<const N: usize>(table: &Table<N>) {
-    // A reader that has gone away is no error of ours.
-    let _ = io::stdout().write_all(table.render(Output::stdout()).as_bytes());
 }
 
 /// One line per miner; a rig without one has a line as well.
@@ -230,10 +208,7 @@ impl Start {
         client.reach(Some(&self.peer)).await;
         let path = format!("/remote/{}/start", segment(&self.peer));
         let body = json!({ "profileId": self.profile });
-        let answer = client
-            .send(Method::POST, &path, Some(&body))
-            .await
-            .map_err(failure)?;
+        let answer = client.send(Method::POST, &path, Some(&body)).await?;
         report(&self.peer, answer, self.json)
     }
 }
@@ -245,20 +220,15 @@ impl Stop {
         let body = self
             .miner
             .map_or_else(|| json!({}), |miner| json!({ "minerName": miner }));
-        let answer = client
-            .send(Method::POST, &path, Some(&body))
-            .await
-            .map_err(failure)?;
+        let answer = client.send(Method::POST, &path, Some(&body)).await?;
         report(&self.peer, answer, self.json)
     }
 }
 
 fn report(peer: &str, answer: Value, json: bool) -> Result<(), Failure> {
-    if json {
-        say_json(&answer);
-        return Ok(());
+    if let Some(applied) = show::for_a_person(answer, json)? {
+        say_clean(&outcome(peer, &applied));
     }
-    say_clean(&outcome(peer, &answers::read(answer)?));
     Ok(())
 }
 
@@ -282,12 +252,10 @@ impl ReadLogs {
         client.reach(Some(&self.peer)).await;
         let (peer, miner) = (segment(&self.peer), segment(&self.miner));
         let path = format!("/remote/{peer}/logs/{miner}?lines={}", self.lines);
-        let answer = client.get(&path).await.map_err(failure)?;
-        if self.json {
-            say_json(&answer);
+        let answer = client.get(&path).await?;
+        let Some(logs) = show::for_a_person::<Logs>(answer, self.json)? else {
             return Ok(());
-        }
-        let logs: Logs = answers::read(answer)?;
+        };
         if logs.lost > 0 {
             say(format_args!(
                 "({} older lines are gone from the rig's memory)",
@@ -306,6 +274,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::super::answers::{Activity, Miner};
+    use super::super::table::Output;
     use super::*;
 
     #[test]
@@ -337,11 +306,7 @@ mod tests {
                 ..Peer::default()
             }),
         ];
-        let wide = Output {
-            width: None,
-            colour: false,
-        };
-        assert_eq!(table(&rigs).render(wide), "\
+        assert_eq!(table(&rigs).render(Output::PIPE), "\
 PEER       MINER      STATE              10S  60S  15M  SHARES  MEMORY                         POOL            AGE
 rig-alpha  miner-rx0  filling 42 %  19.8 H/s    –    –  12/0/1  light, transparent, 2 threads  127.0.0.1:3333  2 s
 rig-beta   –          offline              –    –    –       –  –                              –                 –

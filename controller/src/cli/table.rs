@@ -9,7 +9,8 @@
 //! Cells come from rigs and pools; control characters never get this far ([`units::printable`]).
 
 use std::fmt::Write as _;
-use std::io::{self, IsTerminal};
+
+use miner_agent::cli::Terminal;
 
 use crate::units;
 
@@ -61,14 +62,19 @@ pub(super) struct Output {
 }
 
 impl Output {
+    /// A pipe: nothing is cut, nothing is coloured.
+    #[cfg(test)]
+    pub(super) const PIPE: Self = Self {
+        width: None,
+        colour: false,
+    };
+
     /// The process's standard output.
     pub(super) fn stdout() -> Self {
-        let terminal = io::stdout().is_terminal();
-        let size = terminal.then(|| rustix::termios::tcgetwinsize(io::stdout()).ok());
-        let width = size.flatten().map(|size| usize::from(size.ws_col));
+        let terminal = Terminal::stdout();
         Self {
-            width: width.filter(|width| *width > 0),
-            colour: terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+            width: terminal.and_then(|terminal| terminal.width),
+            colour: terminal.is_some_and(|terminal| terminal.colour),
         }
     }
 }
@@ -261,11 +267,7 @@ mod tests {
     fn escape_sequences_from_a_rig_do_not_reach_the_terminal() {
         let mut table = Table::new([Column::text("Peer", 0)]);
         table.row(["\u{1b}]0;owned\u{7}".to_owned()]);
-        let text = table.render(Output {
-            width: None,
-            colour: false,
-        });
-        assert_eq!(text, "PEER\n?]0;owned?\n");
+        assert_eq!(table.render(Output::PIPE), "PEER\n?]0;owned?\n");
     }
 
     #[test]

@@ -1,21 +1,21 @@
-//! `token`: what rigs enrol by; and the verbs of `peer` about rigs that came by one.
+//! `token`: what rigs enrol by.
 
 use std::io::{self, Write as _};
 use std::path::Path;
 
 use argh::FromArgs;
 use axum::http::Method;
-use miner_agent::cli::{Failure, say};
+use miner_agent::cli::{Failure, qr, say};
 use miner_agent::store::file::{self, Access};
 use miner_shared::text::Name;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::answers;
-use super::client::{Client, failure, segment};
-use super::table::{Column, Output, Table};
-use super::{say_clean, say_json};
+use super::client::{Client, segment};
+use super::show::{self, say_clean, say_json};
+use super::table::{Column, Table};
 use crate::registry::{NamePattern, Network};
 use crate::units::{self, UNKNOWN};
 
@@ -73,6 +73,9 @@ struct Create {
     /// write the token to this new file, mode 0600, instead of printing it
     #[argh(option)]
     out: Option<String>,
+    /// show the token as a QR code too; whoever sees the screen can copy it
+    #[argh(switch)]
+    qr: bool,
     /// print JSON
     #[argh(switch)]
     json: bool,
@@ -94,57 +97,6 @@ struct Revoke {
     /// ID as `token list` shows it, or a unique beginning of it
     #[argh(positional)]
     id: String,
-    /// print JSON
-    #[argh(switch)]
-    json: bool,
-}
-
-/// Make a peer of a rig that waits for approval.
-#[derive(Debug, FromArgs)]
-#[argh(subcommand, name = "approve")]
-pub(super) struct Approve {
-    /// node ID, unique prefix of one, or name
-    #[argh(positional)]
-    peer: String,
-    /// print JSON
-    #[argh(switch)]
-    json: bool,
-}
-
-/// Refuse a rig that waits for approval, until `peer forget`.
-#[derive(Debug, FromArgs)]
-#[argh(subcommand, name = "deny")]
-pub(super) struct Deny {
-    /// node ID, unique prefix of one, or name
-    #[argh(positional)]
-    peer: String,
-    /// print JSON
-    #[argh(switch)]
-    json: bool,
-}
-
-/// Forget a removed or denied rig: its key may enrol again.
-#[derive(Debug, FromArgs)]
-#[argh(subcommand, name = "forget")]
-pub(super) struct Forget {
-    /// node ID, unique prefix of one, or name that it had
-    #[argh(positional)]
-    peer: String,
-    /// print JSON
-    #[argh(switch)]
-    json: bool,
-}
-
-/// Give a rig another name.
-#[derive(Debug, FromArgs)]
-#[argh(subcommand, name = "rename")]
-pub(super) struct Rename {
-    /// node ID, unique prefix of one, or name
-    #[argh(positional)]
-    peer: String,
-    /// the new name
-    #[argh(positional)]
-    name: Name,
     /// print JSON
     #[argh(switch)]
     json: bool,
@@ -207,11 +159,8 @@ impl Create {
         {
             return Err(Failure::new(format!("{out} is there already")));
         }
-        let body = Value::Object(self.body()?);
-        let mut answer = client
-            .send(Method::POST, "/tokens", Some(&body))
-            .await
-            .map_err(failure)?;
+        let body = self.body()?;
+        let mut answer = client.send(Method::POST, "/tokens", Some(&body)).await?;
         let taken = answer.as_object_mut().and_then(|made| made.remove("token"));
         let Some(Value::String(token)) = taken else {
             return Err(Failure::new("the answer has no token"));
@@ -234,32 +183,35 @@ impl Create {
             None => say(token.as_str()),
         }
         // On stderr, so that a piped standard output holds the token alone.
-        let _ = writeln!(io::stderr(), "{}", words(&row));
+        let mut stderr = io::stderr();
+        if self.qr {
+            match qr::for_stdout(&token) {
+                Ok(lines) => say(lines.trim_end()),
+                Err(why) => drop(writeln!(stderr, "no QR code: {why}")),
+            }
+        }
+        let _ = writeln!(stderr, "{}", words(&row));
         Ok(())
     }
 
-    fn body(&self) -> Result<Map<String, Value>, Failure> {
+    fn body(&self) -> Result<Value, Failure> {
         if self.approve && self.pending {
             return Err(Failure::usage("give one of --approve and --pending"));
         }
-        let mut body = Map::new();
-        let mut put = |key: &str, value: Option<Value>| {
-            if let Some(value) = value {
-                body.insert(key.to_owned(), value);
-            }
-        };
-        put("uses", self.uses.map(Value::from));
-        put("expiresSecs", self.expires.map(|life| json!(life.0)));
-        put(
-            "namePattern",
-            self.name_pattern.as_ref().map(|p| json!(p.as_str())),
-        );
-        put("group", self.group.as_ref().map(|g| json!(g.as_str())));
-        put("from", self.from.map(|net| json!(net.to_string())));
-        put("approve", Some(json!(!self.pending)));
-        put("ephemeral", Some(json!(self.ephemeral)));
-        put("label", self.name.as_ref().map(|n| json!(n.as_str())));
-        Ok(body)
+        if self.qr && self.json {
+            return Err(Failure::usage("give one of --qr and --json"));
+        }
+        let pattern = self.name_pattern.as_ref();
+        Ok(show::body([
+            ("uses", self.uses.map(Value::from)),
+            ("expiresSecs", self.expires.map(|life| json!(life.0))),
+            ("namePattern", pattern.map(|p| json!(p.as_str()))),
+            ("group", self.group.as_ref().map(|g| json!(g.as_str()))),
+            ("from", self.from.map(|net| json!(net.to_string()))),
+            ("approve", Some(json!(!self.pending))),
+            ("ephemeral", Some(json!(self.ephemeral))),
+            ("label", self.name.as_ref().map(|n| json!(n.as_str()))),
+        ]))
     }
 
     /// Writes the token; one that cannot be written is revoked, since nobody will ever see it.
@@ -315,20 +267,13 @@ fn words(row: &Row) -> String {
 
 impl List {
     async fn run(self, client: &Client) -> Result<(), Failure> {
-        let answer = client.get("/tokens").await.map_err(failure)?;
-        if self.json {
-            say_json(&answer);
-            return Ok(());
-        }
-        let rows: Vec<Row> = answers::read(answer)?;
-        if rows.is_empty() {
-            say("no tokens; `token create` makes one");
-            return Ok(());
-        }
-        let text = table(&rows).render(Output::stdout());
-        // A reader that has gone away is no error of ours.
-        let _ = io::stdout().write_all(text.as_bytes());
-        Ok(())
+        let answer = client.get("/tokens").await?;
+        show::list(
+            answer,
+            self.json,
+            "no tokens; `token create` makes one",
+            table,
+        )
     }
 }
 
@@ -367,127 +312,19 @@ fn table(rows: &[Row]) -> Table<9> {
     table
 }
 
-/// What the table reads of [`crate::farm::PendingView`] and [`crate::farm::RemovedView`].
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Waiting {
-    id: String,
-    name: String,
-    fingerprint: String,
-    from: Option<String>,
-    age_ms: Option<u64>,
-}
-
-/// The rigs that wait, below the list of peers; nothing if none does.
-pub(super) async fn list_waiting(client: &Client) -> Result<(), Failure> {
-    let answer = client.get("/pending").await.map_err(failure)?;
-    let rows: Vec<Waiting> = answers::read(answer)?;
-    if !rows.is_empty() {
-        say("\nwaiting for `peer approve` or `peer deny`:");
-        say_table(&rows);
-    }
-    Ok(())
-}
-
-/// `peer list --pending` and `peer list --removed`.
-pub(super) async fn list_others(client: &Client, path: &str, json: bool) -> Result<(), Failure> {
-    let answer = client.get(path).await.map_err(failure)?;
-    if json {
-        say_json(&answer);
-        return Ok(());
-    }
-    let rows: Vec<Waiting> = answers::read(answer)?;
-    if rows.is_empty() {
-        say("none");
-    } else {
-        say_table(&rows);
-    }
-    Ok(())
-}
-
-fn say_table(rows: &[Waiting]) {
-    let mut table = Table::new([
-        Column::text("Rig", 0),
-        Column::text("ID", 0),
-        Column::text("From", 2),
-        Column::figure("Since", 1),
-        Column::text("Fingerprint", 3),
-    ]);
-    for row in rows {
-        table.row([
-            row.name.clone(),
-            row.id.clone(),
-            row.from.clone().unwrap_or_else(|| UNKNOWN.to_owned()),
-            units::age(row.age_ms),
-            row.fingerprint.clone(),
-        ]);
-    }
-    let text = table.render(Output::stdout());
-    let _ = io::stdout().write_all(text.as_bytes());
-}
-
 impl Revoke {
     async fn run(self, client: &Client) -> Result<(), Failure> {
         let path = format!("/tokens/{}", segment(&self.id));
-        let says = "is revoked; rigs that came by it stay";
-        ask(client, Method::DELETE, &path, None, self.json, says).await
+        let answer = client.send(Method::DELETE, &path, None).await?;
+        show::deed(answer, self.json, |id| {
+            format!("{id} is revoked; rigs that came by it stay")
+        })
     }
-}
-
-impl Approve {
-    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
-        let path = format!("/pending/{}/approve", segment(&self.peer));
-        let says = "is approved; its link comes within a minute";
-        ask(client, Method::POST, &path, None, self.json, says).await
-    }
-}
-
-impl Deny {
-    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
-        let path = format!("/pending/{}", segment(&self.peer));
-        let says = "is denied; its key is refused from now on";
-        ask(client, Method::DELETE, &path, None, self.json, says).await
-    }
-}
-
-impl Forget {
-    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
-        let path = format!("/removed/{}", segment(&self.peer));
-        let says = "is forgotten; its key is a stranger's";
-        ask(client, Method::DELETE, &path, None, self.json, says).await
-    }
-}
-
-impl Rename {
-    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
-        let path = format!("/peers/{}", segment(&self.peer));
-        let body = json!({ "name": self.name.as_str() });
-        let says = format!("is called {}", self.name);
-        ask(client, Method::PATCH, &path, Some(&body), self.json, &says).await
-    }
-}
-
-/// Sends a request and says what it did to the thing of this ID.
-async fn ask(
-    client: &Client,
-    method: Method,
-    path: &str,
-    body: Option<&Value>,
-    json: bool,
-    says: &str,
-) -> Result<(), Failure> {
-    let answer = client.send(method, path, body).await.map_err(failure)?;
-    if json {
-        say_json(&answer);
-    } else {
-        let id = answer.get("id").and_then(Value::as_str).unwrap_or(UNKNOWN);
-        say_clean(&format!("{id} {says}"));
-    }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::table::Output;
     use super::*;
 
     #[test]
@@ -522,12 +359,8 @@ mod tests {
             approve: true,
             ..Row::default()
         };
-        let wide = Output {
-            width: None,
-            colour: false,
-        };
         assert_eq!(
-            table(&[row]).render(wide),
+            table(&[row]).render(Output::PIPE),
             "\
 TOKEN             STATE   LEFT  ENDS IN  ADMITS   NAMES  FROM  GROUP  NAME
 0123456789abcdef  active  7/10     23 h  at once  rig-*  –     –      –

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `mod` | the lock, what runs, what comes out of the hub |
 //! | `peers` | who belongs to the farm: list, resolve, add, remove, ping |
+//! | `optimal` | which rigs answer best |
 //! | `enrol` | tokens, rigs that wait, removed keys |
 //! | `remote` | what rigs do: statistics, start, stop, logs |
 //! | `profiles` | named ways to mine |
@@ -17,6 +18,7 @@
 
 mod enrol;
 mod errors;
+mod optimal;
 mod peers;
 mod profiles;
 mod remote;
@@ -43,6 +45,7 @@ use smol::{Executor, Task};
 pub use self::enrol::{
     DEFAULT_LIFE_SECS, NewToken, NewTokenView, PendingView, RemovedView, TOKEN_LIFE_SECS, TokenView,
 };
+pub use self::optimal::{LeftOutView, OptimalPeer, OptimalView};
 pub use self::peers::{AddPeer, Proof};
 pub use self::view::{
     ActivityView, AppliedView, DesiredStatus, DesiredView, ExchangesView, IdentityView,

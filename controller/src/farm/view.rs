@@ -12,7 +12,7 @@
 //! | [`AppliedView`] | `miner_ack` | `POST /remote/{peerId}/start`, `/stop` |
 //! | [`ProfileView`] | profile | `GET, POST /profiles` |
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::clock::EpochMs;
 
@@ -109,8 +109,8 @@ pub struct PeerView {
 }
 
 /// What the last exchanges with a peer came to; at most 20 in all.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct ExchangesView {
     /// Answered in time.
     pub succeeded: u8,
@@ -118,6 +118,21 @@ pub struct ExchangesView {
     pub failed: u8,
     /// No answer in time.
     pub timed_out: u8,
+}
+
+impl ExchangesView {
+    /// Why the score is what it is, such as `3 late, 1 failed of the last 20`.
+    pub fn why(self) -> String {
+        let [answered, late, failed] = [self.succeeded, self.timed_out, self.failed].map(u16::from);
+        let counted = answered + late + failed;
+        match (late, failed) {
+            _ if counted == 0 => "no exchange yet".to_owned(),
+            (0, 0) => format!("all of the last {counted} answered"),
+            (late, 0) => format!("{late} late of the last {counted}"),
+            (0, failed) => format!("{failed} failed of the last {counted}"),
+            _ => format!("{late} late, {failed} failed of the last {counted}"),
+        }
+    }
 }
 
 /// What a peer should be doing, and how far that has come.
@@ -326,4 +341,26 @@ pub struct PoolView {
     pub user: String,
     /// Whether a password is set.
     pub has_pass: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_score_is_made_of_is_said_in_words() {
+        let why = |succeeded, timed_out, failed| {
+            let exchanges = ExchangesView {
+                succeeded,
+                failed,
+                timed_out,
+            };
+            exchanges.why()
+        };
+        assert_eq!(why(0, 0, 0), "no exchange yet");
+        assert_eq!(why(7, 0, 0), "all of the last 7 answered");
+        assert_eq!(why(16, 3, 1), "3 late, 1 failed of the last 20");
+        assert_eq!(why(19, 1, 0), "1 late of the last 20");
+        assert_eq!(why(0, 0, 2), "2 failed of the last 2");
+    }
 }

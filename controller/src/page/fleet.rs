@@ -211,7 +211,7 @@ impl Row {
                 Some(50..90) => "fair",
                 Some(_) => "poor",
             },
-            score_reason: score_reason(peer),
+            score_reason: peer.exchanges.why(),
             last_seen: units::age(peer.last_seen_age_ms),
             last_seen_at: peer
                 .last_seen
@@ -315,17 +315,6 @@ pub(crate) fn filling(activity: &ActivityView) -> String {
 
 fn exact(hashrate: Option<f64>) -> String {
     hashrate.map_or_else(|| "not known".to_owned(), |rate| format!("{rate:.3} H/s"))
-}
-
-fn score_reason(peer: &PeerView) -> String {
-    let e = &peer.exchanges;
-    match peer.score {
-        None => "no exchange yet".to_owned(),
-        Some(_) => format!(
-            "last exchanges: {} answered, {} failed, {} timed out",
-            e.succeeded, e.failed, e.timed_out
-        ),
-    }
 }
 
 #[cfg(test)]

@@ -37,9 +37,14 @@ pub struct RedbStore {
 }
 
 impl RedbStore {
+    /// The file in this data directory.
+    pub fn file(dir: &Path) -> PathBuf {
+        dir.join(FILE)
+    }
+
     /// Opens the registry in this data directory, or makes an empty one if there is none.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
-        let path = dir.join(FILE);
+        let path = Self::file(dir);
         if !path.try_exists().map_err(io_error)? {
             create(dir, &path)?;
         }

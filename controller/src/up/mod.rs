@@ -17,6 +17,7 @@ mod profile;
 mod report;
 mod worker;
 
+use std::fs::File;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -130,6 +131,8 @@ pub(crate) fn serve(plan: Plan) -> Result<(), Failure> {
 /// All that runs.
 struct Running {
     lock: Lock,
+    /// Keeps an agent from serving under the controller's key.
+    _claim: File,
     farm: Arc<Farm>,
     local: Option<LocalRig>,
     practice: Option<Practice>,
@@ -148,6 +151,7 @@ impl Running {
         let lock = lock(&plan.dirs)?;
         let store = NodeStore::new(plan.dirs.clone());
         let node = store.load_or_create(platform::host_name(), Role::Dual, &mut system_rng())?;
+        let claim = store.claim()?;
         let fingerprint = node.fingerprint();
         let registry = RedbStore::open(lock.folder()).map_err(Failure::new)?;
         let farm = Farm::open(Box::new(registry), local_node(node)?, Clock::start())
@@ -196,6 +200,7 @@ impl Running {
         };
         let running = Self {
             lock,
+            _claim: claim,
             farm,
             local,
             practice,

@@ -1,0 +1,142 @@
+//! The API by requests to its router, without sockets.
+//!
+//! | room | what it asks |
+//! |---|---|
+//! | [`http`] | every path, every rule of the guard, the shape of answers |
+//! | [`farm`] | what the routes do: peers, profiles, wishes, tokens |
+
+mod farm;
+mod http;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::header::{CONTENT_TYPE, HOST};
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::BodyExt;
+use miner_shared::identity::{Fingerprint, NodeKeys, Role};
+use miner_shared::smsg::LocalNode;
+use miner_shared::text::{Label, Name};
+use miner_shared::wire::NodeCard;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use super::*;
+use crate::clock::Clock;
+use crate::registry::MemoryStore;
+
+/// Fingerprint of the one rig that [`Server::with_rig`] has; it never had a link.
+const RIG: Fingerprint = Fingerprint([0xab; 32]);
+const RIG_ID: &str = "abababababababab";
+
+struct Server {
+    router: Router,
+    farm: Arc<Farm>,
+}
+
+struct Reply {
+    status: StatusCode,
+    headers: HeaderMap,
+    text: String,
+}
+
+impl Reply {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {}", self.text))
+    }
+
+    /// Status and code of an answer that has the one error shape.
+    fn problem(&self) -> (u16, String) {
+        let body = self.json();
+        let keys: Vec<&String> = body.as_object().expect("an object").keys().collect();
+        let known = [
+            "code",
+            "field",
+            "fingerprint",
+            "hint",
+            "message",
+            "retryable",
+        ];
+        assert!(
+            keys.iter().all(|key| known.contains(&key.as_str())),
+            "{keys:?}"
+        );
+        assert!(body["message"].is_string() && body["retryable"].is_boolean());
+        (
+            self.status.as_u16(),
+            body["code"].as_str().expect("a code").to_owned(),
+        )
+    }
+}
+
+/// Status of a request to a controller that has nothing yet.
+pub(crate) fn status_of(method: &str, path: &str, body: &str) -> u16 {
+    let method = method.parse().expect("a method");
+    Server::new().request(method, path, body).status.as_u16()
+}
+
+impl Server {
+    fn new() -> Self {
+        let keys = NodeKeys::from_seed(&[1; 32]);
+        let card = NodeCard {
+            name: Name::parse("control-center").expect("valid"),
+            software: Label::lossy("miner-ctrl test"),
+            host: Label::lossy("test"),
+        };
+        let me = LocalNode::new(keys, Role::Controller, [2; 16], card);
+        let farm = Farm::open(Box::new(MemoryStore::default()), me, Clock::start()).expect("empty");
+        Self {
+            farm: Arc::clone(&farm),
+            router: router(Api {
+                farm,
+                guard: Guard { port: 9090 },
+            }),
+        }
+    }
+
+    fn with_rig() -> Self {
+        let server = Self::new();
+        let rig = json!({ "name": "rig-alpha", "fingerprint": RIG.to_string() });
+        assert_eq!(server.post("/peers", &rig).status, StatusCode::CREATED);
+        server
+    }
+
+    fn send(&self, request: Request<Body>) -> Reply {
+        smol::block_on(async {
+            let Ok(response) = self.router.clone().oneshot(request).await;
+            let (head, body) = response.into_parts();
+            let bytes = body.collect().await.expect("whole").to_bytes();
+            Reply {
+                status: head.status,
+                headers: head.headers,
+                text: String::from_utf8(bytes.to_vec()).expect("text"),
+            }
+        })
+    }
+
+    fn request(&self, method: Method, path: &str, body: &str) -> Reply {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, "127.0.0.1:9090")
+            .header(CONTENT_TYPE, "application/json");
+        self.send(
+            request
+                .body(Body::from(body.to_owned()))
+                .expect("well formed"),
+        )
+    }
+
+    fn get(&self, path: &str) -> Reply {
+        self.request(Method::GET, &format!("{BASE}{path}"), "")
+    }
+
+    fn post(&self, path: &str, body: &Value) -> Reply {
+        self.request(Method::POST, &format!("{BASE}{path}"), &body.to_string())
+    }
+
+    fn delete(&self, path: &str) -> Reply {
+        self.request(Method::DELETE, &format!("{BASE}{path}"), "")
+    }
+}
