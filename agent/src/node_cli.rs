@@ -4,21 +4,22 @@
 //! |---|---|
 //! | `init --name N --role R [--controller F]` | makes the key, pins a controller |
 //! | `info [--json]` | shows id, fingerprint, role |
+//! | `rotate-key [--yes]` | lets a new key take the place of this one |
 //! | `serve [--listen [HOST]:PORT] [--controller HOST:PORT [--token-file F]] ..` | works until it is told to stop |
 
 use std::fs::File;
-use std::io::{self, BufRead as _, Read as _};
+use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
 
 use argh::FromArgs;
 use miner_shared::identity::{EnrolToken, Fingerprint, Role};
-use miner_shared::limits::MAX_THREADS;
+use miner_shared::limits::{MAX_STATEMENTS, MAX_THREADS};
 use miner_shared::text::{Address, Name};
 use zeroize::Zeroizing;
 
-use crate::cli::{Failure, say};
+use crate::cli::{Exit, Failure, say};
 use crate::node::{self, ListenAddress, ServeConfig};
 use crate::platform;
-use crate::store::{Dirs, NodeStore, system_rng};
+use crate::store::{Dirs, NodeStore, StoreError, system_rng};
 
 /// This machine's identity and its work.
 #[derive(Debug, FromArgs)]
@@ -35,6 +36,7 @@ pub struct Node {
 enum NodeVerb {
     Init(NodeInit),
     Info(NodeInfo),
+    RotateKey(NodeRotateKey),
     Serve(NodeServe),
 }
 
@@ -60,6 +62,15 @@ pub struct NodeInfo {
     /// print JSON
     #[argh(switch)]
     pub json: bool,
+}
+
+/// Let a new key take the place of this machine's key. Its controllers follow when they next talk to it.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "rotate-key")]
+pub struct NodeRotateKey {
+    /// do not ask
+    #[argh(switch)]
+    pub yes: bool,
 }
 
 /// Work: wait for a controller, or dial it, and mine what it says.
@@ -101,6 +112,7 @@ impl Node {
         match self.verb {
             NodeVerb::Init(init) => init.run(),
             NodeVerb::Info(info) => info.run(),
+            NodeVerb::RotateKey(rotate) => rotate.run(),
             NodeVerb::Serve(serve) => serve.run(),
         }
     }
@@ -123,19 +135,73 @@ impl NodeInit {
 impl NodeInfo {
     /// Shows the node; a failure if this machine is none yet.
     pub fn run(self) -> Result<(), Failure> {
-        let Some(node) = store()?.load()? else {
-            return Err(Failure::new(
-                "this machine is no node yet; `node init` or any serving verb makes it one",
-            ));
-        };
+        let node = store()?.load()?.ok_or(StoreError::NoNode)?;
         if self.json {
-            say(node.to_json().trim_end());
+            say(node.info_json().trim_end());
         } else {
             show(&node);
         }
         Ok(())
     }
 }
+
+impl NodeRotateKey {
+    /// Makes the new key. A `node serve` that runs goes on under it within a second.
+    pub fn run(self) -> Result<(), Failure> {
+        let store = store()?;
+        let node = store.load()?.ok_or(StoreError::NoNode)?;
+        if !node.role.contains(Role::Worker) {
+            return Err(Failure::new(
+                "this node is a controller; `miner-ctrl node rotate-key` changes its key",
+            ));
+        }
+        if !self.yes {
+            confirm(&node)?;
+        }
+        let new = store.rotate(&mut system_rng())?;
+        say(format_args!(
+            "replaced     {}",
+            node.fingerprint().node_id()
+        ));
+        show(&new);
+        say("back this key up anew: a backup of the old one is of no use any more");
+        Ok(())
+    }
+}
+
+/// Asks on the terminal whether this node shall have another key.
+fn confirm(node: &crate::store::Node) -> Result<(), Failure> {
+    let unasked = |line: &str| Failure {
+        exit: Exit::NeedsConsent,
+        line: line.to_owned(),
+    };
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Err(unasked(
+            "the key would be replaced for good; --yes says that this is meant",
+        ));
+    }
+    let id = node.fingerprint().node_id();
+    let question = format!(
+        "The key of {id} is replaced for good. Controllers that talk to this machine follow; one that \
+         misses more than {MAX_STATEMENTS} changes has to be introduced again. Go on? [y/N] "
+    );
+    io::stderr()
+        .write_all(question.as_bytes())
+        .map_err(Failure::new)?;
+    let mut answer = String::new();
+    io::stdin()
+        .lock()
+        .take(MAX_ANSWER)
+        .read_line(&mut answer)
+        .map_err(Failure::new)?;
+    match answer.trim() {
+        "y" | "Y" | "yes" => Ok(()),
+        _ => Err(unasked("the key stays as it is")),
+    }
+}
+
+/// Longest answer to a question that is read.
+const MAX_ANSWER: u64 = 64;
 
 impl NodeServe {
     /// Works until SIGTERM, SIGINT, or with `--with-parent` the end of standard input.
@@ -231,4 +297,10 @@ fn show(node: &crate::store::Node) {
     say(format_args!("name         {}", node.name));
     say(format_args!("role         {}", node.role));
     say(format_args!("fingerprint  {fingerprint}"));
+    if !node.chain.is_empty() {
+        let (shown, most) = (node.chain.len(), MAX_STATEMENTS);
+        say(format_args!(
+            "key changes  {shown}, of at most {most} that it shows"
+        ));
+    }
 }

@@ -9,6 +9,7 @@
 
 mod dial;
 mod listen;
+mod me;
 mod session;
 mod sessions;
 mod socket;
@@ -16,5 +17,6 @@ mod way;
 
 pub(crate) use dial::dial_for_ever;
 pub(crate) use listen::listen_for_ever;
+pub(crate) use me::Me;
 pub(crate) use sessions::Sessions;
 pub(crate) use way::Way;

@@ -7,10 +7,13 @@
 //!              └──────── three silent closes ────────────────┘ while it holds a token
 //! ```
 //! A key is known from the Welcome of a controller that the token vouched for. After an approval the
-//! token may be used up or revoked, so the key is tried as well.
+//! token may be used up or revoked, so the key is tried as well. A key that another took the place of,
+//! on whichever link that was seen, is followed before the next attempt.
 
-use miner_shared::identity::{EnrolToken, Enrolment, Fingerprint};
+use miner_shared::identity::{EnrolToken, Enrolment, Fingerprint, NodeId};
 use miner_shared::smsg::Expect;
+
+use crate::store::Managers;
 
 /// Silent closes in a row after which the token is used again.
 const SILENT_CLOSES: u8 = 3;
@@ -60,6 +63,21 @@ impl Way {
     /// The controller's key, as far as it is known.
     pub(crate) fn key(&self) -> Option<&Fingerprint> {
         self.key.as_ref()
+    }
+
+    /// Goes on with the key that this controller has now.
+    pub(crate) fn follow(&mut self, managers: &Managers) {
+        self.key = self.key.map(|key| managers.current(key));
+    }
+
+    /// Another node than the expected one answered. If it is a manager as well, it is the one to dial: a
+    /// rig that was told no more than an address expects the first, who may have changed.
+    pub(crate) fn answered_by(&mut self, other: NodeId, managers: &Managers) {
+        if self.enrolment().is_none()
+            && let Some(key) = managers.iter().find(|key| key.node_id() == other)
+        {
+            self.key = Some(*key);
+        }
     }
 
     /// The controller welcomed us, as `registered` or as pending.

@@ -183,7 +183,7 @@ mod tests {
         let unasked = Statement::by_recovery(&recovery(7), &keys(9), 1);
         for (to, chain) in [
             (9, &[strange.clone()][..]),
-            (9, &[honest.clone()]),
+            (9, std::slice::from_ref(&honest)),
             (9, &[unasked]),
             (9, &[honest.clone(), strange]),
             (10, &[]),

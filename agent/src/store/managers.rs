@@ -134,6 +134,16 @@ impl Managers {
     }
 }
 
+#[cfg(test)]
+impl FromIterator<Pin> for Managers {
+    fn from_iter<P: IntoIterator<Item = Pin>>(pins: P) -> Self {
+        Self {
+            pins: pins.into_iter().collect(),
+            former: Vec::new(),
+        }
+    }
+}
+
 fn decode_pin(bytes: &[u8; PIN]) -> Option<Pin> {
     let (fingerprint, rest) = bytes.split_first_chunk()?;
     let ([flag], rest) = rest.split_first_chunk()?;

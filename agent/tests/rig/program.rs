@@ -135,7 +135,7 @@ fn managers_are_listed_in_the_order_of_their_pins() {
     let (_, list, _) = output(root.path(), &["peer", "list"]);
     let rows: Vec<&str> = list.lines().collect();
     assert!(
-        rows[0].contains("decides") && rows[0].ends_with(&pins[0]),
+        rows[0].contains("first") && rows[0].ends_with(&pins[0]),
         "{list}"
     );
     assert!(
