@@ -10,7 +10,8 @@ use miner_shared::text::Address;
 use smol::future;
 use smol::net::TcpStream;
 
-use super::session::{End, Session};
+use super::end::End;
+use super::session::Session;
 use super::socket::Socket;
 use super::way::Way;
 use crate::pool::full_jitter;

@@ -13,7 +13,8 @@ use smol::LocalExecutor;
 use smol::future;
 use smol::net::{TcpListener, TcpStream};
 
-use super::session::{End, Session};
+use super::end::End;
+use super::session::Session;
 use super::socket::Socket;
 use crate::rig::Rig;
 

@@ -8,6 +8,7 @@
 //! A rig uses one of the two directions, or both. Hashing knows nothing of all this.
 
 mod dial;
+mod end;
 mod listen;
 mod me;
 mod session;

@@ -10,7 +10,6 @@
 //!            time  ──▶ Link (deadline, ping, death, age)
 //! ```
 
-use std::fmt;
 use std::rc::Rc;
 
 use log::{debug, info, warn};
@@ -22,11 +21,12 @@ use miner_shared::wire::{Admission, Message, NodeCard, Outcome};
 use smol::channel::{Receiver, Sender, bounded};
 use smol::future;
 
+use super::end::End;
 use super::me::Me;
 use super::sessions::{Open, Order, Rival};
-use super::socket::{CloseCode, Socket, SocketError};
+use super::socket::Socket;
 use crate::rig::Rig;
-use crate::store::{StoreError, lead, system_rng};
+use crate::store::{lead, system_rng};
 
 /// A peer that does not take a frame for this long is gone, in milliseconds.
 const SEND_MS: u64 = 10_000;
@@ -38,85 +38,6 @@ const CLOSE_MS: u64 = 1_000;
 const CHANGE_MS: u64 = 250;
 /// Two heartbeats are at least this far apart, however much changes, in milliseconds.
 const HEARTBEAT_GAP_MS: u64 = 1_000;
-
-/// Why a session ended. For the local log: the peer is told nothing.
-#[derive(Debug)]
-pub(crate) enum End {
-    /// The controller with this key has yet to approve this rig.
-    Pending(Fingerprint),
-    /// Time for new keys of the session.
-    Renew,
-    /// This node has a new key.
-    NewKey,
-    /// Another connection of the same manager took its place.
-    Replaced,
-    /// Another process runs under this manager's key, and it is alive.
-    Duplicate,
-    /// The peer is nobody whom this rig obeys.
-    NotAManager(Fingerprint),
-    /// The pin of this manager was taken back.
-    Unpinned,
-    /// The program ends.
-    Stopping,
-    /// As many managers are connected as may be.
-    TooMany,
-    /// The peer does not take what it is sent.
-    Stuck,
-    Link(LinkError),
-    Socket(SocketError),
-    Store(StoreError),
-}
-
-impl fmt::Display for End {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Pending(_) => f.write_str("the controller's owner has yet to approve this rig"),
-            Self::Renew => f.write_str("time for new keys"),
-            Self::NewKey => f.write_str("this rig has a new key"),
-            Self::Replaced => f.write_str("replaced by a newer connection"),
-            Self::Duplicate => f.write_str("duplicate-identity: another process uses this key"),
-            Self::NotAManager(who) => write!(
-                f,
-                "not a manager; if it should be, run: miner peer accept {who}"
-            ),
-            Self::Unpinned => f.write_str("its manager is not pinned any more"),
-            Self::Stopping => f.write_str("this program ends"),
-            Self::TooMany => f.write_str("too many managers at a time"),
-            Self::Stuck => f.write_str("the peer does not take what it is sent"),
-            Self::Link(error) => error.fmt(f),
-            Self::Socket(error) => error.fmt(f),
-            Self::Store(error) => error.fmt(f),
-        }
-    }
-}
-
-impl End {
-    fn close_code(&self) -> CloseCode {
-        match self {
-            Self::Socket(error) => error.close_code(),
-            Self::Stopping => CloseCode::Away,
-            _ => CloseCode::Normal,
-        }
-    }
-}
-
-impl From<LinkError> for End {
-    fn from(error: LinkError) -> Self {
-        Self::Link(error)
-    }
-}
-
-impl From<SocketError> for End {
-    fn from(error: SocketError) -> Self {
-        Self::Socket(error)
-    }
-}
-
-impl From<StoreError> for End {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
 
 /// One connection.
 pub(crate) struct Session {
@@ -134,6 +55,8 @@ pub(crate) struct Session {
     expect: Option<Expect>,
     /// Whether the controller that welcomes this rig is pinned.
     pins: bool,
+    /// The earlier key of that controller, by which the token names it.
+    was: Option<Fingerprint>,
     /// What the peer has shown of how its key came to be its key.
     chain: Vec<Statement>,
     /// Once it was up: keeps the program from ending before the peer is told.
@@ -179,6 +102,7 @@ impl Session {
             on_up: Some(on_up),
             expect: None,
             pins: false,
+            was: None,
             chain: Vec::new(),
         }
     }
@@ -379,7 +303,8 @@ impl Session {
     fn pin(&self, controller: Fingerprint) -> Result<(), End> {
         if self.pins {
             let own = self.me.fingerprint();
-            self.rig.store.pin_manager(own, controller)?;
+            let store = &self.rig.store;
+            store.pin_successor(own, controller, self.was)?;
             info!("enrolled controller={}", controller.node_id());
         }
         Ok(())
@@ -404,11 +329,12 @@ impl Session {
             Expect::Anyone | Expect::Probe => None,
         };
         let old = old.ok_or_else(|| LinkError::WrongPeer(to.node_id()))?;
-        let follows = self.rig.follow(Some(&old), to, chain)?
-            // Whom the token names is not pinned yet; so its successor is, when it has registered us.
-            || self.pins && lead(Pin::new(old), to, chain.iter()).is_some();
-        if !follows {
-            return Err(LinkError::WrongPeer(to.node_id()).into());
+        if !self.rig.follow(Some(&old), to, chain)? {
+            // Whom a token names is not pinned yet: its successor is, once it has registered this rig.
+            if !self.pins || lead(Pin::new(old), to, chain.iter()).is_none() {
+                return Err(LinkError::WrongPeer(to.node_id()).into());
+            }
+            self.was = Some(old);
         }
         Ok(self.link.accept()?)
     }

@@ -106,8 +106,10 @@ impl Way {
 
 #[cfg(test)]
 mod tests {
+    use miner_shared::identity::Pin;
+
     use super::*;
-    use crate::store::system_rng;
+    use crate::store::{Dirs, NodeStore, system_rng};
 
     const KEY: Fingerprint = Fingerprint([7; 32]);
 
@@ -155,6 +157,35 @@ mod tests {
         let mut way = Way::by_key(KEY, None);
         (0..9).for_each(|_| way.closed_silently());
         assert!(way.enrolment().is_none());
+    }
+
+    #[test]
+    fn the_way_goes_on_with_the_key_that_took_the_known_one_s_place() {
+        let root = tempfile::tempdir().expect("temporary folder");
+        let store = NodeStore::new(Dirs::below(root.path()));
+        std::fs::create_dir_all(store.dirs().node()).expect("ours");
+        let [own, new] = [8, 9].map(|fill| Fingerprint([fill; 32]));
+        let pinned = store.pin_successor(own, new, Some(KEY));
+        pinned.expect("written");
+        let mut way = Way::by_key(KEY, None);
+        way.follow(&store.managers().expect("readable"));
+        assert_eq!(way.key(), Some(&new));
+        way.follow(&Managers::default());
+        assert_eq!(way.key(), Some(&new), "unpinned, and still the one to dial");
+    }
+
+    #[test]
+    fn another_manager_at_the_address_is_the_one_to_dial_and_a_stranger_is_not() {
+        let [other, stranger] = [8, 9].map(|fill| Fingerprint([fill; 32]));
+        let managers: Managers = [KEY, other].map(Pin::new).into_iter().collect();
+        let mut way = Way::by_key(KEY, None);
+        way.answered_by(stranger.node_id(), &managers);
+        assert_eq!(way.key(), Some(&KEY));
+        way.answered_by(other.node_id(), &managers);
+        assert_eq!(way.key(), Some(&other));
+        let mut way = Way::by_token(token(), None);
+        way.answered_by(other.node_id(), &managers);
+        assert_eq!(way.key(), None, "the token names its controller");
     }
 
     #[test]

@@ -95,7 +95,7 @@ impl Managers {
         }
     }
 
-    fn remember(&mut self, was: Fingerprint, is: Fingerprint) {
+    pub(super) fn remember(&mut self, was: Fingerprint, is: Fingerprint) {
         self.former
             .retain(|former| former.was != was && former.was != is);
         for former in &mut self.former {

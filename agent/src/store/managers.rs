@@ -179,6 +179,16 @@ impl NodeStore {
     /// Pins a manager behind those that are there; on disk when this returns. Pinning one twice
     /// changes nothing. `own` is this node's fingerprint: a node never pins itself.
     pub fn pin_manager(&self, own: Fingerprint, pin: Fingerprint) -> Result<(), StoreError> {
+        self.pin_successor(own, pin, None)
+    }
+
+    /// The same for a manager that was named to this node by an earlier key, which is remembered.
+    pub fn pin_successor(
+        &self,
+        own: Fingerprint,
+        pin: Fingerprint,
+        was: Option<Fingerprint>,
+    ) -> Result<(), StoreError> {
         if pin == own {
             return Err(StoreError::OwnFingerprint);
         }
@@ -189,6 +199,9 @@ impl NodeStore {
             managers.former.retain(|former| former.was != pin);
             let added = managers.pins.push(Pin::new(pin));
             added.map_err(|_| StoreError::TooManyManagers)?;
+            if let Some(was) = was {
+                managers.remember(was, pin);
+            }
             Ok(true)
         })?;
         Ok(())
