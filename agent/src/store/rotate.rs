@@ -112,6 +112,7 @@ fn decode(body: &[u8]) -> Option<Vec<Statement, MAX_STATEMENTS>> {
 mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
 
     use miner_shared::identity::Role;
     use miner_shared::text::Name;
@@ -138,21 +139,14 @@ mod tests {
             .expect("there")
     }
 
-    /// The node after a rotation of which only the first steps were done.
-    fn cut_after(store: &NodeStore, steps: u8) -> NodeKeys {
-        let old = load(store);
-        let keys = NodeKeys::generate(&mut system_rng());
-        let mut chain = old.chain.clone();
-        chain
-            .push(Statement::by_old(&old.keys, &keys))
-            .expect("room");
-        if steps >= 1 {
-            store.write_chain(&chain).expect("written");
-        }
-        if steps >= 2 {
-            store.write_key(&keys).expect("written");
-        }
-        keys
+    /// A rotation that ends where it would write this file, as if the power had been cut there.
+    fn cut_at(store: &NodeStore, path: &Path) -> Result<Node, StoreError> {
+        let name = path.file_name().expect("a file").display();
+        let blocked = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
+        fs::create_dir(&blocked).expect("ours");
+        let outcome = store.rotate(&mut system_rng());
+        fs::remove_dir(&blocked).expect("ours");
+        outcome
     }
 
     #[test]
@@ -187,15 +181,21 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_after_the_statement_leaves_the_old_node_with_its_own_statements() {
+    fn a_cut_before_the_key_leaves_the_old_node_with_its_own_statements() {
         let (_root, store) = store();
         let first = init(&store);
         let old = store.rotate(&mut system_rng()).expect("written");
-        cut_after(&store, 1);
-        for found in [load(&store), restart(&store)] {
-            assert_eq!(found.fingerprint(), old.fingerprint());
-            assert_eq!(found.chain, old.chain);
-            assert!(found.replaced(first.fingerprint()));
+        for (path, left) in [
+            (store.dirs().succession(), 1),
+            (store.dirs().private_key(), 2),
+        ] {
+            assert!(cut_at(&store, &path).is_err());
+            assert_eq!(store.chain().expect("readable").len(), left);
+            for found in [load(&store), restart(&store)] {
+                assert_eq!(found.fingerprint(), old.fingerprint());
+                assert_eq!(found.chain, old.chain);
+                assert!(found.replaced(first.fingerprint()));
+            }
         }
         // The next attempt does not show the key that never was.
         let new = store.rotate(&mut system_rng()).expect("written");
@@ -207,17 +207,18 @@ mod tests {
     fn a_cut_after_the_key_leaves_the_new_node_whose_public_identity_is_written_anew() {
         let (_root, store) = store();
         let old = init(&store);
-        let keys = cut_after(&store, 2);
+        let new = cut_at(&store, &store.dirs().node_json()).expect("it is the new one");
+        let shown = || fs::read_to_string(store.dirs().node_json()).expect("there");
+        assert!(shown().contains(&old.fingerprint().to_string()));
         let found = load(&store);
-        assert_eq!(found.fingerprint(), keys.fingerprint());
+        assert_eq!(found.fingerprint(), new.fingerprint());
         assert_eq!(
             (found.name.as_str(), found.role),
             ("rig-alpha", Role::Worker)
         );
         assert!(found.replaced(old.fingerprint()));
         restart(&store);
-        let json = fs::read_to_string(store.dirs().node_json()).expect("there");
-        assert!(json.contains(&keys.fingerprint().to_string()));
+        assert!(shown().contains(&new.fingerprint().to_string()));
     }
 
     #[test]
@@ -246,7 +247,7 @@ mod tests {
             node.map(|node| node.fingerprint())
         };
         assert_eq!(sees(&old), None);
-        cut_after(&store, 1);
+        assert!(cut_at(&store, &store.dirs().private_key()).is_err());
         assert_eq!(sees(&old), None, "not done yet");
         let new = store.rotate(&mut system_rng()).expect("written");
         assert_eq!(sees(&old), Some(new.fingerprint()));
