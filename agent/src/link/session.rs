@@ -5,8 +5,7 @@
 //!            frame ──▶ Link ──▶ event: token? · succession · proven? · up · message ──▶ rig ──▶ sealed answer;
 //!                      before the receipt of a command that was applied, the statistics it made
 //!            order ──▶ another connection of this manager: prove that the peer lives, or give way
-//!                      a new key of ours: end, and come back under it
-//!            change, or 10 s ──▶ heartbeat
+//!            change, or 10 s ──▶ heartbeat; a new key of ours: end, and come back under it
 //!            time  ──▶ Link (deadline, ping, death, age)
 //! ```
 
@@ -440,7 +439,6 @@ impl Session {
         match order {
             Order::Replaced => Err(End::Replaced),
             Order::Unpinned => Err(End::Unpinned),
-            Order::NewKey => Err(End::NewKey),
             Order::Stop => Err(End::Stopping),
             Order::Prove(waiting) => {
                 self.link.ping(self.rig.clock.now());

@@ -6,8 +6,8 @@
 //! | another one, the first answers a ping | refused: two processes run under one key |
 //! | another one, the first is silent for 5 s | it replaces the first |
 //!
-//! A session whose manager is not pinned any more ends within a second. When this node has a new key,
-//! all of them end and come back under it; when the program ends, it waits until each has told its peer.
+//! A session whose manager is not pinned any more ends within a second; when the program ends, all
+//! of them do, and it waits until each has told its peer.
 
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -24,8 +24,6 @@ pub(crate) enum Order {
     Replaced,
     /// End: your manager is not pinned any more.
     Unpinned,
-    /// End: this node has a new key.
-    NewKey,
     /// End: the program does.
     Stop,
     /// Ping the peer, and answer here when its pong comes.
@@ -112,13 +110,6 @@ impl Sessions {
             if !is_manager(&live.fingerprint) {
                 let _ = live.orders.try_send(Order::Unpinned);
             }
-        }
-    }
-
-    /// Ends all sessions: those that follow begin with another key.
-    pub(crate) fn begin_anew(&self) {
-        for live in self.live.borrow().iter() {
-            let _ = live.orders.try_send(Order::NewKey);
         }
     }
 

@@ -192,7 +192,8 @@ impl Rig {
                 let (old, new) = (own.node_id(), node.fingerprint().node_id());
                 info!("this rig has a new key old={old} new={new}");
                 self.me.replace(Rc::new(Me::from(node)));
-                self.sessions.begin_anew();
+                // Each session looks whether it is of this key when something has changed.
+                self.listeners.notify();
             }
             Err(error) => debug!("no look at the key: {error}"),
         }

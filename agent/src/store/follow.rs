@@ -245,6 +245,9 @@ mod tests {
         assert_eq!(order(&store), [key(2), key(3)]);
         let too_late = store.follow_manager(None, &key(66), &theft);
         assert_eq!(too_late.expect("readable"), None);
+        store.unpin_manager(key(2)).expect("written");
+        let again = store.follow_manager(None, &key(2), &chain);
+        assert_eq!(again.expect("readable"), None, "nor after its removal");
     }
 
     #[test]
