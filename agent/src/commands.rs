@@ -4,20 +4,34 @@
 //!   Command(op_id, c) ─▶ seen this op_id? ── same c ──▶ the receipt of then
 //!                               │           └ other c ─▶ OpIdReused
 //!                               ▼ no
-//!                        first manager? ─▶ generation newer? ─▶ can this rig do it? ─▶ store, then apply
+//!                           may its author? ─▶ is it so already, or can it not be? ─▶ store, then apply
 //! ```
+//! | command | whose | refused or told |
+//! |---|---|---|
+//! | SetState | the first manager's | behind: the generation is not above the one in force |
+//! | PinRecovery | any manager's, for itself | bad proof: another key is pinned, and has not made room |
+//! | Handover, Revoke | the first manager's; none revokes itself | no such manager |
+//! | Rotate | the first manager's | |
+//!
+//! Who is first is asked at each command. A generation belongs to the rig, not to its manager: one that
+//! decides from now on, and whose wishes have lower numbers, is told `Behind` with the number in force,
+//! and its next wish is numbered above that. The work goes on meanwhile.
+//!
 //! What a rig can do and how it stores and applies is behind [`Host`], so that these rules are
-//! tested without a rig. A receipt is kept for each of the last 16 commands of each manager.
+//! tested without a rig. A receipt is kept for each of the last 16 commands of each manager that it was
+//! allowed to give.
 
 use heapless::{Deque, Vec};
-use miner_shared::identity::Fingerprint;
-use miner_shared::limits::{MAX_MANAGERS, MAX_MESSAGE, RECEIPTS};
+use miner_shared::identity::{Fingerprint, Pin};
+use miner_shared::limits::{MAX_MANAGERS, MAX_MESSAGE, RECEIPTS, SIGNATURE};
 use miner_shared::text::MinerName;
 use miner_shared::wire::{
-    Algo, Answer, Backend, Command, Desired, LogPage, Mode, NodeInfo, OpId, Outcome, Profile,
-    Query, Refusal, RigStats, State,
+    Algo, Answer, Backend, Command, Desired, LogPage, Manager, Mode, NodeInfo, OpId, Outcome,
+    Profile, Query, Refusal, RigStats, State,
 };
 use sha2::{Digest, Sha256};
+
+use crate::store::Managers;
 
 /// What commands and queries need of the rig.
 pub(crate) trait Host {
@@ -29,6 +43,21 @@ pub(crate) trait Host {
     fn store(&mut self, desired: &Desired) -> bool;
     /// Works by the state, which is stored.
     fn apply(&mut self, desired: &Desired);
+    /// Whom the rig obeys.
+    fn managers(&self) -> Managers;
+    /// Pins the recovery key of a manager; this and the next three as `store`.
+    fn pin_recovery(
+        &mut self,
+        manager: Fingerprint,
+        key: &[u8; 32],
+        proof: Option<&[u8; SIGNATURE]>,
+    ) -> bool;
+    /// Makes this manager the first.
+    fn put_first(&mut self, manager: Fingerprint) -> bool;
+    /// Obeys this manager no more.
+    fn unpin(&mut self, manager: Fingerprint) -> bool;
+    /// Lets a new key take the place of the rig's own.
+    fn rotate(&mut self) -> bool;
     /// Who and what the rig is.
     fn info(&self) -> NodeInfo;
     /// Statistics now.
@@ -54,12 +83,10 @@ struct Kept {
 }
 
 impl Commands {
-    /// Obeys a command of the manager `from`, or says why not. `decides`: it is the first manager,
-    /// the one that holds desired state.
+    /// Obeys a command of the manager `from`, or says why not.
     pub(crate) fn command(
         &mut self,
         from: Fingerprint,
-        decides: bool,
         op_id: OpId,
         command: &Command,
         host: &mut dyn Host,
@@ -73,11 +100,11 @@ impl Commands {
                 Outcome::Refused(Refusal::OpIdReused)
             };
         }
-        let outcome = if decides {
-            obey(command, host)
-        } else {
-            Outcome::Refused(Refusal::NotAllowed)
-        };
+        let outcome = obey(from, command, host);
+        if outcome == Outcome::Refused(Refusal::NotAllowed) {
+            // Not kept: when it is sent again its author may be the first.
+            return outcome;
+        }
         if kept.is_full() {
             kept.pop_front();
         }
@@ -88,6 +115,16 @@ impl Commands {
             outcome: outcome.clone(),
         });
         outcome
+    }
+
+    /// A manager has another key now, and what it was told under the old one.
+    pub(crate) fn rename(&mut self, was: &Fingerprint, is: Fingerprint) {
+        self.managers.retain(|(key, _)| *key != is);
+        for (key, _) in &mut self.managers {
+            if key == was {
+                *key = is;
+            }
+        }
     }
 
     fn receipts(&mut self, from: Fingerprint) -> &mut Deque<Kept, RECEIPTS> {
@@ -122,14 +159,54 @@ pub(crate) fn answer(query: &Query, host: &dyn Host) -> Answer {
                 Answer::Refused(Refusal::NoSuchMiner(miners))
             }
         }
+        Query::GetManagers => {
+            let managers = host.managers();
+            let manager = |pin: &Pin| Manager {
+                fingerprint: pin.fingerprint,
+                recovery: pin.recovery,
+            };
+            Answer::Managers(managers.pins().iter().map(manager).collect())
+        }
         _ => Answer::Refused(Refusal::Unsupported),
     }
 }
 
-fn obey(command: &Command, host: &mut dyn Host) -> Outcome {
+fn obey(from: Fingerprint, command: &Command, host: &mut dyn Host) -> Outcome {
+    use Outcome::{AlreadyThere, Refused};
+    let managers = host.managers();
+    if let Command::PinRecovery { key, proof } = command {
+        let proof = proof.as_ref().map(|proof| &proof.0);
+        return match managers.pin(&from) {
+            None => Refused(Refusal::NotAllowed),
+            Some(pin) if pin.recovery == Some(*key) => AlreadyThere,
+            Some(pin) if !pin.may_pin_recovery(key, proof) => Refused(Refusal::BadProof),
+            Some(_) => kept(host.pin_recovery(from, key, proof)),
+        };
+    }
+    if managers.first() != Some(from) {
+        return Refused(Refusal::NotAllowed);
+    }
     match command {
         Command::SetState(desired) => set_state(desired, host),
-        _ => Outcome::Refused(Refusal::Unsupported),
+        Command::Handover { to } if *to == from => AlreadyThere,
+        Command::Revoke { manager } if *manager == from => Refused(Refusal::NotAllowed),
+        Command::Handover { to: other } | Command::Revoke { manager: other }
+            if !managers.contains(other) =>
+        {
+            Refused(Refusal::NoSuchManager)
+        }
+        Command::Handover { to } => kept(host.put_first(*to)),
+        Command::Revoke { manager } => kept(host.unpin(*manager)),
+        Command::Rotate => kept(host.rotate()),
+        _ => Refused(Refusal::Unsupported),
+    }
+}
+
+const fn kept(on_disk: bool) -> Outcome {
+    if on_disk {
+        Outcome::Applied
+    } else {
+        Outcome::Refused(Refusal::NotStored)
     }
 }
 
@@ -138,7 +215,8 @@ fn set_state(desired: &Desired, host: &mut dyn Host) -> Outcome {
         if now == desired {
             return Outcome::AlreadyThere;
         }
-        // Another wish under the same number: a registry was restored from a backup.
+        // Another wish under the same number: a registry was restored from a backup, or another
+        // manager decides now.
         if desired.generation <= now.generation {
             return Outcome::Behind(now.generation);
         }
@@ -177,6 +255,8 @@ fn hash(command: &Command) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
+    use miner_shared::bytes::Bytes;
+    use miner_shared::identity::RecoveryKey;
     use miner_shared::text::{Address, Label, Name, PoolPass, PoolUser};
     use miner_shared::wire::{Activity, NodeCard, Pool, Threads};
 
@@ -184,15 +264,39 @@ mod tests {
 
     const FIRST: Fingerprint = Fingerprint([1; 32]);
     const SECOND: Fingerprint = Fingerprint([2; 32]);
+    const STRANGER: Fingerprint = Fingerprint([3; 32]);
 
-    /// A rig that only counts.
-    #[derive(Default)]
+    /// A rig that only counts, and obeys FIRST and SECOND.
     struct Rig {
         desired: Option<Desired>,
         stored: Option<Desired>,
+        managers: std::vec::Vec<Pin>,
         effects: u32,
         disk_full: bool,
         small: bool,
+    }
+
+    impl Default for Rig {
+        fn default() -> Self {
+            Self {
+                desired: None,
+                stored: None,
+                managers: [FIRST, SECOND].map(Pin::new).into(),
+                effects: 0,
+                disk_full: false,
+                small: false,
+            }
+        }
+    }
+
+    impl Rig {
+        fn change(&mut self, change: impl FnOnce(&mut std::vec::Vec<Pin>)) -> bool {
+            if !self.disk_full {
+                change(&mut self.managers);
+                self.effects += 1;
+            }
+            !self.disk_full
+        }
     }
 
     impl Host for Rig {
@@ -210,6 +314,29 @@ mod tests {
             assert_eq!(self.stored.as_ref(), Some(desired), "stored before applied");
             self.desired = Some(desired.clone());
             self.effects += 1;
+        }
+        fn managers(&self) -> Managers {
+            self.managers.iter().copied().collect()
+        }
+        fn pin_recovery(
+            &mut self,
+            manager: Fingerprint,
+            key: &[u8; 32],
+            _: Option<&[u8; SIGNATURE]>,
+        ) -> bool {
+            self.change(|pins| {
+                let pin = pins.iter_mut().find(|pin| pin.fingerprint == manager);
+                pin.expect("pinned").recovery = Some(*key);
+            })
+        }
+        fn put_first(&mut self, manager: Fingerprint) -> bool {
+            self.change(|pins| pins.sort_by_key(|pin| pin.fingerprint != manager))
+        }
+        fn unpin(&mut self, manager: Fingerprint) -> bool {
+            self.change(|pins| pins.retain(|pin| pin.fingerprint != manager))
+        }
+        fn rotate(&mut self) -> bool {
+            self.change(|_| ())
         }
         fn info(&self) -> NodeInfo {
             NodeInfo {
@@ -277,9 +404,14 @@ mod tests {
         })
     }
 
-    /// Sends each command under a new op_id as the first manager.
+    /// Sends each command under a new op_id.
+    fn tell_as(from: Fingerprint, rig: &mut Rig, command: &Command) -> Outcome {
+        Commands::default().command(from, [9; 16], command, rig)
+    }
+
+    /// The same as the first manager.
     fn tell(rig: &mut Rig, command: &Command) -> Outcome {
-        Commands::default().command(FIRST, true, [9; 16], command, rig)
+        tell_as(FIRST, rig, command)
     }
 
     #[test]
@@ -302,7 +434,7 @@ mod tests {
     fn a_resent_command_has_no_second_effect() {
         let (mut rig, mut commands) = (Rig::default(), Commands::default());
         let mut tell = |op_id: u8, command: &Command, rig: &mut Rig| {
-            commands.command(FIRST, true, [op_id; 16], command, rig)
+            commands.command(FIRST, [op_id; 16], command, rig)
         };
         assert_eq!(tell(1, &mine(1, |_| ()), &mut rig), Outcome::Applied);
         assert_eq!(tell(2, &stop(2), &mut rig), Outcome::Applied);
@@ -322,18 +454,13 @@ mod tests {
         let (mut rig, mut commands) = (Rig::default(), Commands::default());
         for op_id in 0..17 {
             let command = stop(u64::from(op_id) + 1);
-            let outcome = commands.command(FIRST, true, [op_id; 16], &command, &mut rig);
+            let outcome = commands.command(FIRST, [op_id; 16], &command, &mut rig);
             assert_eq!(outcome, Outcome::Applied);
-            commands.command(SECOND, false, [op_id; 16], &command, &mut rig);
+            commands.command(SECOND, [op_id; 16], &command, &mut rig);
         }
         let mut again = |op_id: u8| {
-            commands.command(
-                FIRST,
-                true,
-                [op_id; 16],
-                &stop(u64::from(op_id) + 1),
-                &mut rig,
-            )
+            let command = stop(u64::from(op_id) + 1);
+            commands.command(FIRST, [op_id; 16], &command, &mut rig)
         };
         assert_eq!(again(1), Outcome::Applied, "still known");
         assert_eq!(again(0), Outcome::Behind(17), "forgotten, so judged anew");
@@ -341,10 +468,113 @@ mod tests {
 
     #[test]
     fn only_the_first_manager_decides() {
-        let (mut rig, mut commands) = (Rig::default(), Commands::default());
-        let outcome = commands.command(SECOND, false, [1; 16], &stop(1), &mut rig);
-        assert_eq!(outcome, Outcome::Refused(Refusal::NotAllowed));
+        let mut rig = Rig::default();
+        for command in [
+            stop(1),
+            Command::Handover { to: SECOND },
+            Command::Revoke { manager: FIRST },
+            Command::Rotate,
+        ] {
+            for from in [SECOND, STRANGER] {
+                let outcome = tell_as(from, &mut rig, &command);
+                assert_eq!(outcome, Outcome::Refused(Refusal::NotAllowed));
+            }
+        }
         assert_eq!(rig.effects, 0);
+    }
+
+    #[test]
+    fn after_a_handover_the_new_first_goes_on_above_the_generation_in_force() {
+        let mut rig = Rig::default();
+        assert_eq!(tell(&mut rig, &stop(7)), Outcome::Applied);
+        let mut commands = Commands::default();
+        let mut wish = |rig: &mut Rig| commands.command(SECOND, [5; 16], &stop(9), rig);
+        assert_eq!(wish(&mut rig), Outcome::Refused(Refusal::NotAllowed));
+        let handover = |to| Command::Handover { to };
+        assert_eq!(tell(&mut rig, &handover(FIRST)), Outcome::AlreadyThere);
+        let nobody = tell(&mut rig, &handover(STRANGER));
+        assert_eq!(nobody, Outcome::Refused(Refusal::NoSuchManager));
+        assert_eq!(tell(&mut rig, &handover(SECOND)), Outcome::Applied);
+        let outcome = tell(&mut rig, &stop(8));
+        assert_eq!(outcome, Outcome::Refused(Refusal::NotAllowed), "no more");
+        for (generation, outcome) in [
+            (2, Outcome::Behind(7)),
+            (7, Outcome::AlreadyThere),
+            (8, Outcome::Applied),
+        ] {
+            let told = tell_as(SECOND, &mut rig, &stop(generation));
+            assert_eq!(told, outcome, "{generation}");
+        }
+        assert_eq!(wish(&mut rig), Outcome::Applied, "the same op_id as before");
+    }
+
+    #[test]
+    fn the_first_manager_revokes_another_and_not_itself() {
+        let mut rig = Rig::default();
+        let revoke = |manager| Command::Revoke { manager };
+        let outcome = tell(&mut rig, &revoke(FIRST));
+        assert_eq!(outcome, Outcome::Refused(Refusal::NotAllowed));
+        assert_eq!(tell(&mut rig, &revoke(SECOND)), Outcome::Applied);
+        let outcome = tell(&mut rig, &revoke(SECOND));
+        assert_eq!(outcome, Outcome::Refused(Refusal::NoSuchManager));
+        assert_eq!(rig.managers, [Pin::new(FIRST)]);
+    }
+
+    #[test]
+    fn any_manager_pins_its_own_recovery_key_and_a_thief_does_not_change_it() {
+        let mut rig = Rig::default();
+        let [owner, thief] =
+            [(); 2].map(|()| RecoveryKey::generate(&mut crate::store::system_rng()));
+        let pin = |key: &RecoveryKey, by: Option<&RecoveryKey>| Command::PinRecovery {
+            key: key.public(),
+            proof: by.map(|by| Bytes(by.hand_over(key))),
+        };
+        for from in [SECOND, FIRST] {
+            let told = tell_as(from, &mut rig, &pin(&owner, None));
+            assert_eq!(told, Outcome::Applied);
+        }
+        assert_eq!(tell(&mut rig, &pin(&owner, None)), Outcome::AlreadyThere);
+        for by in [None, Some(&thief)] {
+            let told = tell(&mut rig, &pin(&thief, by));
+            assert_eq!(told, Outcome::Refused(Refusal::BadProof));
+        }
+        let told = tell_as(STRANGER, &mut rig, &pin(&thief, None));
+        assert_eq!(told, Outcome::Refused(Refusal::NotAllowed));
+        assert_eq!(tell(&mut rig, &pin(&thief, Some(&owner))), Outcome::Applied);
+        let Answer::Managers(managers) = answer(&Query::GetManagers, &rig) else {
+            panic!("every manager may ask");
+        };
+        let seen = [(FIRST, thief.public()), (SECOND, owner.public())];
+        let seen = seen.map(|(fingerprint, key)| Manager {
+            fingerprint,
+            recovery: Some(key),
+        });
+        assert_eq!(managers, seen);
+    }
+
+    #[test]
+    fn what_cannot_be_stored_is_refused_and_a_resent_command_changes_nothing_twice() {
+        let (mut rig, mut commands) = (Rig::default(), Commands::default());
+        rig.disk_full = true;
+        for command in [
+            Command::Handover { to: SECOND },
+            Command::Revoke { manager: SECOND },
+            Command::Rotate,
+        ] {
+            let outcome = tell(&mut rig, &command);
+            assert_eq!(outcome, Outcome::Refused(Refusal::NotStored));
+        }
+        rig.disk_full = false;
+        for _ in 0..2 {
+            let outcome = commands.command(FIRST, [1; 16], &Command::Rotate, &mut rig);
+            assert_eq!(outcome, Outcome::Applied);
+        }
+        assert_eq!(rig.effects, 1);
+        // Its receipts are those of the manager, whichever key it has.
+        rig.managers = [Pin::new(STRANGER)].into();
+        commands.rename(&FIRST, STRANGER);
+        let outcome = commands.command(STRANGER, [1; 16], &Command::Rotate, &mut rig);
+        assert_eq!((outcome, rig.effects), (Outcome::Applied, 1));
     }
 
     #[test]

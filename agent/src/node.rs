@@ -12,10 +12,7 @@ use async_signal::{Signal, Signals};
 use log::info;
 use miner_engine::EngineError;
 use miner_shared::identity::{EnrolToken, Fingerprint, PairingCode, Role};
-use miner_shared::smsg::LocalNode;
-use miner_shared::text::{Address, Label};
-use miner_shared::wire::NodeCard;
-use rand_core::Rng as _;
+use miner_shared::text::Address;
 use smol::LocalExecutor;
 use smol::channel::Receiver;
 use smol::future;
@@ -24,12 +21,12 @@ use smol::stream::StreamExt;
 
 use crate::cli::{Exit, Failure, qr, say};
 use crate::clock::Clock;
-use crate::link::{self, Way};
+use crate::link::{self, Me, Way};
 use crate::logger;
 use crate::mining::{Miner, MinerConfig};
 use crate::platform;
 use crate::rig::{Limits, Mine, Parts, Rig};
-use crate::store::{Dirs, Node, NodeStore, system_rng};
+use crate::store::{Dirs, NodeStore, system_rng};
 
 /// Peers have this long to take the end of the program, in milliseconds.
 const CLOSE_MS: u64 = 1_000;
@@ -125,7 +122,7 @@ impl Serving {
         let executor = Rc::new(LocalExecutor::new());
         let rig = Rig::new(Parts {
             name: node.name.clone(),
-            me: local_node(node),
+            me: Me::from(node),
             store,
             clock,
             log,
@@ -158,7 +155,7 @@ impl Serving {
 
     /// The node's identity.
     pub fn fingerprint(&self) -> Fingerprint {
-        self.rig.me.fingerprint()
+        self.rig.me().fingerprint()
     }
 
     /// Works until `stop` is ready, then closes everything.
@@ -220,17 +217,6 @@ impl fmt::Debug for Serving {
     }
 }
 
-fn local_node(node: Node) -> LocalNode {
-    let mut boot_id = [0; 16];
-    system_rng().fill_bytes(&mut boot_id);
-    let card = NodeCard {
-        name: node.name,
-        software: Label::lossy(concat!("miner ", env!("CARGO_PKG_VERSION"))),
-        host: platform::host(),
-    };
-    LocalNode::new(node.keys, node.role, boot_id, card)
-}
-
 /// Whom to dial, and how.
 fn dial_target(
     config: &ServeConfig,
@@ -248,15 +234,17 @@ fn dial_target(
         ));
     }
     let pinned = store.managers()?;
-    if let Some(pin) = config.fingerprint {
+    // What a service file names may have a new key since.
+    let given = config.fingerprint.map(|key| pinned.current(key));
+    if let Some(pin) = given {
         store.pin_manager(own, pin)?;
     }
-    let way = match (&config.token, config.fingerprint) {
+    let way = match (&config.token, given) {
         (Some(token), given) => {
-            let vouched = |pin: &&Fingerprint| pin.prefix() == *token.controller();
-            match pinned.iter().find(vouched) {
-                Some(pin) => Way::by_key(*pin, Some(token.clone())),
-                None => Way::by_token(token.clone(), given),
+            let vouched = |key: &Fingerprint| key.prefix() == *token.controller();
+            match pinned.named(vouched) {
+                Some(pin) if pinned.contains(&pin) => Way::by_key(pin, Some(token.clone())),
+                known => Way::by_token(token.clone(), given.or(known)),
             }
         }
         (None, given) => match given.or_else(|| pinned.first()) {

@@ -5,6 +5,7 @@
 //! | `init --name N --role R [--controller F]` | makes the key, pins a controller |
 //! | `info [--json]` | shows id, fingerprint, role |
 //! | `reset [--yes]` | deletes the node, so that the next start makes a new one |
+//! | `rotate-key [--yes]` | lets a new key take the place of this one |
 //! | `serve [--listen [HOST]:PORT] [--controller HOST:PORT [--token-file F]] ..` | works until it is told to stop |
 
 use std::fs::File;
@@ -12,7 +13,7 @@ use std::io::{self, BufRead as _, Read as _};
 
 use argh::FromArgs;
 use miner_shared::identity::{EnrolToken, Fingerprint, Role};
-use miner_shared::limits::MAX_THREADS;
+use miner_shared::limits::{MAX_STATEMENTS, MAX_THREADS};
 use miner_shared::text::{Address, Name};
 use zeroize::Zeroizing;
 
@@ -37,6 +38,7 @@ enum NodeVerb {
     Init(NodeInit),
     Info(NodeInfo),
     Reset(NodeReset),
+    RotateKey(NodeRotateKey),
     Serve(NodeServe),
 }
 
@@ -68,6 +70,15 @@ pub struct NodeInfo {
 #[derive(Debug, FromArgs)]
 #[argh(subcommand, name = "reset")]
 pub struct NodeReset {
+    /// do not ask
+    #[argh(switch)]
+    pub yes: bool,
+}
+
+/// Let a new key take the place of this machine's key. Its controllers follow when they next talk to it.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "rotate-key")]
+pub struct NodeRotateKey {
     /// do not ask
     #[argh(switch)]
     pub yes: bool,
@@ -113,6 +124,7 @@ impl Node {
             NodeVerb::Init(init) => init.run(),
             NodeVerb::Info(info) => info.run(),
             NodeVerb::Reset(reset) => reset.run(),
+            NodeVerb::RotateKey(rotate) => rotate.run(),
             NodeVerb::Serve(serve) => serve.run(),
         }
     }
@@ -135,13 +147,9 @@ impl NodeInit {
 impl NodeInfo {
     /// Shows the node; a failure if this machine is none yet.
     pub fn run(self) -> Result<(), Failure> {
-        let Some(node) = store()?.load()? else {
-            return Err(Failure::new(
-                "this machine is no node yet; `node init` or any serving verb makes it one",
-            ));
-        };
+        let node = store()?.load()?.ok_or(StoreError::NoNode)?;
         if self.json {
-            say(node.to_json().trim_end());
+            say(node.info_json().trim_end());
         } else {
             show(&node);
         }
@@ -216,6 +224,34 @@ pub fn doomed(store: &NodeStore) -> Result<String, Failure> {
         count => words += &format!(", which obeys {count} controllers"),
     }
     Ok(words)
+}
+
+impl NodeRotateKey {
+    /// Makes the new key, after a yes. A `node serve` that runs goes on under it within a second.
+    pub fn run(self) -> Result<(), Failure> {
+        let store = store()?;
+        let node = store.load()?.ok_or(StoreError::NoNode)?;
+        if !node.role.contains(Role::Worker) {
+            return Err(Failure::new(
+                "this node is a controller; `miner-ctrl node rotate-key` changes its key",
+            ));
+        }
+        let old = node.fingerprint().node_id();
+        if !self.yes {
+            let question = format!(
+                "The key of {old} is replaced for good. Controllers that talk to this machine follow; \
+                 one that misses more than {MAX_STATEMENTS} changes has to be introduced again. Go on?"
+            );
+            terminal::confirm(&question, "the key stays as it is", || {
+                format!("the key of {old} would be replaced for good; repeat with --yes")
+            })?;
+        }
+        let new = store.rotate(&mut system_rng())?;
+        say(format_args!("replaced     {old}"));
+        show(&new);
+        say("back this key up anew: a backup of the old one is of no use any more");
+        Ok(())
+    }
 }
 
 impl NodeServe {
@@ -312,4 +348,10 @@ fn show(node: &crate::store::Node) {
     say(format_args!("name         {}", node.name));
     say(format_args!("role         {}", node.role));
     say(format_args!("fingerprint  {fingerprint}"));
+    if !node.chain.is_empty() {
+        let (shown, most) = (node.chain.len(), MAX_STATEMENTS);
+        say(format_args!(
+            "key changes  {shown}, of at most {most} that it shows"
+        ));
+    }
 }

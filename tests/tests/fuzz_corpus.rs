@@ -120,6 +120,7 @@ replayed!(
     rest_body,
     smsg_frame,
     stratum_line,
+    succession,
     token_text,
     wire_message,
 );

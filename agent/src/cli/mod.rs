@@ -1,9 +1,9 @@
 //! The command line of `miner`, and the exit codes of both programs.
 //!
 //! ```text
-//!   miner node init|info|serve|reset     who this machine is, and the work itself
-//!   miner peer list|accept|remove|pair   whom it obeys
-//!   miner bench                          a hash rate, and the proof that the hashes are right
+//!   miner node init|info|serve|rotate-key|reset   who this machine is, and the work itself
+//!   miner peer list|accept|first|remove|pair      whom it obeys
+//!   miner bench                                   a hash rate, and the proof that the hashes are right
 //! ```
 //! Read commands take `--json`. Secrets are never taken from the command line, where every user of
 //! the machine can read them.

@@ -9,7 +9,7 @@ use miner_shared::identity::{Fingerprint, NodeId, Role};
 use super::{Failure, qr, say, terminal};
 use crate::node_cli::store;
 use crate::platform;
-use crate::store::{Candidates, system_rng};
+use crate::store::{Candidates, Managers, system_rng};
 
 /// Show and choose whom this machine obeys.
 #[derive(Debug, FromArgs)]
@@ -23,6 +23,7 @@ pub(super) struct Peer {
 #[argh(subcommand)]
 enum PeerVerb {
     Accept(Accept),
+    First(First),
     List(List),
     Pair(Pair),
     Remove(Remove),
@@ -38,6 +39,15 @@ struct Accept {
     fingerprint: Vec<String>,
 }
 
+/// Let a pinned controller decide from now on; the others read.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "first")]
+struct First {
+    /// the controller's fingerprint or node ID, as `peer list` shows it
+    #[argh(positional, greedy)]
+    controller: Vec<String>,
+}
+
 /// Take a pin back: that controller is not obeyed any more, and its link ends at once.
 #[derive(Debug, FromArgs)]
 #[argh(subcommand, name = "remove")]
@@ -47,7 +57,8 @@ struct Remove {
     controller: Vec<String>,
 }
 
-/// List the pinned controllers, of which the first decides what is mined, and who else has asked.
+/// List the pinned controllers, of which the first decides what is mined, whether each has a recovery
+/// key, and who else has asked.
 #[derive(Debug, FromArgs)]
 #[argh(subcommand, name = "list")]
 struct List {
@@ -65,6 +76,7 @@ impl Peer {
     pub(super) fn run(self) -> Result<(), Failure> {
         match self.verb {
             PeerVerb::Accept(accept) => accept.run(),
+            PeerVerb::First(first) => first.run(),
             PeerVerb::List(list) => list.run(),
             PeerVerb::Pair(Pair {}) => pair(),
             PeerVerb::Remove(remove) => remove.run(),
@@ -99,21 +111,21 @@ impl Accept {
     }
 }
 
+impl First {
+    fn run(self) -> Result<(), Failure> {
+        let store = store()?;
+        let pin = pinned(&store.managers()?, &self.controller)?;
+        store.put_manager_first(pin)?;
+        say(format_args!("{} decides now", pin.node_id()));
+        Ok(())
+    }
+}
+
 impl Remove {
     fn run(self) -> Result<(), Failure> {
-        let text = self.controller.join("");
         let store = store()?;
         let managers = store.managers()?;
-        let pin = match (text.parse::<Fingerprint>(), text.parse::<NodeId>()) {
-            (Ok(pin), _) => Some(pin).filter(|pin| managers.contains(pin)),
-            (_, Ok(id)) => one(managers.iter().filter(|pin| pin.node_id() == id)),
-            _ => return Err(Failure::usage("that is no fingerprint and no node ID")),
-        };
-        let Some(pin) = pin else {
-            return Err(Failure::new(
-                "no such controller is pinned; `peer list` shows who is",
-            ));
-        };
+        let pin = pinned(&managers, &self.controller)?;
         store.unpin_manager(pin)?;
         say(format_args!("obeys {} no more", pin.node_id()));
         match store.managers()?.first() {
@@ -152,6 +164,18 @@ fn unconfirmed(pin: Fingerprint) -> String {
     )
 }
 
+/// The pinned controller that the words name: its fingerprint, which has spaces when it is copied from a
+/// screen, or its node ID.
+fn pinned(managers: &Managers, words: &[String]) -> Result<Fingerprint, Failure> {
+    let text = words.join("");
+    let pin = match (text.parse::<Fingerprint>(), text.parse::<NodeId>()) {
+        (Ok(pin), _) => Some(pin).filter(|pin| managers.contains(pin)),
+        (_, Ok(id)) => one(managers.iter().filter(|pin| pin.node_id() == id)),
+        _ => return Err(Failure::usage("that is no fingerprint and no node ID")),
+    };
+    pin.ok_or_else(|| Failure::new("no such controller is pinned; `peer list` shows who is"))
+}
+
 /// The only one; `None` if there is none, or two: an ID is too short to choose by then.
 fn one<'p>(mut pins: impl Iterator<Item = &'p Fingerprint>) -> Option<Fingerprint> {
     let first = pins.next().copied();
@@ -162,21 +186,27 @@ impl List {
     fn run(self) -> Result<(), Failure> {
         let store = store()?;
         let (managers, candidates) = (store.managers()?, store.candidates());
-        let parts = ["decides"].into_iter().chain(std::iter::repeat("reads"));
-        let pinned = managers.iter().zip(parts);
+        let parts = ["first"].into_iter().chain(std::iter::repeat("reads"));
+        let pinned = managers.pins().iter().zip(parts);
+        let pinned = pinned.map(|(pin, part)| (&pin.fingerprint, part, pin.recovery.is_some()));
         let asked = candidates.iter().filter(|key| !managers.contains(key));
-        let rows: Vec<_> = pinned.chain(asked.map(|key| (key, "refused"))).collect();
+        let asked = asked.map(|key| (key, "refused", false));
+        let rows: Vec<_> = pinned.chain(asked).collect();
         if self.json {
-            let row = |(key, part): &(&Fingerprint, &str)| {
+            let row = |(key, part, recovery): &(&Fingerprint, &str, bool)| {
                 let id = key.node_id();
-                format!(r#"{{"id":"{id}","fingerprint":"{key}","part":"{part}"}}"#)
+                format!(
+                    r#"{{"id":"{id}","fingerprint":"{key}","part":"{part}","recovery":{recovery}}}"#
+                )
             };
             let rows: Vec<String> = rows.iter().map(row).collect();
             say(format_args!("[{}]", rows.join(",")));
             return Ok(());
         }
-        for (key, part) in &rows {
-            say(format_args!("{}  {part:7}  {key}", key.node_id()));
+        for (key, part, recovery) in &rows {
+            let recovery = if *recovery { "recovery key" } else { "–" };
+            let id = key.node_id();
+            say(format_args!("{id}  {part:7}  {recovery:12}  {key}"));
         }
         if managers.is_empty() {
             say(

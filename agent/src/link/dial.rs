@@ -5,12 +5,13 @@ use std::rc::Rc;
 use log::{debug, info, warn};
 use miner_shared::identity::Fingerprint;
 use miner_shared::limits::{HANDSHAKE_MS, REDIAL_MS};
-use miner_shared::smsg::{Dial, Link};
+use miner_shared::smsg::{Dial, Link, LinkError};
 use miner_shared::text::Address;
 use smol::future;
 use smol::net::TcpStream;
 
-use super::session::{End, Session};
+use super::end::End;
+use super::session::Session;
 use super::socket::Socket;
 use super::way::Way;
 use crate::pool::full_jitter;
@@ -32,6 +33,7 @@ pub(crate) async fn dial_for_ever(rig: Rc<Rig>, address: Address, mut way: Way) 
     loop {
         // A list that cannot be read obeys nobody.
         let managers = rig.store.managers().unwrap_or_default();
+        way.follow(&managers);
         if !pins && !way.key().is_some_and(|key| managers.contains(key)) {
             debug!("not dialled: the controller at {address} is not pinned");
             rig.clock.timer_at(rig.clock.now() + UNPINNED_MS).await;
@@ -45,6 +47,10 @@ pub(crate) async fn dial_for_ever(rig: Rc<Rig>, address: Address, mut way: Way) 
                 way.welcomed(controller, true);
             }
             (None, Some(End::Pending(controller))) => way.welcomed(*controller, false),
+            (None, Some(End::Link(LinkError::WrongPeer(other)))) => {
+                way.answered_by(*other, &managers);
+                way.closed_silently();
+            }
             (None, Some(_)) => way.closed_silently(),
             (None, None) => {}
         }
@@ -52,8 +58,8 @@ pub(crate) async fn dial_for_ever(rig: Rc<Rig>, address: Address, mut way: Way) 
             failures = 0;
         }
         let pause_ms = match &end {
-            // New keys are wanted while the old ones still hold: nothing is wrong.
-            Some(End::Renew) => 0,
+            // New keys are wanted, or there: nothing is wrong.
+            Some(End::Renew | End::NewKey) => 0,
             Some(End::Pending(_)) => PENDING_MS,
             _ => full_jitter(REDIAL_MS, failures, &mut system_rng()),
         };
@@ -100,10 +106,12 @@ async fn attempt(
     let Some(expect) = way.expect() else {
         return (None, None);
     };
-    let memory = way.key().and_then(|key| rig.sessions.memory(key));
+    let me = rig.me();
+    let memory = way.key().and_then(|key| me.numbers(key));
     let enrolment = way.enrolment();
     let link = Link::dial(Dial::WorkerDials, expect, enrolment, memory, clock.now());
-    let session = Session::new(Rc::clone(rig), socket, link, Box::new(|| ())).pinning(pins);
+    let session = Session::new(Rc::clone(rig), me, socket, link, Box::new(|| ()));
+    let session = session.dialling(expect, pins);
     let (manager, end) = session.run().await;
     (manager, Some(end))
 }

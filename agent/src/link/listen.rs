@@ -13,7 +13,8 @@ use smol::LocalExecutor;
 use smol::future;
 use smol::net::{TcpListener, TcpStream};
 
-use super::session::{End, Session};
+use super::end::End;
+use super::session::Session;
 use super::socket::Socket;
 use crate::rig::Rig;
 
@@ -73,7 +74,8 @@ async fn serve(rig: Rc<Rig>, stream: TcpStream, place: Rc<Place>) {
     };
     let link = Link::listen(Dial::ControllerDials, accepted);
     let proven = Rc::clone(&place);
-    let session = Session::new(rig, socket, link, Box::new(move || proven.proven()));
+    let me = rig.me();
+    let session = Session::new(rig, me, socket, link, Box::new(move || proven.proven()));
     match session.run().await {
         (Some(_), end) => info!("link down reason=\"{end}\""),
         (None, end @ (End::NotAManager(_) | End::Store(_))) if place.may_warn(clock.now()) => {

@@ -8,7 +8,9 @@
 //! A rig uses one of the two directions, or both. Hashing knows nothing of all this.
 
 mod dial;
+mod end;
 mod listen;
+mod me;
 mod session;
 mod sessions;
 mod socket;
@@ -16,5 +18,6 @@ mod way;
 
 pub(crate) use dial::dial_for_ever;
 pub(crate) use listen::listen_for_ever;
+pub(crate) use me::Me;
 pub(crate) use sessions::Sessions;
 pub(crate) use way::Way;

@@ -2,29 +2,30 @@
 //!
 //! ```text
 //!   loop:  owed frames ──▶ socket     then wait for the first of
-//!            frame ──▶ Link ──▶ event: token? · proven? · up · message ──▶ rig ──▶ sealed answer;
+//!            frame ──▶ Link ──▶ event: token? · succession · proven? · up · message ──▶ rig ──▶ sealed answer;
 //!                      before the receipt of a command that was applied, the statistics it made
 //!            order ──▶ another connection of this manager: prove that the peer lives, or give way
-//!            change, or 10 s ──▶ heartbeat
+//!            change, or 10 s ──▶ heartbeat; a new key of ours: end, and come back under it
 //!            time  ──▶ Link (deadline, ping, death, age)
 //! ```
 
-use std::fmt;
 use std::rc::Rc;
 
 use log::{debug, info, warn};
-use miner_shared::identity::{Fingerprint, Role};
-use miner_shared::limits::{HEARTBEAT_MS, MAX_FRAME};
-use miner_shared::smsg::{Event, Link, LinkError, Peer};
+use miner_shared::identity::{Fingerprint, Pin, Role, Statement};
+use miner_shared::limits::{HEARTBEAT_MS, MAX_FRAME, MAX_STATEMENTS};
+use miner_shared::smsg::{Event, Expect, Link, LinkError, Peer};
 use miner_shared::time::Millis;
 use miner_shared::wire::{Admission, Message, NodeCard, Outcome};
 use smol::channel::{Receiver, Sender, bounded};
 use smol::future;
 
+use super::end::End;
+use super::me::Me;
 use super::sessions::{Open, Order, Rival};
-use super::socket::{CloseCode, Socket, SocketError};
+use super::socket::Socket;
 use crate::rig::Rig;
-use crate::store::{StoreError, system_rng};
+use crate::store::{lead, system_rng};
 
 /// A peer that does not take a frame for this long is gone, in milliseconds.
 const SEND_MS: u64 = 10_000;
@@ -37,85 +38,11 @@ const CHANGE_MS: u64 = 250;
 /// Two heartbeats are at least this far apart, however much changes, in milliseconds.
 const HEARTBEAT_GAP_MS: u64 = 1_000;
 
-/// Why a session ended. For the local log: the peer is told nothing.
-#[derive(Debug)]
-pub(crate) enum End {
-    /// The controller with this key has yet to approve this rig.
-    Pending(Fingerprint),
-    /// Time for new keys.
-    Renew,
-    /// Another connection of the same manager took its place.
-    Replaced,
-    /// Another process runs under this manager's key, and it is alive.
-    Duplicate,
-    /// The peer is nobody whom this rig obeys.
-    NotAManager(Fingerprint),
-    /// The pin of this manager was taken back.
-    Unpinned,
-    /// The program ends.
-    Stopping,
-    /// As many managers are connected as may be.
-    TooMany,
-    /// The peer does not take what it is sent.
-    Stuck,
-    Link(LinkError),
-    Socket(SocketError),
-    Store(StoreError),
-}
-
-impl fmt::Display for End {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Pending(_) => f.write_str("the controller's owner has yet to approve this rig"),
-            Self::Renew => f.write_str("time for new keys"),
-            Self::Replaced => f.write_str("replaced by a newer connection"),
-            Self::Duplicate => f.write_str("duplicate-identity: another process uses this key"),
-            Self::NotAManager(who) => write!(
-                f,
-                "not a manager; if it should be, run: miner peer accept {who}"
-            ),
-            Self::Unpinned => f.write_str("its manager is not pinned any more"),
-            Self::Stopping => f.write_str("this program ends"),
-            Self::TooMany => f.write_str("too many managers at a time"),
-            Self::Stuck => f.write_str("the peer does not take what it is sent"),
-            Self::Link(error) => error.fmt(f),
-            Self::Socket(error) => error.fmt(f),
-            Self::Store(error) => error.fmt(f),
-        }
-    }
-}
-
-impl End {
-    fn close_code(&self) -> CloseCode {
-        match self {
-            Self::Socket(error) => error.close_code(),
-            Self::Stopping => CloseCode::Away,
-            _ => CloseCode::Normal,
-        }
-    }
-}
-
-impl From<LinkError> for End {
-    fn from(error: LinkError) -> Self {
-        Self::Link(error)
-    }
-}
-
-impl From<SocketError> for End {
-    fn from(error: SocketError) -> Self {
-        Self::Socket(error)
-    }
-}
-
-impl From<StoreError> for End {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
 /// One connection.
 pub(crate) struct Session {
     rig: Rc<Rig>,
+    /// The key that the link began with.
+    me: Rc<Me>,
     socket: Socket,
     link: Link,
     input: Box<[u8; MAX_FRAME]>,
@@ -123,8 +50,14 @@ pub(crate) struct Session {
     up: Option<Up>,
     /// Called once when the peer is admitted: the connection is no longer pending.
     on_up: Option<Box<dyn FnOnce()>>,
+    /// Whom we dialled; `None` for who dials us.
+    expect: Option<Expect>,
     /// Whether the controller that welcomes this rig is pinned.
     pins: bool,
+    /// The earlier key of that controller, by which the token names it.
+    was: Option<Fingerprint>,
+    /// What the peer has shown of how its key came to be its key.
+    chain: Vec<Statement>,
     /// Once it was up: keeps the program from ending before the peer is told.
     open: Option<Open>,
 }
@@ -149,22 +82,34 @@ enum Wake {
 
 impl Session {
     /// A session over an opened socket. `on_up` runs when the peer is admitted.
-    pub(crate) fn new(rig: Rc<Rig>, socket: Socket, link: Link, on_up: Box<dyn FnOnce()>) -> Self {
+    pub(crate) fn new(
+        rig: Rc<Rig>,
+        me: Rc<Me>,
+        socket: Socket,
+        link: Link,
+        on_up: Box<dyn FnOnce()>,
+    ) -> Self {
         Self {
             open: None,
             rig,
+            me,
             socket,
             link,
             input: Box::new([0; MAX_FRAME]),
             output: Box::new([0; MAX_FRAME]),
             up: None,
             on_up: Some(on_up),
+            expect: None,
             pins: false,
+            was: None,
+            chain: Vec::new(),
         }
     }
 
-    /// Pins the controller that is dialled, once it has registered this rig.
-    pub(crate) const fn pinning(mut self, pins: bool) -> Self {
+    /// The session that dials this controller. With `pins` it is pinned once it has registered this
+    /// rig.
+    pub(crate) const fn dialling(mut self, expect: Expect, pins: bool) -> Self {
+        self.expect = Some(expect);
         self.pins = pins;
         self
     }
@@ -189,6 +134,9 @@ impl Session {
     }
 
     async fn step(&mut self) -> Result<(), End> {
+        if !self.rig.is_me(&self.me) {
+            return Err(End::NewKey);
+        }
         // Before anything is sealed: a session that was replaced must not use another number.
         let order = self.up.as_ref().and_then(|up| up.orders.try_recv().ok());
         if let Some(order) = order {
@@ -254,12 +202,10 @@ impl Session {
     }
 
     async fn send_owed(&mut self) -> Result<(), End> {
-        let rig = Rc::clone(&self.rig);
         loop {
-            let (now, rng) = (rig.clock.now(), &mut system_rng());
-            let owed = self
-                .link
-                .poll_transmit(&rig.me, now, rng, &mut *self.output);
+            let (now, rng) = (self.rig.clock.now(), &mut system_rng());
+            let (me, out) = (&self.me.node, &mut *self.output);
+            let owed = self.link.poll_transmit(me, now, rng, out);
             match owed {
                 Some(len) => self.send(len).await?,
                 None if self.link.is_closed() => return Err(LinkError::Closed.into()),
@@ -280,10 +226,9 @@ impl Session {
     }
 
     async fn say(&mut self, message: &Message) -> Result<(), End> {
-        let rig = Rc::clone(&self.rig);
-        let len = self
-            .link
-            .seal(&rig.me, rig.clock.now(), message, &mut *self.output)?;
+        let now = self.rig.clock.now();
+        let (me, out) = (&self.me.node, &mut *self.output);
+        let len = self.link.seal(me, now, message, out)?;
         self.remember();
         self.send(len).await
     }
@@ -291,7 +236,7 @@ impl Session {
     /// Keeps the numbers where they are now, so that the next session goes on from there.
     fn remember(&self) {
         if let (Some(up), Some(memory)) = (&self.up, self.link.memory()) {
-            self.rig.sessions.remember(up.manager, memory);
+            self.me.remember(up.manager, memory);
         }
     }
 
@@ -305,9 +250,14 @@ impl Session {
     }
 
     async fn handle_frame(&mut self, len: usize) -> Result<(), End> {
-        let rig = Rc::clone(&self.rig);
+        let now = self.rig.clock.now();
         let frame = self.input.get_mut(..len).unwrap_or_default();
-        match self.link.handle_frame(&rig.me, rig.clock.now(), frame)? {
+        match self.link.handle_frame(&self.me.node, now, frame)? {
+            Event::Succession {
+                peer,
+                statement,
+                left,
+            } => self.shown(&peer, statement, left),
             Event::TokenAsked { token_id } => self.answer_token(token_id),
             Event::PeerProven {
                 peer,
@@ -326,7 +276,7 @@ impl Session {
                 Admission::Pending => {
                     // The next Hello of this process has to count on.
                     if let Some(memory) = self.link.memory() {
-                        rig.sessions.remember(peer.fingerprint, memory);
+                        self.me.remember(peer.fingerprint, memory);
                     }
                     Err(End::Pending(peer.fingerprint))
                 }
@@ -351,11 +301,41 @@ impl Session {
     /// after a power cut.
     fn pin(&self, controller: Fingerprint) -> Result<(), End> {
         if self.pins {
-            let own = self.rig.me.fingerprint();
-            self.rig.store.pin_manager(own, controller)?;
+            let own = self.me.fingerprint();
+            let store = &self.rig.store;
+            store.pin_successor(own, controller, self.was)?;
             info!("enrolled controller={}", controller.node_id());
         }
         Ok(())
+    }
+
+    /// Keeps what the peer shows. A listener looks at it once the peer has said Hello; we who dialled
+    /// look at it when all is shown, and leave without a word who did not come to its key rightly.
+    fn shown(&mut self, peer: &Peer, statement: Statement, left: u8) -> Result<(), End> {
+        if self.chain.len() < MAX_STATEMENTS {
+            self.chain.push(statement);
+        }
+        let Some(expect) = self.expect.filter(|_| left == 0) else {
+            return Ok(());
+        };
+        let (to, chain) = (&peer.fingerprint, &self.chain);
+        let old = match expect {
+            Expect::Fingerprint(key) => Some(key),
+            Expect::Prefix(prefix) => {
+                let mut old = chain.iter().filter_map(Statement::predecessor);
+                old.find(|key| key.prefix() == prefix)
+            }
+            Expect::Anyone | Expect::Probe => None,
+        };
+        let old = old.ok_or_else(|| LinkError::WrongPeer(to.node_id()))?;
+        if !self.rig.follow(Some(&old), to, chain)? {
+            // Whom a token names is not pinned yet: its successor is, once it has registered this rig.
+            if !self.pins || lead(Pin::new(old), to, chain.iter()).is_none() {
+                return Err(LinkError::WrongPeer(to.node_id()).into());
+            }
+            self.was = Some(old);
+        }
+        Ok(self.link.accept()?)
     }
 
     fn answer_token(&mut self, token_id: [u8; 8]) -> Result<(), End> {
@@ -378,6 +358,7 @@ impl Session {
         if !peer.role.contains(Role::Controller) {
             return refused;
         }
+        rig.follow(None, &peer.fingerprint, &self.chain)?;
         if !rig.store.managers()?.contains(&peer.fingerprint) {
             let code = rig.store.pairing().map(|code| code.token_id());
             if enrolled_by.is_none() || enrolled_by != code {
@@ -386,13 +367,13 @@ impl Session {
             }
             rig.store.end_pairing()?;
             rig.store
-                .pin_manager(rig.me.fingerprint(), peer.fingerprint)?;
+                .pin_manager(self.me.fingerprint(), peer.fingerprint)?;
             info!("paired manager={}", peer.fingerprint.node_id());
         }
         self.settle(&peer).await?;
         // An older session ends here, so its numbers are final.
         self.enter(peer, card)?;
-        let memory = rig.sessions.memory(&peer.fingerprint);
+        let memory = self.me.numbers(&peer.fingerprint);
         Ok(self.link.welcome(Admission::Registered, memory)?)
     }
 

@@ -1,4 +1,4 @@
-//! Who is connected: at most one live session per manager, and the numbers that outlive it.
+//! Who is connected: at most one live session per manager.
 //!
 //! | a second connection of a manager | outcome |
 //! |---|---|
@@ -15,7 +15,7 @@ use std::convert::Infallible;
 use heapless::Vec;
 use miner_shared::identity::Fingerprint;
 use miner_shared::limits::MAX_MANAGERS;
-use miner_shared::smsg::{Peer, SeqMemory};
+use miner_shared::smsg::Peer;
 use smol::channel::{Receiver, Sender, bounded};
 
 /// What a live session is told by others.
@@ -30,10 +30,9 @@ pub(crate) enum Order {
     Prove(Sender<()>),
 }
 
-/// The live sessions by manager, and the sequence numbers of all managers seen by this process.
+/// The live sessions by manager.
 pub(crate) struct Sessions {
     live: RefCell<Vec<Live, MAX_MANAGERS>>,
-    memory: RefCell<Vec<(Fingerprint, SeqMemory), MAX_MANAGERS>>,
     /// Gives each session its [`Open`]; `None` once the program ends.
     open: RefCell<Option<Open>>,
     all_closed: Receiver<Infallible>,
@@ -47,7 +46,6 @@ impl Default for Sessions {
         let (open, all_closed) = bounded(1);
         Self {
             live: RefCell::default(),
-            memory: RefCell::default(),
             open: RefCell::new(Some(open)),
             all_closed,
         }
@@ -133,30 +131,6 @@ impl Sessions {
         // Nothing is ever sent: the channel closes with its last sender.
         let _ = self.all_closed.recv().await;
     }
-
-    /// The sequence numbers of this manager.
-    pub(crate) fn memory(&self, of: &Fingerprint) -> Option<SeqMemory> {
-        let memory = self.memory.borrow();
-        let found = memory.iter().find(|(fingerprint, _)| fingerprint == of);
-        found.map(|(_, memory)| *memory)
-    }
-
-    /// Keeps the sequence numbers where a session has got to.
-    pub(crate) fn remember(&self, of: Fingerprint, now: SeqMemory) {
-        let mut memory = self.memory.borrow_mut();
-        if let Some((_, known)) = memory
-            .iter_mut()
-            .find(|(fingerprint, _)| *fingerprint == of)
-        {
-            *known = known.merge(now);
-            return;
-        }
-        if memory.is_full() {
-            // More managers than may be pinned at a time: a pin was taken back and another made.
-            memory.remove(0);
-        }
-        let _ = memory.push((of, now));
-    }
 }
 
 #[cfg(test)]
@@ -237,19 +211,5 @@ mod tests {
         assert!(sessions.open().is_none());
         drop(open);
         assert!(once().is_some());
-    }
-
-    #[test]
-    fn sequence_numbers_outlive_a_session_and_never_fall() {
-        let (sessions, of) = (Sessions::default(), Fingerprint([1; 32]));
-        let at = |tx, rx| SeqMemory {
-            peer_boot: [1; 16],
-            tx,
-            rx,
-        };
-        sessions.remember(of, at(5, 7));
-        sessions.remember(of, at(4, 9));
-        assert_eq!(sessions.memory(&of), Some(at(5, 9)));
-        assert_eq!(sessions.memory(&Fingerprint([2; 32])), None);
     }
 }

@@ -7,10 +7,13 @@
 //!              └──────── three silent closes ────────────────┘ while it holds a token
 //! ```
 //! A key is known from the Welcome of a controller that the token vouched for. After an approval the
-//! token may be used up or revoked, so the key is tried as well.
+//! token may be used up or revoked, so the key is tried as well. A key that another took the place of,
+//! on whichever link that was seen, is followed before the next attempt.
 
-use miner_shared::identity::{EnrolToken, Enrolment, Fingerprint};
+use miner_shared::identity::{EnrolToken, Enrolment, Fingerprint, NodeId};
 use miner_shared::smsg::Expect;
+
+use crate::store::Managers;
 
 /// Silent closes in a row after which the token is used again.
 const SILENT_CLOSES: u8 = 3;
@@ -62,6 +65,21 @@ impl Way {
         self.key.as_ref()
     }
 
+    /// Goes on with the key that this controller has now.
+    pub(crate) fn follow(&mut self, managers: &Managers) {
+        self.key = self.key.map(|key| managers.current(key));
+    }
+
+    /// Another node than the expected one answered. If it is a manager as well, it is the one to dial: a
+    /// rig that was told no more than an address expects the first, who may have changed.
+    pub(crate) fn answered_by(&mut self, other: NodeId, managers: &Managers) {
+        if self.enrolment().is_none()
+            && let Some(key) = managers.iter().find(|key| key.node_id() == other)
+        {
+            self.key = Some(*key);
+        }
+    }
+
     /// The controller welcomed us, as `registered` or as pending.
     pub(crate) fn welcomed(&mut self, by: Fingerprint, registered: bool) {
         self.key = Some(by);
@@ -88,8 +106,10 @@ impl Way {
 
 #[cfg(test)]
 mod tests {
+    use miner_shared::identity::Pin;
+
     use super::*;
-    use crate::store::system_rng;
+    use crate::store::{Dirs, NodeStore, system_rng};
 
     const KEY: Fingerprint = Fingerprint([7; 32]);
 
@@ -137,6 +157,35 @@ mod tests {
         let mut way = Way::by_key(KEY, None);
         (0..9).for_each(|_| way.closed_silently());
         assert!(way.enrolment().is_none());
+    }
+
+    #[test]
+    fn the_way_goes_on_with_the_key_that_took_the_known_one_s_place() {
+        let root = tempfile::tempdir().expect("temporary folder");
+        let store = NodeStore::new(Dirs::below(root.path()));
+        std::fs::create_dir_all(store.dirs().node()).expect("ours");
+        let [own, new] = [8, 9].map(|fill| Fingerprint([fill; 32]));
+        let pinned = store.pin_successor(own, new, Some(KEY));
+        pinned.expect("written");
+        let mut way = Way::by_key(KEY, None);
+        way.follow(&store.managers().expect("readable"));
+        assert_eq!(way.key(), Some(&new));
+        way.follow(&Managers::default());
+        assert_eq!(way.key(), Some(&new), "unpinned, and still the one to dial");
+    }
+
+    #[test]
+    fn another_manager_at_the_address_is_the_one_to_dial_and_a_stranger_is_not() {
+        let [other, stranger] = [8, 9].map(|fill| Fingerprint([fill; 32]));
+        let managers: Managers = [KEY, other].map(Pin::new).into_iter().collect();
+        let mut way = Way::by_key(KEY, None);
+        way.answered_by(stranger.node_id(), &managers);
+        assert_eq!(way.key(), Some(&KEY));
+        way.answered_by(other.node_id(), &managers);
+        assert_eq!(way.key(), Some(&other));
+        let mut way = Way::by_token(token(), None);
+        way.answered_by(other.node_id(), &managers);
+        assert_eq!(way.key(), None, "the token names its controller");
     }
 
     #[test]

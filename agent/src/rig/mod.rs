@@ -6,7 +6,8 @@
 //!                                                       ▼
 //!                        miner ◀── set_job ── pool side: one task per profile, dropped to end it
 //!   tick, each second: hash-rate sample, rest without a pool, say what the miner is doing;
-//!                      end the sessions of managers whose pins were taken back; keep who was refused
+//!                      end the sessions of managers whose pins were taken back; go on under a key that
+//!                      another process has made; keep who was refused
 //! ```
 //! Everything is borrowed for the length of one call; nothing is held while a task waits.
 
@@ -18,18 +19,17 @@ pub use mine::Mine;
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 
-use log::debug;
-use miner_shared::identity::Fingerprint;
-use miner_shared::smsg::LocalNode;
+use log::{debug, info};
+use miner_shared::identity::{Fingerprint, Signer, Statement};
 use miner_shared::text::Name;
 use miner_shared::time::Millis;
-use miner_shared::wire::{Desired, Message, Outcome, RigStats};
+use miner_shared::wire::{Command, Desired, Message, Outcome, RigStats};
 use smol::LocalExecutor;
 use smol::channel::{Receiver, Sender, bounded};
 
 use crate::clock::Clock;
 use crate::commands::{self, Commands, Host};
-use crate::link::Sessions;
+use crate::link::{Me, Sessions};
 use crate::logger::Logger;
 use crate::mining::MinerConfig;
 use crate::store::{Candidates, NodeStore, StoreError};
@@ -43,7 +43,7 @@ const CANDIDATES_MS: u64 = 10_000;
 
 /// What a rig is made of.
 pub(crate) struct Parts {
-    pub(crate) me: LocalNode,
+    pub(crate) me: Me,
     pub(crate) name: Name,
     pub(crate) store: NodeStore,
     pub(crate) clock: Clock,
@@ -63,7 +63,7 @@ pub(crate) struct Limits {
 
 /// One rig. Lives as long as the program.
 pub(crate) struct Rig {
-    pub(crate) me: LocalNode,
+    me: RefCell<Rc<Me>>,
     pub(crate) store: NodeStore,
     pub(crate) clock: Clock,
     pub(crate) sessions: Sessions,
@@ -132,7 +132,7 @@ impl Rig {
             works.apply(desired);
         }
         Ok(Rc::new(Self {
-            me: parts.me,
+            me: RefCell::new(Rc::new(parts.me)),
             store: parts.store,
             clock: parts.clock,
             sessions: Sessions::default(),
@@ -141,6 +141,62 @@ impl Rig {
             listeners,
             candidates: RefCell::new(candidates),
         }))
+    }
+
+    /// This node as new links show it.
+    pub(crate) fn me(&self) -> Rc<Me> {
+        Rc::clone(&self.me.borrow())
+    }
+
+    /// Whether it is this one still.
+    pub(crate) fn is_me(&self, me: &Rc<Me>) -> bool {
+        Rc::ptr_eq(&self.me.borrow(), me)
+    }
+
+    /// Follows a manager to the key `to`, which it has proven, if the chain that it shows leads there from
+    /// its pin; on disk then. `expected`: the only pin that counts.
+    pub(crate) fn follow(
+        &self,
+        expected: Option<&Fingerprint>,
+        to: &Fingerprint,
+        chain: &[Statement],
+    ) -> Result<bool, StoreError> {
+        let Some(followed) = self.store.follow_manager(expected, to, chain)? else {
+            return Ok(false);
+        };
+        if followed.was != *to {
+            let (old, new) = (followed.was.node_id(), to.node_id());
+            let by = match followed.by {
+                Signer::Old => "old",
+                Signer::Recovery => "recovery",
+            };
+            info!("manager changed its key old={old} new={new} by={by}");
+            self.commands.borrow_mut().rename(&followed.was, *to);
+            self.notice();
+        }
+        Ok(true)
+    }
+
+    /// Notices what this process or another has changed in the node's files: ends the sessions of
+    /// managers that are none any more, and goes on under a new key.
+    fn notice(&self) {
+        if self.sessions.any() {
+            // A list that cannot be read obeys nobody.
+            let managers = self.store.managers().unwrap_or_default();
+            self.sessions.keep(|manager| managers.contains(manager));
+        }
+        let own = self.me().fingerprint();
+        match self.store.successor(own) {
+            Ok(None) => {}
+            Ok(Some(node)) => {
+                let (old, new) = (own.node_id(), node.fingerprint().node_id());
+                info!("this rig has a new key old={old} new={new}");
+                self.me.replace(Rc::new(Me::from(node)));
+                // Each session looks whether it is of this key when something has changed.
+                self.listeners.notify();
+            }
+            Err(error) => debug!("no look at the key: {error}"),
+        }
     }
 
     /// Notes a key that proved itself and is not pinned, for a person to decide about.
@@ -157,17 +213,14 @@ impl Rig {
                 Some(Message::Answer(*id, answer))
             }
             Message::Command(op_id, command) => {
-                // A list that cannot be read obeys nobody.
-                let first = self.store.managers().ok().and_then(|all| all.first());
-                let outcome = self.commands.borrow_mut().command(
-                    from,
-                    first == Some(from),
-                    *op_id,
-                    command,
-                    &mut *self.works.borrow_mut(),
-                );
+                let works = &mut *self.works.borrow_mut();
+                let mut commands = self.commands.borrow_mut();
+                let outcome = commands.command(from, *op_id, command, works);
                 if outcome == Outcome::Applied {
                     self.listeners.notify();
+                    if !matches!(command, Command::SetState(_)) {
+                        self.notice();
+                    }
                 }
                 Some(Message::Receipt(*op_id, outcome))
             }
@@ -192,11 +245,7 @@ impl Rig {
             if self.works.borrow_mut().tick(self.clock.now()) {
                 self.listeners.notify();
             }
-            if self.sessions.any() {
-                // A list that cannot be read obeys nobody.
-                let managers = self.store.managers().unwrap_or_default();
-                self.sessions.keep(|manager| managers.contains(manager));
-            }
+            self.notice();
             if let Some(candidates) = self.candidates.borrow_mut().due(self.clock.now())
                 && let Err(error) = self.store.set_candidates(candidates)
             {

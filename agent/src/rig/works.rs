@@ -5,9 +5,9 @@ use std::rc::{Rc, Weak};
 
 use heapless::Vec;
 use log::{error, info, warn};
-use miner_shared::limits::MAX_MINERS;
+use miner_shared::identity::Fingerprint;
+use miner_shared::limits::{MAX_MINERS, SIGNATURE};
 use miner_shared::mining::HashrateMeter;
-use miner_shared::smsg::LocalNode;
 use miner_shared::text::{MinerName, Name};
 use miner_shared::time::Millis;
 use miner_shared::wire::{
@@ -24,7 +24,7 @@ use crate::logger::Logger;
 use crate::mining::{self, MinerSnapshot, Phase, WhyLight};
 use crate::platform;
 use crate::pool::{self, PoolSide, PoolStats};
-use crate::store::NodeStore;
+use crate::store::{Managers, NodeStore, StoreError, system_rng};
 
 /// Name of the rig's own miner.
 const MINER: &str = "miner-rx0";
@@ -64,7 +64,6 @@ struct Said {
 
 impl Works {
     pub(super) fn new(parts: &Parts, listeners: Rc<Listeners>) -> Self {
-        let card = |me: &LocalNode| me.card().clone();
         Self {
             desired: None,
             miner: Rc::clone(&parts.miner),
@@ -74,7 +73,7 @@ impl Works {
             meter: HashrateMeter::new(),
             said: Said::default(),
             store: parts.store.clone(),
-            card: card(&parts.me),
+            card: parts.me.node.card().clone(),
             name: parts.name.clone(),
             limits: parts.limits,
             clock: parts.clock,
@@ -221,6 +220,48 @@ impl Host for Works {
         stored.is_ok()
     }
 
+    fn managers(&self) -> Managers {
+        // A list that cannot be read obeys nobody.
+        self.store.managers().unwrap_or_default()
+    }
+
+    fn pin_recovery(
+        &mut self,
+        manager: Fingerprint,
+        key: &[u8; 32],
+        proof: Option<&[u8; SIGNATURE]>,
+    ) -> bool {
+        let id = manager.node_id();
+        let pinned = self.store.pin_recovery(manager, key, proof);
+        let pinned = kept(pinned, "recovery key not pinned");
+        if pinned {
+            info!("recovery key pinned manager={id}");
+        }
+        pinned
+    }
+
+    fn put_first(&mut self, manager: Fingerprint) -> bool {
+        let first = self.store.put_manager_first(manager);
+        let first = kept(first, "manager not put first");
+        if first {
+            info!("manager decides from now on manager={}", manager.node_id());
+        }
+        first
+    }
+
+    fn unpin(&mut self, manager: Fingerprint) -> bool {
+        let unpinned = kept(self.store.unpin_manager(manager), "manager not removed");
+        if unpinned {
+            info!("manager removed manager={}", manager.node_id());
+        }
+        unpinned
+    }
+
+    fn rotate(&mut self) -> bool {
+        let rotated = self.store.rotate(&mut system_rng()).map(|_| true);
+        kept(rotated, "key not changed")
+    }
+
     fn apply(&mut self, desired: &Desired) {
         // The old pool side ends first: two of them would draw from one queue of shares. Its job
         // ends with it: it pays the account of another profile.
@@ -288,6 +329,14 @@ impl Host for Works {
     }
 }
 
+/// Whether a change is on disk; why not is said here.
+fn kept(changed: Result<bool, StoreError>, else_what: &str) -> bool {
+    changed.unwrap_or_else(|error| {
+        error!("{else_what}: {error}");
+        false
+    })
+}
+
 fn say_activity(activity: Activity, snapshot: &MinerSnapshot) {
     let threads = snapshot.threads;
     let pages = match snapshot.pages {
@@ -340,6 +389,7 @@ mod tests {
 
     use miner_shared::identity::{NodeKeys, Role};
     use miner_shared::mining::{Job, Share};
+    use miner_shared::smsg::LocalNode;
     use miner_shared::text::{Address, Label, PoolPass, PoolUser};
     use miner_shared::wire::{Mode, Pool};
 
@@ -404,7 +454,7 @@ mod tests {
         };
         let clock = Clock::start();
         let parts = Parts {
-            me: LocalNode::new(NodeKeys::from_seed(&[1; 32]), Role::Worker, [1; 16], card),
+            me: LocalNode::new(NodeKeys::from_seed(&[1; 32]), Role::Worker, [1; 16], card).into(),
             name,
             store: NodeStore::new(Dirs::below(std::path::Path::new("/nonexistent"))),
             clock,

@@ -3,6 +3,7 @@
 //! ```text
 //!   $XDG_CONFIG_HOME or ~/.config        lethean-desktop/node.json            public: name, role, keys
 //!   $XDG_DATA_HOME or ~/.local/share     lethean-desktop/node/private.key     0600, the seed
+//!                                                            succession       0600, how it got that key
 //!                                                            managers         0600, whom this node obeys
 //!                                                            state            0600, what it was told last
 //!                                                            pairing          0600, a code that waits
@@ -80,6 +81,11 @@ impl Dirs {
     /// The private key, mode 0600.
     pub fn private_key(&self) -> PathBuf {
         self.node().join("private.key")
+    }
+
+    /// The statements by which the key took the place of earlier ones.
+    pub fn succession(&self) -> PathBuf {
+        self.node().join("succession")
     }
 
     /// The pinned managers.

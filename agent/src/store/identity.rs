@@ -5,6 +5,7 @@
 //! | none | none | not a node yet |
 //! | good | good, same key | the node |
 //! | good | none | the node under the machine's host name, role dual; written anew by `load_or_create` |
+//! | good | of a key that it replaced, as `succession` shows | the node; written anew by `load_or_create` |
 //! | good | damaged or of another key | refused: remove `node.json` |
 //! | none | there | refused: the key is lost |
 //! | damaged or readable by others | any | refused |
@@ -12,13 +13,15 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use miner_shared::identity::{Fingerprint, NodeKeys, Role, key_file};
+use heapless::Vec;
+use miner_shared::identity::{Fingerprint, NodeKeys, Pin, Role, Statement, key_file};
 use miner_shared::json::Value;
+use miner_shared::limits::MAX_STATEMENTS;
 use miner_shared::text::{Label, Name};
 use rand_core::CryptoRng;
 
 use super::file::{self, Access};
-use super::{NodeStore, StoreError};
+use super::{NodeStore, StoreError, lead};
 use crate::{clock, platform};
 
 /// An initialised node.
@@ -32,11 +35,18 @@ pub struct Node {
     pub role: Role,
     /// When it was made, RFC 3339; `None` if the clock was unset then.
     pub created_at: Option<Label>,
+    /// How its key took the place of earlier ones, oldest first; the last statement names this key.
+    pub chain: Vec<Statement, MAX_STATEMENTS>,
 }
 
 impl NodeStore {
     /// The node, or `None` if this is none yet.
     pub fn load(&self) -> Result<Option<Node>, StoreError> {
+        Ok(self.load_with_public()?.map(|(node, _)| node))
+    }
+
+    /// The node, and the fingerprint in its public identity, which a cut may have left behind.
+    fn load_with_public(&self) -> Result<Option<(Node, Option<Fingerprint>)>, StoreError> {
         let key = self.dirs().private_key();
         let json = self.dirs().node_json();
         let public = file::read(&json, Access::Public, MAX_JSON)?;
@@ -49,16 +59,22 @@ impl NodeStore {
         };
         let seed = key_file::decode(&bytes).map_err(|_| StoreError::Damaged(key))?;
         let keys = NodeKeys::from_seed(&seed);
-        let node = match public {
-            Some(public) => parse_json(&json, &public, keys)?,
-            None => Node {
-                keys,
-                name: platform::host_name(),
-                role: Role::Dual,
-                created_at: None,
-            },
+        let chain = self.chain_to(keys.public())?;
+        let node = Node {
+            keys,
+            name: platform::host_name(),
+            role: Role::Dual,
+            created_at: None,
+            chain,
         };
-        Ok(Some(node))
+        let Some(public) = public else {
+            return Ok(Some((node, None)));
+        };
+        let (node, shown) = parse_json(&json, &public, node)?;
+        if shown == node.fingerprint() || node.replaced(shown) {
+            return Ok(Some((node, Some(shown))));
+        }
+        Err(StoreError::KeyMismatch(json))
     }
 
     /// Makes a new node. Refused if there is one.
@@ -81,6 +97,7 @@ impl NodeStore {
             name,
             role,
             created_at,
+            chain: Vec::new(),
         };
         self.write_json(&node)?;
         Ok(node)
@@ -93,10 +110,10 @@ impl NodeStore {
         role: Role,
         rng: &mut dyn CryptoRng,
     ) -> Result<Node, StoreError> {
-        let Some(node) = self.load()? else {
+        let Some((node, shown)) = self.load_with_public()? else {
             return self.init(name, role, rng);
         };
-        if !self.dirs().node_json().exists() {
+        if shown != Some(node.fingerprint()) {
             self.write_json(&node)?;
         }
         Ok(node)
@@ -114,9 +131,28 @@ impl Node {
         self.keys.fingerprint()
     }
 
-    /// The content of `node.json`, which is also what `node info --json` prints. Nothing in it needs
-    /// escaping: names hold letters, digits, `-_.` and spaces.
+    /// Whether this node's key took the place of the one with this fingerprint.
+    pub fn replaced(&self, fingerprint: Fingerprint) -> bool {
+        lead(
+            Pin::new(fingerprint),
+            &self.fingerprint(),
+            self.chain.iter(),
+        )
+        .is_some()
+    }
+
+    /// The content of `node.json`.
     pub fn to_json(&self) -> String {
+        self.json("")
+    }
+
+    /// What `node info --json` prints: the same, and the number of statements that the node shows.
+    pub fn info_json(&self) -> String {
+        self.json(&format!(",\n  \"statements\": {}", self.chain.len()))
+    }
+
+    /// Nothing in it needs escaping: names hold letters, digits, `-_.` and spaces.
+    fn json(&self, more: &str) -> String {
         let (fingerprint, public) = (self.fingerprint(), self.keys.public());
         let created = match &self.created_at {
             Some(at) => format!("\"{at}\""),
@@ -125,7 +161,7 @@ impl Node {
         format!(
             "{{\n  \"id\": \"{}\",\n  \"name\": \"{}\",\n  \"role\": \"{}\",\n  \
              \"publicKey\": \"{}\",\n  \"signingKey\": \"{}\",\n  \
-             \"fingerprint\": \"{fingerprint}\",\n  \"createdAt\": {created}\n}}\n",
+             \"fingerprint\": \"{fingerprint}\",\n  \"createdAt\": {created}{more}\n}}\n",
             fingerprint.node_id(),
             self.name,
             self.role,
@@ -135,23 +171,23 @@ impl Node {
     }
 }
 
-fn parse_json(path: &Path, bytes: &[u8], keys: NodeKeys) -> Result<Node, StoreError> {
+/// The node under the name and role of its public identity, and the fingerprint that stands there.
+fn parse_json(path: &Path, bytes: &[u8], node: Node) -> Result<(Node, Fingerprint), StoreError> {
     let damaged = || StoreError::Damaged(path.to_owned());
     let value = Value::parse(bytes).map_err(|_| damaged())?;
     let text = |key| value.get(key)?.text::<MAX_TEXT>();
     let fingerprint = text("fingerprint").ok_or_else(damaged)?;
+    let fingerprint = fingerprint.as_str().parse();
     let name = text("name").and_then(|name| Name::parse(name.as_str()).ok());
     let role = text("role").and_then(|role| role.as_str().parse().ok());
     let node = Node {
         name: name.ok_or_else(damaged)?,
         role: role.ok_or_else(damaged)?,
         created_at: text("createdAt").map(|at| Label::lossy(at.as_str())),
-        keys,
+        ..node
     };
-    if fingerprint.as_str().parse() != Ok(node.fingerprint()) {
-        return Err(StoreError::KeyMismatch(path.to_owned()));
-    }
-    Ok(node)
+    let fingerprint = fingerprint.map_err(|_| StoreError::KeyMismatch(path.to_owned()))?;
+    Ok((node, fingerprint))
 }
 
 /// RFC 4648 section 4, with padding.

@@ -4,7 +4,8 @@
 //! |---|---|---|
 //! | `node.json` | no, public | id, name, role, public keys, fingerprint |
 //! | `private.key` | `SMSGKEY1` | the seed of all keys |
-//! | `managers` | `SMSGMGR1` | 0 to 4 fingerprints; the first holds desired state |
+//! | `succession` | `SMSGSUC1` | 0 to 4 statements: how the key came to be this node's |
+//! | `managers` | `SMSGMGR2` | 0 to 4 pins; the first holds desired state |
 //! | `state` | `SMSGSTA1` | the last [`Desired`] applied, with its generation |
 //! | `pairing` | `SMSGPAI1` | a one-time pairing code and when it ends |
 //! | `candidates` | `SMSGCAN1` | the last 8 keys that were refused, for `miner peer list` |
@@ -12,16 +13,20 @@
 //! The rig and the controller keep their identity by the same code. A damaged file is an error that
 //! says what to do, never something to be replaced silently. Files are read when they are needed,
 //! so what `miner peer accept` writes holds for a running `node serve` from the next handshake on, and
-//! what `miner peer remove` takes back within a second.
+//! what `miner peer remove` takes back, or `miner node rotate-key` makes, within a second.
 
 mod candidates;
 mod dirs;
 pub mod file;
+mod follow;
 mod identity;
 mod managers;
 mod pairing;
 mod reset;
+mod rotate;
 mod state;
+#[cfg(test)]
+mod testing;
 
 use std::fmt;
 use std::fs::File;
@@ -31,6 +36,8 @@ use std::path::PathBuf;
 
 pub use candidates::Candidates;
 pub use dirs::Dirs;
+pub use follow::Followed;
+pub(crate) use follow::lead;
 pub use identity::Node;
 pub use managers::Managers;
 
@@ -100,6 +107,8 @@ pub enum StoreError {
     KeyMismatch(PathBuf),
     /// Neither XDG variables nor `$HOME` are set.
     NoHome,
+    /// This machine is no node yet.
+    NoNode,
     /// Not a regular file.
     NotAFile(PathBuf),
     /// Another user owns the file.
@@ -149,6 +158,9 @@ impl fmt::Display for StoreError {
             Self::NoHome => {
                 f.write_str("neither XDG_CONFIG_HOME and XDG_DATA_HOME nor HOME are set")
             }
+            Self::NoNode => f.write_str(
+                "this machine is no node yet; `node init` or any serving verb makes it one",
+            ),
             Self::NotAFile(path) => write!(f, "{} is not a regular file", path.display()),
             Self::NotOurs(path) => write!(
                 f,

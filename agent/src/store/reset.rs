@@ -1,7 +1,7 @@
 //! The end of a node: its key and its state are deleted, so that the next start makes a new one.
 //!
 //! ```text
-//!   private.key ─▶ managers, state, pairing, candidates ─▶ what the caller adds ─▶ node.json
+//!   private.key ─▶ succession, managers, state, pairing, candidates ─▶ what the caller adds ─▶ node.json
 //! ```
 //!
 //! `node.json` without `private.key` is no node and no new one either: nothing starts, and a reset
@@ -52,9 +52,10 @@ impl NodeStore {
     }
 
     /// What a node keeps besides its identity. A file that is new in `node/` belongs here.
-    fn state_files(&self) -> [PathBuf; 4] {
+    fn state_files(&self) -> [PathBuf; 5] {
         let dirs = self.dirs();
         [
+            dirs.succession(),
             dirs.managers(),
             dirs.state(),
             dirs.pairing(),

@@ -9,24 +9,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_tungstenite::tungstenite::client::IntoClientRequest;
+use async_tungstenite::tungstenite::handshake::server::{Request, Response};
 use async_tungstenite::tungstenite::http::HeaderValue;
 use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use async_tungstenite::tungstenite::{Error as WsError, Message as WsMessage};
-use async_tungstenite::{WebSocketStream, client_async};
+use async_tungstenite::{WebSocketStream, accept_hdr_async, client_async};
 use miner_agent::clock::Clock;
 use miner_agent::mining::{Miner, MinerConfig, MinerSnapshot, Phase};
 use miner_agent::node::{ServeConfig, Serving};
 use miner_agent::rig::Mine;
 use miner_agent::store::{Dirs, NodeStore, system_rng};
-use miner_shared::identity::{Enrolment, Fingerprint, NodeKeys, PairingCode, Role};
+use miner_shared::identity::{Enrolment, Fingerprint, NodeKeys, PairingCode, Pin, Role};
 use miner_shared::limits::MAX_FRAME;
 use miner_shared::mining::{Job, Share};
 use miner_shared::smsg::{Dial, Event, Expect, Link, LocalNode, SeqMemory};
 use miner_shared::text::{Label, Name};
-use miner_shared::wire::{Message, NodeCard};
+use miner_shared::wire::{Message, NodeCard, Outcome};
 use smol::channel::{Receiver, Sender, bounded};
 use smol::future;
-use smol::net::TcpStream;
+use smol::net::{TcpListener, TcpStream};
 use smol::stream::StreamExt;
 
 /// Runs `test`; fails it after 20 s.
@@ -273,13 +274,18 @@ impl Mine for Straw {
 
 /// A controller's identity with a fixed key, and a fresh boot.
 pub(crate) fn controller(key: u8, boot: u8) -> Rc<LocalNode> {
+    Rc::new(node(key, boot))
+}
+
+/// The same before it is shared, for tests that give it statements to show.
+pub(crate) fn node(key: u8, boot: u8) -> LocalNode {
     let card = NodeCard {
         name: Name::parse("controller").expect("valid"),
         software: Label::lossy("test"),
         host: Label::lossy("test"),
     };
     let keys = NodeKeys::from_seed(&[key; 32]);
-    Rc::new(LocalNode::new(keys, Role::Controller, [boot; 16], card))
+    LocalNode::new(keys, Role::Controller, [boot; 16], card)
 }
 
 /// The controller's end of a link.
@@ -288,11 +294,14 @@ pub(crate) struct Manager {
     ws: WebSocketStream<TcpStream>,
     link: Link,
     clock: Clock,
+    dials: bool,
+    /// Of the token that rigs may come with.
+    pub(crate) secret: Option<[u8; 16]>,
 }
 
 impl Manager {
     /// Dials the rig; nothing is said yet.
-    async fn dial(
+    pub(crate) async fn dial(
         me: &Rc<LocalNode>,
         rig: SocketAddr,
         expect: Expect,
@@ -306,11 +315,13 @@ impl Manager {
             ws: open(rig).await.expect("opens"),
             link,
             clock,
+            dials: true,
+            secret: None,
         }
     }
 
     /// Dials a rig that has this key pinned, and waits until the link is up.
-    async fn up(me: &Rc<LocalNode>, rig: SocketAddr, key: Fingerprint) -> Self {
+    pub(crate) async fn up(me: &Rc<LocalNode>, rig: SocketAddr, key: Fingerprint) -> Self {
         let mut manager = Self::dial(me, rig, Expect::Fingerprint(key), None, None).await;
         assert!(manager.comes_up().await);
         manager
@@ -324,15 +335,48 @@ impl Manager {
             ws,
             link: Link::listen(Dial::WorkerDials, clock.now()),
             clock,
+            dials: false,
+            secret: None,
         }
     }
 
     /// Whether the rig lets it in; false if it closes.
     pub(crate) async fn comes_up(&mut self) -> bool {
+        self.comes_up_if(None).await
+    }
+
+    /// The same for a rig that may have another key than the pinned one by now.
+    pub(crate) async fn comes_up_with(&mut self, pin: &mut Pin) -> bool {
+        self.comes_up_if(Some(pin)).await
+    }
+
+    async fn comes_up_if(&mut self, mut pin: Option<&mut Pin>) -> bool {
         while let Some(event) = self.next().await {
-            match event {
-                Event::Up { .. } => return true,
-                Event::PeerProven { .. } => {
+            match (event, &mut pin) {
+                (Event::Up { .. }, _) => return true,
+                (Event::TokenAsked { .. }, _) => {
+                    let secret = self.secret.as_ref();
+                    self.link.answer_token(secret).expect("a token");
+                }
+                (
+                    Event::Succession {
+                        peer,
+                        statement,
+                        left,
+                    },
+                    Some(pin),
+                ) => {
+                    pin.follow(&statement);
+                    if left == 0 && pin.fingerprint == peer.fingerprint && self.dials {
+                        self.link.accept().expect("it waits for this");
+                    }
+                }
+                (Event::PeerProven { peer, .. }, Some(pin))
+                    if peer.fingerprint != pin.fingerprint =>
+                {
+                    return false;
+                }
+                (Event::PeerProven { .. }, _) => {
                     let admission = miner_shared::wire::Admission::Registered;
                     self.link.welcome(admission, None).expect("proven");
                     self.flush().await.expect("sent");
@@ -423,6 +467,30 @@ impl Manager {
     pub(crate) fn memory(&self) -> Option<SeqMemory> {
         self.link.memory()
     }
+}
+
+/// What the rig answers to a command.
+pub(crate) async fn receipt(manager: &mut Manager, command: &Message) -> Outcome {
+    match manager.ask(command).await {
+        Message::Receipt(_, outcome) => outcome,
+        other => panic!("no receipt: {other:?}"),
+    }
+}
+
+/// Accepts the rig's next connection as the controller that it dials.
+pub(crate) async fn accept(listener: &TcpListener, me: &Rc<LocalNode>) -> Manager {
+    #[expect(clippy::result_large_err, reason = "the library's signature")]
+    let admit = |request: &Request, mut response: Response| {
+        let name = "sec-websocket-protocol";
+        assert_eq!(request.uri().path(), "/ws");
+        assert_eq!(request.headers()[name], "smsg.1");
+        let ours = HeaderValue::from_static("smsg.1");
+        response.headers_mut().insert(name, ours);
+        Ok(response)
+    };
+    let (stream, _) = listener.accept().await.expect("accepts");
+    let ws = accept_hdr_async(stream, admit).await.expect("opens");
+    Manager::over(me, ws)
 }
 
 /// Opens a WebSocket as SMSG wants it.

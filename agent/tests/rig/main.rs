@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod common;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
 mod links;
 #[cfg(test)]
 mod pool;

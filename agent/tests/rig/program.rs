@@ -138,7 +138,7 @@ fn managers_are_listed_in_the_order_of_their_pins() {
     let (_, list, _) = output(root.path(), &["peer", "list"]);
     let rows: Vec<&str> = list.lines().collect();
     assert!(
-        rows[0].contains("decides") && rows[0].ends_with(&pins[0]),
+        rows[0].contains("first") && rows[0].ends_with(&pins[0]),
         "{list}"
     );
     assert!(
@@ -147,6 +147,24 @@ fn managers_are_listed_in_the_order_of_their_pins() {
     );
     let (_, json, _) = output(root.path(), &["peer", "list", "--json"]);
     assert!(json.starts_with("[{\"id\":\""), "{json}");
+
+    assert!(
+        json.contains("\"part\":\"first\",\"recovery\":false"),
+        "{json}"
+    );
+
+    let second_id = rows[1].split(' ').next().expect("the ID comes first");
+    let (code, stdout, _) = output(root.path(), &["peer", "first", second_id]);
+    assert_eq!((code, stdout), (0, format!("{second_id} decides now\n")));
+    let (_, list, _) = output(root.path(), &["peer", "list"]);
+    let row = list.lines().next().expect("two rows");
+    assert!(
+        row.starts_with(second_id) && row.contains("first"),
+        "{list}"
+    );
+    assert_eq!(output(root.path(), &["peer", "first", &pins[0]]).0, 0);
+    let nobody = "0123456789abcdef";
+    assert_eq!(output(root.path(), &["peer", "first", nobody]).0, 1);
 
     let first_id = rows[0].split(' ').next().expect("the ID comes first");
     let (code, stdout, _) = output(root.path(), &["peer", "remove", first_id]);
@@ -208,6 +226,46 @@ fn a_code_in_a_pipe_is_text_alone() {
     let (code, stdout, _) = output(root.path(), &["peer", "pair"]);
     assert_eq!(code, 0);
     assert!(stdout.is_ascii() && stdout.lines().count() == 2, "{stdout}");
+}
+
+#[test]
+fn a_new_key_is_made_only_if_that_is_meant() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let rotate = ["node", "rotate-key", "--yes"];
+    let (code, _, stderr) = output(root.path(), &rotate);
+    assert_eq!(code, 1);
+    assert!(stderr.contains("node init"), "{stderr}");
+    let init = ["node", "init", "--name", "rig-alpha", "--role", "worker"];
+    let (_, before, _) = output(root.path(), &init);
+    let (code, stdout, stderr) = output(root.path(), &["node", "rotate-key"]);
+    assert_eq!((code, stdout.as_str()), (3, ""));
+    assert!(stderr.contains("--yes"), "{stderr}");
+    let info = |json: &[&str]| output(root.path(), &[&["node", "info"], json].concat()).1;
+    assert_eq!(info(&[]), before);
+
+    let (code, stdout, _) = output(root.path(), &rotate);
+    assert_eq!(code, 0, "{stdout}");
+    let id = before
+        .lines()
+        .next()
+        .and_then(|line| line.split(' ').next_back());
+    assert!(
+        stdout.contains(id.expect("first")),
+        "the replaced one: {stdout}"
+    );
+    let after = info(&[]);
+    assert_ne!(after, before);
+    assert!(
+        after.contains("rig-alpha") && after.contains("key changes  1"),
+        "{after}"
+    );
+    assert!(info(&["--json"]).contains("\"statements\": 1"));
+
+    let other = tempfile::tempdir().expect("temporary folder");
+    output(other.path(), &["node", "init", "--role", "controller"]);
+    let (code, _, stderr) = output(other.path(), &rotate);
+    assert_eq!(code, 1);
+    assert!(stderr.contains("miner-ctrl node rotate-key"), "{stderr}");
 }
 
 #[test]

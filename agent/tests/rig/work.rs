@@ -1,11 +1,6 @@
 //! What a rig does: desired state, pools, shares, and all that while controllers come and go.
 
-use std::rc::Rc;
-
-use async_tungstenite::accept_hdr_async;
-use async_tungstenite::tungstenite::handshake::server::{Request, Response};
-use async_tungstenite::tungstenite::http::HeaderValue;
-use miner_shared::smsg::{Event, LocalNode};
+use miner_shared::smsg::Event;
 use miner_shared::text::{Address, MinerName, Name, PoolPass, PoolUser};
 use miner_shared::wire::{
     Activity, Algo, Answer, Backend, Command, Desired, Message, Mode, Outcome, Pool as PoolSpec,
@@ -14,7 +9,7 @@ use miner_shared::wire::{
 use smol::future;
 use smol::net::TcpListener;
 
-use crate::common::{Here, Managed, Manager, beside, controller, rig, run};
+use crate::common::{Here, Managed, Manager, accept, beside, controller, receipt, rig, run};
 use crate::pool::Pool;
 
 fn profile(pools: &[&Pool]) -> Profile {
@@ -42,14 +37,6 @@ fn set_state(op_id: u8, generation: u64, state: State) -> Message {
 /// The first wish of a controller: mine on these pools.
 fn mine_on(pools: &[&Pool]) -> Message {
     set_state(1, 1, State::Mine(profile(pools)))
-}
-
-/// What the rig answers to a command.
-async fn receipt(manager: &mut Manager, command: &Message) -> Outcome {
-    match manager.ask(command).await {
-        Message::Receipt(_, outcome) => outcome,
-        other => panic!("no receipt: {other:?}"),
-    }
 }
 
 /// Runs `test` while the pool serves.
@@ -283,22 +270,6 @@ fn the_second_pool_serves_while_the_first_is_away() {
         let job = with(&there, here.straw.next_job()).await;
         assert_eq!(job.id.as_str(), "bb1");
     });
-}
-
-/// Accepts the rig's next connection as the controller that it dials.
-async fn accept(listener: &TcpListener, me: &Rc<LocalNode>) -> Manager {
-    #[expect(clippy::result_large_err, reason = "the library's signature")]
-    let admit = |request: &Request, mut response: Response| {
-        let name = "sec-websocket-protocol";
-        assert_eq!(request.uri().path(), "/ws");
-        assert_eq!(request.headers()[name], "smsg.1");
-        let ours = HeaderValue::from_static("smsg.1");
-        response.headers_mut().insert(name, ours);
-        Ok(response)
-    };
-    let (stream, _) = listener.accept().await.expect("accepts");
-    let ws = accept_hdr_async(stream, admit).await.expect("opens");
-    Manager::over(me, ws)
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! The files of a node, with any content: key, managers, state, pairing code, public identity.
+//! The files of a node, with any content: key, managers (both versions), state, pairing code, public
+//! identity, statements of succession.
 //!
 //! Byte 0 says which file, and whether the rest is the file or the body of a record whose magic and
 //! checksum are right, so that what is behind the checksum is read too.
@@ -9,7 +10,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use miner_agent::store::{Dirs, NodeStore};
-use miner_shared::identity::{NodeKeys, key_file};
+use miner_shared::identity::{Fingerprint, NodeKeys, Statement, key_file};
 use miner_shared::limits::MAX_MANAGERS;
 use miner_shared::record;
 use tempfile::TempDir;
@@ -21,6 +22,8 @@ thread_local! {
     static FOLDER: TempDir = TempDir::with_prefix("farm-fuzz-").expect("a temporary folder");
 }
 
+/// The key of the node.
+const SEED: [u8; 32] = [1; 32];
 /// The longest record made here.
 const LONGEST: usize = 8 * 1024;
 
@@ -33,9 +36,11 @@ pub(super) fn run(data: &[u8]) {
     FOLDER.with(|folder| {
         let store = NodeStore::new(Dirs::below(folder.path()));
         fs::create_dir_all(store.dirs().node()).expect("ours");
-        match choice % 5 {
+        match choice % 7 {
             0 => key(&content(b"SMSGKEY1", sealed, body)),
-            1 => managers(&store, &content(b"SMSGMGR1", sealed, body)),
+            1 => managers(&store, &content(b"SMSGMGR2", sealed, body)),
+            5 => managers(&store, &content(b"SMSGMGR1", sealed, body)),
+            6 => succession(&store, &content(b"SMSGSUC1", sealed, body)),
             2 => state(&store, &content(b"SMSGSTA1", sealed, body)),
             3 => pairing(&store, &content(b"SMSGPAI1", sealed, body)),
             _ => identity(&store, body),
@@ -62,14 +67,46 @@ fn key(file: &[u8]) {
 
 fn managers(store: &NodeStore, file: &[u8]) {
     put(&store.dirs().managers(), file, 0o600);
-    if let Ok(managers) = store.managers() {
-        let count = managers.iter().count();
-        assert!(count <= MAX_MANAGERS, "{count} managers");
+    let Ok(managers) = store.managers() else {
+        return;
+    };
+    let count = managers.iter().count();
+    assert!(count <= MAX_MANAGERS, "{count} managers");
+    let body = file.len() - record::OVERHEAD;
+    if file.starts_with(b"SMSGMGR1") {
+        assert_eq!(count, body / 32, "none is left out");
+    } else {
+        assert_eq!(file.get(8), u8::try_from(count).ok().as_ref());
+        assert_eq!((body - 1 - 73 * count) % 64, 0, "nothing is left over");
+    }
+    // Whatever stood there, the next change keeps the others as they were.
+    let own = Fingerprint([0xee; 32]);
+    let new = Fingerprint([0xdd; 32]);
+    if count < MAX_MANAGERS && store.pin_manager(own, new).is_ok() && !managers.contains(&new) {
+        let after = store.managers().expect("just written");
         assert_eq!(
-            count,
-            (file.len() - record::OVERHEAD) / 32,
-            "none is left out"
+            after.pins().split_last().map(|(_, o)| o),
+            Some(managers.pins())
         );
+    }
+}
+
+/// The statements beside a good key: those that do not end at it are not shown.
+fn succession(store: &NodeStore, file: &[u8]) {
+    // What an earlier input left would be refused first.
+    let _none = fs::remove_file(store.dirs().node_json());
+    put(&store.dirs().succession(), file, 0o600);
+    put(
+        &store.dirs().private_key(),
+        &*key_file::encode(&SEED),
+        0o600,
+    );
+    let loaded = store.load();
+    fs::remove_file(store.dirs().succession()).expect("ours");
+    if let Ok(Some(node)) = loaded {
+        let own = NodeKeys::from_seed(&SEED);
+        let last = node.chain.last().map(Statement::successor);
+        assert!(last.is_none_or(|last| last == own.public()));
     }
 }
 
@@ -88,7 +125,6 @@ fn pairing(store: &NodeStore, file: &[u8]) {
 
 /// The public identity beside a good key: a damaged one is an error, never another node.
 fn identity(store: &NodeStore, json: &[u8]) {
-    const SEED: [u8; 32] = [1; 32];
     put(
         &store.dirs().private_key(),
         &*key_file::encode(&SEED),

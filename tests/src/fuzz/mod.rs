@@ -7,7 +7,7 @@
 //!   tests/fuzz/fuzz_targets/X.rs ──▶ run(data) ◀── tests/tests/fuzz_corpus.rs
 //!                                      │            (committed corpus + mutated seeds)
 //!                                      ▼
-//!            shared: frames, handshakes, messages, texts, records, stratum, JSON
+//!            shared: frames, handshakes, messages, texts, statements, stratum, JSON
 //!            agent: files of a node      controller: REST bodies
 //! ```
 //! A target fails by a panic: of the code under test, or of an assertion here that says what must
@@ -27,6 +27,7 @@ mod rest_body;
 mod seeds;
 mod smsg_frame;
 mod stratum_line;
+mod succession;
 mod token_text;
 mod wire_message;
 mod world;
@@ -62,7 +63,7 @@ const fn program(name: &'static str, run: fn(&[u8])) -> Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     shared("handshake_first", handshake::first),
     shared("handshake_second", handshake::second),
     shared("handshake_third", handshake::third),
@@ -72,6 +73,7 @@ pub const TARGETS: [Target; 11] = [
     program("rest_body", rest_body::run),
     shared("smsg_frame", smsg_frame::run),
     shared("stratum_line", stratum_line::run),
+    shared("succession", succession::run),
     shared("token_text", token_text::run),
     shared("wire_message", wire_message::run),
 ];

@@ -2,7 +2,7 @@
 //!
 //! `cargo run --package farm-tests --example corpora` writes them to `tests/fuzz/corpus/`.
 
-use miner_shared::identity::{EnrolToken, PairingCode};
+use miner_shared::identity::{EnrolToken, NodeKeys, PairingCode, Statement};
 use miner_shared::limits::MAX_MESSAGE;
 use miner_shared::text::{Address, Label, LogText, MinerName, Name, PoolPass, PoolUser};
 use miner_shared::wire::{
@@ -34,6 +34,7 @@ pub fn seeds(target: &str) -> Vec<Seed> {
         "rest_body" => rest(),
         "smsg_frame" => frames(),
         "stratum_line" => stratum(),
+        "succession" => statements(),
         "token_text" => typed(),
         "wire_message" => messages().iter().map(encoded).collect(),
         _ => panic!("no target is called {target}"),
@@ -129,10 +130,36 @@ const JSON: [&str; 6] = [
     r#"{"":[],"b":{}}"#,
 ];
 
+/// Genuine chains, a thief's, a recovery key's, changed ones, bytes that are none.
+fn statements() -> Vec<Vec<u8>> {
+    // From node 0 to 1, 1 to 2, and so on: the low half is the old node.
+    let (one, two, three) = ([0, 0x10], [0, 0x21], [0, 0x32]);
+    let recovered = |new: u8, counter: u8| [1, new << 4, counter];
+    let any = [&[3, 0][..], b"SMSG/1 succ\0", &[7; 128]].concat();
+    vec![
+        [&[0][..], &one, &two, &three].concat(),
+        [&[1][..], &one, &two, &one].concat(),
+        [&[0x80][..], &one, &recovered(2, 0), &one, &two].concat(),
+        [
+            &[0x80][..],
+            &recovered(2, 5),
+            &recovered(3, 5),
+            &recovered(3, 6),
+        ]
+        .concat(),
+        [&[0x80][..], &recovered(1, 255), &recovered(2, 255)].concat(),
+        [&[0][..], &recovered(2, 0), &one].concat(),
+        [&[0x80][..], &[2, 0x20, 9], &one].concat(),
+        [&[0][..], &[0x40, 0x10, 148, 0, 3]].concat(),
+        [&[0][..], &[0x80, 0x10, 140, 0, 1, 148, 0, 3]].concat(),
+        [&[0][..], &[0x40, 0x10, 213, 0, 1], &one].concat(),
+        [&[0x80][..], &any, &[0; 8], &[2]].concat(),
+    ]
+}
+
 fn files() -> Vec<Vec<u8>> {
     let sealed = |choice: u8, body: &[u8]| [&[0x80 | choice], body].concat();
-    // 0x80 + choice must leave the choice when divided by five: 128 is 3 more than 125.
-    let file = |which: u8| (0..5).find(|c| (0x80 | *c) % 5 == which).unwrap_or(0);
+    let file = |which: u8| (0..7).find(|c| (0x80 | *c) % 7 == which).unwrap_or(0);
     let desired = |state| {
         let generation = 7;
         let desired = Desired { generation, state };
@@ -147,15 +174,46 @@ fn files() -> Vec<Vec<u8>> {
         sealed(file(0), &[1; 32]),
         sealed(file(0), &[1; 31]),
         sealed(file(1), &[]),
-        sealed(file(1), &[5; 64]),
-        sealed(file(1), &[5; 33]),
-        sealed(file(1), &[5; 160]),
+        sealed(file(1), &[0]),
+        sealed(file(1), &pins(2, 1)),
+        sealed(file(1), &pins(4, 8)),
+        sealed(file(1), &pins(5, 0)),
+        sealed(file(1), &pins(1, 9)),
+        sealed(file(5), &[5; 64]),
+        sealed(file(5), &[5; 33]),
+        sealed(file(5), &[5; 160]),
+        sealed(file(6), &[]),
+        sealed(file(6), &chain(1)),
+        sealed(file(6), &chain(4)),
+        sealed(file(6), &chain(5)),
         sealed(file(2), &desired(State::Stopped)),
         sealed(file(2), &desired(State::Mine(profile()))),
         sealed(file(3), &code),
         [&[4], json.as_bytes()].concat(),
         [&[0], &b"SMSGKEY1"[..], &[0; 40]].concat(),
     ]
+}
+
+/// The body of a list of managers, each other one with a recovery key.
+fn pins(count: u8, former: usize) -> Vec<u8> {
+    let mut body = vec![count];
+    for number in 0..count {
+        let known = number % 2;
+        body.extend_from_slice(&[number; 32]);
+        body.push(known);
+        body.extend_from_slice(&[7 * known; 32]);
+        body.extend_from_slice(&u64::from(number).to_le_bytes());
+    }
+    body.resize(body.len() + 64 * former, 9);
+    body
+}
+
+/// Statements that end at the node of the files' seed.
+fn chain(count: u8) -> Vec<u8> {
+    let keys = |seed: u8| NodeKeys::from_seed(&[seed; 32]);
+    let steps = (1..=count).rev();
+    let steps = steps.map(|step| Statement::by_old(&keys(step + 1), &keys(step)));
+    steps.flat_map(|statement| *statement.as_bytes()).collect()
 }
 
 fn rest() -> Vec<Vec<u8>> {
