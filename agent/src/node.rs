@@ -12,6 +12,7 @@ use async_signal::{Signal, Signals};
 use log::info;
 use miner_engine::EngineError;
 use miner_shared::identity::{EnrolToken, Fingerprint, PairingCode, Role};
+use miner_shared::mdns::Instance;
 use miner_shared::smsg::LocalNode;
 use miner_shared::text::{Address, Label};
 use miner_shared::wire::NodeCard;
@@ -24,6 +25,7 @@ use smol::stream::StreamExt;
 
 use crate::cli::{Exit, Failure, say};
 use crate::clock::Clock;
+use crate::lan;
 use crate::link::{self, Way};
 use crate::logger;
 use crate::mining::{Miner, MinerConfig};
@@ -41,6 +43,8 @@ pub struct ServeConfig {
     pub dirs: Dirs,
     /// Where it waits for controllers, if it does.
     pub listen: Option<ListenAddress>,
+    /// Whether the local network is told that it waits there.
+    pub announce: bool,
     /// Which controller it dials, if it does.
     pub controller: Option<Address>,
     /// Fingerprint of that controller, pinned at start; otherwise the token's controller or the first
@@ -78,6 +82,7 @@ pub struct Serving {
     rig: Rc<Rig>,
     executor: Rc<LocalExecutor<'static>>,
     listener: Option<(TcpListener, SocketAddr)>,
+    announce: bool,
     dial: Option<(Address, Way)>,
     pairing: Option<PairingCode>,
     /// Keeps other processes from serving under this identity.
@@ -140,6 +145,7 @@ impl Serving {
             rig,
             executor,
             listener,
+            announce: config.announce,
             dial,
             pairing,
             _claim: claim,
@@ -167,13 +173,24 @@ impl Serving {
             rig,
             executor,
             listener,
+            announce,
             dial,
             _claim,
             ..
         } = self;
         let clock = rig.clock;
         executor.spawn(Rc::clone(&rig).tick()).detach();
-        if let Some((listener, _)) = listener {
+        let mut announcing = None;
+        if let Some((listener, address)) = listener {
+            if announce {
+                let instance = Instance {
+                    name: rig.me.card().name.clone(),
+                    role: rig.me.role(),
+                    fingerprint: rig.me.fingerprint(),
+                    port: address.port(),
+                };
+                announcing = Some(executor.spawn(lan::announce(instance, address, clock)));
+            }
             let tasks = Rc::downgrade(&executor);
             executor
                 .spawn(link::listen_for_ever(Rc::clone(&rig), listener, tasks))
@@ -186,6 +203,9 @@ impl Serving {
         }
         let end = async {
             stop.await;
+            if let Some(announcing) = announcing {
+                announcing.cancel().await;
+            }
             // Peers are told, as long as they take it.
             let late = async {
                 clock.timer_at(clock.now() + CLOSE_MS).await;

@@ -137,7 +137,7 @@ impl Server {
 }
 
 /// All routes of the page, and ours, with a request that reaches the handler.
-const ROUTES: [(Method, &str, &str); 26] = [
+const ROUTES: [(Method, &str, &str); 27] = [
     (Method::GET, "/node/info", ""),
     (Method::POST, "/node/init", r#"{"name":"x"}"#),
     (Method::GET, "/peers", ""),
@@ -163,6 +163,7 @@ const ROUTES: [(Method, &str, &str); 26] = [
     (Method::POST, "/pending/nobody/approve", ""),
     (Method::GET, "/removed", ""),
     (Method::DELETE, "/removed/nobody", ""),
+    (Method::POST, "/discover", r#"{"seconds":0}"#),
     (Method::GET, "/health", ""),
 ];
 

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::answers::{self, Peer as Answer};
 use super::client::{Client, failure, segment};
+use super::discover::Discover;
 use super::table::{Column, Output, Table};
 use super::token::{self, Approve, Deny, Forget, Rename};
 use super::{say_clean, say_json, secrets};
@@ -35,6 +36,7 @@ pub(super) struct Peer {
 enum PeerVerb {
     Add(Add),
     List(List),
+    Discover(Discover),
     Remove(Remove),
     Ping(Ping),
     Approve(Approve),
@@ -114,6 +116,7 @@ impl Peer {
         match self.verb {
             PeerVerb::Add(add) => add.run(client).await,
             PeerVerb::List(list) => list.run(client).await,
+            PeerVerb::Discover(discover) => discover.run(client).await,
             PeerVerb::Remove(remove) => remove.run(client).await,
             PeerVerb::Ping(ping) => ping.run(client).await,
             PeerVerb::Approve(approve) => approve.run(client).await,
