@@ -19,6 +19,7 @@ pub mod bench;
 pub mod cli;
 pub mod clock;
 mod commands;
+pub mod lan;
 mod link;
 pub mod logger;
 pub mod mining;

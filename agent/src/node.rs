@@ -12,6 +12,7 @@ use async_signal::{Signal, Signals};
 use log::info;
 use miner_engine::EngineError;
 use miner_shared::identity::{EnrolToken, Fingerprint, PairingCode, Role};
+use miner_shared::mdns::Instance;
 use miner_shared::text::Address;
 use smol::LocalExecutor;
 use smol::channel::Receiver;
@@ -21,6 +22,7 @@ use smol::stream::StreamExt;
 
 use crate::cli::{Exit, Failure, qr, say};
 use crate::clock::Clock;
+use crate::lan;
 use crate::link::{self, Me, Way};
 use crate::logger;
 use crate::mining::{Miner, MinerConfig};
@@ -38,6 +40,8 @@ pub struct ServeConfig {
     pub dirs: Dirs,
     /// Where it waits for controllers, if it does.
     pub listen: Option<ListenAddress>,
+    /// Whether the local network is told that it waits there.
+    pub announce: bool,
     /// Which controller it dials, if it does.
     pub controller: Option<Address>,
     /// Fingerprint of that controller, pinned at start; otherwise the token's controller or the first
@@ -75,6 +79,7 @@ pub struct Serving {
     rig: Rc<Rig>,
     executor: Rc<LocalExecutor<'static>>,
     listener: Option<(TcpListener, SocketAddr)>,
+    announce: bool,
     dial: Option<(Address, Way)>,
     pairing: Option<PairingCode>,
     /// Keeps other processes from serving under this identity.
@@ -137,6 +142,7 @@ impl Serving {
             rig,
             executor,
             listener,
+            announce: config.announce,
             dial,
             pairing,
             _claim: claim,
@@ -164,13 +170,18 @@ impl Serving {
             rig,
             executor,
             listener,
+            announce,
             dial,
             _claim,
             ..
         } = self;
         let clock = rig.clock;
         executor.spawn(Rc::clone(&rig).tick()).detach();
-        if let Some((listener, _)) = listener {
+        let mut announcing = None;
+        if let Some((listener, address)) = listener {
+            if announce {
+                announcing = Some(executor.spawn(announce_for_ever(Rc::clone(&rig), address)));
+            }
             let tasks = Rc::downgrade(&executor);
             executor
                 .spawn(link::listen_for_ever(Rc::clone(&rig), listener, tasks))
@@ -183,6 +194,9 @@ impl Serving {
         }
         let end = async {
             stop.await;
+            if let Some(announcing) = announcing {
+                announcing.cancel().await;
+            }
             // Peers are told, as long as they take it.
             let late = async {
                 clock.timer_at(clock.now() + CLOSE_MS).await;
@@ -214,6 +228,22 @@ impl Serving {
 impl fmt::Debug for Serving {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Serving({})", self.fingerprint().node_id())
+    }
+}
+
+/// Announces this rig on the local network, under the key that it has, for ever.
+async fn announce_for_ever(rig: Rc<Rig>, listening: SocketAddr) {
+    let changes = rig.changes();
+    loop {
+        let me = rig.me();
+        let instance = Instance {
+            name: me.node.card().name.clone(),
+            role: me.node.role(),
+            fingerprint: me.fingerprint(),
+            port: listening.port(),
+        };
+        let another_key = async { while rig.is_me(&me) && changes.recv().await.is_ok() {} };
+        future::or(another_key, lan::announce(instance, listening, rig.clock)).await;
     }
 }
 

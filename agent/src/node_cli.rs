@@ -91,6 +91,9 @@ pub struct NodeServe {
     /// where to wait for controllers, such as :9091
     #[argh(option)]
     pub listen: Option<ListenAddress>,
+    /// do not tell the local network where this node waits
+    #[argh(switch)]
+    pub no_announce: bool,
     /// controller to dial, HOST:PORT; opens no port here
     #[argh(option)]
     pub controller: Option<Address>,
@@ -290,6 +293,7 @@ impl NodeServe {
         Ok(ServeConfig {
             dirs: Dirs::from_env()?,
             listen: self.listen,
+            announce: !self.no_announce,
             controller: self.controller,
             fingerprint: self.fingerprint,
             token: self.token_file.as_deref().map(read_token).transpose()?,

@@ -18,6 +18,7 @@ pub mod gate;
 pub mod identity;
 pub mod json;
 pub mod limits;
+pub mod mdns;
 pub mod mining;
 pub mod record;
 pub mod ring;

@@ -142,6 +142,20 @@ pub const STRANGER_LOG_RATE: Rate = Rate {
 /// Events about strangers: one in a second, 20 at once, so that they cannot wash the farm's own out.
 pub const STRANGER_EVENT_RATE: Rate = STRANGER_LOG_RATE;
 
+/// Packet of multicast DNS that is read or sent, in bytes: what an Ethernet frame holds besides the
+/// headers of IPv4 and UDP. A longer one is cut by the kernel and then refused.
+pub const MAX_MDNS_PACKET: usize = 1500 - 20 - 8;
+/// Packets of multicast DNS that a node reads: 100 in a second and at once. Others wait in the socket's
+/// buffer, and are lost where it is full.
+pub const MDNS_RATE: Rate = Rate {
+    every_ms: 10,
+    burst: 100,
+};
+/// Local networks on which a node announces itself; further ones do without.
+pub const MAX_NETWORKS: usize = 8;
+/// Nodes that one `peer discover` lists; further ones are counted. 1,024 * 200 bytes = 200 KiB.
+pub const MAX_DISCOVERED: usize = 1024;
+
 /// Longest stratum line read from a pool, newline included.
 pub const MAX_POOL_LINE: usize = 16 * 1024;
 /// Longest stratum line read from a miner, newline included.

@@ -117,6 +117,7 @@ replayed!(
     json,
     key_file,
     link_machine,
+    mdns_packet,
     rest_body,
     smsg_frame,
     stratum_line,

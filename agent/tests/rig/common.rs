@@ -172,6 +172,7 @@ fn config(root: &Path) -> ServeConfig {
     ServeConfig {
         dirs: Dirs::below(root),
         listen: Some("127.0.0.1:0".parse().expect("valid")),
+        announce: true,
         controller: None,
         fingerprint: None,
         token: None,

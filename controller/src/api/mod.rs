@@ -24,10 +24,12 @@
 //! | `GET /pending` | | [`PendingView`](crate::farm::PendingView)s: rigs that wait for approval |
 //! | `POST /pending/{id}/approve`, `DELETE /pending/{id}` | | [`PeerView`](crate::farm::PeerView), `{status, id}` |
 //! | `GET /removed`, `DELETE /removed/{id}` | | [`RemovedView`](crate::farm::RemovedView)s, `{status, id}` |
+//! | `POST /discover` | `{seconds?}` | [`DiscoveryView`](crate::farm::DiscoveryView): who announces itself on the local network |
 //! | `GET /health`, `GET /ready` | | `{status}`, also without the base |
 //!
 //! Anything else, and any failure, is a [`Problem`]. Who may ask is [`Guard`]'s matter.
 
+mod discover;
 mod extract;
 mod guard;
 mod node;
@@ -96,6 +98,7 @@ pub fn router(api: Api) -> Router {
         .route("/pending/{id}/approve", post(tokens::approve))
         .route("/removed", get(tokens::removed))
         .route("/removed/{id}", delete(tokens::forget))
+        .route("/discover", post(discover::ask))
         .route("/health", get(node::health))
         .route("/ready", get(node::ready));
     let guard = api.guard;

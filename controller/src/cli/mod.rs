@@ -3,7 +3,7 @@
 //! ```text
 //!   miner-ctrl up                                  all of it on this machine, mining at once
 //!   miner-ctrl node init|info|serve|reset          who this machine is, and its service
-//!   miner-ctrl peer add|list|remove|ping|..        the rigs
+//!   miner-ctrl peer add|list|discover|remove|..    the rigs
 //!   miner-ctrl token create|list|revoke            by what rigs that dial out enrol
 //!   miner-ctrl remote status|start|stop|logs       what they do
 //!   miner-ctrl profile create|list|show|delete     ways to mine
@@ -16,6 +16,7 @@
 mod admission;
 mod answers;
 mod client;
+mod discover;
 pub(crate) mod instance;
 mod node;
 mod optimal;

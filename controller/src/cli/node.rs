@@ -48,6 +48,9 @@ struct Serve {
     /// where links come in, HOST:PORT or :PORT; default: :9091
     #[argh(option, short = 'l')]
     listen: Option<ListenAddress>,
+    /// do not tell the local network where links come in
+    #[argh(switch)]
+    no_announce: bool,
     /// where API and page are, on loopback; default: 127.0.0.1:9090 (controller, dual)
     #[argh(option)]
     http: Option<HttpAddress>,
@@ -110,6 +113,7 @@ impl Serve {
         let default = self.controller.is_none().then(up::default_listen);
         Ok(NodeServe {
             listen: self.listen.or(default),
+            no_announce: self.no_announce,
             controller: self.controller,
             fingerprint: self.fingerprint,
             token_file: self.token_file,
@@ -136,6 +140,7 @@ impl Serve {
         Ok(Plan {
             dirs,
             listen: self.listen.unwrap_or_else(up::default_listen),
+            announce: !self.no_announce,
             http: self.http.unwrap_or_default(),
             pool: PoolPlan::None,
             worker,

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use super::admission::{self, Approve, Deny, Forget};
 use super::answers::Peer as Answer;
 use super::client::{Client, segment};
+use super::discover::Discover;
 use super::optimal::Optimal;
 use super::secrets;
 use super::show::{self, say_clean};
@@ -37,6 +38,7 @@ pub(super) struct Peer {
 enum PeerVerb {
     Add(Add),
     List(List),
+    Discover(Discover),
     Remove(Remove),
     Ping(Ping),
     Approve(Approve),
@@ -132,6 +134,7 @@ impl Peer {
         match self.verb {
             PeerVerb::Add(add) => add.run(client).await,
             PeerVerb::List(list) => list.run(client).await,
+            PeerVerb::Discover(discover) => discover.run(client).await,
             PeerVerb::Remove(remove) => remove.run(client).await,
             PeerVerb::Ping(ping) => ping.run(client).await,
             PeerVerb::Approve(approve) => approve.run(client).await,

@@ -19,6 +19,8 @@ fn every_command_of_the_page_is_understood() {
         "peer list --json",
         "peer remove 0123456789abcdef",
         "peer ping rig-alpha",
+        "peer discover",
+        "peer discover --seconds 10 --json",
         "peer remove rig-alpha --keep-token",
         "peer approve rig-alpha",
         "peer deny rig-alpha",
@@ -46,6 +48,8 @@ fn every_command_of_the_page_is_understood() {
         "profile delete my-profile",
         "up",
         "up --pool pool.example:3333 --user wallet --pass-file - --no-worker --light --threads 2",
+        "up --no-announce",
+        "node serve --no-announce",
         "up --listen :9191 --http 127.0.0.1:9190 --pool-listen 127.0.0.1:3433",
     ] {
         let args: Vec<&str> = line.split(' ').collect();

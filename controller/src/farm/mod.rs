@@ -11,11 +11,13 @@
 //! | `peers` | who belongs to the farm: list, resolve, add, remove, ping |
 //! | `optimal` | which rigs answer best |
 //! | `enrol` | tokens, rigs that wait, removed keys |
+//! | `discover` | who announces itself on the local network |
 //! | `remote` | what rigs do: statistics, start, stop, logs |
 //! | `profiles` | named ways to mine |
 //! | `view`, `show` | what is shown, and how it is made |
 //! | `errors` | what goes wrong, in words |
 
+mod discover;
 mod enrol;
 mod errors;
 mod optimal;
@@ -42,6 +44,7 @@ use rand_core::{Rng, UnwrapErr};
 use smol::channel::{Receiver, Sender, bounded};
 use smol::{Executor, Task};
 
+pub use self::discover::{DISCOVER_SECS, DiscoveryView, FoundView};
 pub use self::enrol::{
     DEFAULT_LIFE_SECS, NewToken, NewTokenView, PendingView, RemovedView, TOKEN_LIFE_SECS, TokenView,
 };
@@ -76,6 +79,8 @@ pub struct Farm {
     earlier: (Sender<()>, Receiver<()>),
     /// Closed when the farm is and its connections have ended.
     ended: Receiver<()>,
+    /// Held by whoever asks the local network: one at a time.
+    discovering: smol::lock::Mutex<()>,
 }
 
 /// What the lock guards.
@@ -145,6 +150,7 @@ impl Farm {
             core: Mutex::new(core),
             earlier: bounded(1),
             ended,
+            discovering: smol::lock::Mutex::default(),
         }))
     }
 

@@ -41,6 +41,9 @@ pub struct Up {
     /// where rigs dial in, HOST:PORT or :PORT; default: :9091
     #[argh(option, short = 'l')]
     listen: Option<ListenAddress>,
+    /// do not tell the local network where rigs dial in
+    #[argh(switch)]
+    no_announce: bool,
     /// where API and page are, on loopback; default: 127.0.0.1:9090
     #[argh(option)]
     http: Option<HttpAddress>,
@@ -72,6 +75,7 @@ impl Up {
             log_level: log_level(self.log_level, self.verbose),
             pool: self.pool_plan()?,
             listen: self.listen.unwrap_or_else(default_listen),
+            announce: !self.no_announce,
             http: self.http.unwrap_or_default(),
         })
     }

@@ -1,7 +1,7 @@
 //! `up` and `node serve`: everything that a serving controller runs, from start to end.
 //!
 //! ```text
-//!   lock ─▶ identity ─▶ registry ─▶ Farm ─┬─ SMSG listener :9091 ◀══ rigs
+//!   lock ─▶ identity ─▶ registry ─▶ Farm ─┬─ SMSG listener :9091 ◀══ rigs; announced by mDNS
 //!                                         ├─ API and page 127.0.0.1:9090 ◀── browser, CLI
 //!                                         ├─ practice pool 127.0.0.1:3333 ◀── stratum
 //!                                         └─ local worker: a child process that dials :9091
@@ -27,9 +27,10 @@ use miner_agent::cli::Failure;
 use miner_agent::clock::Clock as AgentClock;
 use miner_agent::node::ListenAddress;
 use miner_agent::store::{Dirs, Node, NodeStore, system_rng};
-use miner_agent::{logger, platform};
+use miner_agent::{lan, logger, platform};
 use miner_proxy::practice::{PracticeConfig, PracticePool};
 use miner_shared::identity::{Fingerprint, Role};
+use miner_shared::mdns::Instance;
 use miner_shared::smsg::LocalNode;
 use miner_shared::text::{Address, Label, PoolPass, PoolUser};
 use miner_shared::wire::NodeCard;
@@ -54,6 +55,8 @@ pub(crate) struct Plan {
     pub(crate) dirs: Dirs,
     /// Where rigs dial in.
     pub(crate) listen: ListenAddress,
+    /// Whether the local network is told where that is.
+    pub(crate) announce: bool,
     /// Where API and page are.
     pub(crate) http: HttpAddress,
     /// What the local worker mines on.
@@ -137,6 +140,7 @@ struct Running {
     local: Option<LocalRig>,
     practice: Option<Practice>,
     report: Arc<Report>,
+    announcing: Option<Task<()>>,
 }
 
 /// The practice pool, running.
@@ -153,6 +157,7 @@ impl Running {
         let node = store.load_or_create(platform::host_name(), Role::Dual, &mut system_rng())?;
         let claim = store.claim()?;
         let fingerprint = node.fingerprint();
+        let (name, role) = (node.name.clone(), node.role);
         let registry = RedbStore::open(lock.folder()).map_err(Failure::new)?;
         let farm = Farm::open(Box::new(registry), local_node(node)?, Clock::start())
             .map_err(Failure::new)?;
@@ -175,6 +180,15 @@ impl Running {
             .spawn(api::serve(http, router, Arc::clone(executor)))
             .detach();
         lock.announce(http_at)?;
+        let announcing = plan.announce.then(|| {
+            let instance = Instance {
+                name,
+                role,
+                fingerprint,
+                port: smsg_at.port(),
+            };
+            executor.spawn(lan::announce(instance, smsg_at, AgentClock::start()))
+        });
 
         let report = Report::start(&farm, executor);
         let practice_at = practice.as_ref().map(PracticePool::address);
@@ -205,6 +219,7 @@ impl Running {
             local,
             practice,
             report,
+            announcing,
         };
         running.mine(plan.pool, practice_at, plan.worker, executor)?;
         Ok(running)
@@ -236,6 +251,9 @@ impl Running {
     async fn end(self) {
         self.report.last("ending");
         self.lock.silence();
+        if let Some(announcing) = self.announcing {
+            announcing.cancel().await;
+        }
         if let Some(local) = self.local {
             local.end().await;
         }

@@ -7,7 +7,7 @@
 //!   tests/fuzz/fuzz_targets/X.rs ──▶ run(data) ◀── tests/tests/fuzz_corpus.rs
 //!                                      │            (committed corpus + mutated seeds)
 //!                                      ▼
-//!            shared: frames, handshakes, messages, texts, statements, stratum, JSON
+//!            shared: frames, handshakes, messages, texts, statements, stratum, JSON, mDNS
 //!            agent: files of a node      controller: REST bodies
 //! ```
 //! A target fails by a panic: of the code under test, or of an assertion here that says what must
@@ -23,6 +23,7 @@ mod handshake;
 mod input;
 mod json;
 mod link_machine;
+mod mdns_packet;
 mod rest_body;
 mod seeds;
 mod smsg_frame;
@@ -63,13 +64,14 @@ const fn program(name: &'static str, run: fn(&[u8])) -> Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     shared("handshake_first", handshake::first),
     shared("handshake_second", handshake::second),
     shared("handshake_third", handshake::third),
     shared("json", json::run),
     program("key_file", files::run),
     shared("link_machine", link_machine::run),
+    shared("mdns_packet", mdns_packet::run),
     program("rest_body", rest_body::run),
     shared("smsg_frame", smsg_frame::run),
     shared("stratum_line", stratum_line::run),

@@ -2,9 +2,13 @@
 //!
 //! `cargo run --package farm-tests --example corpora` writes them to `tests/fuzz/corpus/`.
 
+use core::net::Ipv4Addr;
+
 use miner_shared::identity::{EnrolToken, NodeKeys, PairingCode, Statement};
 use miner_shared::limits::MAX_MESSAGE;
+use miner_shared::mdns::{QUERY, Responder};
 use miner_shared::text::{Address, Label, LogText, MinerName, Name, PoolPass, PoolUser};
+use miner_shared::time::Millis;
 use miner_shared::wire::{
     Activity, Admission, Algo, Answer, Backend, Command, Desired, Level, LogLine, LogPage, Memory,
     Message, MinerStats, Mode, NodeInfo, Outcome, Pages, Pool, Profile, Query, Refusal, RigStats,
@@ -12,7 +16,7 @@ use miner_shared::wire::{
 };
 
 use super::input::XorShift;
-use super::world;
+use super::{mdns_packet, world};
 
 /// One input, with a name for its file.
 #[derive(Clone, Debug)]
@@ -31,6 +35,7 @@ pub fn seeds(target: &str) -> Vec<Seed> {
         "json" => texts(&JSON),
         "key_file" => files(),
         "link_machine" => schedules(),
+        "mdns_packet" => mdns(),
         "rest_body" => rest(),
         "smsg_frame" => frames(),
         "stratum_line" => stratum(),
@@ -118,6 +123,42 @@ fn schedules() -> Vec<Vec<u8>> {
         vec![2, 6, 90, 1, 0, 6, 90, 6, 90],
         vec![0, 0x0c, 30, 0, 4, 1, 0],
         vec![2, 0x07, 0x0a, 0x07, 1],
+    ]
+}
+
+/// Questions, announcements, a goodbye, and names that lead astray.
+fn mdns() -> Vec<Vec<u8>> {
+    let after = |ms: u16, packet: &[u8]| {
+        let length = u16::try_from(packet.len()).unwrap_or(u16::MAX);
+        [&length.to_le_bytes(), &ms.to_le_bytes(), packet].concat()
+    };
+    let mut node = Responder::new(mdns_packet::instance(), Ipv4Addr::LOCALHOST, Millis(0));
+    let announced = mdns_packet::said(&mut node, Millis(0)).expect("announced");
+    let mut goodbye = [0; 1500];
+    let length = node.goodbye(&mut goodbye).expect("fits");
+    let question = |name: &[u8], kind: u8| {
+        let header = b"\0\0\0\0\0\x01\0\0\0\0\0\0";
+        after(2_000, &[&header[..], name, &[0, kind, 0x80, 1]].concat())
+    };
+    // The first record of an announcement, as an answer that is known already.
+    let record = announced.get(30..69).expect("a PTR record");
+    let mut known = [QUERY, b"\xc0\x0c", record].concat();
+    known.splice(6..8, [0, 1]);
+    let id = mdns_packet::instance().fingerprint.node_id();
+    let instance = format!("\u{1a}rig-alpha {id}\u{5}_smsg\u{4}_tcp\u{5}local\0");
+    let host = format!("\u{15}smsg-{id}\u{5}local\0");
+    vec![
+        after(2_000, QUERY),
+        [after(1_000, QUERY), after(20, QUERY), after(999, QUERY)].concat(),
+        after(0, &announced),
+        after(0, goodbye.get(..length).expect("whole")),
+        after(2_000, &known),
+        question(instance.as_bytes(), 33),
+        question(instance.as_bytes(), 16),
+        question(host.as_bytes(), 1),
+        question(b"\xc0\x0c", 12),
+        question(b"\x05_smsg\xc0\x0c", 12),
+        question(b"\xff\xff", 255),
     ]
 }
 

@@ -7,7 +7,7 @@ use axum::http::header::{
 use super::*;
 
 /// All routes of the page, and ours, with a request that reaches the handler.
-const ROUTES: [(Method, &str, &str); 27] = [
+const ROUTES: [(Method, &str, &str); 28] = [
     (Method::GET, "/node/info", ""),
     (Method::POST, "/node/init", r#"{"name":"x"}"#),
     (Method::GET, "/peers", ""),
@@ -34,6 +34,7 @@ const ROUTES: [(Method, &str, &str); 27] = [
     (Method::POST, "/pending/nobody/approve", ""),
     (Method::GET, "/removed", ""),
     (Method::DELETE, "/removed/nobody", ""),
+    (Method::POST, "/discover", r#"{"seconds":0}"#),
     (Method::GET, "/health", ""),
 ];
 
