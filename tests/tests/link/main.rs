@@ -7,6 +7,8 @@
 
 mod first_contact;
 mod hostile;
+mod schedule;
+mod secrecy;
 mod session;
 mod support;
 mod timers;
