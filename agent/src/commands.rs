@@ -7,7 +7,8 @@
 //!                        first manager? ─▶ generation newer? ─▶ can this rig do it? ─▶ store, then apply
 //! ```
 //! What a rig can do and how it stores and applies is behind [`Host`], so that these rules are
-//! tested without a rig. A receipt is kept for each of the last 16 commands of each manager.
+//! tested without a rig, and the controller's hub is tested against them. A receipt is kept for each
+//! of the last 16 commands of each manager.
 
 use heapless::{Deque, Vec};
 use miner_shared::identity::Fingerprint;
@@ -20,7 +21,7 @@ use miner_shared::wire::{
 use sha2::{Digest, Sha256};
 
 /// What commands and queries need of the rig.
-pub(crate) trait Host {
+pub trait Host {
     /// The state in force; `None` if the rig was never told one.
     fn desired(&self) -> Option<&Desired>;
     /// Whether memory for fast mode is there or in use already.
@@ -42,7 +43,7 @@ pub(crate) trait Host {
 /// The receipts of the last commands, by manager. They live as long as the process: a restarted rig
 /// compares generations, which are on disk.
 #[derive(Debug, Default)]
-pub(crate) struct Commands {
+pub struct Commands {
     managers: Vec<(Fingerprint, Deque<Kept, RECEIPTS>), MAX_MANAGERS>,
 }
 
@@ -56,7 +57,7 @@ struct Kept {
 impl Commands {
     /// Obeys a command of the manager `from`, or says why not. `decides`: it is the first manager,
     /// the one that holds desired state.
-    pub(crate) fn command(
+    pub fn command(
         &mut self,
         from: Fingerprint,
         decides: bool,
@@ -106,7 +107,7 @@ impl Commands {
 }
 
 /// Answers a query; every manager may ask.
-pub(crate) fn answer(query: &Query, host: &dyn Host) -> Answer {
+pub fn answer(query: &Query, host: &dyn Host) -> Answer {
     match query {
         Query::GetInfo => Answer::Info(host.info()),
         Query::GetStats => Answer::Stats(host.stats()),

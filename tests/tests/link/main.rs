@@ -5,6 +5,7 @@
     reason = "a failed expectation fails the test"
 )]
 
+mod commands;
 mod first_contact;
 mod hostile;
 mod schedule;
