@@ -241,8 +241,8 @@ pub(crate) struct Direction {
 }
 
 impl Direction {
-    /// Opens the next frame: number and body of its message, without the signature.
-    pub(crate) fn open(&mut self, frame: &[u8]) -> Option<(u64, Vec<u8>)> {
+    /// Opens the next frame: number and body of its message, and the signature.
+    pub(crate) fn open(&mut self, frame: &[u8]) -> Option<(u64, Vec<u8>, [u8; 64])> {
         let (header, sealed) = frame.split_at(8);
         let plain = open(&self.key, self.counter, header, sealed)?;
         self.counter += 1;
@@ -251,8 +251,8 @@ impl Direction {
             self.key = zeros[..32].try_into().expect("32 bytes");
         }
         let (seq, rest) = plain.split_first_chunk().expect("a number");
-        let (body, _signature) = rest.split_last_chunk::<64>().expect("a signature");
-        Some((u64::from_le_bytes(*seq), body.to_vec()))
+        let (body, signature) = rest.split_last_chunk().expect("a signature");
+        Some((u64::from_le_bytes(*seq), body.to_vec(), *signature))
     }
 }
 

@@ -117,7 +117,7 @@ impl Recording {
         for (direction, (frames, said)) in self.frames.iter().zip(&self.said).enumerate() {
             let mut key = schedule.keys()[direction].clone();
             for (number, (frame, said)) in (1_u64..).zip(frames.iter().zip(said)) {
-                let Some((seq, body)) = key.open(frame) else {
+                let Some((seq, body, _)) = key.open(frame) else {
                     break;
                 };
                 assert_eq!((seq, &body), (number, said));
