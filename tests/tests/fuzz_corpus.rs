@@ -111,6 +111,7 @@ macro_rules! replayed {
 }
 
 replayed!(
+    config,
     handshake_first,
     handshake_second,
     handshake_third,

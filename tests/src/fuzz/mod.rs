@@ -18,6 +18,7 @@
     reason = "a target says by a panic what must not be"
 )]
 
+mod config;
 mod files;
 mod handshake;
 mod input;
@@ -62,7 +63,8 @@ const fn program(name: &'static str, run: fn(&[u8])) -> Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
+    program("config", config::run),
     shared("handshake_first", handshake::first),
     shared("handshake_second", handshake::second),
     shared("handshake_third", handshake::third),

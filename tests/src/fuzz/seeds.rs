@@ -26,6 +26,7 @@ pub struct Seed {
 /// The seeds of the target of this name.
 pub fn seeds(target: &str) -> Vec<Seed> {
     let inputs: Vec<Vec<u8>> = match target {
+        "config" => written(),
         "handshake_first" => first(),
         "handshake_second" | "handshake_third" => handshake(),
         "json" => texts(&JSON),
@@ -47,6 +48,53 @@ pub fn seeds(target: &str) -> Vec<Seed> {
 
 fn texts(texts: &[&str]) -> Vec<Vec<u8>> {
     texts.iter().map(|text| text.as_bytes().to_vec()).collect()
+}
+
+/// What the manual shows, and what it says is refused.
+fn written() -> Vec<Vec<u8>> {
+    let controller = world::controller().fingerprint().to_string();
+    let lines = |choice: u8, lines: &[&str]| [&[choice], lines.join("\n").as_bytes()].concat();
+    vec![
+        lines(0, &["init", "--name", "rig-alpha", "--role", "worker"]),
+        lines(0, &["init", "--controller", &controller]),
+        lines(0, &["info", "--json"]),
+        lines(0, &["serve", "--listen", ":9091", "--log-level", "debug"]),
+        lines(
+            0,
+            &[
+                "serve",
+                "--controller",
+                "10.0.0.1:9091",
+                "--token-file",
+                "-",
+            ],
+        ),
+        lines(
+            0,
+            &["serve", "--fingerprint", &controller, "--threads", "2"],
+        ),
+        lines(0, &["serve", "--help"]),
+        lines(
+            1,
+            &["--pool", "pool.example:3333", "--user", "w", "--light"],
+        ),
+        lines(
+            1,
+            &["--http", "[::1]:9090", "--listen", "rig.local:0", "-v"],
+        ),
+        lines(1, &["--pool-listen", "127.0.0.1:3333", "--no-worker"]),
+        lines(1, &["--threads", "x"]),
+        lines(2, &["rig-*", "rig-7"]),
+        lines(2, &["a*b*c", "a-b-b-c"]),
+        lines(2, &["*", "\u{fffd}"]),
+        lines(3, &["10.0.0.0/8", "::ffff:10.1.2.3"]),
+        lines(3, &["fd00::/8", "fdff::1"]),
+        lines(3, &["0.0.0.0/0", "::1"]),
+        lines(3, &["192.0.2.7", "192.0.2.6"]),
+        lines(4, &["[::1]:9091"]),
+        lines(4, &["localhost:0"]),
+        lines(4, &["0.0.0.0:9090"]),
+    ]
 }
 
 /// A genuine first message of each suite, as edits and as bytes.
@@ -185,6 +233,20 @@ fn rest() -> Vec<Vec<u8>> {
         with(10, "lines=100", ""),
         with(12, &id, ""),
         with(11, "p%2f..%00", ""),
+        with(11, "p", ""),
+        with(13, "p", ""),
+        with(
+            15,
+            "",
+            r#"{"uses":2,"expiresSecs":60,"namePattern":"rig-*","from":"10.0.0.0/8","group":"hall","approve":false,"ephemeral":true,"label":"t"}"#,
+        ),
+        with(15, "", "{}"),
+        with(16, "0102030405060708", ""),
+        with(17, &id, r#"{"name":"rig-beta"}"#),
+        with(18, &id, ""),
+        with(19, &id, ""),
+        with(20, &id, ""),
+        with(21, "events", ""),
     ]
 }
 
