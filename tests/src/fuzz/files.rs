@@ -15,6 +15,7 @@ use miner_shared::record;
 use tempfile::TempDir;
 
 use super::input::Input;
+use super::said;
 
 thread_local! {
     /// One folder for each thread that fuzzes.
@@ -54,15 +55,28 @@ fn content(magic: &[u8; 8], sealed: bool, body: &[u8]) -> Vec<u8> {
 }
 
 fn key(file: &[u8]) {
-    let Ok(seed) = key_file::decode(file) else {
-        return;
+    for magic in [b"SMSGKEY1", b"SMSGMGR1"] {
+        if let Err(error) = record::decode(magic, file) {
+            said(&error);
+        }
+    }
+    let seed = match key_file::decode(file) {
+        Ok(seed) => seed,
+        Err(error) => return said(&error),
     };
     assert_eq!(*key_file::encode(&seed), *file, "one key has one file");
 }
 
 fn managers(store: &NodeStore, file: &[u8]) {
     put(&store.dirs().managers(), file, 0o600);
-    if let Ok(managers) = store.managers() {
+    let managers = store.managers().inspect_err(|error| said(error));
+    if let Ok(managers) = managers {
+        assert_eq!(managers.first().is_none(), managers.is_empty());
+        assert!(
+            managers
+                .first()
+                .is_none_or(|first| managers.contains(&first))
+        );
         let count = managers.iter().count();
         assert!(count <= MAX_MANAGERS, "{count} managers");
         assert_eq!(
@@ -75,7 +89,8 @@ fn managers(store: &NodeStore, file: &[u8]) {
 
 fn state(store: &NodeStore, file: &[u8]) {
     put(&store.dirs().state(), file, 0o600);
-    if let Ok(Some(desired)) = store.state() {
+    let state = store.state().inspect_err(|error| said(error));
+    if let Ok(Some(desired)) = state {
         assert!(file.len() <= 2_048 + record::OVERHEAD);
         assert!(desired.generation < u64::MAX || file.len() > record::OVERHEAD);
     }
@@ -97,7 +112,8 @@ fn identity(store: &NodeStore, json: &[u8]) {
     let path = store.dirs().node_json();
     fs::create_dir_all(store.dirs().config()).expect("ours");
     put(&path, json, 0o644);
-    if let Ok(Some(node)) = store.load() {
+    let loaded = store.load().inspect_err(|error| said(error));
+    if let Ok(Some(node)) = loaded {
         let own = NodeKeys::from_seed(&SEED).fingerprint();
         assert_eq!(node.fingerprint(), own);
     }

@@ -78,6 +78,15 @@ pub const TARGETS: [Target; 12] = [
     shared("wire_message", wire_message::run),
 ];
 
+/// What an error says to a person: one line that moves no cursor.
+fn said(error: &dyn core::fmt::Display) {
+    let line = error.to_string();
+    assert!(
+        !line.is_empty() && !line.chars().any(char::is_control),
+        "{line:?}"
+    );
+}
+
 /// Feeds one input to the target of this name.
 pub fn run(name: &str, data: &[u8]) {
     let target = TARGETS.iter().find(|target| target.name == name);
