@@ -327,7 +327,9 @@ fn stratum() -> Vec<Vec<u8>> {
     let ok = r#"{"id":2,"error":null,"result":{"status":"OK"}}"#;
     let stale = r#"{"id":3,"error":{"code":-1,"message":"Block expired"}}"#;
     let banned = r#"{"error":{"code":-1,"message":"your IP is banned"}}"#;
+    let unwelcome = r#"{"id":2,"error":{"code":-1,"message":"Unauthenticated"}}"#;
     let with = |from: &str, to: &str| one.replace(from, to);
+    let without = |key: &str| welcome.replace(&format!("\"{key}\":"), "\"x\":");
     vec![
         pool(&[&welcome, &next, "!s", ok, "!s", stale]),
         pool(&[&welcome, "!s", "!t\u{19}", "!t<", "!t<"]),
@@ -342,6 +344,31 @@ fn stratum() -> Vec<Vec<u8>> {
         pool(&[&welcome, "!s", r#"{"id":2.0,"error":null,"result":1}"#]),
         pool(&[&welcome, "!s", "!s", "!s", "!s", "!s", "!s", banned]),
         pool(&[&welcome, banned]),
+        pool(&[&welcome, "!s", unwelcome]),
+        pool(&[&welcome, "!t<", "!t\u{7f}", "!t\u{7f}"]),
+        pool(&[&without("job_id")]),
+        pool(&[&without("blob")]),
+        pool(&[&without("target")]),
+        pool(&[&without("seed_hash")]),
+        pool(&[&without("job")]),
+        pool(&[&welcome.replace("rx/0", "cn/r")]),
+        pool(&[
+            &welcome,
+            &next,
+            "!s",
+            &ok.replace("{\"status\":\"OK\"}", "null"),
+        ]),
+        pool(&[
+            "",
+            "{}",
+            &welcome,
+            "{}",
+            r#"{"id":77,"result":{}}"#,
+            "[]",
+            "[]",
+            "[]",
+        ]),
+        [&[0], "\u{8}".repeat(40).as_bytes()].concat(),
         pool(&["[1]", r#"{"id":1,"result":{"status":"OK"}}"#]),
         pool(&["x", "y", "z"]),
         pool(&[&"x".repeat(17_000)]),
@@ -381,6 +408,21 @@ fn stratum() -> Vec<Vec<u8>> {
         ]),
         miner(&[login, "!j2", &with("080706051\"", "080706052\"")]),
         miner(&["x"]),
+        miner(&[login, login]),
+        miner(&[login, r#"{"id":5,"method":"submit"}"#]),
+        miner(&[
+            login,
+            &one,
+            &two,
+            &one.replace("00000000", "00000002"),
+            "!a5",
+        ]),
+        miner(&[
+            &login.replace("xmrig/6", "p"),
+            "!j2",
+            "!j8",
+            &with("080706051", "080706053"),
+        ]),
     ]
 }
 
