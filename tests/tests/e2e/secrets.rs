@@ -309,8 +309,11 @@ fn a_whole_run_leaves_no_secret_but_where_it_belongs() -> Outcome {
         assert!(!said.iter().any(|line| line.contains(WALLET)), "{said:#?}");
         found.add(&format!("console of {name}"), said.join("\n"));
     }
-    found.add("wire of rig-alpha", wire.recorded());
-    found.add("wire of rig-beta", second.recorded());
+    for (name, wire) in [("rig-alpha", &wire), ("rig-beta", &second)] {
+        let bytes = wire.recorded();
+        assert!(bytes.windows(4).any(|four| four == b"SMSG"), "{name}");
+        found.add(&format!("wire of {name}"), bytes);
+    }
     for machine in [&controller.home, &rig, &other] {
         found.files(machine.path());
     }
