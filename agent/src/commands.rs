@@ -18,8 +18,8 @@
 //! and its next wish is numbered above that. The work goes on meanwhile.
 //!
 //! What a rig can do and how it stores and applies is behind [`Host`], so that these rules are
-//! tested without a rig. A receipt is kept for each of the last 16 commands of each manager that it was
-//! allowed to give.
+//! tested without a rig, and the controller's hub is tested against them. A receipt is kept for each
+//! of the last 16 commands of each manager that it was allowed to give.
 
 use heapless::{Deque, Vec};
 use miner_shared::identity::{Fingerprint, Pin};
@@ -34,7 +34,7 @@ use sha2::{Digest, Sha256};
 use crate::store::Managers;
 
 /// What commands and queries need of the rig.
-pub(crate) trait Host {
+pub trait Host {
     /// The state in force; `None` if the rig was never told one.
     fn desired(&self) -> Option<&Desired>;
     /// Whether memory for fast mode is there or in use already.
@@ -71,7 +71,7 @@ pub(crate) trait Host {
 /// The receipts of the last commands, by manager. They live as long as the process: a restarted rig
 /// compares generations, which are on disk.
 #[derive(Debug, Default)]
-pub(crate) struct Commands {
+pub struct Commands {
     managers: Vec<(Fingerprint, Deque<Kept, RECEIPTS>), MAX_MANAGERS>,
 }
 
@@ -84,7 +84,7 @@ struct Kept {
 
 impl Commands {
     /// Obeys a command of the manager `from`, or says why not.
-    pub(crate) fn command(
+    pub fn command(
         &mut self,
         from: Fingerprint,
         op_id: OpId,
@@ -143,7 +143,7 @@ impl Commands {
 }
 
 /// Answers a query; every manager may ask.
-pub(crate) fn answer(query: &Query, host: &dyn Host) -> Answer {
+pub fn answer(query: &Query, host: &dyn Host) -> Answer {
     match query {
         Query::GetInfo => Answer::Info(host.info()),
         Query::GetStats => Answer::Stats(host.stats()),

@@ -18,7 +18,7 @@
 pub mod bench;
 pub mod cli;
 pub mod clock;
-mod commands;
+pub mod commands;
 pub mod lan;
 mod link;
 pub mod logger;

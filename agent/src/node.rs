@@ -64,11 +64,15 @@ pub fn serve(config: ServeConfig) -> Result<(), Failure> {
     let signals = Signals::new([Signal::Term, Signal::Int]).map_err(Failure::new)?;
     let parent = config.with_parent.then(parent_end);
     let clock = Clock::start();
+    let confined = platform::no_exec::forbid_programs();
     let node = Serving::start(config, clock, |config| {
         let now = Arc::new(move || clock.now());
         Ok(Rc::new(Miner::start(config, now)?))
     })?;
     node.introduce();
+    if let Err(error) = confined {
+        info!("the kernel does not watch that no program is started error={error}");
+    }
     smol::block_on(node.run(stop(signals, parent)));
     info!("stopped");
     Ok(())

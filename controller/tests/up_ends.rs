@@ -1,5 +1,5 @@
-//! `up` and its local worker end together and soon, however they are told to. Real processes,
-//! measured by process ID.
+//! `up` and its local worker are one program in two processes, and end together and soon, however they
+//! are told to. Real processes, measured by process ID.
 
 #![expect(
     clippy::disallowed_methods,
@@ -34,19 +34,23 @@ struct Up {
     _home: tempfile::TempDir,
 }
 
+fn start(home: &Path) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_miner-ctrl"))
+        .args(["up", "--light", "--threads", "1"])
+        .args(["--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"])
+        .args(["--pool-listen", "127.0.0.1:0"])
+        .env("XDG_CONFIG_HOME", home.join("config"))
+        .env("XDG_DATA_HOME", home.join("data"))
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("starts")
+}
+
 impl Up {
     async fn hashing() -> Self {
         let home = tempfile::tempdir().expect("temporary directory");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_miner-ctrl"))
-            .args(["up", "--light", "--threads", "1"])
-            .args(["--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"])
-            .args(["--pool-listen", "127.0.0.1:0"])
-            .env("XDG_CONFIG_HOME", home.path().join("config"))
-            .env("XDG_DATA_HOME", home.path().join("data"))
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("starts");
+        let mut child = start(home.path());
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
         let hashes = async {
             while let Some(line) = lines.next().await {
@@ -104,6 +108,47 @@ fn status(pid: u32) -> Option<(char, u32)> {
 /// Whether a process runs; one that nobody has waited for runs no more.
 fn runs(pid: u32) -> bool {
     status(pid).is_some_and(|(state, _)| !['Z', 'X'].contains(&state))
+}
+
+#[test]
+fn the_local_worker_is_this_program_again_and_under_its_own_name() {
+    let home = tempfile::tempdir().expect("temporary directory");
+    smol::block_on(async {
+        let mut up = start(home.path());
+        let mut lines = BufReader::new(up.stdout.take().expect("piped")).lines();
+        let started = async {
+            while let Some(line) = lines.next().await {
+                if line.expect("text").contains("is up") {
+                    return;
+                }
+            }
+            panic!("it ended before its worker was up");
+        };
+        started.or(impatience()).await;
+        let own = Path::new(env!("CARGO_BIN_EXE_miner-ctrl"));
+        let worker = child_of(up.id()).expect("a local worker");
+        for id in [up.id(), worker] {
+            let proc = Path::new("/proc").join(id.to_string());
+            assert_eq!(fs::read_link(proc.join("exe")).expect("ours"), own);
+            assert_eq!(
+                fs::read_to_string(proc.join("comm")).expect("ours"),
+                "miner-ctrl\n"
+            );
+        }
+        let proc = Path::new("/proc").join(worker.to_string());
+        let typed = fs::read_to_string(proc.join("cmdline")).expect("ours");
+        let worker_words = ["worker", "node", "serve", "--with-parent"];
+        assert!(
+            typed.split('\0').skip(1).take(4).eq(worker_words),
+            "{typed}"
+        );
+        let status = fs::read_to_string(proc.join("status")).expect("ours");
+        assert!(
+            status.contains("Seccomp:\t2"),
+            "the worker starts nothing: {status}"
+        );
+        assert_eq!(child_of(worker), None);
+    });
 }
 
 #[test]

@@ -8,10 +8,12 @@
 //! | `size [--json]` | binary size, crates and memory of the agent against their budgets |
 //! | `lockfile` | licences, generations, bans and advisories of Cargo.lock |
 //! | `longest` | the ten longest source files |
+//! | `coverage [--missed]` | lines of the parsers that the fuzz corpora reach |
 //! | `fuzz [TARGET] [--seconds N]`, `miri` | what needs a nightly compiler |
 
 mod ci;
 mod clock;
+mod coverage;
 mod elf;
 mod graph;
 mod licence;
@@ -42,6 +44,7 @@ struct Xtask {
 enum Task {
     Build(zig::Build),
     Ci(ci::Ci),
+    Coverage(coverage::Coverage),
     Fuzz(nightly::Fuzz),
     Lockfile(lockfile::Lockfile),
     Longest(longest::Longest),
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
     let done: Result<(), Failure> = match task {
         Task::Build(task) => task.run(),
         Task::Ci(task) => task.run(),
+        Task::Coverage(task) => task.run(),
         Task::Fuzz(task) => task.run(),
         Task::Lockfile(task) => task.run(),
         Task::Longest(task) => task.run(),

@@ -44,7 +44,8 @@ fn fuzz(target: &str, seconds: u32) -> Result<(), Failure> {
     run(rustup("fuzz")
         .args(["run", "--fuzz-dir", "tests/fuzz", "--sanitizer", "none"])
         .args([target, &found, &known, "--", &limit])
-        .args(["-timeout=10", "-max_len=4200", "-print_final_stats=1"]))
+        .args(["-timeout=10", "-report_slow_units=1", "-max_len=4200"])
+        .arg("-print_final_stats=1"))
 }
 
 /// The names of the targets: those of their binaries.

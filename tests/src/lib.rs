@@ -1,5 +1,6 @@
-//! What the integration tests share: the workspace as text ([`sources`]), and the real programs with
-//! a data directory each ([`home`], [`service`]), and what is fuzzed ([`fuzz`]).
+//! What the integration tests share: the workspace as text ([`sources`]), the real programs with a
+//! data directory each ([`home`], [`service`]), the wire between them ([`relay`]), and what is fuzzed
+//! ([`fuzz`]).
 //!
 //! ```text
 //!   Home::new("rig")   one temporary directory, XDG variables point into it
@@ -11,6 +12,7 @@
 mod clock;
 pub mod fuzz;
 pub mod home;
+pub mod relay;
 pub mod service;
 pub mod sources;
 

@@ -93,9 +93,14 @@ impl Service {
         Ok((status, deadline.elapsed()))
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Processes that this program started and that still run.
     pub fn children(&self) -> Vec<u32> {
-        let id = self.child.id();
+        let id = self.id();
         let path = format!("/proc/{id}/task/{id}/children");
         let text = std::fs::read_to_string(path).unwrap_or_default();
         text.split_whitespace()

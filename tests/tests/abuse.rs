@@ -73,7 +73,9 @@ fn no_message_can_carry_a_program_a_path_or_a_download() {
 
 #[test]
 fn the_agent_starts_no_other_program() {
-    for source in agent() {
+    // That file names the calls to have the kernel refuse them.
+    let forbids = |source: &Source| source.path == "agent/src/platform/no_exec.rs";
+    for source in agent().into_iter().filter(|source| !forbids(source)) {
         for (number, line) in source.program_lines() {
             for word in [
                 "process::Command",

@@ -8,10 +8,17 @@
 //! | `stranger_…` | a key that nobody registered gets nothing |
 //! | `rig_that_comes_by_a_token_…` | enrolment by a token file, pending, approved, removed |
 //! | `taken_port_…` | what `up` says when a port is in use |
+//! | [`key_file`] | a key file that cannot be trusted |
+//! | [`secrets`] | what a whole run leaves behind holds no secret |
 //!
 //! Nothing waits a fixed time: every step asks the programs until the answer is there or its deadline
 //! has passed. Mining is RandomX in light mode with one thread, as slow as it gets.
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail as the test does")]
+
+#[path = "e2e/key_file.rs"]
+mod key_file;
+#[path = "e2e/secrets.rs"]
+mod secrets;
 
 use core::time::Duration;
 use std::net::TcpListener;

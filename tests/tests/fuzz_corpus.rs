@@ -1,21 +1,24 @@
-//! Every fuzz target over its committed corpus and over 2,000 generated inputs: nothing panics, and
-//! where only `shared` reads, no input makes the process hold 64 KiB more than before.
+//! Every fuzz target over its committed corpus and over 2,000 generated inputs: nothing panics, nothing
+//! takes long, and where only `shared` reads, no input makes the process hold 64 KiB more than before.
 #![expect(clippy::expect_used, reason = "these are tests")]
 #![expect(unsafe_code, reason = "an allocator that counts")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::collections::BTreeSet;
-use std::fs;
+use std::{env, fs};
 
 use farm_tests::fuzz::{TARGETS, XorShift, seeds};
 use farm_tests::sources::root;
+use rustix::time::{ClockId, clock_gettime};
 
 /// Bytes that one input may make a reader hold.
 const MAX_HELD: isize = 64 * 1024;
 /// The same with a router, a registry and the answer's text.
 const MAX_HELD_BY_PROGRAMS: isize = 512 * 1024;
-/// Generated inputs of each target.
+/// Processor time that one input may take, in ms: what is promised, and what fails, ten times that.
+const SLOW_MS: i64 = 10;
+/// Generated inputs of each target, unless `FUZZ_GENERATED` says otherwise.
 const GENERATED: usize = 2_000;
 /// Longest generated input.
 const LONGEST: usize = 4_200;
@@ -90,15 +93,35 @@ fn replay(name: &str) {
         MAX_HELD_BY_PROGRAMS
     };
     let mut rng = XorShift::new(8);
-    let generated: Vec<_> = (0..GENERATED)
+    let count = env::var("FUZZ_GENERATED").ok();
+    let count = count.and_then(|count| count.parse().ok());
+    let generated: Vec<_> = (0..count.unwrap_or(GENERATED))
         .map(|_| rng.mutate(&known, LONGEST))
         .collect();
     // What is made once (keys, tables) is no input's.
     (target.run)(known.first().map_or(&[][..], |input| input));
+    let (mut slow, mut slowest) = (0, 0);
     for data in known.iter().chain(&generated) {
+        let before = processor_us();
         let held = most_held(|| (target.run)(data));
+        let took = processor_us() - before;
         assert!(held <= bound, "{held} bytes held for {}", hex::encode(data));
+        assert!(
+            took < 10_000 * SLOW_MS,
+            "{took} us for {}",
+            hex::encode(data)
+        );
+        slow += usize::from(took > 1_000 * SLOW_MS);
+        slowest = slowest.max(took);
     }
+    let count = known.len() + generated.len();
+    println!("measured: {count} inputs, slowest {slowest} us, {slow} above {SLOW_MS} ms");
+}
+
+/// Processor time of this thread so far, in microseconds.
+fn processor_us() -> i64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec * 1_000_000 + time.tv_nsec / 1_000
 }
 
 macro_rules! replayed {
@@ -111,6 +134,7 @@ macro_rules! replayed {
 }
 
 replayed!(
+    config,
     handshake_first,
     handshake_second,
     handshake_third,
@@ -158,7 +182,7 @@ fn the_corpora_are_small_and_hold_every_seed_as_it_is_made_today() {
         }
     }
     assert!(
-        files < 200 && bytes < 300 * 1024,
+        files < 1_500 && bytes < 400 * 1024,
         "{files} files, {bytes} bytes"
     );
 }

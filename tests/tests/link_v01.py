@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """SMSG/1 from docs/SMSG.md alone, in another language, over another crypto library.
 
-Prints the values that link_v01.rs holds frozen. It shares no code with the project:
-    pip install cryptography && python3 tests/tests/link_v01.py
+Prints link_v01.txt, which link_v01.rs holds frozen. It shares no code with the project:
+    pip install cryptography
+    python3 tests/tests/link_v01.py | diff - tests/tests/link_v01.txt
 """
 
 import hashlib
@@ -94,10 +95,29 @@ def message(key, counter, author, recipient, seq, body):
     return header + ChaCha20Poly1305(key).encrypt(nonce(counter), plain, header)
 
 
-def link(worker, controller, token_id=None, secret=None):
-    """The frames of a worker that dials its controller, and the handshake's hash."""
+CARD = b"\x04node\x0bminer 0.1.0\x0clinux x86_64"
+OP_ID = b"\xaa" * 16
+# One message of each kind, as postcard writes it; docs/SMSG.md has the numbers.
+HELLO = b"\x00" + CARD
+WELCOME = b"\x01\x00" + CARD
+QUERY = b"\x05\x01\x00"  # 1, info
+BY_CONTROLLER = [
+    ("query", QUERY),
+    ("command", b"\x07" + OP_ID + b"\x00\x04\x00"),  # state of generation 4: stopped
+    ("ping", b"\x02\x01"),
+]
+BY_WORKER = [
+    ("heartbeat", b"\x04" + bytes(6)),  # idle since just now
+    ("answer", b"\x06\x01\x03\x00"),  # to 1: refused, not allowed
+    ("receipt", b"\x08" + OP_ID + b"\x00"),  # applied
+    ("pong", b"\x03\x01"),
+]
+
+
+def link(worker, controller, dial, token_id=None, secret=None):
+    """The frames of a link with their names, and the handshake's hash. dial: 1 the worker, 2 the controller."""
     psk = token_id is not None
-    head = bytes([2 if psk else 1, 1]) + (token_id or bytes(8))
+    head = bytes([2 if psk else 1, dial]) + (token_id or bytes(8))
     pattern = b"XXpsk0" if psk else b"XX"
     state = Symmetric(b"Noise_" + pattern + b"_25519_ChaChaPoly_SHA256")
     state.mix_hash(b"SMSG/1\0" + head)
@@ -112,6 +132,7 @@ def link(worker, controller, token_id=None, secret=None):
     def mix_dh(private, public):
         state.mix_key(private.exchange(X25519PublicKey.from_public_bytes(public)))
 
+    dialler, listener = (worker, controller) if dial == 1 else (controller, worker)
     ours = X25519PrivateKey.from_private_bytes(b"\x11" * 32)
     theirs = X25519PrivateKey.from_private_bytes(b"\x22" * 32)
     ours_public = ours.public_key().public_bytes_raw()
@@ -121,48 +142,51 @@ def link(worker, controller, token_id=None, secret=None):
     first = frame(1, head + ours_public + state.seal(b""))
     mix_ephemeral(theirs_public)
     mix_dh(theirs, ours_public)
-    static = state.seal(controller.x_public)
-    mix_dh(controller.x, ours_public)
-    second = frame(2, theirs_public + static + state.seal(controller.payload()))
-    static = state.seal(worker.x_public)
-    mix_dh(worker.x, theirs_public)
-    third = frame(3, static + state.seal(worker.payload()))
+    static = state.seal(listener.x_public)
+    mix_dh(listener.x, ours_public)
+    second = frame(2, theirs_public + static + state.seal(listener.payload()))
+    static = state.seal(dialler.x_public)
+    mix_dh(dialler.x, theirs_public)
+    third = frame(3, static + state.seal(dialler.payload()))
+    frames = [("first", first), ("second", second), ("third", third)]
 
     keys = hkdf(state.ck, b"", b"", 64)
     up, down = keys[:32], keys[32:]
+    frames.append(("hello", message(up, 0, dialler, listener, 1, HELLO)))
+    frames.append(("welcome", message(down, 0, listener, dialler, 1, WELCOME)))
+    to_worker, to_controller = (down, up) if dial == 1 else (up, down)
+    # A greeting was frame 0 of each direction; the number inside is one more than the frame's.
+    for n, (name, body) in enumerate(BY_CONTROLLER, 1):
+        frames.append((name, message(to_worker, n, controller, worker, n + 1, body)))
+    for n, (name, body) in enumerate(BY_WORKER, 1):
+        frames.append((name, message(to_controller, n, worker, controller, n + 1, body)))
     # REKEY (section 4.2), after frame 1,023 of the direction.
-    rekeyed = ChaCha20Poly1305(down).encrypt(nonce(2**64 - 1), bytes(32), b"")[:32]
-    query = b"\x05\x01\x00"
-    card = b"\x04node\x0bminer 0.1.0\x0clinux x86_64"
-    return [
-        first,
-        second,
-        third,
-        message(up, 0, worker, controller, 1, b"\x00" + card),
-        message(down, 0, controller, worker, 1, b"\x01\x00" + card),
-        message(down, 1, controller, worker, 2, query),
-        message(down, 1_023, controller, worker, 1_024, query),
-        message(rekeyed, 1_024, controller, worker, 1_025, query),
-    ], state.h
+    rekeyed = ChaCha20Poly1305(to_worker).encrypt(nonce(2**64 - 1), bytes(32), b"")[:32]
+    frames.append(("last", message(to_worker, 1_023, controller, worker, 1_024, QUERY)))
+    frames.append(("rekeyed", message(rekeyed, 1_024, controller, worker, 1_025, QUERY)))
+    return frames, state.h
 
 
 def main():
     worker, controller = Node(1, 2), Node(2, 1)
-    print("x25519     ", worker.x_public.hex())
-    print("ed25519    ", worker.ed_public.hex())
+    print("x25519", worker.x_public.hex())
+    print("ed25519", worker.ed_public.hex())
     print("fingerprint", base32(b"F", worker.fingerprint))
-    print("node id    ", worker.fingerprint[:8].hex())
-    print("key check  ", sha256(b"SMSGKEY1" + b"\1" * 32)[:8].hex())
+    print("node-id", worker.fingerprint[:8].hex())
+    print("key-file", (b"SMSGKEY1" + b"\1" * 32 + sha256(b"SMSGKEY1" + b"\1" * 32)[:8]).hex())
     code = b"\7" * 16
     token_id = sha256(b"SMSG/1 code\0" + code)[:8]
-    print("code       ", base32(b"PAIR", code))
-    print("code name  ", token_id.hex())
-    for name, token in (("suite 01", ()), ("suite 02", (token_id, code))):
-        frames, handshake_hash = link(worker, controller, *token)
-        print(name)
-        for sent in frames:
-            print("  ", len(sent), sha256(sent).hex())
-        print("  ", len(handshake_hash), handshake_hash.hex())
+    print("code", base32(b"PAIR", code))
+    print("code-name", token_id.hex())
+    token = b"\5" * 8 + b"\6" * 16 + controller.fingerprint[:16]
+    print("token", "ENR1-" + base32(b"ENR1", token).replace("-", ""))
+    for suite, secret in ((1, ()), (2, (token_id, code))):
+        for dial in (1, 2):
+            frames, handshake_hash = link(worker, controller, dial, *secret)
+            print("link suite", suite, "dial", dial)
+            for name, sent in frames:
+                print(name, sent.hex())
+            print("hash", handshake_hash.hex())
 
 
 if __name__ == "__main__":

@@ -1,200 +1,286 @@
-//! The bytes of a whole link of protocol version 1, frozen.
+//! The bytes of whole links of protocol version 1, frozen in `link_v01.txt`.
 //!
-//! If a test in this file fails, do not change the test! It means that this node can no longer talk
+//! If a test in this file fails, do not change the vectors! It means that this node can no longer talk
 //! to those in the field, or that a key on a disk now makes another identity.
 //!
+//! | by | the vectors are |
+//! |---|---|
+//! | `link_v01.py`, another language and library | printed |
+//! | our code | sent |
+//! | `link/schedule.rs`, which is not our code either | decoded |
+//!
 //! Seeds, boots and ephemeral keys are fixed here and in docs/SMSG.md, section "Check it yourself":
-//! whoever implements the page gets these bytes, as `link_v01.py` beside this file did.
+//! whoever implements the page gets these bytes.
 #![expect(
     clippy::expect_used,
     clippy::panic,
     reason = "a failed expectation fails the test"
 )]
 
-use core::convert::Infallible;
+#[path = "link/schedule.rs"]
+#[expect(dead_code, reason = "nothing is forged here")]
+mod schedule;
 
-use miner_shared::crypto::sha256;
-use miner_shared::identity::{Enrolment, NodeKeys, PairingCode, Role, key_file};
+use core::convert::Infallible;
+use std::path::Path;
+use std::process::Command;
+
+use miner_shared::identity::{EnrolToken, Enrolment, NodeKeys, PairingCode, Role, key_file};
 use miner_shared::limits::MAX_FRAME;
 use miner_shared::smsg::{Dial, Expect, Link, LocalNode};
 use miner_shared::text::{Label, Name};
 use miner_shared::time::Millis;
-use miner_shared::wire::{Admission, Message, NodeCard, Query};
+use miner_shared::wire::{
+    Activity, Admission, Answer, Command as Order, Desired, Message, NodeCard, Outcome, Query,
+    Refusal, RigStats, State,
+};
 use rand_core::{TryCryptoRng, TryRng};
 
+use self::schedule::{Schedule, dh, ephemeral, public, sha256, static_secret};
+
+const VECTORS: &str = include_str!("link_v01.txt");
+
 const NOW: Millis = Millis(0);
+/// Secret of the dialler's ephemeral key, and of the listener's, one byte repeated.
+const EPHEMERAL: [u8; 2] = [0x11, 0x22];
+const QUERY: Message = Message::Query(1, Query::GetInfo);
 
-const X25519: &str = "698b0deb0fff480e39e1c819f0b517f614a3d76148e38c0e22ec1b3b308a9e6a";
-const ED25519: &str = "1c74f6666deb28319fb0d1f629e350e70b4d49de3de18dcf942fcfe101f45035";
-const FINGERPRINT: &str = "WBWJ-T61R-YP2K-ADCY-NB86-9H1F-RY1A-257C-GE39-NECG-NPFK-CF3J-DV30-N8";
-const NODE_ID: &str = "e2f92d1838f58535";
-const KEY_FILE_CHECK: &str = "ac7c0bd585eb667b";
-const PAIRING_CODE: &str = "0W3G-E1R7-0W3G-E1R7-0W3G-E1R7-0WV8";
-const PAIRING_NAME: &str = "1bf188db30d75832";
+/// The value of this name before the links.
+fn value(name: &str) -> &'static str {
+    let mut lines = VECTORS.lines().take_while(|line| !line.starts_with("link"));
+    lines
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
+        .unwrap_or_else(|| panic!("no {name}"))
+}
 
-const XX: [(usize, &str); 9] = [
-    (
-        50,
-        "3f399fbe906edc37c896e859969bfff2fd647de97abb4c1dc6310d3524442454",
-    ), // first
-    (
-        224,
-        "9a08bdfad22fea15f7c8b31c8a9c867084949da72c845115e7c3918a3fa85ce9",
-    ), // second
-    (
-        192,
-        "9be8f4080c5f023eec25a6420f3bc22db9ad9e27a2244420567a46798eb54827",
-    ), // third
-    (
-        127,
-        "e66bacb5303b9538bfde8c3183f25c3b3a6dc43c54541b2f1f098198f7687f3d",
-    ), // Hello
-    (
-        128,
-        "a3c9890eff768079640f171fdc679f43c9bdc1fcdc059606405b4e2019b12731",
-    ), // Welcome
-    (
-        99,
-        "da014791f5865d882d13709936a136647501b3bbe7f71d6ce8c2ffe0530d9275",
-    ), // query, frame 1
-    (
-        99,
-        "918de066c85896d65f5c538e1903c25848b63ef4ed90e8d54b3663f83412ded4",
-    ), // query, frame 1,023
-    (
-        99,
-        "3a54c277f35c4873a6c2dcd5f56a566b75e6c72673c37aeed230b21808956986",
-    ), // query, frame 1,024, rekeyed
-    (
-        32,
-        "b2daf8943dff4352b20b1858d39473d9d8d4c4bda18ef6ba7f4e969fd0b5a826",
-    ), // handshake hash
-];
+/// The names and values of this link.
+fn vectors(suite: u8, dial: u8) -> Vec<(&'static str, Vec<u8>)> {
+    let title = format!("link suite {suite} dial {dial}");
+    let lines = VECTORS.lines().skip_while(|line| *line != title).skip(1);
+    let lines = lines.take_while(|line| !line.starts_with("link"));
+    let pair = |line: &'static str| {
+        let (name, bytes) = line.split_once(' ').expect("a name and its value");
+        (name, hex::decode(bytes).expect("hex"))
+    };
+    lines.map(pair).collect()
+}
 
-const XX_PSK0: [(usize, &str); 9] = [
-    (
-        66,
-        "357b1f2d2ced6055a94118d05336d6a64d18d9b658b0f8cb4a26bd520a0e6480",
-    ), // first
-    (
-        224,
-        "6104fbed8ada5d2be251d754db397d9edbe45b06e3047719d4944cc62db15719",
-    ), // second
-    (
-        192,
-        "ee79d71a03290216c1bb9343ce880f05fd7df9db1395eb4804253c8db97a7b7c",
-    ), // third
-    (
-        127,
-        "9b86114d2e47ba7028b59543679b5f18001515fe834df41eb86356e6b935b625",
-    ), // Hello
-    (
-        128,
-        "e9a619ad8ef5374e43f0946d3e4a31affd51246e7f546cc6476d059329f45f9e",
-    ), // Welcome
-    (
-        99,
-        "e59ea14f322038f82d128d4062a8bcea926c25a8de6e01d560cd8f253fa43287",
-    ), // query, frame 1
-    (
-        99,
-        "4d4a0e5d34a60bee2c78d7aafb45c024477952fb03cfe713b1827d76648dd135",
-    ), // query, frame 1,023
-    (
-        99,
-        "697523826de235356ea5eccc64e8d50313c44f9c5ec98b577e7c811fee4e050d",
-    ), // query, frame 1,024, rekeyed
-    (
-        32,
-        "0e775a17e150b9131168852a4ba97f1db93dcc185d1a3ef03e4a4e1dc3a58221",
-    ), // handshake hash
-];
+fn code() -> PairingCode {
+    value("code").parse().expect("reads")
+}
 
 #[test]
 fn a_seed_makes_these_keys_names_and_file() {
     let keys = NodeKeys::from_seed(&[1; 32]);
-    assert_eq!(hex::encode(keys.public().x25519), X25519);
-    assert_eq!(hex::encode(keys.public().ed25519), ED25519);
-    assert_eq!(keys.fingerprint().to_string(), FINGERPRINT);
-    assert_eq!(keys.fingerprint().node_id().to_string(), NODE_ID);
-    assert_eq!(
-        hex::encode(*key_file::encode(keys.seed())),
-        [
-            "534d53474b455931", // "SMSGKEY1"
-            &"01".repeat(32),   // seed
-            KEY_FILE_CHECK,
-        ]
-        .concat()
-    );
+    assert_eq!(hex::encode(keys.public().x25519), value("x25519"));
+    assert_eq!(hex::encode(keys.public().ed25519), value("ed25519"));
+    assert_eq!(keys.fingerprint().to_string(), value("fingerprint"));
+    assert_eq!(keys.fingerprint().node_id().to_string(), value("node-id"));
+    let file = key_file::encode(keys.seed());
+    assert_eq!(hex::encode(*file), value("key-file"));
 }
 
 #[test]
-fn a_pairing_code_has_this_text_and_name() {
-    let code: PairingCode = PAIRING_CODE.parse().expect("reads");
-    assert_eq!(code.secret(), &[7; 16]);
-    assert_eq!(code.to_string(), PAIRING_CODE);
-    assert_eq!(hex::encode(code.token_id()), PAIRING_NAME);
+fn a_pairing_code_and_a_token_have_these_texts() {
+    assert_eq!(code().secret(), &[7; 16]);
+    assert_eq!(code().to_string(), value("code"));
+    assert_eq!(hex::encode(code().token_id()), value("code-name"));
+
+    let token: EnrolToken = value("token").parse().expect("reads");
+    assert_eq!(token.to_string(), value("token"));
+    let enrolment = token.enrolment();
+    assert_eq!((enrolment.token_id, *enrolment.secret), ([5; 8], [6; 16]));
+    let controller = node(2, Role::Controller).fingerprint();
+    assert_eq!(*token.controller(), controller.prefix());
 }
 
 #[test]
-fn suite_01_sends_these_frames() {
-    assert_eq!(
-        transcript(None),
-        XX.map(|(len, hash)| (len, hash.to_owned()))
-    );
+fn a_worker_that_dials_sends_and_gets_these_frames() {
+    assert_eq!(transcript(Dial::WorkerDials, None), vectors(1, 1));
+    let by_token = transcript(Dial::WorkerDials, Some(&code().enrolment()));
+    assert_eq!(by_token, vectors(2, 1));
 }
 
 #[test]
-fn suite_02_sends_these_frames() {
-    let code: PairingCode = PAIRING_CODE.parse().expect("reads");
-    let expected = XX_PSK0.map(|(len, hash)| (len, hash.to_owned()));
-    assert_eq!(transcript(Some(&code.enrolment())), expected);
+fn a_controller_that_dials_sends_and_gets_these_frames() {
+    assert_eq!(transcript(Dial::ControllerDials, None), vectors(1, 2));
+    let by_code = transcript(Dial::ControllerDials, Some(&code().enrolment()));
+    assert_eq!(by_code, vectors(2, 2));
 }
 
-/// Length and SHA-256 of frames of a link: first, second, third, Hello, Welcome, the query behind it;
-/// of the queries that are the last before and the first after a rekey; and the handshake's hash.
-fn transcript(enrolment: Option<&Enrolment>) -> [(usize, String); 9] {
-    let controller = node(2, Role::Controller);
-    let expect = Expect::Fingerprint(controller.fingerprint());
+/// All frames of a link up to one message of each kind, then the last before a rekey and the first
+/// after it; and the handshake's hash.
+fn transcript(dial: Dial, enrolment: Option<&Enrolment>) -> Vec<(&'static str, Vec<u8>)> {
+    let (worker, controller) = (node(1, Role::Worker), node(2, Role::Controller));
+    let (dialling, listening) = match dial {
+        Dial::WorkerDials => (worker, controller),
+        Dial::ControllerDials => (controller, worker),
+    };
+    let expect = Expect::Fingerprint(listening.fingerprint());
+    let [ours, theirs] = EPHEMERAL;
     let mut dialler = End {
-        node: node(1, Role::Worker),
-        link: Link::dial(Dial::WorkerDials, expect, enrolment, None, NOW),
-        rng: Fixed(0x11),
+        node: dialling,
+        link: Link::dial(dial, expect, enrolment, None, NOW),
+        rng: Fixed(ours),
     };
     let mut listener = End {
-        node: controller,
-        link: Link::listen(Dial::WorkerDials, NOW),
-        rng: Fixed(0x22),
+        node: listening,
+        link: Link::listen(dial, NOW),
+        rng: Fixed(theirs),
     };
+    let mut sent = Vec::new();
+    let mut record = |name, frame| sent.push((name, frame));
 
-    let first = dialler.send();
-    listener.receive(&first);
+    record("first", dialler.owes_to(&mut listener));
     if let Some(enrolment) = enrolment {
         let answered = listener.link.answer_token(Some(&enrolment.secret));
         answered.expect("asked");
     }
-    let second = listener.send();
-    dialler.receive(&second);
-    let third = dialler.send();
-    let hello = dialler.send();
-    listener.receive(&third);
-    listener.receive(&hello);
+    record("second", listener.owes_to(&mut dialler));
+    record("third", dialler.owes_to(&mut listener));
+    record("hello", dialler.owes_to(&mut listener));
     let welcomed = listener.link.welcome(Admission::Registered, None);
     welcomed.expect("proven");
-    let welcome = listener.send();
-    dialler.receive(&welcome);
-    // The Welcome was frame 0 of its direction.
-    let queries: Vec<_> = (1..=1_024).map(|_| listener.query()).collect();
-    let [query, .., last, rekeyed] = &queries[..] else {
-        panic!("1,024 queries");
-    };
+    record("welcome", listener.owes_to(&mut dialler));
     let hash = dialler.link.handshake_hash().expect("over");
 
-    let frames = [
-        &first, &second, &third, &hello, &welcome, query, last, rekeyed,
-    ];
-    let [a, b, c, d, e, f, g, h] = frames.map(|frame| (frame.len(), hex::encode(sha256(&[frame]))));
-    [a, b, c, d, e, f, g, h, (hash.len(), hex::encode(hash))]
+    let (mut worker, mut controller) = match dial {
+        Dial::WorkerDials => (dialler, listener),
+        Dial::ControllerDials => (listener, dialler),
+    };
+    record("query", controller.says_to(&mut worker, &QUERY));
+    record("command", controller.says_to(&mut worker, &command()));
+    controller.link.ping(NOW);
+    record("ping", controller.owes_to(&mut worker));
+    record("heartbeat", worker.says_to(&mut controller, &heartbeat()));
+    record("answer", worker.says_to(&mut controller, &answer()));
+    record("receipt", worker.says_to(&mut controller, &receipt()));
+    record("pong", worker.owes_to(&mut controller));
+    // Four frames of the controller's direction are over.
+    let queries: Vec<_> = (4..=1_024)
+        .map(|_| controller.says_to(&mut worker, &QUERY))
+        .collect();
+    let [.., last, rekeyed] = queries.as_slice() else {
+        panic!("1,021 queries");
+    };
+    record("last", last.clone());
+    record("rekeyed", rekeyed.clone());
+    record("hash", hash.to_vec());
+    sent
+}
+
+fn command() -> Message {
+    let desired = Desired {
+        generation: 4,
+        state: State::Stopped,
+    };
+    Message::Command([0xaa; 16], Order::SetState(desired))
+}
+
+fn heartbeat() -> Message {
+    Message::Heartbeat(RigStats {
+        uptime_ms: 0,
+        generation: 0,
+        profile: None,
+        activity: Activity::Stopped,
+        miners: heapless::Vec::new(),
+        logs_lost: 0,
+    })
+}
+
+fn answer() -> Message {
+    Message::Answer(1, Answer::Refused(Refusal::NotAllowed))
+}
+
+fn receipt() -> Message {
+    Message::Receipt([0xaa; 16], Outcome::Applied)
+}
+
+#[test]
+fn the_frames_decode_without_our_code() {
+    let code = [7; 16];
+    for (suite, secret) in [(1, None), (2, Some(&code))] {
+        for (dial, seeds) in [(1, [1, 2]), (2, [2, 1])] {
+            decode(&vectors(suite, dial), secret, seeds);
+        }
+    }
+}
+
+/// Opens every frame of a link from the seeds of its two nodes, the dialler's first, and verifies who
+/// signed what for whom.
+fn decode(vectors: &[(&str, Vec<u8>)], secret: Option<&[u8; 16]>, seeds: [u8; 2]) {
+    let of = |wanted: &str| {
+        let found = vectors.iter().find(|(name, _)| *name == wanted);
+        found.map_or_else(|| panic!("no {wanted}"), |(_, bytes)| bytes.as_slice())
+    };
+    let statics = seeds.map(|seed| static_secret(&[seed; 32]));
+    let [ours, theirs] = EPHEMERAL.map(|fill| [fill; 32]);
+    let (first, second, third) = (of("first"), of("second"), of("third"));
+    assert_eq!(ephemeral(&first[18..]), public(&ours));
+    assert_eq!(ephemeral(&second[8..]), public(&theirs));
+
+    let mut schedule = Schedule::of(first, secret);
+    let (ee, es) = (dh(&ours, &public(&theirs)), dh(&ours, &public(&statics[1])));
+    let (listener, listeners) = schedule.read_second(second, &ee, &es).expect("opens");
+    let se = dh(&theirs, &public(&statics[0]));
+    let (dialler, diallers) = schedule.read_third(third, &se).expect("opens");
+    assert_eq!([dialler, listener], statics.map(|secret| public(&secret)));
+    assert_eq!(schedule.hash(), of("hash"));
+
+    // Fingerprint and boot of each end, and the key that it signs with.
+    let ends = [(dialler, diallers), (listener, listeners)].map(|(x25519, payload)| {
+        let key: [u8; 32] = *payload[24..].first_chunk().expect("120 bytes");
+        let fingerprint = sha256(&[b"SMSG/1 node\0", &x25519, &key]);
+        let key = ed25519_dalek::VerifyingKey::from_bytes(&key).expect("a point");
+        ([&fingerprint[..], &payload[8..24]].concat(), key)
+    });
+    let mut keys = schedule.keys();
+    let mut check = |name: &str, by: usize, frame: &[u8], body: &[u8]| {
+        let (seq, opened, signature) = keys[by].open(frame).expect(name);
+        assert_eq!(opened, body, "{name}");
+        let ((author, key), (recipient, _)) = (&ends[by], &ends[1 - by]);
+        let seq = seq.to_le_bytes();
+        let signed = [b"SMSG/1 msg\0", &author[..], recipient, &seq, body].concat();
+        let signature = ed25519_dalek::Signature::from_bytes(&signature);
+        key.verify_strict(&signed, &signature).expect(name);
+    };
+    let card = b"\x04node\x0bminer 0.1.0\x0clinux x86_64";
+    check("hello", 0, of("hello"), &[&b"\x00"[..], card].concat());
+    check(
+        "welcome",
+        1,
+        of("welcome"),
+        &[&b"\x01\x00"[..], card].concat(),
+    );
+    let controller = usize::from(seeds == [1, 2]);
+    for (name, by, message) in [
+        ("query", controller, QUERY),
+        ("command", controller, command()),
+        ("ping", controller, Message::Ping(1)),
+        ("heartbeat", 1 - controller, heartbeat()),
+        ("answer", 1 - controller, answer()),
+        ("receipt", 1 - controller, receipt()),
+        ("pong", 1 - controller, Message::Pong(1)),
+    ] {
+        let mut body = [0; 64];
+        let body = message.encode(&mut body).expect("short");
+        check(name, by, of(name), body);
+    }
+}
+
+#[test]
+fn python_prints_these_vectors() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/link_v01.py");
+    let ran = Command::new("python3").arg(script).output();
+    let Ok(ran) = ran else {
+        return println!("not run: there is no python3");
+    };
+    let said = String::from_utf8_lossy(&ran.stderr);
+    if said.contains("No module named 'cryptography'") {
+        return println!("not run: python3 has no module cryptography");
+    }
+    assert!(ran.status.success(), "{said}");
+    assert_eq!(String::from_utf8_lossy(&ran.stdout), VECTORS);
 }
 
 struct End {
@@ -204,23 +290,24 @@ struct End {
 }
 
 impl End {
-    fn send(&mut self) -> Vec<u8> {
+    /// The frame that this end owes, which the other takes.
+    fn owes_to(&mut self, other: &mut Self) -> Vec<u8> {
         let mut out = [0; MAX_FRAME];
         let Self { node, link, rng } = self;
         let len = link.poll_transmit(node, NOW, rng, &mut out).expect("owed");
-        out[..len].to_vec()
+        other.takes(&out[..len])
     }
 
-    fn query(&mut self) -> Vec<u8> {
+    fn says_to(&mut self, other: &mut Self, message: &Message) -> Vec<u8> {
         let mut out = [0; MAX_FRAME];
-        let query = Message::Query(1, Query::GetInfo);
-        let sealed = self.link.seal(&self.node, NOW, &query, &mut out);
-        out[..sealed.expect("up")].to_vec()
+        let sealed = self.link.seal(&self.node, NOW, message, &mut out);
+        other.takes(&out[..sealed.expect("up")])
     }
 
-    fn receive(&mut self, frame: &[u8]) {
+    fn takes(&mut self, frame: &[u8]) -> Vec<u8> {
         let taken = self.link.handle_frame(&self.node, NOW, &mut frame.to_vec());
         taken.expect("a good frame");
+        frame.to_vec()
     }
 }
 

@@ -1,6 +1,9 @@
-//! What the agent asks of the machine: memory, processor, names. Read-only, from `/proc`.
+//! What the agent asks of the machine: memory, processor, names, read-only from `/proc`; and that it
+//! may start no program ([`no_exec`]).
 //!
 //! Unknown is `None` or an empty text, never a guess.
+
+pub mod no_exec;
 
 use std::fs;
 

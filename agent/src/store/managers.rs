@@ -44,6 +44,16 @@ pub(super) struct Former {
     pub(super) is: Fingerprint,
 }
 
+impl FromIterator<Pin> for Managers {
+    /// Of more pins than may be, those in front.
+    fn from_iter<I: IntoIterator<Item = Pin>>(pins: I) -> Self {
+        Self {
+            pins: pins.into_iter().take(MAX_MANAGERS).collect(),
+            former: Vec::new(),
+        }
+    }
+}
+
 impl Managers {
     /// The one that holds desired state.
     pub fn first(&self) -> Option<Fingerprint> {
@@ -131,16 +141,6 @@ impl Managers {
             all.pins.push(Pin::new(Fingerprint(*key))).ok()?;
         }
         Some(all)
-    }
-}
-
-#[cfg(test)]
-impl FromIterator<Pin> for Managers {
-    fn from_iter<P: IntoIterator<Item = Pin>>(pins: P) -> Self {
-        Self {
-            pins: pins.into_iter().collect(),
-            former: Vec::new(),
-        }
     }
 }
 

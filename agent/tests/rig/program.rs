@@ -349,6 +349,40 @@ fn both_signals_and_the_parents_end_stop_it_cleanly() {
 }
 
 #[test]
+fn the_system_shows_a_serving_agent_as_what_it_is_and_lets_it_start_nothing() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let args = ["--listen", "127.0.0.1:0"];
+    let mut rig = Serving::start(root.path(), &args, Stdio::null());
+    rig.line("listening");
+    let proc = Path::new("/proc").join(rig.child.id().to_string());
+    let read = |name: &str| std::fs::read_to_string(proc.join(name)).expect("ours");
+    assert_eq!(read("comm"), "miner\n");
+    let typed = [
+        env!("CARGO_BIN_EXE_miner"),
+        "node",
+        "serve",
+        args[0],
+        args[1],
+    ];
+    assert!(read("cmdline").split_terminator('\0').eq(typed));
+    let program = std::fs::read_link(proc.join("exe")).expect("ours");
+    assert_eq!(program, Path::new(env!("CARGO_BIN_EXE_miner")));
+
+    let mut threads = 0;
+    for thread in std::fs::read_dir(proc.join("task")).expect("ours") {
+        let thread = thread.expect("ours").path();
+        let status = std::fs::read_to_string(thread.join("status")).expect("ours");
+        for word in ["Seccomp:\t2", "NoNewPrivs:\t1"] {
+            assert!(status.contains(word), "{}: {status}", thread.display());
+        }
+        threads += 1;
+    }
+    assert!(threads >= 1);
+    rig.signal(rustix::process::Signal::TERM);
+    assert_eq!(rig.ends(), 0);
+}
+
+#[test]
 fn a_port_in_use_names_the_flag_that_changes_it() {
     let root = tempfile::tempdir().expect("temporary folder");
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");

@@ -16,6 +16,7 @@ use miner_shared::record;
 use tempfile::TempDir;
 
 use super::input::Input;
+use super::said;
 
 thread_local! {
     /// One folder for each thread that fuzzes.
@@ -59,19 +60,28 @@ fn content(magic: &[u8; 8], sealed: bool, body: &[u8]) -> Vec<u8> {
 }
 
 fn key(file: &[u8]) {
-    let Ok(seed) = key_file::decode(file) else {
-        return;
+    for magic in [b"SMSGKEY1", b"SMSGMGR1"] {
+        if let Err(error) = record::decode(magic, file) {
+            said(&error);
+        }
+    }
+    let seed = match key_file::decode(file) {
+        Ok(seed) => seed,
+        Err(error) => return said(&error),
     };
     assert_eq!(*key_file::encode(&seed), *file, "one key has one file");
 }
 
 fn managers(store: &NodeStore, file: &[u8]) {
     put(&store.dirs().managers(), file, 0o600);
-    let Ok(managers) = store.managers() else {
+    let Ok(managers) = store.managers().inspect_err(|error| said(error)) else {
         return;
     };
     let count = managers.iter().count();
     assert!(count <= MAX_MANAGERS, "{count} managers");
+    let first = managers.first();
+    assert_eq!(first.is_none(), managers.is_empty());
+    assert!(first.is_none_or(|first| managers.contains(&first)));
     let body = file.len() - record::OVERHEAD;
     if file.starts_with(b"SMSGMGR1") {
         assert_eq!(count, body / 32, "none is left out");
@@ -112,7 +122,8 @@ fn succession(store: &NodeStore, file: &[u8]) {
 
 fn state(store: &NodeStore, file: &[u8]) {
     put(&store.dirs().state(), file, 0o600);
-    if let Ok(Some(desired)) = store.state() {
+    let state = store.state().inspect_err(|error| said(error));
+    if let Ok(Some(desired)) = state {
         assert!(file.len() <= 2_048 + record::OVERHEAD);
         assert!(desired.generation < u64::MAX || file.len() > record::OVERHEAD);
     }
@@ -133,7 +144,8 @@ fn identity(store: &NodeStore, json: &[u8]) {
     let path = store.dirs().node_json();
     fs::create_dir_all(store.dirs().config()).expect("ours");
     put(&path, json, 0o644);
-    if let Ok(Some(node)) = store.load() {
+    let loaded = store.load().inspect_err(|error| said(error));
+    if let Ok(Some(node)) = loaded {
         let own = NodeKeys::from_seed(&SEED).fingerprint();
         assert_eq!(node.fingerprint(), own);
     }

@@ -15,6 +15,7 @@ use miner_shared::smsg::{Event, Link, LinkError, LocalNode};
 use miner_shared::wire::{Admission, MIN_VERSION};
 
 use super::input::{Input, XorShift};
+use super::said;
 use super::world::{self, START};
 
 /// The prologue of suite 01 where the worker dials: name, suite, dial, no token.
@@ -47,7 +48,10 @@ pub(super) fn first(data: &[u8]) {
             assert!(token_id == world::enrolment().token_id || listener.is_closed());
         }
         Ok(event) => assert_eq!(event, Event::Idle),
-        Err(_) => assert!(listener.is_closed()),
+        Err(error) => {
+            said(&error);
+            assert!(listener.is_closed());
+        }
     }
     let second = world::owed(&mut listener, me, &mut rng);
     assert!(second.is_none_or(|frame| frame.len() == FRAME_HEADER + 96 + PAYLOAD));
@@ -66,11 +70,8 @@ pub(super) fn second(data: &[u8]) {
         let payload = altered(&world::worker_payload(), input);
         let second = second_of(me, &sent, &payload, &mut rng).expect("a good first message");
         let result = dialler.handle_frame(me, START, &mut framed(2, &second));
-        assert!(
-            result.is_err() && dialler.is_closed(),
-            "not the pinned node"
-        );
-        return;
+        said(&result.expect_err("not the pinned node"));
+        return assert!(dialler.is_closed());
     }
     let mut listener = world::listener();
     let heard = listener.handle_frame(world::controller(), START, &mut sent);
@@ -121,10 +122,8 @@ fn hostile_worker(mut input: Input<'_>, rng: &mut XorShift) {
     let (mut transport, third) = read
         .write_third(world::worker().keys(), &payload)
         .expect("sealed");
-    if listener
-        .handle_frame(me, START, &mut framed(3, &third))
-        .is_err()
-    {
+    if let Err(error) = listener.handle_frame(me, START, &mut framed(3, &third)) {
+        said(&error);
         assert_ne!(payload, good, "a good payload is taken");
         return assert!(listener.is_closed());
     }
@@ -141,7 +140,10 @@ fn hostile_worker(mut input: Input<'_>, rng: &mut XorShift) {
                 while world::owed(&mut listener, me, rng).is_some() {}
             }
             Ok(_) => assert_eq!(flags & 1, 0, "unsigned messages are refused"),
-            Err(_) => assert!(listener.is_closed()),
+            Err(error) => {
+                said(&error);
+                assert!(listener.is_closed());
+            }
         }
     }
 }

@@ -3,11 +3,18 @@
 use miner_shared::json::{Value, Writer};
 use serde_json::Value as Serde;
 
+use super::said;
+
 /// The input is the text.
 pub(super) fn run(data: &[u8]) {
-    let Ok(value) = Value::parse(data) else {
-        return;
+    let value = match Value::parse(data) {
+        Ok(value) => value,
+        Err(error) => return said(&error),
     };
+    // What is shown of a value in a log: its size, not what a peer put in.
+    assert!(format!("{value:?} {:?}", value.as_str()).len() < 80);
+    let again = Value::parse(value.as_json().as_bytes()).expect("it was one");
+    assert_eq!(again.as_json(), value.as_json());
     let theirs: Serde = match serde_json::from_slice(data) {
         Ok(theirs) => theirs,
         // A number too large for a double, and half a surrogate pair, are JSON; serde has no place

@@ -21,6 +21,7 @@ use miner_shared::time::Millis;
 use miner_shared::wire::{Admission, Message, Outcome, Query};
 
 use super::input::{Input, XorShift};
+use super::said;
 use super::world::{self, START};
 
 /// Frames on the wire, and frames recorded, at most.
@@ -180,7 +181,8 @@ impl Wire {
             }
             Ok(Event::Message(message)) => end.hear(&message),
             Ok(_) => {}
-            Err(_) => {
+            Err(error) => {
+                said(&error);
                 assert!(end.link.is_closed());
                 assert!(
                     was_closed || before.is_none() || end.link.memory() == before,

@@ -18,6 +18,7 @@
     reason = "a target says by a panic what must not be"
 )]
 
+mod config;
 mod files;
 mod handshake;
 mod input;
@@ -64,7 +65,8 @@ const fn program(name: &'static str, run: fn(&[u8])) -> Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 14] = [
+    program("config", config::run),
     shared("handshake_first", handshake::first),
     shared("handshake_second", handshake::second),
     shared("handshake_third", handshake::third),
@@ -79,6 +81,15 @@ pub const TARGETS: [Target; 13] = [
     shared("token_text", token_text::run),
     shared("wire_message", wire_message::run),
 ];
+
+/// What an error says to a person: one line that moves no cursor.
+fn said(error: &dyn core::fmt::Display) {
+    let line = error.to_string();
+    assert!(
+        !line.is_empty() && !line.chars().any(char::is_control),
+        "{line:?}"
+    );
+}
 
 /// Feeds one input to the target of this name.
 pub fn run(name: &str, data: &[u8]) {

@@ -20,7 +20,7 @@ use super::input::Input;
 use super::world;
 
 /// Method, path before and after what the input puts in.
-const ROUTES: [(Method, &str, &str); 15] = [
+const ROUTES: [(Method, &str, &str); 28] = [
     (Method::POST, "/node/init", ""),
     (Method::POST, "/peers", ""),
     (Method::POST, "/profiles", ""),
@@ -36,6 +36,19 @@ const ROUTES: [(Method, &str, &str); 15] = [
     (Method::DELETE, "/peers/", ""),
     (Method::DELETE, "/profiles/", ""),
     (Method::POST, "/", ""),
+    (Method::POST, "/tokens", ""),
+    (Method::DELETE, "/tokens/", ""),
+    (Method::PATCH, "/peers/", ""),
+    (Method::DELETE, "/pending/", ""),
+    (Method::POST, "/pending/", "/approve"),
+    (Method::DELETE, "/removed/", ""),
+    (Method::GET, "/", ""),
+    (Method::GET, "/peers", ""),
+    (Method::GET, "/profiles", ""),
+    (Method::GET, "/remote/stats", ""),
+    (Method::GET, "/tokens", ""),
+    (Method::GET, "/pending", ""),
+    (Method::GET, "/removed", ""),
 ];
 
 pub(super) fn run(data: &[u8]) {

@@ -30,6 +30,7 @@ pub struct Seed {
 /// The seeds of the target of this name.
 pub fn seeds(target: &str) -> Vec<Seed> {
     let inputs: Vec<Vec<u8>> = match target {
+        "config" => written(),
         "handshake_first" => first(),
         "handshake_second" | "handshake_third" => handshake(),
         "json" => texts(&JSON),
@@ -41,7 +42,7 @@ pub fn seeds(target: &str) -> Vec<Seed> {
         "stratum_line" => stratum(),
         "succession" => statements(),
         "token_text" => typed(),
-        "wire_message" => messages().iter().map(encoded).collect(),
+        "wire_message" => bodies(),
         _ => panic!("no target is called {target}"),
     };
     let named = |(number, data)| Seed {
@@ -55,6 +56,60 @@ fn texts(texts: &[&str]) -> Vec<Vec<u8>> {
     texts.iter().map(|text| text.as_bytes().to_vec()).collect()
 }
 
+/// What the manual shows, and what it says is refused.
+fn written() -> Vec<Vec<u8>> {
+    let controller = world::controller().fingerprint().to_string();
+    let lines = |choice: u8, lines: &[&str]| [&[choice], lines.join("\n").as_bytes()].concat();
+    vec![
+        lines(0, &["init", "--name", "rig-alpha", "--role", "worker"]),
+        lines(0, &["init", "--controller", &controller]),
+        lines(0, &["info", "--json"]),
+        lines(0, &["serve", "--listen", ":9091", "--log-level", "debug"]),
+        lines(
+            0,
+            &[
+                "serve",
+                "--controller",
+                "10.0.0.1:9091",
+                "--token-file",
+                "-",
+            ],
+        ),
+        lines(
+            0,
+            &["serve", "--fingerprint", &controller, "--threads", "2"],
+        ),
+        lines(0, &["serve", "--help"]),
+        lines(
+            1,
+            &["--pool", "pool.example:3333", "--user", "w", "--light"],
+        ),
+        lines(
+            1,
+            &["--http", "[::1]:9090", "--listen", "rig.local:0", "-v"],
+        ),
+        lines(1, &["--pool-listen", "127.0.0.1:3333", "--no-worker"]),
+        lines(1, &["--threads", "x"]),
+        lines(2, &["rig-*", "rig-7"]),
+        lines(2, &["a*b*c", "a-b-b-c"]),
+        lines(2, &["*", "\u{fffd}"]),
+        lines(3, &["10.0.0.0/8", "::ffff:10.1.2.3"]),
+        lines(3, &["fd00::/8", "fdff::1"]),
+        lines(3, &["0.0.0.0/0", "::1"]),
+        lines(3, &["192.0.2.7", "192.0.2.6"]),
+        lines(4, &["[::1]:9091"]),
+        lines(4, &["localhost:0"]),
+        lines(4, &["0.0.0.0:9090"]),
+        lines(2, &["rig-*", "xrig"]),
+        lines(2, &["a*b*c", "a-c"]),
+        lines(2, &["rig-7", "rig-7"]),
+        lines(2, &["rig\u{1b}", ""]),
+        lines(3, &["10.0.0.0/33", ""]),
+        lines(3, &["10.0.0.1/8", ""]),
+        lines(3, &["fd00::1/8", ""]),
+    ]
+}
+
 /// A genuine first message of each suite, as edits and as bytes.
 fn first() -> Vec<Vec<u8>> {
     let raw = |enrol| {
@@ -62,26 +117,41 @@ fn first() -> Vec<Vec<u8>> {
         let first = world::owed(&mut dialler, world::worker(), &mut XorShift::new(0));
         [vec![1], first.expect("it dials")].concat()
     };
-    vec![vec![0], vec![2], raw(false), raw(true), vec![2, 60, 0, 1]]
+    // Edits of version, suite, part and token.
+    let edited = [[4, 3], [8, 2], [9, 3], [9, 2], [10, 1]];
+    let edited = edited.map(|[at, xor]| vec![0, at, 0, xor]);
+    let plain = vec![vec![0], vec![2], raw(false), raw(true), vec![2, 60, 0, 1]];
+    plain.into_iter().chain(edited).collect()
 }
 
 /// Genuine, one bit changed, cut, lengthened; good keys with a payload, a hello and a heartbeat.
 fn handshake() -> Vec<Vec<u8>> {
     let hello = encoded(&Message::Hello(world::card("rig-alpha")));
     let beat = encoded(&Message::Heartbeat(stats()));
-    let mut inside = vec![1, 0, 0, 0, 0, 0, 0];
-    for (flags, body) in [(0, &hello), (0, &beat), (2, &beat), (1, &beat)] {
-        let [low, high, ..] = body.len().to_le_bytes();
-        inside.extend_from_slice(&[flags, low, high]);
-        inside.extend_from_slice(body);
-    }
+    let query = encoded(&Message::Query(1, Query::GetInfo));
+    let pong = encoded(&Message::Pong(1));
+    // No edit of the payload, then messages: flags, length, body.
+    let inside = |messages: &[(u8, &Vec<u8>)]| {
+        let mut out = vec![1, 0, 0, 0, 0, 0, 0];
+        for (flags, body) in messages {
+            let [low, high, ..] = body.len().to_le_bytes();
+            out.extend_from_slice(&[*flags, low, high]);
+            out.extend_from_slice(body);
+        }
+        out
+    };
     let payload = |edits: &[u8]| [&[1], edits].concat();
     vec![
         vec![0],
         vec![0, 9, 0, 1],
         vec![0, 0, 4, 100],
         vec![0, 1, 4, 0],
-        inside,
+        inside(&[(0, &hello), (0, &beat), (2, &beat), (1, &beat)]),
+        inside(&[(0, &beat)]),
+        inside(&[(0, &hello), (0, &pong), (0, &query)]),
+        inside(&[(0, &hello), (0, &hello)]),
+        inside(&[(4, &hello)]),
+        payload(&[2, 4, 0, 0, 0, 0]),
         payload(&[0, 3, 0, 0, 0, 0]),
         payload(&[2, 1, 0, 0, 0, 0]),
         payload(&[3, 1, 60, 4, 0, 0]),
@@ -106,7 +176,20 @@ fn frames() -> Vec<Vec<u8>> {
     }
     let at = |stage: u8, frame: &Vec<u8>| [&[stage], &frame[..]].concat();
     let stages = (0..).zip(&all).map(|(index, frame)| at(index % 4, frame));
-    stages.chain([vec![0], vec![3]]).collect()
+    // A reserved kind, one that there is not, another name, another version, too long.
+    let kind = |kind: u8| [&[0][..], b"SMSG\x01", &[kind, 0, 0]].concat();
+    let odd = [
+        vec![0],
+        vec![3],
+        kind(0x04),
+        kind(0x11),
+        kind(0x7f),
+        kind(0x03),
+        [&[0][..], b"GMSG\x01\x01\0\0"].concat(),
+        [&[0][..], b"SMSG\x02\x01\0\0"].concat(),
+        vec![0; 258],
+    ];
+    stages.chain(odd).collect()
 }
 
 /// Handshakes, talk, faults; see the table in `link_machine`.
@@ -121,6 +204,7 @@ fn schedules() -> Vec<Vec<u8>> {
         vec![2, 0x07, 0x0c, 9, 0, 1, 1],
         vec![2, 0x07, 0x07, 0x0d, 1],
         vec![2, 6, 90, 1, 0, 6, 90, 6, 90],
+        vec![2, 6, 90, 1, 0, 1, 0, 1, 0],
         vec![0, 0x0c, 30, 0, 4, 1, 0],
         vec![2, 0x07, 0x0a, 0x07, 1],
     ]
@@ -284,6 +368,35 @@ fn rest() -> Vec<Vec<u8>> {
         with(10, "lines=100", ""),
         with(12, &id, ""),
         with(11, "p%2f..%00", ""),
+        with(11, "p", ""),
+        with(13, "p", ""),
+        with(
+            15,
+            "",
+            r#"{"uses":2,"expiresSecs":60,"namePattern":"rig-*","from":"10.0.0.0/8","group":"hall","approve":false,"ephemeral":true,"label":"t"}"#,
+        ),
+        with(15, "", "{}"),
+        with(2, "", r#"{"name":"p","pools":[]}"#),
+        with(
+            2,
+            "",
+            &format!(r#"{{"name":"p","pools":{pools},"threads":257,"mode":"slow"}}"#),
+        ),
+        with(10, "lines=0", ""),
+        with(16, "0102030405060708", ""),
+        with(17, &id, r#"{"name":"rig-beta"}"#),
+        with(18, &id, ""),
+        with(19, &id, ""),
+        with(20, &id, ""),
+        with(21, "events", ""),
+        with(22, "", ""),
+        with(23, "", ""),
+        with(24, "", ""),
+        with(25, "", ""),
+        with(26, "", ""),
+        with(27, "", ""),
+        with(1, "", r#"{"fingerprint":"x","tofu":true}"#),
+        with(1, "", r#"{"name":"\u001b","tofu":false}"#),
     ]
 }
 
@@ -312,9 +425,52 @@ fn stratum() -> Vec<Vec<u8>> {
     let ping = r#"{"id":3,"method":"keepalived","params":{"id":"0807060504030201"}}"#;
     let ok = r#"{"id":2,"error":null,"result":{"status":"OK"}}"#;
     let stale = r#"{"id":3,"error":{"code":-1,"message":"Block expired"}}"#;
+    let banned = r#"{"error":{"code":-1,"message":"your IP is banned"}}"#;
+    let unwelcome = r#"{"id":2,"error":{"code":-1,"message":"Unauthenticated"}}"#;
+    let with = |from: &str, to: &str| one.replace(from, to);
+    let without = |key: &str| welcome.replace(&format!("\"{key}\":"), "\"x\":");
     vec![
         pool(&[&welcome, &next, "!s", ok, "!s", stale]),
         pool(&[&welcome, "!s", "!t\u{19}", "!t<", "!t<"]),
+        pool(&["!t\u{7f}"]),
+        pool(&[&welcome, "!s", "!t<", "!t\u{7f}"]),
+        pool(&[
+            &welcome,
+            "!t<",
+            r#"{"id":2,"result":{"status":"KEEPALIVED"}}"#,
+        ]),
+        pool(&[&welcome, "!s", r#"{"id":"2","error":null,"result":true}"#]),
+        pool(&[&welcome, "!s", r#"{"id":2.0,"error":null,"result":1}"#]),
+        pool(&[&welcome, "!s", "!s", "!s", "!s", "!s", "!s", banned]),
+        pool(&[&welcome, banned]),
+        pool(&[&welcome, "!s", unwelcome]),
+        pool(&[&welcome, "!t<", "!t\u{7f}", "!t\u{7f}"]),
+        pool(&[&without("job_id")]),
+        pool(&[&without("blob")]),
+        pool(&[&without("target")]),
+        pool(&[&without("seed_hash")]),
+        pool(&[&without("job")]),
+        pool(&[&welcome.replace("rx/0", "cn/r")]),
+        pool(&[
+            &welcome,
+            &next,
+            "!s",
+            &ok.replace("{\"status\":\"OK\"}", "null"),
+        ]),
+        pool(&[
+            "",
+            "{}",
+            &welcome,
+            "{}",
+            r#"{"id":77,"result":{}}"#,
+            "[]",
+            "[]",
+            "[]",
+        ]),
+        [&[0], "\u{8}".repeat(40).as_bytes()].concat(),
+        pool(&["[1]", r#"{"id":1,"result":{"status":"OK"}}"#]),
+        pool(&["x", "y", "z"]),
+        pool(&[&"x".repeat(17_000)]),
         pool(&[r#"{"id":1,"error":{"code":-1,"message":"Invalid payment address"}}"#]),
         pool(&[
             &welcome,
@@ -327,6 +483,45 @@ fn stratum() -> Vec<Vec<u8>> {
         miner(&[login, "!j2", "!j3", &two, "!a4"]),
         miner(&[&login.replace("\"w\"", "\"refused\""), ping]),
         miner(&[login, r#"{"id":9,"method":"getjob"}"#, r#"{"id":9}"#, "[]"]),
+        miner(&[ping]),
+        miner(&["!t\u{7f}"]),
+        miner(&[
+            login, &one, "!a5", &two, "!a2", "!t\u{7f}", "!t\u{7f}", "!t\u{7f}",
+        ]),
+        miner(&[r#"{"id":1,"method":"login","params":{"login":"w","algo":["cn/r"]}}"#]),
+        miner(&[r#"{"id":1,"method":"login","params":{}}"#]),
+        miner(&[
+            &login.replace("xmrig/6", "miner/0.1"),
+            "!j5",
+            "!j2",
+            "!j3",
+            "!j4",
+            "!j6",
+        ]),
+        miner(&[login, &with("0807060504030201", "0")]),
+        miner(&[login, &with("\"nonce\":\"00", "\"nonce\":\"zz")]),
+        miner(&[login, &with("0100000000000000", "ffffffffffffffff")]),
+        miner(&[
+            login,
+            &with("\"params\":{", "\"params\":{\"algo\":\"cn/r\","),
+        ]),
+        miner(&[login, "!j2", &with("080706051\"", "080706052\"")]),
+        miner(&["x"]),
+        miner(&[login, login]),
+        miner(&[login, r#"{"id":5,"method":"submit"}"#]),
+        miner(&[
+            login,
+            &one,
+            &two,
+            &one.replace("00000000", "00000002"),
+            "!a5",
+        ]),
+        miner(&[
+            &login.replace("xmrig/6", "p"),
+            "!j2",
+            "!j8",
+            &with("080706051", "080706053"),
+        ]),
     ]
 }
 
@@ -339,7 +534,28 @@ fn typed() -> Vec<Vec<u8>> {
     let token = EnrolToken::generate(&mut XorShift::new(4), &controller);
     let hash = "ab".repeat(32);
     let blob = "0".repeat(152);
+    let code = pairing().to_string();
+    // The last character but the two of the check has bits that no byte has; the check itself.
+    let other = |at: usize| {
+        let next = |c: char| {
+            if c == 'Z' {
+                '0'
+            } else {
+                char::from(c as u8 + 1)
+            }
+        };
+        let changed = code
+            .char_indices()
+            .map(|(i, c)| if i == at { next(c) } else { c });
+        changed.collect::<String>()
+    };
     let owned = [
+        other(code.len() - 4),
+        other(code.len() - 1),
+        "0".repeat(900),
+        "0".repeat(10),
+        "0".repeat(60),
+        "x".repeat(300),
         controller.to_string(),
         controller.to_string().to_lowercase().replace('-', " "),
         controller.node_id().to_string(),
@@ -354,6 +570,16 @@ fn typed() -> Vec<Vec<u8>> {
         "pool.example:3333",
         "[::1]:9091",
         "b88d0600",
+        "00000000",
+        "0000000000000000",
+        "zzzzzzzz",
+        "worker",
+        "controller",
+        "",
+        "rig-",
+        "rig alpha",
+        "pool.example:0",
+        "Miner",
         "b88d060000000000",
         "rx/0",
         "dual",
@@ -367,6 +593,18 @@ fn typed() -> Vec<Vec<u8>> {
 fn encoded(message: &Message) -> Vec<u8> {
     let mut out = [0; MAX_MESSAGE];
     message.encode(&mut out).expect("fits").to_vec()
+}
+
+/// Good ones; no message, one cut short, one with a byte too many.
+fn bodies() -> Vec<Vec<u8>> {
+    let good = messages().iter().map(encoded).collect::<Vec<_>>();
+    let odd = [
+        vec![],
+        vec![0x7f],
+        vec![4, 0],
+        [&good[3][..], &[0]].concat(),
+    ];
+    good.into_iter().chain(odd).collect()
 }
 
 /// Each variant, with what it can carry.

@@ -3,6 +3,7 @@
 use miner_shared::smsg::{Event, Link, LinkError, LocalNode};
 
 use super::input::{Input, XorShift};
+use super::said;
 use super::world::{self, START};
 
 /// Byte 0: which end and how far. The rest: the message.
@@ -16,7 +17,8 @@ pub(super) fn run(data: &[u8]) {
             let _sealed = link.answer_token(Some(&[0x71; 16]));
         }
         Ok(_) => {}
-        Err(_) => {
+        Err(error) => {
+            said(&error);
             assert!(link.is_closed(), "a refused frame ends the link");
             assert!(!link.is_up());
             let again = link.handle_frame(me, START, &mut input.rest().to_vec());

@@ -13,6 +13,7 @@ use miner_shared::time::Millis;
 use miner_shared::wire::Algo;
 
 use super::input::Input;
+use super::said;
 
 pub(super) fn run(data: &[u8]) {
     let mut input = Input(data);
@@ -30,11 +31,16 @@ fn client(stream: &[u8]) {
     send(&mut out, |out| client.poll_transmit(now, out));
     for piece in pieces(stream) {
         fill(&mut splitter, now, piece);
-        while let Ok(Some(line)) = splitter.next_line() {
+        assert!(splitter.waiting_since().is_none_or(|since| since <= now));
+        while let Ok(Some(line)) = splitter.next_line().inspect_err(|error| said(error)) {
             let result = match line {
                 [b'!', b's', ..] => {
                     let taken = client.job().map(share).map(|share| client.submit(share));
                     assert_ne!(taken.is_some(), client.job().is_none());
+                    if let Some(Err(error)) = taken {
+                        said(&error);
+                    }
+                    send(&mut out, |out| client.poll_transmit(now, out));
                     continue;
                 }
                 [b'!', b't', wait, ..] => {
@@ -43,12 +49,18 @@ fn client(stream: &[u8]) {
                 }
                 line => client.handle_line(now, line),
             };
-            if result.is_err() {
-                return;
+            if let Err(error) = result {
+                return said(&error);
             }
             send(&mut out, |out| client.poll_transmit(now, out));
             assert!(client.outstanding() <= 64 + 4);
             assert!(client.job().is_none() || client.is_logged_in());
+            assert!(client.poll_timeout().is_some() || client.is_logged_in());
+            assert!(
+                client
+                    .job()
+                    .is_none_or(|job| job.slot().contains(job.blob.nonce()))
+            );
         }
     }
 }
@@ -61,7 +73,7 @@ fn server(stream: &[u8]) {
     let mut tickets: Vec<Ticket> = Vec::new();
     for piece in pieces(stream) {
         fill(&mut splitter, now, piece);
-        while let Ok(Some(line)) = splitter.next_line() {
+        while let Ok(Some(line)) = splitter.next_line().inspect_err(|error| said(error)) {
             match line {
                 [b'!', b'j', n, ..] => server.send_job(template(*n), Difficulty(u64::from(*n))),
                 [b'!', b'a', n, ..] => {
@@ -72,9 +84,10 @@ fn server(stream: &[u8]) {
                 }
                 [b'!', b't', wait, ..] => {
                     now += u64::from(*wait) * 1_000;
-                    if server.handle_timeout(now).is_err() {
-                        return;
+                    if let Err(error) = server.handle_timeout(now) {
+                        return said(&error);
                     }
+                    assert!(server.poll_timeout() > now);
                 }
                 line => match server.handle_line(now, line) {
                     Ok(ServerEvent::Login(request)) if request.user.as_str() == "refused" => {
@@ -83,9 +96,10 @@ fn server(stream: &[u8]) {
                     Ok(ServerEvent::Login(_)) => server.accept(template(0), Difficulty(7)),
                     Ok(ServerEvent::Claimed(claim)) => tickets.push(claim.ticket),
                     Ok(_) => {}
-                    Err(_) => return,
+                    Err(error) => return said(&error),
                 },
             }
+            assert!(!server.is_logged_in() || server.difficulty().is_some());
             assert!(tickets.len() <= MAX_OWED);
             send(&mut out, |out| server.poll_transmit(out));
         }

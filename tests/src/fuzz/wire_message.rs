@@ -3,10 +3,13 @@
 use miner_shared::limits::MAX_MESSAGE;
 use miner_shared::wire::Message;
 
+use super::said;
+
 /// The input is the body.
 pub(super) fn run(data: &[u8]) {
-    let Ok(message) = Message::decode(data) else {
-        return;
+    let message = match Message::decode(data) {
+        Ok(message) => message,
+        Err(error) => return said(&error),
     };
     let mut out = [0; MAX_MESSAGE];
     let encoded = message.encode(&mut out).expect("what was decoded fits");

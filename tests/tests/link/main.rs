@@ -5,8 +5,11 @@
     reason = "a failed expectation fails the test"
 )]
 
+mod commands;
 mod first_contact;
 mod hostile;
+mod schedule;
+mod secrecy;
 mod session;
 mod succession;
 mod support;

@@ -3,6 +3,7 @@
 
 mod admission;
 mod attacks;
+mod deliveries;
 mod enrol;
 mod faults;
 mod requests;

@@ -3,32 +3,45 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use miner_shared::identity::{NodeKeys, Role};
+use miner_agent::commands::{self, Commands, Host};
+use miner_agent::store::Managers;
+use miner_shared::identity::{Fingerprint, NodeKeys, Pin, Role};
+use miner_shared::limits::{MAX_MINERS, SIGNATURE};
 use miner_shared::smsg::{Link, LocalNode, SeqMemory};
-use miner_shared::text::{Label, Name};
+use miner_shared::text::{Label, MinerName, Name};
 use miner_shared::wire::{
-    Activity, Answer, Command, Message, NodeCard, OpId, Outcome, Query, Refusal, RigStats, State,
+    Activity, Desired, LogPage, Message, NodeCard, NodeInfo, OpId, Outcome, Profile, RigStats,
 };
 use rand_core::{TryCryptoRng, TryRng};
 
 /// The pairing code that listening rigs show.
 pub(super) const CODE: [u8; 16] = [0x42; 16];
 
-/// A rig as far as the hub can tell.
+/// A rig as far as the hub can tell: what it does with commands is the agent's own code.
 pub(super) struct Rig {
     pub(super) node: LocalNode,
     pub(super) seed: [u8; 32],
     pub(super) memory: Option<SeqMemory>,
-    /// Kept on disk.
-    pub(super) generation: u64,
-    pub(super) state: State,
-    /// How often it changed what it does.
-    pub(super) effects: u32,
-    /// Says no to every command.
-    pub(super) refuses: Option<Refusal>,
+    pub(super) works: Works,
+    pub(super) commands: Commands,
+    /// What this process has answered to each command, and how often it answered one again.
+    pub(super) receipts: BTreeMap<OpId, Outcome>,
+    pub(super) repeated: u32,
     /// Opens frames and says nothing, as a hung process does.
     pub(super) mute: bool,
-    pub(super) receipts: BTreeMap<OpId, Outcome>,
+}
+
+/// What it does, and its disk.
+#[derive(Default)]
+pub(super) struct Works {
+    /// On disk and in force; `None` if it was never told anything.
+    pub(super) desired: Option<Desired>,
+    /// Generations that it began to work by, each time it did.
+    pub(super) effects: Vec<u64>,
+    /// Nothing can be stored.
+    pub(super) disk_full: bool,
+    /// Whom it obeys, the first decides; nobody is everybody.
+    pub(super) managers: Vec<Pin>,
 }
 
 impl Rig {
@@ -37,13 +50,21 @@ impl Rig {
             node: node(seed, Role::Worker, boot, name),
             seed,
             memory: None,
-            generation: 0,
-            state: State::Stopped,
-            effects: 0,
-            refuses: None,
-            mute: false,
+            works: Works::default(),
+            commands: Commands::default(),
             receipts: BTreeMap::new(),
+            repeated: 0,
+            mute: false,
         }
+    }
+
+    pub(super) fn stats(&self) -> RigStats {
+        self.works.stats()
+    }
+
+    /// Generation that it works by; 0 if it was never told one.
+    pub(super) fn generation(&self) -> u64 {
+        self.stats().generation
     }
 
     /// Keeps the numbers of a link of this process.
@@ -56,10 +77,95 @@ impl Rig {
         }
     }
 
-    pub(super) fn stats(&self) -> RigStats {
+    /// The answer to a message of this manager, the first that it has.
+    pub(super) fn answer(&mut self, from: Fingerprint, message: &Message) -> Option<Message> {
+        match message {
+            Message::Query(id, query) => {
+                Some(Message::Answer(*id, commands::answer(query, &self.works)))
+            }
+            Message::Command(op_id, command) => {
+                let works = &mut self.works;
+                let anybody = works.managers.is_empty();
+                works.managers.extend(anybody.then_some(Pin::new(from)));
+                let outcome = self.commands.command(from, *op_id, command, works);
+                if anybody {
+                    works.managers.clear();
+                }
+                if let Some(then) = self.receipts.insert(*op_id, outcome.clone()) {
+                    self.repeated += 1;
+                    assert_eq!(outcome, then, "the receipt of then");
+                }
+                Some(Message::Receipt(*op_id, outcome))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Host for Works {
+    fn desired(&self) -> Option<&Desired> {
+        self.desired.as_ref()
+    }
+
+    fn fast_mode_fits(&self, _: &Profile) -> bool {
+        true
+    }
+
+    fn store(&mut self, _: &Desired) -> bool {
+        !self.disk_full
+    }
+
+    fn apply(&mut self, desired: &Desired) {
+        self.effects.push(desired.generation);
+        self.desired = Some(desired.clone());
+    }
+
+    fn managers(&self) -> Managers {
+        self.managers.iter().copied().collect()
+    }
+
+    fn pin_recovery(
+        &mut self,
+        manager: Fingerprint,
+        key: &[u8; 32],
+        _: Option<&[u8; SIGNATURE]>,
+    ) -> bool {
+        let mut pins = self.managers.iter_mut();
+        let pin = pins.find(|pin| pin.fingerprint == manager);
+        pin.map(|pin| pin.recovery = Some(*key)).is_some()
+    }
+
+    fn put_first(&mut self, manager: Fingerprint) -> bool {
+        let mut pins = self.managers.iter();
+        let place = pins.position(|pin| pin.fingerprint == manager);
+        place
+            .map(|place| self.managers[..=place].rotate_right(1))
+            .is_some()
+    }
+
+    fn unpin(&mut self, manager: Fingerprint) -> bool {
+        self.managers.retain(|pin| pin.fingerprint != manager);
+        true
+    }
+
+    fn rotate(&mut self) -> bool {
+        true
+    }
+
+    fn info(&self) -> NodeInfo {
+        NodeInfo {
+            card: card("rig"),
+            cpus: 1,
+            cpu_model: Label::lossy(""),
+            memory_mib: None,
+            uptime_ms: 5_000,
+        }
+    }
+
+    fn stats(&self) -> RigStats {
         RigStats {
             uptime_ms: 5_000,
-            generation: self.generation,
+            generation: self.desired.as_ref().map_or(0, |told| told.generation),
             profile: None,
             activity: Activity::Stopped,
             miners: heapless::Vec::new(),
@@ -67,46 +173,25 @@ impl Rig {
         }
     }
 
-    pub(super) fn answer(&mut self, message: Message) -> Option<Message> {
-        match message {
-            Message::Query(id, Query::GetStats) => {
-                Some(Message::Answer(id, Answer::Stats(self.stats())))
-            }
-            Message::Query(id, _) => {
-                Some(Message::Answer(id, Answer::Refused(Refusal::Unsupported)))
-            }
-            Message::Command(op_id, Command::SetState(desired)) => {
-                let known = self.receipts.get(&op_id).cloned();
-                let outcome = known.unwrap_or_else(|| {
-                    if let Some(refusal) = &self.refuses {
-                        return Outcome::Refused(refusal.clone());
-                    }
-                    match desired.generation.cmp(&self.generation) {
-                        std::cmp::Ordering::Less => Outcome::Behind(self.generation),
-                        std::cmp::Ordering::Equal => Outcome::AlreadyThere,
-                        std::cmp::Ordering::Greater => {
-                            self.generation = desired.generation;
-                            self.state = desired.state;
-                            self.effects += 1;
-                            Outcome::Applied
-                        }
-                    }
-                });
-                self.receipts.insert(op_id, outcome.clone());
-                Some(Message::Receipt(op_id, outcome))
-            }
-            _ => None,
-        }
+    fn logs(&self, _: Option<u64>, _: u16) -> LogPage {
+        LogPage::default()
+    }
+
+    fn miners(&self) -> heapless::Vec<MinerName, MAX_MINERS> {
+        heapless::Vec::new()
+    }
+}
+
+fn card(name: &str) -> NodeCard {
+    NodeCard {
+        name: Name::parse(name).expect("valid"),
+        software: Label::parse("miner 0.1.0").expect("valid"),
+        host: Label::parse("linux x86_64").expect("valid"),
     }
 }
 
 pub(super) fn node(seed: [u8; 32], role: Role, boot: u8, name: &str) -> LocalNode {
-    let card = NodeCard {
-        name: Name::parse(name).expect("valid"),
-        software: Label::parse("miner 0.1.0").expect("valid"),
-        host: Label::parse("linux x86_64").expect("valid"),
-    };
-    LocalNode::new(NodeKeys::from_seed(&seed), role, [boot; 16], card)
+    LocalNode::new(NodeKeys::from_seed(&seed), role, [boot; 16], card(name))
 }
 
 /// SplitMix64: random enough for keys that protect nothing.

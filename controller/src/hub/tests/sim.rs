@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use miner_agent::commands::Commands;
 use miner_shared::identity::{Enrolment, Fingerprint, Role};
 use miner_shared::limits::MAX_FRAME;
 use miner_shared::smsg::{self, Dial, Expect, Link, LocalNode, SeqMemory};
@@ -42,7 +43,11 @@ pub(super) struct Sim {
     welcomes: BTreeMap<ConnId, Admission>,
     /// Every frame that rigs sent.
     pub(super) recorded: Vec<Vec<u8>>,
-    /// Process starts so far: no two have the same boot_id.
+    /// Every frame that the controller sent.
+    pub(super) told: Vec<Vec<u8>>,
+    /// The frame after so many more is lost, with its connection.
+    pub(super) fuse: Option<u32>,
+    /// Process starts so far: no two of the last 256 have the same boot_id.
     boots: u8,
 }
 
@@ -62,6 +67,8 @@ impl Sim {
             reached: BTreeMap::new(),
             welcomes: BTreeMap::new(),
             recorded: Vec::new(),
+            told: Vec::new(),
+            fuse: None,
             boots: 1,
         }
     }
@@ -211,6 +218,7 @@ impl Sim {
         let name = rig.node.card().name.clone();
         rig.node = node(rig.seed, Role::Worker, boot, name.as_str());
         rig.memory = None;
+        rig.commands = Commands::default();
         rig.receipts.clear();
     }
 
@@ -227,7 +235,7 @@ impl Sim {
     }
 
     fn next_boot(&mut self) -> u8 {
-        self.boots += 1;
+        self.boots = self.boots.wrapping_add(1);
         self.boots
     }
 
@@ -300,6 +308,9 @@ impl Sim {
 
     pub(super) fn deliver_to_hub(&mut self, id: ConnId, frame: &mut [u8]) {
         self.recorded.push(frame.to_vec());
+        if self.is_lost(id) {
+            return;
+        }
         if self.wires.get(&id).is_some_and(|wire| !wire.cut) {
             self.call_only(|hub, env| hub.handle_frame(env, id, frame));
         }
@@ -403,13 +414,17 @@ impl Sim {
         link.poll_transmit(node, self.now, &mut self.rng, out)
     }
 
-    fn deliver_to_rig(&mut self, id: ConnId, frame: &mut [u8]) {
+    pub(super) fn deliver_to_rig(&mut self, id: ConnId, frame: &mut [u8]) {
+        self.told.push(frame.to_vec());
+        if self.is_lost(id) {
+            return;
+        }
         let Some(wire) = self.wires.get_mut(&id).filter(|wire| !wire.cut) else {
             return;
         };
         let rig = &mut self.rigs[wire.rig];
         let answer = match wire.link.handle_frame(&rig.node, self.now, frame) {
-            Ok(smsg::Event::Message(message)) => rig.answer(message),
+            Ok(smsg::Event::Message(message)) => rig.answer(self.me.fingerprint(), &message),
             Ok(smsg::Event::Up { admission, .. }) => {
                 self.welcomes.insert(id, admission);
                 None
@@ -427,6 +442,18 @@ impl Sim {
         if let Some(answer) = answer.filter(|_| !rig.mute) {
             self.rig_says(id, &answer);
         }
+    }
+
+    /// Whether the connection breaks under this frame; both ends are told.
+    fn is_lost(&mut self, id: ConnId) -> bool {
+        let Some(left) = self.fuse else {
+            return false;
+        };
+        self.fuse = left.checked_sub(1);
+        if left == 0 {
+            self.rig_closes(id);
+        }
+        left == 0
     }
 
     fn rig_welcomes(&mut self, id: ConnId) {

@@ -1,6 +1,6 @@
 //! What a rig should be doing reaches it once, and never an older wish after a newer one.
 
-use miner_shared::wire::{Outcome, Refusal, State};
+use miner_shared::wire::{Desired, Outcome, Refusal, State};
 
 use super::super::*;
 use super::count;
@@ -13,8 +13,8 @@ fn a_wish_is_applied_once_and_its_waiter_told() {
     let generation = sim.wish(0, State::Stopped);
     let asked = sim.ask(0, Ask::Wish(generation));
     sim.advance(60_000);
-    assert_eq!(sim.rigs[0].generation, generation);
-    assert_eq!(sim.rigs[0].effects, 1);
+    assert_eq!(sim.rigs[0].generation(), generation);
+    assert_eq!(sim.rigs[0].works.effects, [generation]);
     let told = sim.finished.get(&asked);
     assert!(
         matches!(told, Some(Ok(Reply::Outcome(Outcome::AlreadyThere)))),
@@ -34,8 +34,12 @@ fn a_wish_made_while_the_rig_is_away_is_applied_when_it_comes() {
     let asked = sim.ask(0, Ask::Wish(generation));
     assert_eq!(sim.finished.get(&asked), Some(&Err(Failure::Offline)));
     sim.dial_in(0);
-    assert_eq!(sim.rigs[0].generation, generation);
-    assert_eq!(sim.rigs[0].effects, 1, "only the last wish counts");
+    assert_eq!(sim.rigs[0].generation(), generation);
+    assert_eq!(
+        sim.rigs[0].works.effects,
+        [generation],
+        "only the last wish counts"
+    );
 }
 
 #[test]
@@ -44,10 +48,10 @@ fn a_rig_that_lost_its_state_converges_at_the_next_heartbeat() {
     sim.dial_in(0);
     let generation = sim.wish(0, State::Stopped);
     sim.restart_rig(0);
-    sim.rigs[0].generation = 0;
+    sim.rigs[0].works.desired = None;
     sim.dial_in(0);
     sim.advance(10_000);
-    assert_eq!(sim.rigs[0].generation, generation);
+    assert_eq!(sim.rigs[0].generation(), generation);
 }
 
 #[test]
@@ -69,18 +73,21 @@ fn restarts_of_either_side_have_no_second_effect() {
     sim.advance(20_000);
     for (rig, wish) in wishes.into_iter().enumerate() {
         assert!(sim.is_live(rig));
-        assert_eq!((sim.rigs[rig].generation, sim.rigs[rig].effects), (wish, 1));
+        assert_eq!(sim.rigs[rig].works.effects, [wish]);
     }
 }
 
 #[test]
 fn a_rig_ahead_of_the_registry_is_reported_once_and_never_set_back() {
     let mut sim = Sim::registered(1);
-    sim.rigs[0].generation = 40;
+    sim.rigs[0].works.desired = Some(Desired {
+        generation: 40,
+        state: State::Stopped,
+    });
     sim.wish(0, State::Stopped);
     sim.dial_in(0);
     sim.advance(60_000);
-    assert_eq!(sim.rigs[0].generation, 40);
+    assert_eq!(sim.rigs[0].generation(), 40);
     assert_eq!(
         count(&sim, |e| *e == EventKind::Behind { generation: 40 }),
         1
@@ -88,26 +95,27 @@ fn a_rig_ahead_of_the_registry_is_reported_once_and_never_set_back() {
 
     let generation = sim.wish(0, State::Stopped);
     assert_eq!(generation, 41, "numbered above what the rig was told");
-    assert_eq!(sim.rigs[0].generation, 41);
+    assert_eq!(sim.rigs[0].generation(), 41);
 }
 
 #[test]
 fn a_refused_wish_is_told_and_not_repeated_on_the_same_link() {
     let mut sim = Sim::registered(1);
     sim.dial_in(0);
-    sim.rigs[0].refuses = Some(Refusal::TooLittleMemory);
+    sim.rigs[0].works.disk_full = true;
     let generation = sim.wish(0, State::Stopped);
     let key = sim.key(0);
     let refused = sim.hub.rig(&key).expect("known").refused();
-    assert_eq!(refused, Some(&(generation, Refusal::TooLittleMemory)));
+    assert_eq!(refused, Some(&(generation, Refusal::NotStored)));
     sim.advance(60_000);
     assert_eq!(count(&sim, |e| matches!(e, EventKind::Refused { .. })), 1);
 
-    sim.rigs[0].refuses = None;
+    sim.rigs[0].works.disk_full = false;
     sim.restart_rig(0);
     sim.dial_in(0);
     assert_eq!(
-        sim.rigs[0].generation, generation,
+        sim.rigs[0].generation(),
+        generation,
         "asked again on a new link"
     );
 }
