@@ -29,3 +29,5 @@ pub mod platform;
 mod pool;
 pub mod rig;
 pub mod store;
+pub mod tls;
+pub mod url;

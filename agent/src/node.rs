@@ -23,12 +23,14 @@ use smol::stream::StreamExt;
 use crate::cli::{Exit, Failure, qr, say};
 use crate::clock::Clock;
 use crate::lan;
-use crate::link::{self, Me, Way};
+use crate::link::{self, Me, Target, Way};
 use crate::logger;
 use crate::mining::{Miner, MinerConfig};
 use crate::platform;
 use crate::rig::{Limits, Mine, Parts, Rig};
 use crate::store::{Dirs, NodeStore, system_rng};
+use crate::tls::SpkiPin;
+use crate::url::ControllerUrl;
 
 /// Peers have this long to take the end of the program, in milliseconds.
 const CLOSE_MS: u64 = 1_000;
@@ -43,7 +45,9 @@ pub struct ServeConfig {
     /// Whether the local network is told that it waits there.
     pub announce: bool,
     /// Which controller it dials, if it does.
-    pub controller: Option<Address>,
+    pub controller: Option<ControllerUrl>,
+    /// The key that TLS has to prove there; any, if none is given.
+    pub tls_pin: Option<SpkiPin>,
     /// Fingerprint of that controller, pinned at start; otherwise the token's controller or the first
     /// manager is expected.
     pub fingerprint: Option<Fingerprint>,
@@ -84,7 +88,7 @@ pub struct Serving {
     executor: Rc<LocalExecutor<'static>>,
     listener: Option<(TcpListener, SocketAddr)>,
     announce: bool,
-    dial: Option<(Address, Way)>,
+    dial: Option<Target>,
     pairing: Option<PairingCode>,
     /// Keeps other processes from serving under this identity.
     _claim: File,
@@ -191,9 +195,9 @@ impl Serving {
                 .spawn(link::listen_for_ever(Rc::clone(&rig), listener, tasks))
                 .detach();
         }
-        if let Some((address, way)) = dial {
+        if let Some(target) = dial {
             executor
-                .spawn(link::dial_for_ever(Rc::clone(&rig), address, way))
+                .spawn(link::dial_for_ever(Rc::clone(&rig), target))
                 .detach();
         }
         let end = async {
@@ -218,8 +222,8 @@ impl Serving {
         if let Some(address) = self.address() {
             say(format_args!("listening    {address}"));
         }
-        if let Some((address, _)) = &self.dial {
-            say(format_args!("dialling     {address}"));
+        if let Some(Target { url, .. }) = &self.dial {
+            say(format_args!("dialling     {url}"));
         }
         if let Some(code) = &self.pairing {
             say(format_args!("pairing code {code}"));
@@ -256,8 +260,8 @@ fn dial_target(
     config: &ServeConfig,
     store: &NodeStore,
     own: Fingerprint,
-) -> Result<Option<(Address, Way)>, Failure> {
-    let Some(address) = &config.controller else {
+) -> Result<Option<Target>, Failure> {
+    let Some(url) = config.controller.clone() else {
         return Ok(None);
     };
     if let (Some(token), Some(given)) = (&config.token, config.fingerprint)
@@ -286,7 +290,11 @@ fn dial_target(
             None => return Err(nobody_to_expect()),
         },
     };
-    Ok(Some((address.clone(), way)))
+    Ok(Some(Target {
+        url,
+        tls_pin: config.tls_pin,
+        way,
+    }))
 }
 
 fn nobody_to_expect() -> Failure {

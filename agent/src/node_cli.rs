@@ -6,7 +6,7 @@
 //! | `info [--json]` | shows id, fingerprint, role |
 //! | `reset [--yes]` | deletes the node, so that the next start makes a new one |
 //! | `rotate-key [--yes]` | lets a new key take the place of this one |
-//! | `serve [--listen [HOST]:PORT] [--controller HOST:PORT [--token-file F]] ..` | works until it is told to stop |
+//! | `serve [--listen [HOST]:PORT] [--controller [wss://]HOST:PORT [--token-file F]] ..` | works until it is told to stop |
 
 use std::fs::File;
 use std::io::{self, BufRead as _, Read as _};
@@ -14,13 +14,15 @@ use std::io::{self, BufRead as _, Read as _};
 use argh::FromArgs;
 use miner_shared::identity::{EnrolToken, Fingerprint, Role};
 use miner_shared::limits::{MAX_STATEMENTS, MAX_THREADS};
-use miner_shared::text::{Address, Name};
+use miner_shared::text::Name;
 use zeroize::Zeroizing;
 
 use crate::cli::{Failure, say, terminal};
 use crate::node::{self, ListenAddress, ServeConfig};
 use crate::platform;
 use crate::store::{Dirs, NodeStore, StoreError, system_rng};
+use crate::tls::SpkiPin;
+use crate::url::ControllerUrl;
 
 /// This machine's identity and its work.
 #[derive(Debug, FromArgs)]
@@ -94,9 +96,12 @@ pub struct NodeServe {
     /// do not tell the local network where this node waits
     #[argh(switch)]
     pub no_announce: bool,
-    /// controller to dial, HOST:PORT; opens no port here
+    /// controller to dial, HOST:PORT, or wss://HOST:PORT through TLS; opens no port here
     #[argh(option)]
-    pub controller: Option<Address>,
+    pub controller: Option<ControllerUrl>,
+    /// key that TLS must prove there, sha256/BASE64 as that controller prints it
+    #[argh(option)]
+    pub tls_pin: Option<SpkiPin>,
     /// fingerprint of the controller to dial; pinned from now on
     #[argh(option)]
     pub fingerprint: Option<Fingerprint>,
@@ -279,6 +284,11 @@ impl NodeServe {
         if self.token_file.is_some() && self.controller.is_none() {
             return Err(Failure::usage("--token-file belongs to --controller"));
         }
+        if self.tls_pin.is_some() && !self.controller.as_ref().is_some_and(|url| url.tls) {
+            return Err(Failure::usage(
+                "--tls-pin belongs to --controller wss://HOST:PORT",
+            ));
+        }
         if self.with_parent && self.token_file.as_deref() == Some("-") {
             return Err(Failure::usage(
                 "--with-parent and --token-file - cannot share standard input",
@@ -295,6 +305,7 @@ impl NodeServe {
             listen: self.listen,
             announce: !self.no_announce,
             controller: self.controller,
+            tls_pin: self.tls_pin,
             fingerprint: self.fingerprint,
             token: self.token_file.as_deref().map(read_token).transpose()?,
             light: self.light,

@@ -13,6 +13,7 @@
 //! | [`api`], [`page`] | HTTP: JSON for programs, one page for people |
 //! | [`farm`] | the service that they all use: rigs, wishes, statistics |
 //! | [`hub`], [`registry`] | live links without sockets; durable facts behind a store |
+//! | `net`, `tls` | sockets, and what TLS on a port takes |
 //! | [`error`], [`clock`], [`units`] | what all of them share |
 //!
 //! Read on in [`farm`].
@@ -26,5 +27,6 @@ pub mod hub;
 mod net;
 pub mod page;
 pub mod registry;
+mod tls;
 pub mod units;
 pub mod up;

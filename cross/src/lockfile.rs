@@ -1,7 +1,7 @@
 //! The lock-file check: what may be in `Cargo.lock`, by `cross/policy.toml`.
 //!
 //! Licences and bans hold for every crate, tests and tools included. Inside the agent there is one
-//! generation of each crypto and runtime crate. Other duplicates are listed, not refused. The checked-in
+//! generation of each crypto and runtime crate, exceptions apart. Other duplicates are listed, not refused. The checked-in
 //! list of advisories only keeps us from going back; `ci --full` asks the RustSec database.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,8 +28,21 @@ struct Policy {
     banned: Vec<String>,
     banned_in_agent: Vec<String>,
     one_generation_in_agent: Vec<String>,
+    second_generation_in_agent: Vec<Exception>,
     crates: usize,
     advisories: Vec<Advisory>,
+}
+
+/// A crate that is linked although another generation of it is.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Exception {
+    #[serde(rename = "crate")]
+    name: String,
+    version: String,
+    /// For the reader of the policy.
+    #[serde(rename = "because")]
+    _because: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -103,7 +116,16 @@ impl Policy {
     }
 
     fn faults_of_agent(&self, linked: &BTreeSet<Linked>) -> Vec<String> {
+        let excepted = |(name, version): &&Linked| {
+            let mut exceptions = self.second_generation_in_agent.iter();
+            exceptions.any(|e| (&e.name, &e.version) == (name, version))
+        };
+        let (besides, linked): (Vec<_>, Vec<_>) = linked.iter().partition(excepted);
         let generations = |name: &String| linked.iter().filter(|(n, _)| n == name).count();
+        let idle = self
+            .second_generation_in_agent
+            .iter()
+            .filter(|e| !besides.iter().any(|(n, v)| (n, v) == (&e.name, &e.version)));
         let banned = self
             .banned_in_agent
             .iter()
@@ -119,6 +141,10 @@ impl Policy {
                     "the agent has {} generations of {name}, not one",
                     generations(name)
                 )
+            }))
+            .chain(idle.map(|e| {
+                let Exception { name, version, .. } = e;
+                format!("{name} {version} is not linked in the agent: take the exception out")
             }))
             .collect()
     }
@@ -186,7 +212,10 @@ mod tests {
             .one_generation_in_agent
             .into_iter()
             .map(|name| (name, "1.0.0".to_owned()));
-        one.chain(more.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())))
+        let besides = policy().second_generation_in_agent;
+        let besides = besides.into_iter().map(|e| (e.name, e.version));
+        one.chain(besides)
+            .chain(more.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())))
             .collect()
     }
 
@@ -204,6 +233,23 @@ mod tests {
         assert_eq!(
             faults,
             ["the agent has 2 generations of rand_core, not one"]
+        );
+    }
+
+    #[test]
+    fn an_exception_is_one_version_and_only_as_long_as_it_is_linked() {
+        let faults = policy().faults_of_agent(&agent(&[("getrandom", "0.3.4")]));
+        assert_eq!(
+            faults,
+            ["the agent has 2 generations of getrandom, not one"]
+        );
+        let mut linked = agent(&[]);
+        linked
+            .retain(|(name, version)| (name.as_str(), version.as_str()) != ("getrandom", "0.2.17"));
+        let faults = policy().faults_of_agent(&linked);
+        assert_eq!(
+            faults,
+            ["getrandom 0.2.17 is not linked in the agent: take the exception out"]
         );
     }
 

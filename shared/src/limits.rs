@@ -128,6 +128,17 @@ pub const MAX_TOKEN_RINGS: usize = 64;
 /// Bytes that a dialler may send before it has proven who it is: the HTTP request, HS1, HS3 and Hello
 /// in WebSocket frames are below 1,500, and four statements of succession below 1,600 more.
 pub const MAX_UNPROVEN_BYTES: usize = 4096;
+/// The same below TLS, in bytes of TCP: before the request go at most two ClientHellos, of which one may
+/// bring a key share of 1,216 bytes against quantum computers (together below 2,100), and the dialler's
+/// Finished (below 100); each of at most 16 records costs 5 + 1 + 16 bytes besides what is in it.
+pub const MAX_UNPROVEN_TLS_BYTES: usize = MAX_UNPROVEN_BYTES + 2_100 + 100 + 16 * 22;
+/// Bytes that one TLS connection holds because its socket does not take them: one record and its
+/// overhead. What it has read and not used is bounded by the library: one record (16 KiB), or until it is
+/// up one message of the handshake (64 KiB, of which an unproven dialler may send no more than
+/// [`MAX_UNPROVEN_TLS_BYTES`]).
+pub const MAX_TLS_UNSENT: usize = 16 * 1024;
+/// Bytes of a file with a certificate or a key in PEM.
+pub const MAX_PEM: usize = 64 * 1024;
 /// Frames of one peer that a controller reads: 50 in a second, 200 at once. A rig says something each
 /// 10 s, on change, and in answer; faster ones are read later, not dropped.
 pub const PEER_RATE: Rate = Rate {

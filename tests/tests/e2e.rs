@@ -7,6 +7,7 @@
 //! | `rig_mines_on_…` | the controller goes away and comes back, then both lose power; the rig mines on |
 //! | `stranger_…` | a key that nobody registered gets nothing |
 //! | `rig_that_comes_by_a_token_…` | enrolment by a token file, pending, approved, removed |
+//! | `rig_that_dials_wss_…` | the same through TLS with a pinned key, the command line too |
 //! | `taken_port_…` | what `up` says when a port is in use |
 //! | [`key_file`] | a key file that cannot be trusted |
 //! | [`secrets`] | what a whole run leaves behind holds no secret |
@@ -440,6 +441,60 @@ fn rig_that_comes_by_a_token_waits_is_approved_and_stays_out_once_removed() -> O
     );
     let said = controller.service.transcript() + &rig.transcript();
     assert!(!said.contains(secret.trim()), "the token is on a console");
+    Ok(())
+}
+
+#[test]
+fn rig_that_dials_wss_with_a_pin_is_commanded_and_another_key_hears_nothing() -> Outcome {
+    let home = Home::new("control-center").unwrap();
+    let init = ["node", "init", "--name", "main", "--role", "controller"];
+    home.run(MINER_CTRL, &init)?.ok()?;
+    let serve = [&["node", "serve", "--tls"], ANY_PORTS].concat();
+    let mut service = home.serve(MINER_CTRL, &serve)?;
+    let page = last_word(&service.expect("https://", START)?);
+    let dial_in = last_word(&service.expect("rigs dial in", START)?);
+    assert!(dial_in.starts_with("wss://"), "{dial_in}");
+    let pin = last_word(&service.expect("TLS pin", START)?);
+    let fingerprint = last_word(&service.expect("TLS SHA-256", START)?);
+    assert_eq!(fingerprint.len(), 95, "{fingerprint}");
+
+    // The command line speaks TLS with the controller that runs, from its first command on.
+    let token = home.path().join("hall.token");
+    let token = token.to_str().unwrap();
+    home.run(MINER_CTRL, &["token", "create", "--out", token])?
+        .ok()?;
+    let second = home.run(MINER_CTRL, &serve)?;
+    assert!(second.stderr.contains(&page), "{second:#?}");
+    let plain = home::page(&page.replacen("https", "http", 1))?;
+    assert!(plain.contains("TLS_REQUIRED"), "{plain}");
+
+    let rig_home = Home::new("rig-alpha").unwrap();
+    let init = ["node", "init", "--name", "rig-alpha", "--role", "worker"];
+    rig_home.run(MINER, &init)?.ok()?;
+    let serve = ["node", "serve", "--controller", &dial_in];
+    let by_token = [&serve[..], &["--token-file", token, "--tls-pin"]].concat();
+    let mut wrong = rig_home.serve(
+        MINER,
+        &[&by_token[..], &["00".repeat(32).as_str()]].concat(),
+    )?;
+    wrong.expect("its TLS key is not the pinned one", START)?;
+    wrong.interrupt(END)?;
+    let mut rig = rig_home.serve(MINER, &[&by_token[..], &[&pin]].concat())?;
+    rig.expect("link up", START)?;
+    home.run(MINER_CTRL, &["peer", "ping", "rig-alpha"])?.ok()?;
+    let stopped = home.run(MINER_CTRL, &["remote", "stop", "rig-alpha", "--json"])?;
+    stopped.json()?;
+    rig.expect("state applied", START)?;
+
+    // The key is made once: after a restart the pin holds.
+    service.interrupt(END)?;
+    rig.expect("link down", START)?;
+    let port = dial_in.strip_prefix("wss://").unwrap();
+    let again = ["node", "serve", "--tls", "--tls-only", "--listen", port];
+    let again = [&again[..], &["--http", "127.0.0.1:0"]].concat();
+    let mut service = home.serve(MINER_CTRL, &again)?;
+    assert_eq!(last_word(&service.expect("TLS pin", START)?), pin);
+    rig.expect("link up", START)?;
     Ok(())
 }
 

@@ -1,22 +1,25 @@
 //! Dialling the controller, again and again: opens no port, so it works behind any router.
 
+use std::fmt;
+use std::io;
 use std::rc::Rc;
 
-use log::{debug, info, warn};
+use log::{Level, debug, info, log, warn};
 use miner_shared::identity::Fingerprint;
 use miner_shared::limits::{HANDSHAKE_MS, REDIAL_MS};
 use miner_shared::smsg::{Dial, Link, LinkError};
-use miner_shared::text::Address;
 use smol::future;
 use smol::net::TcpStream;
 
 use super::end::End;
 use super::session::Session;
-use super::socket::Socket;
+use super::socket::{Socket, SocketError};
 use super::way::Way;
 use crate::pool::full_jitter;
 use crate::rig::Rig;
 use crate::store::system_rng;
+use crate::tls::{SpkiPin, TlsError};
+use crate::url::ControllerUrl;
 
 /// A rig that waits for approval comes again after this long, in milliseconds.
 const PENDING_MS: u64 = 60_000;
@@ -24,87 +27,134 @@ const PENDING_MS: u64 = 60_000;
 /// How often a rig looks whether a controller that is not pinned is so again, in milliseconds.
 const UNPINNED_MS: u64 = 1_000;
 
-/// Keeps a link to the controller at this address while it is pinned, or to be by its token, until the
-/// program ends.
-pub(crate) async fn dial_for_ever(rig: Rc<Rig>, address: Address, mut way: Way) {
+/// Where the controller is, and how to know it.
+pub(crate) struct Target {
+    pub(crate) url: ControllerUrl,
+    /// The key that TLS has to prove there.
+    pub(crate) tls_pin: Option<SpkiPin>,
+    pub(crate) way: Way,
+}
+
+/// Keeps a link to the controller while it is pinned, or to be by its token, until the program ends.
+pub(crate) async fn dial_for_ever(rig: Rc<Rig>, mut target: Target) {
     let mut failures = 0;
     // What was pinned before is not ours to pin again.
-    let mut pins = way.enrolment().is_some();
+    let mut pins = target.way.enrolment().is_some();
     loop {
         // A list that cannot be read obeys nobody.
         let managers = rig.store.managers().unwrap_or_default();
-        way.follow(&managers);
-        if !pins && !way.key().is_some_and(|key| managers.contains(key)) {
-            debug!("not dialled: the controller at {address} is not pinned");
+        target.way.follow(&managers);
+        let key = target.way.key();
+        if !pins && !key.is_some_and(|key| managers.contains(key)) {
+            debug!(
+                "not dialled: the controller at {} is not pinned",
+                target.url
+            );
             rig.clock.timer_at(rig.clock.now() + UNPINNED_MS).await;
             continue;
         }
-        let (welcomed, end) = attempt(&rig, &address, &way, pins).await;
+        let (welcomed, end) = attempt(&rig, &target, pins).await;
+        let Target { url, way, .. } = &mut target;
         let was_up = welcomed.is_some();
         match (welcomed, &end) {
             (Some(controller), _) => {
                 pins = false;
                 way.welcomed(controller, true);
             }
-            (None, Some(End::Pending(controller))) => way.welcomed(*controller, false),
-            (None, Some(End::Link(LinkError::WrongPeer(other)))) => {
+            (None, Ok(End::Pending(controller))) => way.welcomed(*controller, false),
+            (None, Ok(End::Link(LinkError::WrongPeer(other)))) => {
                 way.answered_by(*other, &managers);
                 way.closed_silently();
             }
-            (None, Some(_)) => way.closed_silently(),
-            (None, None) => {}
+            (None, Ok(_)) => way.closed_silently(),
+            (None, Err(_)) => {}
         }
         if was_up {
             failures = 0;
         }
         let pause_ms = match &end {
             // New keys are wanted, or there: nothing is wrong.
-            Some(End::Renew | End::NewKey) => 0,
-            Some(End::Pending(_)) => PENDING_MS,
+            Ok(End::Renew | End::NewKey) => 0,
+            Ok(End::Pending(_)) => PENDING_MS,
             _ => full_jitter(REDIAL_MS, failures, &mut system_rng()),
         };
         match &end {
-            Some(End::Stopping) => return,
-            Some(end) if was_up => info!("link down reason=\"{end}\" retry_ms={pause_ms}"),
-            Some(end @ End::Pending(_)) => info!("waiting reason=\"{end}\" retry_ms={pause_ms}"),
-            Some(end) => warn!("link refused reason=\"{end}\" retry_ms={pause_ms}"),
-            // The first failure is news, the rest is not.
-            None if failures == 0 => {
-                warn!("controller away controller={address} retry_ms={pause_ms}");
+            Ok(End::Stopping) => return,
+            Ok(end) if was_up => info!("link down reason=\"{end}\" retry_ms={pause_ms}"),
+            Ok(end @ End::Pending(_)) => info!("waiting reason=\"{end}\" retry_ms={pause_ms}"),
+            Ok(end) => warn!("link refused reason=\"{end}\" retry_ms={pause_ms}"),
+            Err(why) if why.is_another() => {
+                warn!("controller refused controller={url} reason=\"{why}\" retry_ms={pause_ms}");
             }
-            None => debug!("controller away controller={address} retry_ms={pause_ms}"),
+            // The first failure is news, the rest is not.
+            Err(why) => {
+                let level = if failures == 0 {
+                    Level::Warn
+                } else {
+                    Level::Debug
+                };
+                log!(
+                    level,
+                    "controller away controller={url} reason=\"{why}\" retry_ms={pause_ms}"
+                );
+            }
         }
         failures += 1;
         rig.clock.timer_at(rig.clock.now() + pause_ms).await;
     }
 }
 
-/// One connection from its dialling to its end; no end if there was no connection.
-/// Whose session it was, if it was up.
+/// Why there was no connection. For the local log.
+#[derive(Debug)]
+enum Away {
+    Late,
+    Nobody,
+    Tcp(io::Error),
+    Socket(SocketError),
+}
+
+impl Away {
+    /// Whether somebody else than the controller answered: news each time.
+    fn is_another(&self) -> bool {
+        matches!(self, Self::Socket(SocketError::Tls(TlsError::OtherKey(_))))
+    }
+}
+
+impl fmt::Display for Away {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Late => f.write_str("no answer in time"),
+            Self::Nobody => f.write_str("nobody is expected there"),
+            Self::Tcp(error) => error.fmt(f),
+            Self::Socket(error) => error.fmt(f),
+        }
+    }
+}
+
+/// One connection from its dialling to its end, or why there was none; and whose session it was, if
+/// it was up.
 async fn attempt(
     rig: &Rc<Rig>,
-    address: &Address,
-    way: &Way,
+    target: &Target,
     pins: bool,
-) -> (Option<Fingerprint>, Option<End>) {
+) -> (Option<Fingerprint>, Result<End, Away>) {
+    let Target { url, tls_pin, way } = target;
+    let Some(expect) = way.expect() else {
+        return (None, Err(Away::Nobody));
+    };
     let (clock, start) = (rig.clock, rig.clock.now());
     let late = async {
         clock.timer_at(start + HANDSHAKE_MS).await;
-        None
+        Err(Away::Late)
     };
     let opened = async {
-        let stream = TcpStream::connect(address.host_port()).await;
-        let stream = stream
-            .map_err(|error| debug!("dial failed: {error}"))
-            .ok()?;
-        let socket = Socket::dial(stream, address).await;
-        socket.map_err(|error| debug!("dial failed: {error}")).ok()
+        let stream = TcpStream::connect(url.address.host_port()).await;
+        let socket = Socket::dial(stream.map_err(Away::Tcp)?, url, *tls_pin).await;
+        socket.map_err(Away::Socket)
     };
-    let Some(socket) = future::or(opened, late).await else {
-        return (None, None);
-    };
-    let Some(expect) = way.expect() else {
-        return (None, None);
+    let socket = match future::or(opened, late).await {
+        Ok(socket) => socket,
+        Err(away) => return (None, Err(away)),
     };
     let me = rig.me();
     let memory = way.key().and_then(|key| me.numbers(key));
@@ -113,5 +163,5 @@ async fn attempt(
     let session = Session::new(Rc::clone(rig), me, socket, link, Box::new(|| ()));
     let session = session.dialling(expect, pins);
     let (manager, end) = session.run().await;
-    (manager, Some(end))
+    (manager, Ok(end))
 }

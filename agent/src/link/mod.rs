@@ -16,7 +16,7 @@ mod sessions;
 mod socket;
 mod way;
 
-pub(crate) use dial::dial_for_ever;
+pub(crate) use dial::{Target, dial_for_ever};
 pub(crate) use listen::listen_for_ever;
 pub(crate) use me::Me;
 pub(crate) use sessions::Sessions;

@@ -22,9 +22,11 @@ pub(super) use async_tungstenite::tungstenite::protocol::frame::coding::CloseCod
 use async_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use async_tungstenite::{WebSocketStream, accept_hdr_async_with_config, client_async_with_config};
 use miner_shared::limits::MAX_FRAME;
-use miner_shared::text::Address;
 use smol::net::TcpStream;
 use smol::stream::StreamExt;
+
+use crate::tls::{self, Duplex, SpkiPin, TlsError};
+use crate::url::ControllerUrl;
 
 const PATH: &str = "/ws";
 const SUB_PROTOCOL: HeaderValue = HeaderValue::from_static("smsg.1");
@@ -34,6 +36,7 @@ const SUB_PROTOCOL: HeaderValue = HeaderValue::from_static("smsg.1");
 pub(crate) enum SocketError {
     Closed,
     NotBinary,
+    Tls(TlsError),
     Ws(Box<WsError>),
 }
 
@@ -42,6 +45,7 @@ impl fmt::Display for SocketError {
         match self {
             Self::Closed => f.write_str("the peer closed the connection"),
             Self::NotBinary => f.write_str("the peer sent text"),
+            Self::Tls(error) => error.fmt(f),
             Self::Ws(error) => error.fmt(f),
         }
     }
@@ -69,20 +73,33 @@ impl From<WsError> for SocketError {
 }
 
 /// A WebSocket that carries SMSG frames.
-pub(crate) struct Socket(WebSocketStream<TcpStream>);
+pub(crate) struct Socket(WebSocketStream<Box<dyn Duplex>>);
 
 impl Socket {
     /// The listener's half of the opening.
     pub(crate) async fn accept(stream: TcpStream) -> Result<Self, SocketError> {
         stream.set_nodelay(true).map_err(WsError::Io)?;
+        let stream: Box<dyn Duplex> = Box::new(stream);
         let socket = accept_hdr_async_with_config(stream, admit, Some(config())).await?;
         Ok(Self(socket))
     }
 
-    /// The dialler's half of the opening.
-    pub(crate) async fn dial(stream: TcpStream, address: &Address) -> Result<Self, SocketError> {
+    /// The dialler's half of the opening, with TLS below it if the URL says so; then the other end's
+    /// key must be the pinned one, if one is pinned.
+    pub(crate) async fn dial(
+        stream: TcpStream,
+        url: &ControllerUrl,
+        pin: Option<SpkiPin>,
+    ) -> Result<Self, SocketError> {
         stream.set_nodelay(true).map_err(WsError::Io)?;
-        let mut request = format!("ws://{address}{PATH}").into_client_request()?;
+        let stream: Box<dyn Duplex> = if url.tls {
+            let (host, _) = url.address.host_port();
+            let secured = tls::connect(stream, host, pin).await;
+            Box::new(secured.map_err(SocketError::Tls)?)
+        } else {
+            Box::new(stream)
+        };
+        let mut request = format!("{url}{PATH}").into_client_request()?;
         request
             .headers_mut()
             .insert(SEC_WEBSOCKET_PROTOCOL, SUB_PROTOCOL);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_tungstenite::tungstenite::client::IntoClientRequest;
-use async_tungstenite::tungstenite::handshake::server::{Request, Response};
+use async_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use async_tungstenite::tungstenite::http::HeaderValue;
 use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use async_tungstenite::tungstenite::{Error as WsError, Message as WsMessage};
@@ -19,6 +19,7 @@ use miner_agent::mining::{Miner, MinerConfig, MinerSnapshot, Phase};
 use miner_agent::node::{ServeConfig, Serving};
 use miner_agent::rig::Mine;
 use miner_agent::store::{Dirs, NodeStore, system_rng};
+use miner_agent::tls::Duplex;
 use miner_shared::identity::{Enrolment, Fingerprint, NodeKeys, PairingCode, Pin, Role};
 use miner_shared::limits::MAX_FRAME;
 use miner_shared::mining::{Job, Share};
@@ -174,6 +175,7 @@ fn config(root: &Path) -> ServeConfig {
         listen: Some("127.0.0.1:0".parse().expect("valid")),
         announce: true,
         controller: None,
+        tls_pin: None,
         fingerprint: None,
         token: None,
         light: false,
@@ -292,7 +294,7 @@ pub(crate) fn node(key: u8, boot: u8) -> LocalNode {
 /// The controller's end of a link.
 pub(crate) struct Manager {
     pub(crate) me: Rc<LocalNode>,
-    ws: WebSocketStream<TcpStream>,
+    ws: WebSocketStream<Box<dyn Duplex>>,
     link: Link,
     clock: Clock,
     dials: bool,
@@ -329,7 +331,7 @@ impl Manager {
     }
 
     /// The listening end, for rigs that dial.
-    pub(crate) fn over(me: &Rc<LocalNode>, ws: WebSocketStream<TcpStream>) -> Self {
+    pub(crate) fn over(me: &Rc<LocalNode>, ws: WebSocketStream<Box<dyn Duplex>>) -> Self {
         let clock = Clock::start();
         Self {
             me: Rc::clone(me),
@@ -480,22 +482,14 @@ pub(crate) async fn receipt(manager: &mut Manager, command: &Message) -> Outcome
 
 /// Accepts the rig's next connection as the controller that it dials.
 pub(crate) async fn accept(listener: &TcpListener, me: &Rc<LocalNode>) -> Manager {
-    #[expect(clippy::result_large_err, reason = "the library's signature")]
-    let admit = |request: &Request, mut response: Response| {
-        let name = "sec-websocket-protocol";
-        assert_eq!(request.uri().path(), "/ws");
-        assert_eq!(request.headers()[name], "smsg.1");
-        let ours = HeaderValue::from_static("smsg.1");
-        response.headers_mut().insert(name, ours);
-        Ok(response)
-    };
     let (stream, _) = listener.accept().await.expect("accepts");
-    let ws = accept_hdr_async(stream, admit).await.expect("opens");
+    let stream: Box<dyn Duplex> = Box::new(stream);
+    let ws = accept_hdr_async(stream, offers).await.expect("opens");
     Manager::over(me, ws)
 }
 
 /// Opens a WebSocket as SMSG wants it.
-pub(crate) async fn open(rig: SocketAddr) -> Result<WebSocketStream<TcpStream>, WsError> {
+pub(crate) async fn open(rig: SocketAddr) -> Result<WebSocketStream<Box<dyn Duplex>>, WsError> {
     open_with(rig, "/ws", &[("sec-websocket-protocol", "smsg.1")]).await
 }
 
@@ -504,8 +498,8 @@ pub(crate) async fn open_with(
     rig: SocketAddr,
     path: &str,
     headers: &[(&'static str, &'static str)],
-) -> Result<WebSocketStream<TcpStream>, WsError> {
-    let stream = TcpStream::connect(rig).await?;
+) -> Result<WebSocketStream<Box<dyn Duplex>>, WsError> {
+    let stream: Box<dyn Duplex> = Box::new(TcpStream::connect(rig).await?);
     let mut request = format!("ws://{rig}{path}").into_client_request()?;
     for (name, value) in headers {
         request
@@ -513,4 +507,15 @@ pub(crate) async fn open_with(
             .insert(*name, HeaderValue::from_static(value));
     }
     Ok(client_async(request, stream).await?.0)
+}
+
+/// Checks that a rig which dials asks for SMSG, and agrees.
+#[expect(clippy::result_large_err, reason = "the library's signature")]
+pub(crate) fn offers(request: &Request, mut response: Response) -> Result<Response, ErrorResponse> {
+    let name = "sec-websocket-protocol";
+    assert_eq!(request.uri().path(), "/ws");
+    assert_eq!(request.headers()[name], "smsg.1");
+    let ours = HeaderValue::from_static("smsg.1");
+    response.headers_mut().insert(name, ours);
+    Ok(response)
 }

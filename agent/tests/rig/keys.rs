@@ -10,7 +10,7 @@ use miner_shared::identity::{
     EnrolToken, Fingerprint, NodeKeys, Pin, RecoveryKey, Role, Statement,
 };
 use miner_shared::smsg::{Event, Expect, LocalNode};
-use miner_shared::text::{Address, Name};
+use miner_shared::text::Name;
 use miner_shared::wire::{Answer, Command, Desired, Message, Outcome, Query, Refusal, State};
 use smol::future;
 use smol::net::TcpListener;
@@ -150,7 +150,7 @@ fn a_controller_that_is_dialled_is_followed_and_a_service_file_may_name_its_old_
         let start = || {
             let change = |config: &mut miner_agent::node::ServeConfig| {
                 config.listen = None;
-                config.controller = Some(Address::parse(&here).expect("valid"));
+                config.controller = Some(here.parse().expect("valid"));
                 config.fingerprint = Some(key(1));
             };
             rig(root.path(), change).0
@@ -196,7 +196,7 @@ fn a_token_that_was_made_under_an_earlier_key_enrols_and_the_pin_leads_from_then
         let start = || {
             let change = |config: &mut miner_agent::node::ServeConfig| {
                 config.listen = None;
-                config.controller = Some(Address::parse(&here).expect("valid"));
+                config.controller = Some(here.parse().expect("valid"));
                 config.token = Some(token.clone());
             };
             rig(root.path(), change).0
@@ -306,7 +306,7 @@ fn a_rig_that_dials_shows_its_new_key_when_another_process_has_made_it() {
         let here = listener.local_addr().expect("bound").to_string();
         let (serving, _) = rig(files.root.path(), |config| {
             config.listen = None;
-            config.controller = Some(Address::parse(&here).expect("valid"));
+            config.controller = Some(here.parse().expect("valid"));
         });
         let dialled = async {
             let me = controller(1, 1);

@@ -11,4 +11,6 @@ mod pool;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
+mod tls;
+#[cfg(test)]
 mod work;

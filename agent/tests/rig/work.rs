@@ -281,7 +281,7 @@ fn a_rig_that_dials_opens_no_port_and_comes_back_to_its_controller() {
         let here = listener.local_addr().expect("bound").to_string();
         let (serving, _) = rig(root.path(), |config| {
             config.listen = None;
-            config.controller = Some(Address::parse(&here).expect("valid"));
+            config.controller = Some(here.parse().expect("valid"));
             config.fingerprint = Some(me.fingerprint());
         });
         assert_eq!(serving.address(), None);

@@ -28,6 +28,8 @@ use super::problem::Problem;
 pub struct Guard {
     /// The port that we listen on; every `Host` and `Origin` must name it.
     pub port: u16,
+    /// Whether we listen with TLS: then an `Origin` must begin with `https`.
+    pub tls: bool,
 }
 
 /// Refuses what a foreign page could have sent.
@@ -82,12 +84,12 @@ impl Guard {
             let message = "this address is served only under a loopback name with its port";
             return Err(
                 Problem::new(StatusCode::MISDIRECTED_REQUEST, "HOST_NOT_ALLOWED", message)
-                    .hint(format!("use http://127.0.0.1:{}", self.port)),
+                    .hint(format!("use {}127.0.0.1:{}", self.scheme(), self.port)),
             );
         }
         if let Some(origin) = only(headers, &ORIGIN)? {
             let ours = origin
-                .strip_prefix("http://")
+                .strip_prefix(self.scheme())
                 .is_some_and(|host| self.is_ours(host));
             if !ours {
                 let message = "pages of other sites may not use this controller";
@@ -111,12 +113,16 @@ impl Guard {
         Ok(())
     }
 
+    const fn scheme(self) -> &'static str {
+        if self.tls { "https://" } else { "http://" }
+    }
+
     /// Whether `host[:port]` is a loopback name with our port.
     fn is_ours(self, host: &str) -> bool {
         let (name, port) = match host.rsplit_once(':') {
             // The colon of a bare IPv6 literal is followed by its closing bracket, never by a port.
             Some((name, port)) if !port.ends_with(']') => (name, port.parse().ok()),
-            _ => (host, Some(80)),
+            _ => (host, Some(if self.tls { 443 } else { 80 })),
         };
         let loopback =
             ["127.0.0.1", "[::1]"].contains(&name) || name.eq_ignore_ascii_case("localhost");
@@ -152,7 +158,14 @@ fn is_json(content_type: Option<&str>) -> bool {
 mod tests {
     use super::*;
 
-    const GUARD: Guard = Guard { port: 9090 };
+    const GUARD: Guard = Guard {
+        port: 9090,
+        tls: false,
+    };
+    const WITH_TLS: Guard = Guard {
+        port: 9090,
+        tls: true,
+    };
 
     fn status(method: Method, headers: &[(HeaderName, &'static str)]) -> Option<u16> {
         let mut map = HeaderMap::new();
@@ -188,8 +201,12 @@ mod tests {
             assert_eq!(status(Method::GET, &[(HOST, host)]), Some(421), "{host}");
         }
         assert_eq!(status(Method::GET, &[]), Some(421));
-        assert!(Guard { port: 80 }.is_ours("localhost"));
-        assert!(Guard { port: 80 }.is_ours("[::1]"));
+        for (port, tls) in [(80, false), (443, true)] {
+            let default = Guard { port, tls };
+            assert!(default.is_ours("localhost") && default.is_ours("[::1]"));
+            let other = Guard { tls: !tls, port };
+            assert!(!other.is_ours("localhost"), "{port} is not its default");
+        }
     }
 
     #[test]
@@ -225,6 +242,31 @@ mod tests {
                 assert_eq!(status(method, &with(origin)), Some(403), "{origin}");
             }
         }
+    }
+
+    #[test]
+    fn with_tls_only_https_is_ours() {
+        let admit = |origin| {
+            let mut map = HeaderMap::new();
+            map.insert(HOST, HeaderValue::from_static("127.0.0.1:9090"));
+            map.insert(ORIGIN, HeaderValue::from_static(origin));
+            WITH_TLS.admit(&Method::DELETE, &Uri::from_static("/"), &map)
+        };
+        admit("https://127.0.0.1:9090").expect("ours");
+        admit("https://localhost:9090").expect("ours");
+        for origin in [
+            "http://127.0.0.1:9090",
+            "https://127.0.0.1:8080",
+            "https://evil.example",
+            "https://127.0.0.1:9090.evil.example",
+            "null",
+        ] {
+            let refused = admit(origin).expect_err(origin);
+            assert_eq!(refused.status, StatusCode::FORBIDDEN, "{origin}");
+        }
+        let nowhere = WITH_TLS.admit(&Method::GET, &Uri::from_static("/"), &HeaderMap::new());
+        let hint = nowhere.expect_err("no Host").hint.expect("says where");
+        assert_eq!(&*hint, "use https://127.0.0.1:9090");
     }
 
     #[test]

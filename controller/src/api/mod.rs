@@ -53,7 +53,8 @@ pub use self::extract::MAX_BODY;
 pub use self::guard::Guard;
 pub use self::problem::Problem;
 pub use self::profiles::{PoolBody, ProfileBody};
-pub use self::server::{HEADER_TIMEOUT, MAX_CONNECTIONS, MAX_HEADER_BYTES, MAX_HEADERS, serve};
+pub(crate) use self::server::serve;
+pub use self::server::{HEADER_TIMEOUT, MAX_CONNECTIONS, MAX_HEADER_BYTES, MAX_HEADERS};
 use crate::farm::Farm;
 use crate::page;
 

@@ -2,7 +2,7 @@
 //! request to the same router in this process. One code path; the answers cannot differ.
 //!
 //! ```text
-//!   verb ── Request ──▶ Client ─┬─ Serving ──▶ TCP, loopback ──▶ api of the running controller
+//!   verb ── Request ──▶ Client ─┬─ Serving ──▶ TCP or TLS, loopback ──▶ api of the running controller
 //!                               └─ Here ─────▶ router in process ──▶ Farm (dials peers itself)
 //! ```
 
@@ -17,13 +17,14 @@ use axum::http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use miner_agent::cli::{Exit, Failure};
 use miner_agent::store::{Dirs, NodeStore};
+use miner_agent::tls::{self, Duplex};
 use serde_json::Value;
 use smol::future::FutureExt;
 use smol::{Async, Executor, Timer};
 use smol_hyper::rt::FuturesIo;
 use tower::ServiceExt;
 
-use super::instance::{Instance, Lock};
+use super::instance::{ApiAt, Instance, Lock};
 use crate::api::{self, Api, BASE, Guard, Problem};
 use crate::clock::Clock;
 use crate::farm::Farm;
@@ -42,7 +43,7 @@ const LINK_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) enum Client {
     /// A controller serves this data directory.
-    Serving(SocketAddr),
+    Serving(ApiAt),
     /// None does; this process is the controller for the length of the command.
     Here {
         router: Router,
@@ -66,7 +67,7 @@ impl Client {
             ));
         };
         match Instance::find(store.dirs().data()).await? {
-            Instance::Serving(address) => Ok(Self::Serving(address)),
+            Instance::Serving(api) => Ok(Self::Serving(api)),
             Instance::Ours(lock) => {
                 let me = local_node(node)?;
                 let registry = RedbStore::open(lock.folder()).map_err(Failure::new)?;
@@ -74,6 +75,7 @@ impl Client {
                     Farm::open(Box::new(registry), me, Clock::start()).map_err(Failure::new)?;
                 let guard = Guard {
                     port: IN_PROCESS.port(),
+                    tls: false,
                 };
                 let router = api::router(Api {
                     farm: Arc::clone(&farm),
@@ -143,7 +145,7 @@ impl Client {
         body: Option<&Value>,
     ) -> Result<Value, Problem> {
         let address = match self {
-            Self::Serving(address) => *address,
+            Self::Serving(api) => api.address,
             Self::Here { .. } => IN_PROCESS,
         };
         let request = Request::builder()
@@ -157,7 +159,7 @@ impl Client {
             .map_err(|error| unanswered(&error))?;
         let answer = async {
             match self {
-                Self::Serving(address) => over_tcp(*address, request).await,
+                Self::Serving(api) => over_tcp(*api, request).await,
                 Self::Here { router, .. } => in_process(router.clone(), request).await,
             }
         };
@@ -210,10 +212,17 @@ async fn in_process(router: Router, request: Request<Full<Bytes>>) -> Answer {
     whole(response).await
 }
 
-async fn over_tcp(address: SocketAddr, request: Request<Full<Bytes>>) -> Answer {
-    let stream = Async::<TcpStream>::connect(address)
+async fn over_tcp(api: ApiAt, request: Request<Full<Bytes>>) -> Answer {
+    let stream = Async::<TcpStream>::connect(api.address)
         .await
         .map_err(|error| unanswered(&error))?;
+    let stream: Box<dyn Duplex> = match api.tls {
+        None => Box::new(stream),
+        pin => {
+            let secured = tls::connect(stream, "localhost", pin).await;
+            Box::new(secured.map_err(|error| unanswered(&error))?)
+        }
+    };
     let (mut sender, connection) = hyper::client::conn::http1::handshake(FuturesIo::new(stream))
         .await
         .map_err(|error| unanswered(&error))?;
@@ -321,7 +330,8 @@ mod tests {
         let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = socket.local_addr().expect("bound");
         drop(socket);
-        let problem = smol::block_on(Client::Serving(address).get("/peers")).expect_err("gone");
+        let api = ApiAt { address, tls: None };
+        let problem = smol::block_on(Client::Serving(api).get("/peers")).expect_err("gone");
         assert_eq!(problem.code, "CONTROLLER_UNREACHABLE");
     }
 }

@@ -3,11 +3,13 @@
 //! | file in the data directory | what |
 //! |---|---|
 //! | `controller.lock` | held (`flock`) by whoever has the registry open; freed by the kernel if it dies |
-//! | `controller.http` | address of the REST API of the controller that serves; 0600 |
+//! | `controller.http` | address of the REST API of the controller that serves, and with TLS the pin of its key; 0600 |
 //!
 //! A command takes the lock if it is free, and otherwise asks the holder over HTTP. The address file
-//! of a controller that was killed stays behind; without the lock being held nobody looks at it.
+//! of a controller that was killed stays behind; without the lock being held nobody looks at it. A command
+//! that finds a pin there speaks TLS, with the holder of that key and nobody else.
 
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::net::SocketAddr;
@@ -17,13 +19,14 @@ use std::time::Duration;
 
 use miner_agent::cli::Failure;
 use miner_agent::store::file::{self, Access};
+use miner_agent::tls::SpkiPin;
 use rustix::fs::{FlockOperation, flock};
 use smol::Timer;
 
 /// How long a command waits for another one that has the registry open, in steps.
 const WAIT: (u32, Duration) = (50, Duration::from_millis(100));
-/// Longest address file: `[` 39 `]:` 5 and a newline.
-const MAX_ADDRESS_FILE: u64 = 64;
+/// Longest address file: `[` 39 `]:` 5, a space, a pin of 51 and a newline.
+const MAX_ADDRESS_FILE: u64 = 128;
 
 /// The data directory is ours while this lives.
 #[derive(Debug)]
@@ -38,7 +41,23 @@ pub(crate) enum Instance {
     /// Ours now.
     Ours(Lock),
     /// A controller serves it here.
-    Serving(SocketAddr),
+    Serving(ApiAt),
+}
+
+/// Where a REST API is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ApiAt {
+    pub(crate) address: SocketAddr,
+    /// The key that it proves, if it speaks TLS.
+    pub(crate) tls: Option<SpkiPin>,
+}
+
+/// As a URL.
+impl fmt::Display for ApiAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        write!(f, "{scheme}://{}/", self.address)
+    }
 }
 
 impl Lock {
@@ -70,8 +89,11 @@ impl Lock {
     }
 
     /// Tells commands where the API is. The file goes with [`Lock::silence`].
-    pub(crate) fn announce(&self, http: SocketAddr) -> Result<(), Failure> {
-        let text = format!("{http}\n");
+    pub(crate) fn announce(&self, api: ApiAt) -> Result<(), Failure> {
+        let text = match api.tls {
+            Some(pin) => format!("{} {pin}\n", api.address),
+            None => format!("{}\n", api.address),
+        };
         Ok(file::write(
             &address_file(&self.folder),
             text.as_bytes(),
@@ -94,8 +116,8 @@ impl Instance {
             if let Some(lock) = Lock::take(folder)? {
                 return Ok(Self::Ours(lock));
             }
-            if let Some(address) = announced(folder)? {
-                return Ok(Self::Serving(address));
+            if let Some(api) = announced(folder)? {
+                return Ok(Self::Serving(api));
             }
             Timer::after(WAIT.1).await;
         }
@@ -107,21 +129,34 @@ impl Instance {
 }
 
 /// The address that a serving controller wrote down, if one did.
-pub(crate) fn announced(folder: &Path) -> Result<Option<SocketAddr>, Failure> {
+pub(crate) fn announced(folder: &Path) -> Result<Option<ApiAt>, Failure> {
     let path = address_file(folder);
     let Some(bytes) = file::read(&path, Access::Private, MAX_ADDRESS_FILE)? else {
         return Ok(None);
     };
-    let text = String::from_utf8_lossy(&bytes);
-    let address: Option<SocketAddr> = text.trim().parse().ok();
     // Never leave this machine because of what a file says.
-    match address.filter(|address| address.ip().is_loopback()) {
-        Some(address) => Ok(Some(address)),
+    let api = read(&String::from_utf8_lossy(&bytes)).filter(|api| api.address.ip().is_loopback());
+    match api {
+        Some(api) => Ok(Some(api)),
         None => Err(Failure::new(format!(
             "{} does not hold a loopback address; remove it",
             path.display()
         ))),
     }
+}
+
+fn read(text: &str) -> Option<ApiAt> {
+    let text = text.trim();
+    Some(match text.split_once(' ') {
+        Some((address, pin)) => ApiAt {
+            address: address.parse().ok()?,
+            tls: Some(pin.parse().ok()?),
+        },
+        None => ApiAt {
+            address: text.parse().ok()?,
+            tls: None,
+        },
+    })
 }
 
 fn address_file(folder: &Path) -> PathBuf {
@@ -149,9 +184,13 @@ mod tests {
     fn a_serving_controller_is_found_by_its_address() {
         let folder = tempfile::tempdir().expect("temporary folder");
         let lock = Lock::take(folder.path()).expect("ours").expect("free");
-        let http: SocketAddr = "127.0.0.1:9090".parse().expect("valid");
-        lock.announce(http).expect("written");
-        assert!(matches!(find(folder.path()), Ok(Instance::Serving(a)) if a == http));
+        let address = "[::1]:65535".parse().expect("valid");
+        let pin = "ff".repeat(32).parse().expect("valid");
+        for tls in [None, Some(pin)] {
+            let api = ApiAt { address, tls };
+            lock.announce(api).expect("written");
+            assert!(matches!(find(folder.path()), Ok(Instance::Serving(a)) if a == api));
+        }
         lock.silence();
         assert!(announced(folder.path()).expect("readable").is_none());
     }
@@ -160,17 +199,24 @@ mod tests {
     fn an_address_left_behind_by_a_killed_controller_is_not_believed() {
         let folder = tempfile::tempdir().expect("temporary folder");
         let lock = Lock::take(folder.path()).expect("ours").expect("free");
-        lock.announce("127.0.0.1:9090".parse().expect("valid"))
+        let address = "127.0.0.1:9090".parse().expect("valid");
+        lock.announce(ApiAt { address, tls: None })
             .expect("written");
         drop(lock);
         assert!(matches!(find(folder.path()), Ok(Instance::Ours(_))));
     }
 
     #[test]
-    fn an_address_elsewhere_is_refused() {
+    fn an_address_elsewhere_and_a_pin_that_is_none_are_refused() {
         let folder = tempfile::tempdir().expect("temporary folder");
         let path = address_file(folder.path());
-        file::write(&path, b"192.0.2.1:80\n", Access::Private).expect("written");
-        assert!(announced(folder.path()).is_err());
+        for text in [
+            "192.0.2.1:80\n",
+            "127.0.0.1:80 sha256/\n",
+            "127.0.0.1:80 any\n",
+        ] {
+            file::write(&path, text.as_bytes(), Access::Private).expect("written");
+            assert!(announced(folder.path()).is_err(), "{text}");
+        }
     }
 }

@@ -8,14 +8,17 @@
 //! | dual | the same, and the local worker as a child |
 //! | worker | the agent, as `miner node serve` |
 
+use std::path::PathBuf;
+
 use argh::FromArgs;
 use miner_agent::cli::Failure;
 use miner_agent::node::{self as agent, ListenAddress};
 use miner_agent::node_cli::{NodeInfo, NodeInit, NodeServe};
 use miner_agent::platform;
 use miner_agent::store::{Dirs, NodeStore, system_rng};
+use miner_agent::tls::SpkiPin;
+use miner_agent::url::ControllerUrl;
 use miner_shared::identity::{Fingerprint, Role};
-use miner_shared::text::Address;
 
 use super::reset::Reset;
 use crate::up::{self, HttpAddress, Plan, PoolPlan, WorkerPlan};
@@ -54,12 +57,27 @@ struct Serve {
     /// where API and page are, on loopback; default: 127.0.0.1:9090 (controller, dual)
     #[argh(option)]
     http: Option<HttpAddress>,
+    /// both ports speak TLS, with a certificate that is made once (controller, dual)
+    #[argh(switch)]
+    tls: bool,
+    /// the same with your own certificate: a PEM file, the chain after it (controller, dual)
+    #[argh(option)]
+    tls_cert: Option<PathBuf>,
+    /// private key of --tls-cert, a PEM file (controller, dual)
+    #[argh(option)]
+    tls_key: Option<PathBuf>,
+    /// refuse rigs that dial in without TLS (controller, dual)
+    #[argh(switch)]
+    tls_only: bool,
     /// no local worker (dual)
     #[argh(switch)]
     no_worker: bool,
-    /// controller to dial, HOST:PORT; opens no port here (worker)
+    /// controller to dial, HOST:PORT, or wss://HOST:PORT through TLS; opens no port here (worker)
     #[argh(option)]
-    controller: Option<Address>,
+    controller: Option<ControllerUrl>,
+    /// key that TLS must prove there, sha256/BASE64 as that controller prints it (worker)
+    #[argh(option)]
+    tls_pin: Option<SpkiPin>,
     /// fingerprint of the controller to dial (worker)
     #[argh(option)]
     fingerprint: Option<Fingerprint>,
@@ -105,9 +123,11 @@ impl Serve {
     }
 
     fn into_worker(self) -> Result<NodeServe, Failure> {
-        if self.http.is_some() || self.no_worker {
+        let serves_tls = self.tls || self.tls_cert.is_some() || self.tls_key.is_some();
+        if self.http.is_some() || self.no_worker || serves_tls || self.tls_only {
             return Err(Failure::usage(
-                "--http and --no-worker are for controllers, and this node is a worker",
+                "--http, --no-worker, --tls, --tls-cert, --tls-key and --tls-only are for \
+                 controllers, and this node is a worker",
             ));
         }
         let default = self.controller.is_none().then(up::default_listen);
@@ -115,6 +135,7 @@ impl Serve {
             listen: self.listen.or(default),
             no_announce: self.no_announce,
             controller: self.controller,
+            tls_pin: self.tls_pin,
             fingerprint: self.fingerprint,
             token_file: self.token_file,
             light: self.light,
@@ -127,10 +148,10 @@ impl Serve {
 
     fn into_controller(self, role: Role, dirs: Dirs) -> Result<Plan, Failure> {
         let dials = self.controller.is_some() || self.fingerprint.is_some();
-        if dials || self.token_file.is_some() || self.with_parent {
+        if dials || self.tls_pin.is_some() || self.token_file.is_some() || self.with_parent {
             return Err(Failure::usage(format!(
-                "--controller, --fingerprint, --token-file and --with-parent are for workers, and this node's \
-                 role is {role}"
+                "--controller, --fingerprint, --tls-pin, --token-file and --with-parent are for workers, \
+                 and this node's role is {role}"
             )));
         }
         let worker = (role == Role::Dual && !self.no_worker).then_some(WorkerPlan {
@@ -143,6 +164,7 @@ impl Serve {
             announce: !self.no_announce,
             http: self.http.unwrap_or_default(),
             pool: PoolPlan::None,
+            tls: up::tls_plan(self.tls, self.tls_cert, self.tls_key, self.tls_only)?,
             worker,
             log_level: up::log_level(
                 self.log_level.unwrap_or(log::LevelFilter::Warn),

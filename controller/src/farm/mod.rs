@@ -61,6 +61,7 @@ use crate::hub::{
 };
 use crate::net::{self, Gate, Meter, Pass, Shut, Socket, SocketEnd};
 use crate::registry::{Registry, Store, StoreError};
+use crate::tls::Speaks;
 
 /// Events that a subscriber may be behind before it loses some.
 const SUBSCRIBER_QUEUE: usize = 256;
@@ -170,8 +171,12 @@ impl Farm {
 
     /// Listens for rigs that dial in, after [`Farm::run`]; returns the address bound (port 0 picks
     /// one).
-    pub fn listen(self: &Arc<Self>, address: SocketAddr) -> io::Result<SocketAddr> {
-        let (bound, accepting) = net::listen(Arc::clone(self), address)?;
+    pub(crate) fn listen(
+        self: &Arc<Self>,
+        address: SocketAddr,
+        speaks: Speaks,
+    ) -> io::Result<SocketAddr> {
+        let (bound, accepting) = net::listen(Arc::clone(self), address, speaks)?;
         let mut core = self.lock();
         let executor = core.executor.as_ref().ok_or(io::ErrorKind::NotConnected)?;
         let task = executor.spawn(accepting);

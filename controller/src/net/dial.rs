@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_tungstenite::client_async_with_config;
 use async_tungstenite::tungstenite::ClientRequestBuilder;
 use async_tungstenite::tungstenite::http::Uri;
+use miner_agent::tls::Duplex;
 use miner_shared::identity::Fingerprint;
 use miner_shared::limits::REDIAL_MS;
 use miner_shared::text::Address;
@@ -110,7 +111,7 @@ pub(crate) async fn connect(address: &Address) -> io::Result<(Ws, Arc<Meter>)> {
             .map_err(io::Error::other)?;
         let request = ClientRequestBuilder::new(uri).with_sub_protocol(PROTOCOL);
         let meter = Arc::new(Meter::default());
-        let stream = Metered::new(stream, Arc::clone(&meter));
+        let stream: Box<dyn Duplex> = Box::new(Metered::new(stream, Arc::clone(&meter)));
         let (ws, _) = client_async_with_config(request, stream, Some(config()))
             .await
             .map_err(io::Error::other)?;

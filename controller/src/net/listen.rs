@@ -1,7 +1,7 @@
 //! The listener: rigs dial in here.
 //!
-//! The 5 s of a handshake begin at TCP accept, before a byte is read: the hub's deadline ends slow
-//! HTTP and slow SMSG alike.
+//! The 5 s of a handshake begin at TCP accept, before a byte is read: the hub's deadline ends slow TLS,
+//! slow HTTP and slow SMSG alike.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -12,11 +12,13 @@ use async_tungstenite::accept_hdr_async_with_config;
 use async_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use async_tungstenite::tungstenite::http::header::{HeaderValue, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
 use async_tungstenite::tungstenite::http::{self, StatusCode};
+use miner_agent::tls::Duplex;
 use smol::future;
 use smol::net::TcpStream;
 
-use super::{Meter, Metered, PATH, PROTOCOL, SocketEnd, Ws, config, pump};
+use super::{Meter, Metered, PATH, PROTOCOL, Ws, config, pump};
 use crate::farm::Farm;
+use crate::tls::{Speaks, begins_with_tls};
 
 /// Pause after an accept that failed, as it does when no file descriptor is left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -25,6 +27,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) fn listen(
     farm: Arc<Farm>,
     address: SocketAddr,
+    speaks: Speaks,
 ) -> io::Result<(SocketAddr, impl Future<Output = ()> + Send + 'static)> {
     let listener = TcpListener::bind(address)?;
     let bound = listener.local_addr()?;
@@ -32,7 +35,7 @@ pub(crate) fn listen(
     let accepting = async move {
         loop {
             match listener.accept().await {
-                Ok((stream, from)) => accepted(&farm, stream.into(), from),
+                Ok((stream, from)) => accepted(&farm, stream.into(), from, &speaks),
                 Err(error) => {
                     log::warn!("accept failed reason={error}");
                     smol::Timer::after(ACCEPT_PAUSE).await;
@@ -43,7 +46,7 @@ pub(crate) fn listen(
     Ok((bound, accepting))
 }
 
-fn accepted(farm: &Arc<Farm>, stream: TcpStream, from: SocketAddr) {
+fn accepted(farm: &Arc<Farm>, stream: TcpStream, from: SocketAddr, speaks: &Speaks) {
     let meter = Arc::new(Meter::default());
     let end = match farm.accept(from.ip(), &meter) {
         Ok(end) => end,
@@ -56,29 +59,49 @@ fn accepted(farm: &Arc<Farm>, stream: TcpStream, from: SocketAddr) {
     if let Err(error) = stream.set_nodelay(true) {
         farm.log_stranger(|| format!("no TCP_NODELAY reason={error}"));
     }
-    let stream = Metered::new(stream, meter);
+    let speaks = speaks.clone();
     let task_farm = Arc::clone(farm);
     farm.spawn(async move {
-        match upgraded(&task_farm, stream, &end).await {
+        let opened = async {
+            let stream = secured(stream, meter, &speaks).await;
+            let stream = stream
+                .inspect_err(|error| task_farm.log_stranger(|| format!("no TLS reason={error}")))
+                .ok()?;
+            upgraded(&task_farm, stream).await
+        };
+        let closed = async {
+            end.closed().await;
+            None
+        };
+        match future::race(opened, closed).await {
             Some(ws) => pump(&task_farm, ws, &end).await,
             None => task_farm.closed(end.id),
         }
     });
 }
 
-async fn upgraded(farm: &Farm, stream: Metered, end: &SocketEnd) -> Option<Ws> {
-    let upgrade = accept_hdr_async_with_config(stream, check, Some(config()));
-    let upgraded = async {
-        upgrade
-            .await
-            .inspect_err(|error| farm.log_stranger(|| format!("no WebSocket reason={error}")))
-            .ok()
+/// The stream that WebSocket is spoken over: the dialler's first byte says whether it speaks TLS.
+async fn secured(
+    stream: TcpStream,
+    meter: Arc<Meter>,
+    speaks: &Speaks,
+) -> io::Result<Box<dyn Duplex>> {
+    let tls = match speaks {
+        Speaks::Plain => None,
+        Speaks::Both(tls) => begins_with_tls(&stream).await?.then_some(tls),
+        Speaks::Only(tls) => Some(tls),
     };
-    future::race(upgraded, async {
-        end.closed().await;
-        None
+    Ok(match tls {
+        None => Box::new(Metered::new(stream, meter)),
+        Some(tls) => Box::new(tls.accept(Metered::for_tls(stream, meter)).await?),
     })
-    .await
+}
+
+async fn upgraded(farm: &Farm, stream: Box<dyn Duplex>) -> Option<Ws> {
+    accept_hdr_async_with_config(stream, check, Some(config()))
+        .await
+        .inspect_err(|error| farm.log_stranger(|| format!("no WebSocket reason={error}")))
+        .ok()
 }
 
 /// Lets through what is meant for us, and no browser.

@@ -1,11 +1,11 @@
 //! A socket that is read no further and no faster than its peer has a right to.
 //!
-//! Below WebSocket and HTTP, so that it holds for whatever they make of the bytes: long headers, pings,
-//! fragments without content.
+//! Below WebSocket, HTTP and TLS, so that it holds for whatever they make of the bytes: long headers,
+//! pings, fragments and records without content.
 //!
 //! | the peer | may send |
 //! |---|---|
-//! | is unproven | [`MAX_UNPROVEN_BYTES`] in all, then the socket reads as broken |
+//! | is unproven | [`MAX_UNPROVEN_BYTES`] in all, or [`MAX_UNPROVEN_TLS_BYTES`] if it speaks TLS; then the socket reads as broken |
 //! | is registered | what it likes, with a pause of [`REST`] after every 64 KiB without one of its own |
 
 use std::io;
@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use miner_shared::limits::MAX_UNPROVEN_BYTES;
+use miner_shared::limits::{MAX_UNPROVEN_BYTES, MAX_UNPROVEN_TLS_BYTES};
 use smol::Timer;
 use smol::io::{AsyncRead, AsyncWrite};
 use smol::net::TcpStream;
@@ -43,6 +43,7 @@ impl Meter {
 pub(crate) struct Metered {
     stream: TcpStream,
     meter: Arc<Meter>,
+    allowance: usize,
     bytes: usize,
     turn: u32,
     rest: Option<Timer>,
@@ -54,9 +55,18 @@ impl Metered {
         Self {
             stream,
             meter,
+            allowance: MAX_UNPROVEN_BYTES,
             bytes: 0,
             turn: 0,
             rest: None,
+        }
+    }
+
+    /// The same below TLS.
+    pub(crate) fn for_tls(stream: TcpStream, meter: Arc<Meter>) -> Self {
+        Self {
+            allowance: MAX_UNPROVEN_TLS_BYTES,
+            ..Self::new(stream, meter)
         }
     }
 }
@@ -76,7 +86,7 @@ impl AsyncRead for Metered {
             self.rest = None;
         }
         let unproven = !self.meter.proven.load(Ordering::Relaxed);
-        let left = MAX_UNPROVEN_BYTES.saturating_sub(self.bytes);
+        let left = self.allowance.saturating_sub(self.bytes);
         if unproven && left == 0 {
             return Poll::Ready(Err(io::ErrorKind::FileTooLarge.into()));
         }

@@ -1,8 +1,8 @@
 //! Sockets: WebSockets over TCP, one task per connection, nothing decided here.
 //!
 //! ```text
-//!   listen.rs  accept ─▶ /ws, smsg.1, no Origin ─┐
-//!   dial.rs    connect, pause, connect again ────┴▶ pump.rs  bytes between socket and hub
+//!   listen.rs  accept ─▶ TLS? ─▶ /ws, smsg.1, no Origin ─┐
+//!   dial.rs    connect, pause, connect again ────────────┴▶ pump.rs  bytes between socket and hub
 //! ```
 //! `gate.rs` says who may begin, `meter.rs` how much is read from whom.
 //! The hub says what to send and when to close; a connection's whole buffer is what is below.
@@ -14,9 +14,12 @@ mod meter;
 mod pump;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tls_tests;
 
 use async_tungstenite::WebSocketStream;
 use async_tungstenite::tungstenite::protocol::WebSocketConfig;
+use miner_agent::tls::Duplex;
 use miner_shared::limits::MAX_FRAME;
 
 pub(crate) use self::dial::{connect, keep_dialled, run};
@@ -27,7 +30,7 @@ use self::pump::pump;
 pub(crate) use self::pump::{Socket, SocketEnd};
 
 /// A connection that speaks WebSocket.
-pub(crate) type Ws = WebSocketStream<Metered>;
+pub(crate) type Ws = WebSocketStream<Box<dyn Duplex>>;
 
 /// Path of the link.
 const PATH: &str = "/ws";

@@ -7,12 +7,13 @@ use async_tungstenite::tungstenite::Message;
 use async_tungstenite::tungstenite::protocol::CloseFrame;
 use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use async_tungstenite::{WebSocketReceiver, WebSocketSender};
+use miner_agent::tls::Duplex;
 use miner_shared::limits::MAX_FRAME;
 use smol::channel::{Receiver, Sender, bounded};
 use smol::future;
 use smol::stream::StreamExt;
 
-use super::{Meter, Metered, Ws};
+use super::{Meter, Ws};
 use crate::farm::Farm;
 use crate::hub::ConnId;
 
@@ -108,7 +109,7 @@ pub(crate) async fn pump(farm: &Farm, ws: Ws, end: &SocketEnd) {
 async fn read(
     farm: &Farm,
     id: ConnId,
-    receiver: &mut WebSocketReceiver<Metered>,
+    receiver: &mut WebSocketReceiver<Box<dyn Duplex>>,
 ) -> Option<CloseCode> {
     while let Some(message) = receiver.next().await {
         match message {
@@ -143,7 +144,7 @@ async fn rest(farm: &Farm, id: ConnId) {
 async fn write(
     farm: &Farm,
     end: &SocketEnd,
-    sender: &mut WebSocketSender<Metered>,
+    sender: &mut WebSocketSender<Box<dyn Duplex>>,
 ) -> Option<CloseCode> {
     let mut frame = [0; MAX_FRAME];
     while end.wake.recv().await.is_ok() {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use async_tungstenite::client_async;
 use async_tungstenite::tungstenite::{ClientRequestBuilder, Message};
+use miner_agent::tls::Duplex;
 use miner_shared::identity::{NodeKeys, Role};
 use miner_shared::limits::{MAX_FRAME, MAX_UNPROVEN_BYTES, PEER_RATE};
 use miner_shared::smsg::{Dial, Event, Expect, Link, LocalNode};
@@ -14,7 +15,7 @@ use miner_shared::time::Millis;
 use miner_shared::wire::{Activity, Message as Wire, NodeCard, RigStats};
 use smol::Executor;
 use smol::future;
-use smol::io::{AsyncReadExt, AsyncWriteExt};
+use smol::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use smol::net::TcpStream;
 use smol::stream::StreamExt;
 
@@ -22,31 +23,42 @@ use crate::clock::Clock;
 use crate::farm::{AddPeer, Farm, Proof};
 use crate::hub::EventKind;
 use crate::registry::MemoryStore;
+use crate::tls::Speaks;
 
 /// How much faster the farm's clock runs.
-const HASTE: u32 = 20;
+pub(super) const HASTE: u32 = 20;
 /// Real time in which a connection that has 5 s of the farm's is over; a busy machine gets many times
 /// what it needs.
 const SOON: std::time::Duration = std::time::Duration::from_secs(10);
 /// The request that opens the link.
-const OPENING: &str = "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+pub(super) const OPENING: &str = "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
     Sec-WebSocket-Protocol: smsg.1\r\n";
 
 /// A farm that listens.
-struct Fixture {
-    executor: Arc<Executor<'static>>,
-    farm: Arc<Farm>,
-    to: SocketAddr,
+pub(super) struct Fixture {
+    pub(super) executor: Arc<Executor<'static>>,
+    pub(super) farm: Arc<Farm>,
+    pub(super) to: SocketAddr,
 }
 
 fn with_farm<F: Future<Output = ()>>(haste: u32, test: impl FnOnce(Arc<Fixture>) -> F) {
+    with_farm_that(Speaks::Plain, haste, test);
+}
+
+pub(super) fn with_farm_that<F: Future<Output = ()>>(
+    speaks: Speaks,
+    haste: u32,
+    test: impl FnOnce(Arc<Fixture>) -> F,
+) {
     let executor = Arc::new(Executor::new());
     let me = node(0xcc, Role::Controller);
     let clock = Clock::hasty(haste);
     let farm = Farm::open(Box::new(MemoryStore::default()), me, clock).expect("opens");
     farm.run(&executor);
-    let to = farm.listen(([127, 0, 0, 1], 0).into()).expect("listens");
+    let to = farm
+        .listen(([127, 0, 0, 1], 0).into(), speaks)
+        .expect("listens");
     let fixture = Arc::new(Fixture {
         executor: Arc::clone(&executor),
         farm: Arc::clone(&farm),
@@ -56,7 +68,7 @@ fn with_farm<F: Future<Output = ()>>(haste: u32, test: impl FnOnce(Arc<Fixture>)
     farm.close();
 }
 
-fn node(seed: u8, role: Role) -> LocalNode {
+pub(super) fn node(seed: u8, role: Role) -> LocalNode {
     let label = |text| Label::parse(text).expect("valid");
     let card = NodeCard {
         name: Name::parse(&format!("node-{seed}")).expect("valid"),
@@ -67,7 +79,7 @@ fn node(seed: u8, role: Role) -> LocalNode {
 }
 
 /// Waits for the farm to close a connection; what it sent until then.
-async fn closed(mut stream: TcpStream) -> Vec<u8> {
+pub(super) async fn closed(mut stream: impl AsyncRead + Unpin) -> Vec<u8> {
     let mut said = Vec::new();
     let ended = async {
         // A reset is an end too.
@@ -82,8 +94,27 @@ async fn closed(mut stream: TcpStream) -> Vec<u8> {
     said
 }
 
+/// Opens WebSocket over a stream, with further header lines; the farm's answer.
+pub(super) async fn open(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    lines: &str,
+) -> String {
+    let request = format!("{OPENING}{lines}\r\n");
+    stream.write_all(request.as_bytes()).await.expect("sends");
+    stream.flush().await.expect("sends");
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).await.expect("answers");
+        head.extend(byte);
+    }
+    let head = String::from_utf8(head).expect("text");
+    assert!(head.starts_with("HTTP/1.1 101"), "{head}");
+    head.to_lowercase()
+}
+
 impl Fixture {
-    async fn connect(&self) -> TcpStream {
+    pub(super) async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.to).await.expect("connects")
     }
 
@@ -95,26 +126,17 @@ impl Fixture {
     /// The same with further header lines; the farm's answer too.
     async fn opened_with(&self, lines: &str) -> (TcpStream, String) {
         let mut stream = self.connect().await;
-        let request = format!("{OPENING}{lines}\r\n");
-        stream.write_all(request.as_bytes()).await.expect("sends");
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            let mut byte = [0];
-            stream.read_exact(&mut byte).await.expect("answers");
-            head.extend(byte);
-        }
-        let head = String::from_utf8(head).expect("text");
-        assert!(head.starts_with("HTTP/1.1 101"), "{head}");
-        (stream, head.to_lowercase())
+        let head = open(&mut stream, lines).await;
+        (stream, head)
     }
 
-    fn events(&self) -> Vec<EventKind> {
+    pub(super) fn events(&self) -> Vec<EventKind> {
         let (events, _) = self.farm.events();
         events.into_iter().map(|event| event.kind).collect()
     }
 
     /// Registers a rig that dials in.
-    async fn register(&self, rig: &LocalNode) {
+    pub(super) async fn register(&self, rig: &LocalNode) {
         let peer = AddPeer {
             address: None,
             name: Some(rig.card().name.clone()),
@@ -124,10 +146,15 @@ impl Fixture {
     }
 
     /// A registered rig that dials in and then does this.
-    async fn dial(&self, rig: LocalNode) -> Rig {
+    pub(super) async fn dial(&self, rig: LocalNode) -> Rig {
+        self.dial_over(Box::new(self.connect().await), rig).await
+    }
+
+    /// The same over a connection that is there.
+    pub(super) async fn dial_over(&self, stream: Box<dyn Duplex>, rig: LocalNode) -> Rig {
         let uri = format!("ws://{}/ws", self.to).parse().expect("a URI");
         let request = ClientRequestBuilder::new(uri).with_sub_protocol("smsg.1");
-        let opened = client_async(request, self.connect().await).await;
+        let opened = client_async(request, stream).await;
         let (ws, _) = opened.expect("upgrades");
         let expect = Expect::Fingerprint(self.farm.fingerprint());
         let link = Link::dial(Dial::WorkerDials, expect, None, None, NOW);
@@ -147,10 +174,10 @@ impl Fixture {
 const NOW: Millis = Millis(0);
 
 /// A rig's end of a link.
-struct Rig {
+pub(super) struct Rig {
     node: LocalNode,
     link: Link,
-    ws: async_tungstenite::WebSocketStream<TcpStream>,
+    ws: async_tungstenite::WebSocketStream<Box<dyn Duplex>>,
 }
 
 impl Rig {
@@ -171,7 +198,7 @@ impl Rig {
     }
 
     /// Answers pings for ever.
-    async fn serve(mut self) {
+    pub(super) async fn serve(mut self) {
         while self.step().await.is_some() {}
     }
 
@@ -227,7 +254,7 @@ fn idle_slow_and_stuck_diallers_are_closed_by_the_deadline() {
 }
 
 /// HS1 in a masked WebSocket frame.
-fn first_message() -> Vec<u8> {
+pub(super) fn first_message() -> Vec<u8> {
     let me = node(0x77, Role::Worker);
     let controller = node(0xcc, Role::Controller).fingerprint();
     let expect = Expect::Fingerprint(controller);
@@ -239,7 +266,7 @@ fn first_message() -> Vec<u8> {
 }
 
 /// A client's frame of at most 125 bytes under the mask zero.
-fn frame(head: u8, body: &[u8]) -> Vec<u8> {
+pub(super) fn frame(head: u8, body: &[u8]) -> Vec<u8> {
     let len = u8::try_from(body.len()).expect("short");
     assert!(len < 126);
     [&[head, 0x80 | len, 0, 0, 0, 0], body].concat()

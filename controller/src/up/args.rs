@@ -1,6 +1,7 @@
 //! The words of `up`.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use argh::FromArgs;
@@ -12,6 +13,7 @@ use miner_shared::text::{Address, PoolPass, PoolUser};
 
 use super::{Plan, PoolPlan, WorkerPlan, serve};
 use crate::cli::secrets;
+use crate::tls::{Source, TlsPlan};
 
 /// Start everything on this machine: controller, page, practice pool, and a worker that mines.
 #[derive(Debug, FromArgs)]
@@ -50,6 +52,18 @@ pub struct Up {
     /// where the practice pool is, HOST:PORT; default: 127.0.0.1:3333
     #[argh(option)]
     pool_listen: Option<SocketAddr>,
+    /// both ports speak TLS, with a certificate that is made once
+    #[argh(switch)]
+    tls: bool,
+    /// the same with your own certificate: a PEM file, the chain after it
+    #[argh(option)]
+    tls_cert: Option<PathBuf>,
+    /// private key of --tls-cert, a PEM file
+    #[argh(option)]
+    tls_key: Option<PathBuf>,
+    /// refuse rigs that dial in without TLS
+    #[argh(switch)]
+    tls_only: bool,
     /// error, warn, info, debug or trace; default: warn
     #[argh(option, default = "log::LevelFilter::Warn")]
     log_level: log::LevelFilter,
@@ -74,6 +88,7 @@ impl Up {
             worker: (!self.no_worker).then_some(worker),
             log_level: log_level(self.log_level, self.verbose),
             pool: self.pool_plan()?,
+            tls: tls_plan(self.tls, self.tls_cert, self.tls_key, self.tls_only)?,
             listen: self.listen.unwrap_or_else(default_listen),
             announce: !self.no_announce,
             http: self.http.unwrap_or_default(),
@@ -130,6 +145,23 @@ pub(crate) fn checked_threads(threads: Option<u16>) -> Result<Option<u16>, Failu
         )),
         threads => Ok(threads),
     }
+}
+
+/// How the flags of TLS want it. `--tls` beside files of one's own says nothing more than they do.
+pub(crate) fn tls_plan(
+    tls: bool,
+    cert: Option<PathBuf>,
+    key: Option<PathBuf>,
+    only: bool,
+) -> Result<Option<TlsPlan>, Failure> {
+    let source = match (cert, key) {
+        (Some(cert), Some(key)) => Source::Files { cert, key },
+        (None, None) if tls => Source::SelfSigned,
+        (None, None) if only => return Err(Failure::usage("--tls-only needs --tls")),
+        (None, None) => return Ok(None),
+        _ => return Err(Failure::usage("--tls-cert and --tls-key belong together")),
+    };
+    Ok(Some(TlsPlan { source, only }))
 }
 
 /// `-v` is at least debug.
@@ -238,6 +270,33 @@ mod tests {
             ],
             &["--threads", "0"],
             &["--threads", "257"],
+        ] {
+            assert!(plan(args).is_err(), "{args:?}");
+        }
+    }
+
+    #[test]
+    fn tls_is_off_self_signed_or_with_the_owners_files() {
+        let tls = |args: &[&str]| plan(args).expect("complete").tls;
+        assert_eq!(tls(&[]), None);
+        let made = TlsPlan {
+            source: Source::SelfSigned,
+            only: false,
+        };
+        assert_eq!(tls(&["--tls"]), Some(made));
+        let files = ["--tls-cert", "a.crt", "--tls-key", "a.key", "--tls-only"];
+        let own = TlsPlan {
+            source: Source::Files {
+                cert: "a.crt".into(),
+                key: "a.key".into(),
+            },
+            only: true,
+        };
+        assert_eq!(tls(&files), Some(own));
+        for args in [
+            &["--tls-only"][..],
+            &["--tls-cert", "a.crt"],
+            &["--tls", "--tls-key", "a.key"],
         ] {
             assert!(plan(args).is_err(), "{args:?}");
         }

@@ -4,22 +4,34 @@
 //! by fingerprint, the controller's key is pinned as its manager; it dials in over loopback like any
 //! rig. Removing it with `peer remove` works too: it is asked for again at the next start.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use miner_agent::cli::Failure;
 use miner_agent::platform;
 use miner_agent::store::{Dirs, NodeStore, file, system_rng};
+use miner_agent::tls::SpkiPin;
+use miner_agent::url::ControllerUrl;
 use miner_shared::identity::{Fingerprint, NodeId, Role};
 use miner_shared::text::Name;
 use smol::channel::Sender;
 use smol::{Executor, Task};
 
+use super::WorkerPlan;
 use super::report::Report;
 use super::worker::{self, WorkerProcess};
-use super::{WorkerPlan, reached_at};
 use crate::error::{Code, FarmError};
 use crate::farm::{AddPeer, Farm, Proof};
+
+/// The controller, as its local worker has to know it.
+#[derive(Clone, Debug)]
+pub(super) struct Controller {
+    /// Its key.
+    pub(super) fingerprint: Fingerprint,
+    /// Where it listens.
+    pub(super) url: ControllerUrl,
+    /// The key that its TLS proves, if it speaks that.
+    pub(super) tls_pin: Option<SpkiPin>,
+}
 
 /// The local worker, running.
 #[derive(Debug)]
@@ -34,21 +46,19 @@ impl LocalRig {
     /// Makes what is missing, registers it, and starts the process.
     pub(super) async fn start(
         dirs: &Dirs,
-        controller: Fingerprint,
-        smsg: SocketAddr,
+        controller: Controller,
         plan: WorkerPlan,
         farm: &Arc<Farm>,
         report: &Arc<Report>,
         executor: &Arc<Executor<'static>>,
     ) -> Result<Self, Failure> {
         let root = dirs.data().join("local-worker");
-        let rig = identity(&NodeStore::new(Dirs::below(&root)), controller)?;
+        let rig = identity(&NodeStore::new(Dirs::below(&root)), controller.fingerprint)?;
         register(farm, rig).await.map_err(Failure::new)?;
         report.watch(rig.node_id());
         let process = WorkerProcess {
             root,
-            controller: reached_at(smsg),
-            fingerprint: controller,
+            controller,
             plan,
         };
         let (stop, stopped) = smol::channel::bounded(1);

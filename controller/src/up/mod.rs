@@ -8,7 +8,7 @@
 //!   SIGINT, SIGTERM, SIGHUP ─▶ child ends, links close, ports free: within 2 s, exit code 0
 //! ```
 //!
-//! What is missing is made: the key on the first run, the registry, the local worker's identity, the
+//! What is missing is made: the key on the first run, the registry, with `--tls` a certificate, the local worker's identity, the
 //! profile it mines with. Nothing of it is special afterwards; every verb works on it.
 
 mod args;
@@ -27,6 +27,7 @@ use miner_agent::cli::Failure;
 use miner_agent::clock::Clock as AgentClock;
 use miner_agent::node::ListenAddress;
 use miner_agent::store::{Dirs, Node, NodeStore, system_rng};
+use miner_agent::url::ControllerUrl;
 use miner_agent::{lan, logger, platform};
 use miner_proxy::practice::{PracticeConfig, PracticePool};
 use miner_shared::identity::{Fingerprint, Role};
@@ -39,14 +40,15 @@ use smol::stream::StreamExt;
 use smol::{Async, Executor, Task};
 
 pub use self::args::{HttpAddress, Up};
-pub(crate) use self::args::{checked_threads, default_listen, log_level};
-use self::local::LocalRig;
+pub(crate) use self::args::{checked_threads, default_listen, log_level, tls_plan};
+use self::local::{Controller, LocalRig};
 use self::report::Report;
 use crate::api::{self, Api, Guard};
-use crate::cli::instance::{self, Lock};
+use crate::cli::instance::{self, ApiAt, Lock};
 use crate::clock::Clock;
 use crate::farm::Farm;
 use crate::registry::RedbStore;
+use crate::tls::{Speaks, Tls, TlsPlan};
 
 /// What to run, and where.
 #[derive(Debug)]
@@ -63,6 +65,8 @@ pub(crate) struct Plan {
     pub(crate) pool: PoolPlan,
     /// The local worker, if there is to be one.
     pub(crate) worker: Option<WorkerPlan>,
+    /// Both ports speak TLS, with this certificate.
+    pub(crate) tls: Option<TlsPlan>,
     /// Least serious records that are logged.
     pub(crate) log_level: log::LevelFilter,
 }
@@ -162,24 +166,15 @@ impl Running {
         let farm = Farm::open(Box::new(registry), local_node(node)?, Clock::start())
             .map_err(Failure::new)?;
 
+        let speaks = Speaks::open(plan.tls.as_ref(), lock.folder()).map_err(Failure::new)?;
+
         // All ports before anything runs: a port in use ends the start without a trace.
         let http = bind(plan.http)?;
-        let http_at = http.get_ref().local_addr()?;
         let practice = bind_practice(&plan.pool).await?;
         farm.run(executor);
-        let smsg_at = listen(&farm, &plan.listen)?;
-
-        let guard = Guard {
-            port: http_at.port(),
-        };
-        let router = api::router(Api {
-            farm: Arc::clone(&farm),
-            guard,
-        });
-        executor
-            .spawn(api::serve(http, router, Arc::clone(executor)))
-            .detach();
-        lock.announce(http_at)?;
+        let smsg_at = listen(&farm, &plan.listen, &speaks)?;
+        let api_at = serve_api(http, &farm, &speaks, executor)?;
+        lock.announce(api_at)?;
         let announcing = plan.announce.then(|| {
             let instance = Instance {
                 name,
@@ -192,7 +187,10 @@ impl Running {
 
         let report = Report::start(&farm, executor);
         let practice_at = practice.as_ref().map(PracticePool::address);
-        banner(&report, http_at, fingerprint, smsg_at, practice_at);
+        banner(&report, api_at, fingerprint, smsg_at, &speaks);
+        if let Some(practice) = practice_at {
+            report.line(&format!("practice pool  {practice}"));
+        }
         if let PoolPlan::Real { address, .. } = &plan.pool {
             report.line(&format!("pool           {address}"));
         }
@@ -200,15 +198,16 @@ impl Running {
         let local = match plan.worker {
             None => None,
             Some(worker) => {
-                let rig = LocalRig::start(
-                    &plan.dirs,
+                let controller = Controller {
                     fingerprint,
-                    smsg_at,
-                    worker,
-                    &farm,
-                    &report,
-                    executor,
-                );
+                    // Through TLS if it is on, so that the owner's own rig shows that it works.
+                    url: ControllerUrl {
+                        tls: api_at.tls.is_some(),
+                        address: Address::parse(&reached_at(smsg_at).to_string())?,
+                    },
+                    tls_pin: api_at.tls,
+                };
+                let rig = LocalRig::start(&plan.dirs, controller, worker, &farm, &report, executor);
                 Some(rig.await?)
             }
         };
@@ -272,8 +271,8 @@ fn lock(dirs: &Dirs) -> Result<Lock, Failure> {
         return Ok(lock);
     }
     Err(match instance::announced(dirs.data())? {
-        Some(http) => Failure::new(format!(
-            "a controller runs on this data directory already: http://{http}/"
+        Some(api) => Failure::new(format!(
+            "a controller runs on this data directory already: {api}"
         )),
         None => Failure::new("another command has the registry open; try again when it is done"),
     })
@@ -281,6 +280,32 @@ fn lock(dirs: &Dirs) -> Result<Lock, Failure> {
 
 fn bind(http: HttpAddress) -> Result<Async<TcpListener>, Failure> {
     Async::<TcpListener>::bind(http.0).map_err(|error| taken("--http", &http.0, &error, ""))
+}
+
+/// Serves API and page; where they are.
+fn serve_api(
+    http: Async<TcpListener>,
+    farm: &Arc<Farm>,
+    speaks: &Speaks,
+    executor: &Arc<Executor<'static>>,
+) -> Result<ApiAt, Failure> {
+    let (address, tls) = (http.get_ref().local_addr()?, speaks.tls());
+    let guard = Guard {
+        port: address.port(),
+        tls: tls.is_some(),
+    };
+    let router = api::router(Api {
+        farm: Arc::clone(farm),
+        guard,
+    });
+    let tls = tls.cloned();
+    let api_at = ApiAt {
+        address,
+        tls: tls.as_ref().map(Tls::pin),
+    };
+    let serving = api::serve(http, tls, router, Arc::clone(executor));
+    executor.spawn(serving).detach();
+    Ok(api_at)
 }
 
 async fn bind_practice(pool: &PoolPlan) -> Result<Option<PracticePool>, Failure> {
@@ -298,10 +323,14 @@ async fn bind_practice(pool: &PoolPlan) -> Result<Option<PracticePool>, Failure>
 }
 
 /// Binds the first address that can be: with IPv6 if the kernel has it.
-fn listen(farm: &Arc<Farm>, wanted: &ListenAddress) -> Result<SocketAddr, Failure> {
+fn listen(
+    farm: &Arc<Farm>,
+    wanted: &ListenAddress,
+    speaks: &Speaks,
+) -> Result<SocketAddr, Failure> {
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for address in wanted.candidates()? {
-        match farm.listen(address) {
+        match farm.listen(address, speaks.clone()) {
             Ok(bound) => return Ok(bound),
             Err(error) => {
                 let in_use = error.kind() == io::ErrorKind::AddrInUse;
@@ -351,17 +380,23 @@ fn run_practice(
 
 fn banner(
     report: &Report,
-    http: SocketAddr,
+    api: ApiAt,
     fingerprint: Fingerprint,
     smsg: SocketAddr,
-    practice: Option<SocketAddr>,
+    speaks: &Speaks,
 ) {
-    report.line(&format!("page           http://{http}/"));
+    report.line(&format!("page           {api}"));
     report.line(&format!("node ID        {}", fingerprint.node_id()));
     report.line(&format!("fingerprint    {fingerprint}"));
-    report.line(&format!("rigs dial in   {smsg}"));
-    if let Some(practice) = practice {
-        report.line(&format!("practice pool  {practice}"));
+    let dial_in = match speaks {
+        Speaks::Plain => smsg.to_string(),
+        Speaks::Both(_) => format!("{smsg} or wss://{smsg}"),
+        Speaks::Only(_) => format!("wss://{smsg}"),
+    };
+    report.line(&format!("rigs dial in   {dial_in}"));
+    if let Some(tls) = speaks.tls() {
+        report.line(&format!("TLS pin        {}", tls.pin()));
+        report.line(&format!("TLS SHA-256    {}", tls.fingerprint()));
     }
 }
 

@@ -8,13 +8,11 @@
 //! It is this program again, as `miner-ctrl worker node serve`, visible in the process list. Its
 //! standard input is a pipe from us: should we be killed, the pipe ends and so does it.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
-use miner_shared::identity::Fingerprint;
 use rustix::process::{Pid, Signal, kill_process};
 use smol::channel::Receiver;
 use smol::future::FutureExt;
@@ -24,6 +22,7 @@ use smol::stream::StreamExt;
 use smol::{Executor, Timer};
 
 use super::WorkerPlan;
+use super::local::Controller;
 use super::report::Report;
 use crate::clock::Clock;
 
@@ -39,10 +38,8 @@ const WELL_MS: u64 = 60_000;
 pub(super) struct WorkerProcess {
     /// Root of its XDG folders.
     pub(super) root: PathBuf,
-    /// Where the controller listens.
-    pub(super) controller: SocketAddr,
-    /// Whom it is to find there.
-    pub(super) fingerprint: Fingerprint,
+    /// Whom it is to find, and where.
+    pub(super) controller: Controller,
     /// How it runs.
     pub(super) plan: WorkerPlan,
 }
@@ -121,8 +118,16 @@ impl WorkerProcess {
         let mut args = ["worker", "node", "serve", "--with-parent"]
             .map(str::to_owned)
             .to_vec();
-        args.extend(["--controller".to_owned(), self.controller.to_string()]);
-        args.extend(["--fingerprint".to_owned(), self.fingerprint.to_string()]);
+        let Controller {
+            fingerprint,
+            url,
+            tls_pin,
+        } = &self.controller;
+        args.extend(["--controller".to_owned(), url.to_string()]);
+        args.extend(["--fingerprint".to_owned(), fingerprint.to_string()]);
+        if let Some(pin) = tls_pin {
+            args.extend(["--tls-pin".to_owned(), pin.to_string()]);
+        }
         if self.plan.light {
             args.push("--light".to_owned());
         }
@@ -181,14 +186,19 @@ async fn end(mut child: Child) {
 
 #[cfg(test)]
 mod tests {
+    use miner_shared::identity::Fingerprint;
+
     use super::*;
 
     #[test]
     fn the_child_is_told_everything_by_visible_arguments_and_no_secret() {
         let process = WorkerProcess {
             root: PathBuf::from("/data/local-worker"),
-            controller: "127.0.0.1:9091".parse().expect("valid"),
-            fingerprint: Fingerprint([7; 32]),
+            controller: Controller {
+                fingerprint: Fingerprint([7; 32]),
+                url: "wss://127.0.0.1:9091".parse().expect("valid"),
+                tls_pin: Some("07".repeat(32).parse().expect("valid")),
+            },
             plan: WorkerPlan {
                 light: true,
                 threads: Some(2),
@@ -196,8 +206,9 @@ mod tests {
         };
         let args = process.args();
         assert_eq!(&args[..4], ["worker", "node", "serve", "--with-parent"]);
-        assert_eq!(&args[4..6], ["--controller", "127.0.0.1:9091"]);
-        assert_eq!(&args[8..], ["--light", "--threads", "2"]);
+        assert_eq!(&args[4..6], ["--controller", "wss://127.0.0.1:9091"]);
+        assert_eq!(args[8], "--tls-pin");
+        assert_eq!(&args[10..], ["--light", "--threads", "2"]);
         let words: Vec<&str> = args.iter().map(String::as_str).collect();
         miner_agent::cli::refuse_secrets(&words).expect("nothing secret");
     }

@@ -106,7 +106,10 @@ fn server() -> axum::Router {
     );
     let store = Box::new(MemoryStore::default());
     let farm = Farm::open(store, me, Clock::start()).expect("an empty farm");
-    let guard = Guard { port: 9090 };
+    let guard = Guard {
+        port: 9090,
+        tls: false,
+    };
     router(Api { farm, guard })
 }
 

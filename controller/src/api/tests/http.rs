@@ -213,7 +213,12 @@ fn requests_are_answered_over_tcp() {
     let listener = smol::Async::<TcpListener>::bind(([127, 0, 0, 1], 0)).expect("a port");
     let address = listener.get_ref().local_addr().expect("bound");
     let executor = Arc::new(smol::Executor::new());
-    let serving = executor.spawn(serve(listener, Server::new().router, Arc::clone(&executor)));
+    let serving = executor.spawn(serve(
+        listener,
+        None,
+        Server::new().router,
+        Arc::clone(&executor),
+    ));
     let client = std::thread::spawn(move || {
         let mut stream = TcpStream::connect(address).expect("connects");
         let request = "GET /health HTTP/1.1\r\nHost: 127.0.0.1:9090\r\nConnection: close\r\n\r\n";

@@ -4,9 +4,11 @@
 //! |---|---|
 //! | [`http`] | every path, every rule of the guard, the shape of answers |
 //! | [`farm`] | what the routes do: peers, profiles, wishes, tokens |
+//! | [`tls`] | the same inside TLS, over sockets |
 
 mod farm;
 mod http;
+mod tls;
 
 use std::sync::Arc;
 
@@ -78,6 +80,13 @@ pub(crate) fn status_of(method: &str, path: &str, body: &str) -> u16 {
 
 impl Server {
     fn new() -> Self {
+        Self::that(Guard {
+            port: 9090,
+            tls: false,
+        })
+    }
+
+    fn that(guard: Guard) -> Self {
         let keys = NodeKeys::from_seed(&[1; 32]);
         let card = NodeCard {
             name: Name::parse("control-center").expect("valid"),
@@ -88,10 +97,7 @@ impl Server {
         let farm = Farm::open(Box::new(MemoryStore::default()), me, Clock::start()).expect("empty");
         Self {
             farm: Arc::clone(&farm),
-            router: router(Api {
-                farm,
-                guard: Guard { port: 9090 },
-            }),
+            router: router(Api { farm, guard }),
         }
     }
 

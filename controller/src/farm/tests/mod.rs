@@ -39,7 +39,9 @@ fn with_store<F: Future<Output = ()>>(store: Box<dyn Store>, test: impl FnOnce(F
     let me = node(0xcc, Role::Controller, "control-center");
     let farm = Farm::open(store, me, Clock::start()).expect("opens");
     farm.run(&executor);
-    let listen = farm.listen(([127, 0, 0, 1], 0).into()).expect("listens");
+    let listen = farm
+        .listen(([127, 0, 0, 1], 0).into(), Speaks::Plain)
+        .expect("listens");
     let fixture = Fixture {
         executor: Arc::clone(&executor),
         farm: Arc::clone(&farm),

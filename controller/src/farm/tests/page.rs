@@ -31,7 +31,10 @@ async fn ask(router: &Router, what: &str, body: Value) -> (u16, Value) {
 #[test]
 fn every_route_of_the_page_does_what_the_page_says() {
     with_farm(|fixture| async move {
-        let guard = Guard { port: 9090 };
+        let guard = Guard {
+            port: 9090,
+            tls: false,
+        };
         let farm = Arc::clone(&fixture.farm);
         let router = router(Api { farm, guard });
         let api = async |what: &str, body: Value| ask(&router, what, body).await;
