@@ -93,7 +93,7 @@ impl std::error::Error for NotAPin {}
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TlsError {
-    /// The other end has proven another key than the pinned one.
+    /// The other end shows another key than the pinned one.
     OtherKey(SpkiPin),
     /// What answered speaks something else.
     NotTls,

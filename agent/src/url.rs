@@ -13,7 +13,7 @@ use miner_shared::text::{Address, TextError};
 /// Scheme, host and port of a controller; the path is always `/ws`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ControllerUrl {
-    /// Whether TLS is spoken there; without it nothing is said to a controller that has it.
+    /// Whether TLS is spoken there; if so, nothing is said without it.
     pub tls: bool,
     /// Host and port.
     pub address: Address,

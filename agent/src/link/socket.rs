@@ -36,6 +36,7 @@ const SUB_PROTOCOL: HeaderValue = HeaderValue::from_static("smsg.1");
 pub(crate) enum SocketError {
     Closed,
     NotBinary,
+    NotHttp,
     Tls(TlsError),
     Ws(Box<WsError>),
 }
@@ -45,6 +46,9 @@ impl fmt::Display for SocketError {
         match self {
             Self::Closed => f.write_str("the peer closed the connection"),
             Self::NotBinary => f.write_str("the peer sent text"),
+            Self::NotHttp => {
+                f.write_str("it does not answer in HTTP; if `--tls` is on there, dial wss://")
+            }
             Self::Tls(error) => error.fmt(f),
             Self::Ws(error) => error.fmt(f),
         }
@@ -59,6 +63,7 @@ impl From<WsError> for SocketError {
             WsError::ConnectionClosed
             | WsError::AlreadyClosed
             | WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Self::Closed,
+            WsError::Protocol(ProtocolError::HttparseError(_)) => Self::NotHttp,
             WsError::Io(e)
                 if matches!(
                     e.kind(),

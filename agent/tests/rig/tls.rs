@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::common::{Manager, beside, controller, offers, rig, run};
 use async_tungstenite::accept_hdr_async;
 use futures_rustls::{TlsAcceptor, server};
+use miner_agent::clock::Clock;
 use miner_agent::logger;
 use miner_agent::node::Serving;
 use miner_agent::tls::{self, Duplex, SpkiPin, TlsError};
@@ -105,26 +106,49 @@ fn a_wrong_pin_ends_it_before_anything_of_smsg_is_said() {
     run(async {
         let listener = listen().await;
         let serving = dialling(root.path(), &listener, Some(pinned));
-        let log = logger::start(log::LevelFilter::Info, miner_agent::clock::Clock::start());
         beside(serving, async {
             let ended = secured(&listener, &shown).await;
             let alert = ended.expect_err("the rig has ended it").to_string();
             assert!(alert.contains("alert"), "{alert}");
-            let line = loop {
-                let page = log.page(None, 15);
-                let said = page.lines.iter().find(|line| {
-                    line.text.as_str().starts_with("controller refused")
-                        && line.text.as_str().contains(&shown.pin().to_string())
-                });
-                match said {
-                    Some(line) => break line.clone(),
-                    None => future::yield_now().await,
-                }
-            };
-            assert!(
-                line.text.as_str().contains("not the pinned one"),
-                "{line:?}"
-            );
+            let why = format!("its TLS key is not the pinned one but {}", shown.pin());
+            logged("controller refused", &why).await;
+        })
+        .await;
+    });
+}
+
+/// Waits until the log has a line that begins and goes on like this.
+async fn logged(begins: &str, with: &str) {
+    let log = logger::start(log::LevelFilter::Info, Clock::start());
+    let mut cursor = 0;
+    loop {
+        let page = log.page(Some(cursor), 15);
+        cursor = page.next;
+        let mut lines = page.lines.iter().map(|line| line.text.as_str());
+        if lines.any(|line| line.starts_with(begins) && line.contains(with)) {
+            return;
+        }
+        future::yield_now().await;
+    }
+}
+
+#[test]
+fn a_plain_rig_at_a_port_with_tls_is_told_what_to_dial() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    run(async {
+        let listener = listen().await;
+        let here = listener.local_addr().expect("bound");
+        let (serving, _) = rig(root.path(), |config| {
+            config.listen = None;
+            config.controller = Some(here.to_string().parse().expect("valid"));
+            config.fingerprint = Some(controller(1, 1).fingerprint());
+        });
+        beside(serving, async {
+            let (stream, _) = listener.accept().await.expect("accepts");
+            let alert = Shown::new().acceptor().accept(stream).await;
+            alert.expect_err("it says GET");
+            let begins = format!("controller away controller=ws://{here}");
+            logged(&begins, "dial wss://").await;
         })
         .await;
     });
