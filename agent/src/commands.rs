@@ -119,7 +119,9 @@ impl Commands {
 
     /// A manager has another key now, and what it was told under the old one.
     pub(crate) fn rename(&mut self, was: &Fingerprint, is: Fingerprint) {
-        self.managers.retain(|(key, _)| *key != is);
+        if self.managers.iter().any(|(key, _)| key == was) {
+            self.managers.retain(|(key, _)| *key != is);
+        }
         for (key, _) in &mut self.managers {
             if key == was {
                 *key = is;
