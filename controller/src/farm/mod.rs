@@ -319,6 +319,7 @@ impl Farm {
                 Action::Close(id) => core.close_socket(id),
                 Action::Proven(id) => core.proven(id, self.clock.now().mono),
                 Action::Dial { key, now } => core.nudge(&key, now),
+                Action::KeyChanged { old, new } => core.rename_dialler(&old, new),
                 Action::Finished(id, result) => {
                     if let Some(waiter) = core.waiting.remove(&id) {
                         // Nobody waits any more: the answer has no use.
@@ -365,6 +366,13 @@ impl Core {
         }
         if let Some(socket) = self.sockets.get(&id) {
             socket.lift();
+        }
+    }
+
+    /// The task itself asks for the key of now.
+    fn rename_dialler(&mut self, old: &Fingerprint, new: Fingerprint) {
+        if let Some(dialler) = self.diallers.remove(old) {
+            self.diallers.insert(new, dialler);
         }
     }
 
@@ -485,6 +493,11 @@ impl Farm {
     /// Where to dial a peer; `None` if it has no address or was removed.
     pub(crate) fn address_of(&self, key: &Fingerprint) -> Option<Address> {
         self.lock().registry.peer(key)?.address.clone()
+    }
+
+    /// The key that the peer of this one has now.
+    pub(crate) fn current_key(&self, key: &Fingerprint) -> Fingerprint {
+        self.lock().registry.current_key(key)
     }
 
     /// A random number below `bound`, which is not 0.

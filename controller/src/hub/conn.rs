@@ -1,9 +1,9 @@
 //! Connections: one [`Link`] each, from the first byte to the close.
 //!
 //! ```text
-//!   accept ─▶ pending ── PeerProven ─▶ registered? ── yes ─▶ session.rs
+//!   accept ─▶ pending ── PeerProven ─▶ registered, also under an earlier key? ── yes ─▶ session.rs
 //!                                          └─ no ─▶ enrol.rs: a token, or closed, one event
-//!   dial   ─▶ Peer  ── Up ─▶ session.rs
+//!   dial   ─▶ Peer  ── Up ─▶ session.rs         another key, and why: succession.rs
 //!             Pair  ── Up ─▶ registered, then session.rs
 //!             Probe ── Probed ─▶ closed
 //! ```
@@ -16,10 +16,13 @@ use miner_shared::limits::{MAX_CONTROLLER_LINKS, MAX_PENDING_HANDSHAKES};
 use miner_shared::smsg::{self, Dial, Expect, Link, LinkError, Peer};
 use miner_shared::text::{Address, Name};
 use miner_shared::time::Millis;
-use miner_shared::wire::{Admission, Command, Desired, Message, NodeCard, Query};
+use miner_shared::wire::{Admission, Command, Desired, Message, NodeCard, OpId, Query};
 
+use super::recovery::recovery_pin;
+use super::requests::Order;
+use super::succession::Trail;
 use super::{Action, Env, EventKind, Hub, Timer};
-use crate::registry::{PeerRecord, Registry, RegistryError, Trust};
+use crate::registry::{PeerRecord, Registry, RegistryError, Standing, Trust};
 
 /// Messages that wait to be sealed on one connection: all requests of a rig and one wish.
 const OUTBOX: usize = 32;
@@ -37,6 +40,8 @@ pub(super) struct Conn {
     pub(super) key: Option<Fingerprint>,
     /// Where it was accepted from, if it was.
     pub(super) from: Option<IpAddr>,
+    /// Where the statements of succession lead that it has shown.
+    pub(super) trail: Option<Trail>,
     outbox: Deque<Outgoing, OUTBOX>,
     /// When its timer is set.
     armed: Option<Millis>,
@@ -110,6 +115,10 @@ pub(super) enum Outgoing {
     Desired,
     /// A question.
     Query(u32, Query),
+    /// A command that an owner waits for.
+    Order(OpId, Order),
+    /// The recovery key of this place in the registry's list.
+    Recovery(OpId, usize),
 }
 
 impl Hub {
@@ -141,6 +150,7 @@ impl Hub {
             purpose,
             key: None,
             from: None,
+            trail: None,
             outbox: Deque::new(),
             armed: None,
         };
@@ -307,6 +317,11 @@ impl Hub {
             smsg::Event::Probed(peer) => self.on_probed(env, id, &peer),
             smsg::Event::TokenAsked { token_id } => self.on_token_asked(env, id, token_id),
             smsg::Event::Message(message) => self.on_message(env, id, message),
+            smsg::Event::Succession {
+                peer,
+                statement,
+                left,
+            } => self.on_succession(env, id, &peer, &statement, left),
             smsg::Event::Pong { rtt_ms } => self.on_pong(env, id, rtt_ms),
             // A number that was used before: the link has counted and dropped it.
             smsg::Event::Idle | smsg::Event::Stale => {}
@@ -325,6 +340,10 @@ impl Hub {
         token: Option<[u8; 8]>,
     ) {
         let key = peer.fingerprint;
+        let stranger = env.registry.standing(&key) == Standing::Stranger;
+        if stranger && self.follow_dialler(env, id, key).is_err() {
+            return;
+        }
         if env.registry.peer(&key).is_some() {
             self.settle(id, key, true);
             self.admit(env, id, peer, card);
@@ -464,6 +483,11 @@ impl Conn {
         loop {
             let message = match self.outbox.pop_front()? {
                 Outgoing::Query(id, query) => Message::Query(id, query),
+                Outgoing::Order(op_id, order) => Message::Command(op_id, order.into()),
+                Outgoing::Recovery(op_id, place) => match recovery_pin(registry, place) {
+                    Some(command) => Message::Command(op_id, command),
+                    None => continue,
+                },
                 Outgoing::Desired => match self.key.and_then(|key| registry.desired(&key)) {
                     Some(row) => {
                         let state = row.state.clone();

@@ -76,6 +76,13 @@ pub enum EventKind {
         /// Why, in few words.
         reason: String,
     },
+    /// A rig has another key, and has shown that it is the same rig.
+    KeyChanged {
+        /// Fingerprint that it had.
+        old: String,
+        /// Fingerprint that it has.
+        new: String,
+    },
     /// A link ended.
     LinkDown {
         /// Why.
@@ -101,6 +108,23 @@ pub enum EventKind {
     ProtocolError {
         /// What was wrong.
         reason: String,
+    },
+    /// A rig has pinned the recovery key.
+    RecoveryPinned {
+        /// The key's ID.
+        recovery: String,
+    },
+    /// A rig would not pin the recovery key.
+    RecoveryRefused {
+        /// The key's ID.
+        recovery: String,
+        /// Why.
+        reason: String,
+    },
+    /// The farm has another recovery key, or its first one.
+    RecoverySet {
+        /// The key's ID.
+        recovery: String,
     },
     /// A rig refused a wish.
     Refused {

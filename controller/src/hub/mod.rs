@@ -15,6 +15,8 @@
 //!                            Rig, one per peer  reconcile.rs  wish against report, by generation
 //!                               ▲ answers                   requests.rs   questions with deadlines
 //!                               └ score.rs, events.rs      enrol.rs      strangers with a token
+//!                                                         succession.rs  rigs with a new key
+//!                                                         recovery.rs   the farm's recovery key
 //! ```
 //!
 //! The hub is the **managing** side: its sessions are indexed by fingerprint alone because every one
@@ -25,11 +27,13 @@ mod enrol;
 mod events;
 mod pace;
 mod reconcile;
+mod recovery;
 mod replay;
 mod requests;
 mod rig;
 mod score;
 mod session;
+mod succession;
 #[cfg(test)]
 mod tests;
 
@@ -45,8 +49,9 @@ pub use self::conn::{ConnId, Full, NewPeer, Target, Unreached};
 use self::events::EventLog;
 pub use self::events::{Event, EventKind};
 pub use self::reconcile::refusal_text;
+pub use self::recovery::recovery_id;
 use self::requests::Request;
-pub use self::requests::{Ask, Failure, Reply, RequestId};
+pub use self::requests::{Ask, Failure, Order, Reply, RequestId};
 pub use self::rig::Rig;
 use self::session::Session;
 use crate::clock::Now;
@@ -101,6 +106,13 @@ pub enum Action {
         /// At once: somebody waits, or a link is to be replaced. Otherwise after a pause: the link
         /// was lost.
         now: bool,
+    },
+    /// A rig has another key: what is kept under the old one moves.
+    KeyChanged {
+        /// What it was.
+        old: Fingerprint,
+        /// What it is.
+        new: Fingerprint,
     },
     /// A registered peer has proven itself on this connection.
     Proven(ConnId),

@@ -50,6 +50,7 @@ impl Hub {
         if let Some(rig) = self.rigs.get_mut(key) {
             rig.applied = rig.stats.as_ref().map(|(stats, _)| stats.generation);
         }
+        self.offer_recovery(env, key);
         self.reconcile(env, key);
     }
 
@@ -104,9 +105,14 @@ impl Hub {
                 self.rig_is_ahead(env, key, newer);
             }
             Outcome::Refused(refusal) => {
-                rig.refused = Some((generation, refusal.clone()));
-                let reason = refusal_text(refusal).to_owned();
-                self.record(env, Some(key), EventKind::Refused { generation, reason });
+                let refused = Some((generation, refusal.clone()));
+                rig.refused.clone_from(&refused);
+                // A rig that another controller decides for says so on every link.
+                if rig.refusal_told != refused {
+                    rig.refusal_told = refused;
+                    let reason = refusal_text(refusal).to_owned();
+                    self.record(env, Some(key), EventKind::Refused { generation, reason });
+                }
             }
             _ => {}
         }
@@ -140,8 +146,10 @@ impl Hub {
 pub fn refusal_text(refusal: &miner_shared::wire::Refusal) -> &'static str {
     use miner_shared::wire::Refusal;
     match refusal {
+        Refusal::BadProof => "another recovery key is pinned there, which has no word for this one",
         Refusal::Busy => "it is asked too much at once",
         Refusal::NoSuchMiner(_) => "it has no such miner",
+        Refusal::NoSuchManager => "it has no such manager",
         Refusal::NoTls => "its agent was built without TLS, which the pool needs",
         Refusal::NotAWorker => "it is no worker",
         Refusal::NotAllowed => "another controller holds its desired state",

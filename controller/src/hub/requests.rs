@@ -10,11 +10,15 @@
 //! ```
 //! Questions have no effect, so asking again is harmless; a wish is stored and numbered before
 //! anyone waits for it, so it needs no asking at all (`reconcile.rs`).
+//!
+//! An order has an effect, at most one per op_id and boot of the rig. On a further link with the same
+//! boot the same command is sent again, to have its receipt; to another boot it never is. Whoever
+//! waits for an order that was sent and not answered hears [`Reply::Unknown`].
 
 use miner_shared::identity::Fingerprint;
 use miner_shared::limits::RECEIPTS;
 use miner_shared::time::Millis;
-use miner_shared::wire::{Answer, Message, Outcome, Query};
+use miner_shared::wire::{Answer, Command, Message, OpId, Outcome, Query};
 
 use super::conn::Outgoing;
 use super::score::Exchange;
@@ -36,6 +40,29 @@ pub enum Ask {
     Query(Query),
     /// What became of the wish of this generation, which the registry has.
     Wish(u64),
+    /// To do something, once.
+    Order(Order),
+}
+
+/// A command that an owner waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Take this manager for the first.
+    Handover(Fingerprint),
+    /// Obey this manager no more.
+    Revoke(Fingerprint),
+    /// Take another key.
+    Rotate,
+}
+
+impl From<Order> for Command {
+    fn from(order: Order) -> Self {
+        match order {
+            Order::Handover(to) => Self::Handover { to },
+            Order::Revoke(manager) => Self::Revoke { manager },
+            Order::Rotate => Self::Rotate,
+        }
+    }
 }
 
 /// How a request ended well.
@@ -43,10 +70,12 @@ pub enum Ask {
 pub enum Reply {
     /// To [`Ask::Query`].
     Answer(Box<Answer>),
-    /// To [`Ask::Wish`].
+    /// To [`Ask::Wish`] and [`Ask::Order`].
     Outcome(Outcome),
     /// To [`Ask::Ping`]: the round trip in milliseconds.
     Pong(u64),
+    /// To [`Ask::Order`]: it was sent, and what became of it will not be heard.
+    Unknown,
 }
 
 /// How a request ended otherwise.
@@ -73,10 +102,19 @@ pub enum Failure {
 /// An open request.
 #[derive(Debug)]
 pub(super) struct Request {
-    key: Fingerprint,
-    ask: Ask,
+    pub(super) key: Fingerprint,
+    pub(super) ask: Ask,
     /// On which connection and under which number it was asked; `None` while it waits for a link.
     asked: Option<(ConnId, u32)>,
+    /// Of an order that was sent: its command's name, and to which boot of the rig.
+    sent: Option<(OpId, [u8; 16])>,
+}
+
+impl Request {
+    /// Whether it is an order that the rig may have heard.
+    pub(super) const fn was_sent(&self) -> bool {
+        self.sent.is_some()
+    }
 }
 
 impl Hub {
@@ -94,6 +132,7 @@ impl Hub {
             key,
             ask,
             asked: None,
+            sent: None,
         };
         self.requests.insert(id, request);
         let rig = self.rigs.entry(key).or_default();
@@ -121,7 +160,7 @@ impl Hub {
 
     /// Asks what has not been asked on this peer's live connection.
     pub(super) fn ask_waiting(&mut self, env: &mut Env<'_>, key: &Fingerprint) {
-        let Some(conn) = self.sessions.get(key).map(|session| session.conn) else {
+        let Some((conn, boot)) = self.sessions.get(key).map(|s| (s.conn, s.boot_id)) else {
             return;
         };
         let waiting: Vec<_> = self.requests_of(key).collect();
@@ -145,6 +184,18 @@ impl Hub {
                     self.touched(conn, env.now.mono);
                 }
                 Ask::Wish(generation) => self.look_at_wish(key, generation),
+                Ask::Order(order) => {
+                    let (op_id, sent_to) = *request.sent.get_or_insert_with(|| {
+                        let mut op_id = [0; 16];
+                        env.rng.fill_bytes(&mut op_id);
+                        (op_id, boot)
+                    });
+                    if sent_to == boot {
+                        self.send(env, conn, Outgoing::Order(op_id, order));
+                    } else {
+                        self.finish(id, Ok(Reply::Unknown));
+                    }
+                }
             }
         }
     }
@@ -177,9 +228,20 @@ impl Hub {
                     rig.stats = Some((stats.clone(), env.now));
                     self.on_report(env, &key);
                 }
+                if let Answer::Managers(managers) = &answer {
+                    self.on_managers(env, &key, managers);
+                }
                 self.on_answer(id, &key, number, answer);
             }
-            Message::Receipt(op_id, outcome) => self.on_receipt(env, &key, &op_id, outcome),
+            Message::Receipt(op_id, outcome) => {
+                let order = self.order_of(&key, &op_id);
+                if let Some(order) = order {
+                    self.count(&key, Exchange::Answered);
+                    self.finish(order, Ok(Reply::Outcome(outcome)));
+                } else if !self.on_recovery_receipt(env, &key, &op_id, &outcome) {
+                    self.on_receipt(env, &key, &op_id, outcome);
+                }
+            }
             _ => {
                 let reason = "a rig gave an order".to_owned();
                 self.record(env, Some(&key), super::EventKind::ProtocolError { reason });
@@ -199,24 +261,33 @@ impl Hub {
         }
     }
 
+    /// The order that this command was sent for.
+    fn order_of(&self, key: &Fingerprint, op_id: &OpId) -> Option<RequestId> {
+        let is_it = |id: &RequestId| {
+            let sent = self.requests.get(id).and_then(|request| request.sent);
+            sent.is_some_and(|(sent, _)| sent == *op_id)
+        };
+        self.requests_of(key).find(is_it)
+    }
+
     /// A pong answers all pings that wait.
     pub(super) fn answer_pings(&mut self, key: &Fingerprint, rtt_ms: u64) {
-        self.finish_where(key, |ask| {
-            (*ask == Ask::Ping).then_some(Ok(Reply::Pong(rtt_ms)))
+        self.finish_where(key, |request| {
+            (request.ask == Ask::Ping).then_some(Ok(Reply::Pong(rtt_ms)))
         });
     }
 
     /// What became of the wish of this generation.
     pub(super) fn answer_wish(&mut self, key: &Fingerprint, generation: u64, outcome: &Outcome) {
-        self.finish_where(key, |ask| {
-            (*ask == Ask::Wish(generation)).then(|| Ok(Reply::Outcome(outcome.clone())))
+        self.finish_where(key, |request| {
+            (request.ask == Ask::Wish(generation)).then(|| Ok(Reply::Outcome(outcome.clone())))
         });
     }
 
     /// A newer wish is stored: nobody will hear of the older ones.
     pub(super) fn supersede_wishes(&mut self, key: &Fingerprint, generation: u64) {
-        self.finish_where(key, |ask| match ask {
-            Ask::Wish(older) if *older < generation => Some(Err(Failure::Superseded)),
+        self.finish_where(key, |request| match request.ask {
+            Ask::Wish(older) if older < generation => Some(Err(Failure::Superseded)),
             _ => None,
         });
     }
@@ -227,9 +298,12 @@ impl Hub {
         self.offline(key);
     }
 
-    /// No link for now; whose fault it is, the score does not say.
+    /// No link for now; whose fault it is, the score does not say. The receipt of an order may still
+    /// come.
     pub(super) fn offline(&mut self, key: &Fingerprint) {
-        self.finish_where(key, |_| Some(Err(Failure::Offline)));
+        self.finish_where(key, |request| {
+            (!request.was_sent()).then_some(Err(Failure::Offline))
+        });
     }
 
     /// The peer was removed.
@@ -253,14 +327,14 @@ impl Hub {
         self.rigs.entry(*key).or_default().score.count(exchange);
     }
 
-    fn finish_where(
+    pub(super) fn finish_where(
         &mut self,
         key: &Fingerprint,
-        end: impl Fn(&Ask) -> Option<Result<Reply, Failure>>,
+        end: impl Fn(&Request) -> Option<Result<Reply, Failure>>,
     ) {
         let ends: Vec<_> = self
             .requests_of(key)
-            .filter_map(|id| Some((id, end(&self.requests.get(&id)?.ask)?)))
+            .filter_map(|id| Some((id, end(self.requests.get(&id)?)?)))
             .collect();
         for (id, result) in ends {
             self.finish(id, result);
@@ -268,9 +342,14 @@ impl Hub {
     }
 
     fn finish(&mut self, id: RequestId, result: Result<Reply, Failure>) {
-        if self.take(id).is_some() {
-            self.actions.push_back(Action::Finished(id, result));
-        }
+        let Some(request) = self.take(id) else {
+            return;
+        };
+        let result = match result {
+            Err(_) if request.was_sent() => Ok(Reply::Unknown),
+            result => result,
+        };
+        self.actions.push_back(Action::Finished(id, result));
     }
 
     fn take(&mut self, id: RequestId) -> Option<Request> {

@@ -5,6 +5,7 @@ use miner_shared::smsg::SeqMemory;
 use miner_shared::time::Millis;
 use miner_shared::wire::{Refusal, RigStats};
 
+use super::recovery::Offer;
 use super::score::{Counts, Score};
 use super::{ConnId, RequestId};
 use crate::clock::Now;
@@ -21,10 +22,14 @@ pub struct Rig {
     pub(super) applied: Option<u64>,
     /// Generation that the rig refused, and why.
     pub(super) refused: Option<(u64, Refusal)>,
+    /// The refusal that was last reported as an event.
+    pub(super) refusal_told: Option<(u64, Refusal)>,
     /// Newer generation than ours that was already reported as an event.
     pub(super) ahead: Option<u64>,
     /// Wish that is on its way: its generation, on which connection, since when.
     pub(super) sent: Option<(u64, ConnId, Millis)>,
+    /// How far the recovery key has come on this link.
+    pub(super) offer: Offer,
     /// Requests that wait or are asked.
     pub(super) requests: Vec<RequestId>,
     /// Until when other boots of this key are refused, after a duplicate was seen.

@@ -13,6 +13,7 @@ use miner_shared::time::Millis;
 use miner_shared::wire::{Admission, NodeCard};
 
 use super::conn::Purpose;
+use super::recovery::Offer;
 use super::score::Exchange;
 use super::{Action, ConnId, Env, EventKind, Hub, Timer, Unreached};
 use crate::clock::Now;
@@ -29,8 +30,8 @@ const PING_MS: u64 = 30_000;
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) conn: ConnId,
-    boot_id: [u8; 16],
-    contest: Option<Contest>,
+    pub(super) boot_id: [u8; 16],
+    pub(super) contest: Option<Contest>,
     /// Whether a measuring ping waits for its answer.
     pinged: bool,
     /// When the next one is due.
@@ -41,7 +42,7 @@ pub(super) struct Session {
 
 /// A connection with another boot of the same key.
 #[derive(Debug)]
-struct Contest {
+pub(super) struct Contest {
     conn: ConnId,
     peer: Peer,
     card: NodeCard,
@@ -114,6 +115,7 @@ impl Hub {
         self.greet_rig(&key, env.now);
         self.record(env, Some(&key), EventKind::LinkUp { dialled_in });
         self.reconcile(env, &key);
+        self.offer_recovery(env, &key);
         self.ask_waiting(env, &key);
         self.touched(id, now);
         true
@@ -143,6 +145,7 @@ impl Hub {
         rig.applied = None;
         rig.refused = None;
         rig.sent = None;
+        rig.offer = Offer::default();
     }
 
     /// A connection that had an owner is gone.
@@ -258,23 +261,7 @@ impl Hub {
         env.registry.remove(key, keep_token, env.now.wall)?;
         self.record(env, Some(key), EventKind::PeerRemoved);
         self.fail_requests(key);
-        let theirs = |conn: &super::Conn| {
-            conn.key == Some(*key)
-                || matches!(&conn.purpose, Purpose::Dialled(super::Target::Peer(k)) if k == key)
-        };
-        let conns: Vec<_> = self
-            .conns
-            .iter()
-            .filter(|(_, conn)| theirs(conn))
-            .map(|(id, _)| *id)
-            .collect();
-        // The newcomer of a contest must not move up when the older one is cut.
-        if let Some(session) = self.sessions.get_mut(key) {
-            session.contest = None;
-        }
-        for id in conns {
-            self.close(env, id, "removed", Unreached::Closed);
-        }
+        self.cut(env, key, "removed", None);
         Ok(())
     }
 

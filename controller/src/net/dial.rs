@@ -22,15 +22,16 @@ use crate::hub::{Target, Unreached};
 /// For name lookup, TCP and the WebSocket handshake together.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// Keeps a link to this peer up, for as long as it has an address.
+/// Keeps a link to this peer up, for as long as it has an address, also under a new key.
 ///
 /// `nudge` brings reasons to look: `true` somebody waits (dial at once), `false` the link was lost
 /// (dial after a pause).
-pub(crate) async fn keep_dialled(farm: Arc<Farm>, key: Fingerprint, nudge: Receiver<bool>) {
+pub(crate) async fn keep_dialled(farm: Arc<Farm>, mut key: Fingerprint, nudge: Receiver<bool>) {
     let mut failures = 0;
     loop {
         // What was asked before this attempt is answered by it.
         while nudge.try_recv().is_ok() {}
+        key = farm.current_key(&key);
         if !farm.is_served(&key) {
             let Some(address) = farm.address_of(&key) else {
                 return;
@@ -39,6 +40,7 @@ pub(crate) async fn keep_dialled(farm: Arc<Farm>, key: Fingerprint, nudge: Recei
             failures = if reached { 0 } else { failures + 1 };
         }
         let mut urgent = false;
+        key = farm.current_key(&key);
         if farm.is_served(&key) {
             let Ok(now) = nudge.recv().await else {
                 return;

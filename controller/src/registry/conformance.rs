@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use miner_shared::bytes::Bytes;
 use miner_shared::identity::{Enrolment, Fingerprint, Role};
 use miner_shared::text::{Address, Label, Name, PoolPass, PoolUser};
 use miner_shared::wire::{Algo, Backend, Mode, Pool, Profile, State, Threads};
@@ -102,6 +103,26 @@ fn waiting() -> PendingRecord {
     }
 }
 
+/// So many recovery keys, each of the longest form.
+fn recovery(keys: usize) -> RecoveryRecord {
+    let pin = RecoveryPin {
+        key: [4; 32],
+        proof: Some(Bytes([5; 64])),
+        made_at_ms: u64::MAX,
+    };
+    RecoveryRecord {
+        keys: vec![pin; keys],
+        counter: u64::MAX,
+    }
+}
+
+fn pinned() -> PinnedRecord {
+    PinnedRecord {
+        pinned: Some([4; 32]),
+        refused: Some([6; 32]),
+    }
+}
+
 /// What every store must do.
 fn suite(store: &mut dyn Store) {
     starts_empty(store);
@@ -119,6 +140,7 @@ fn gives_back_every_kind_of_row(store: &mut dyn Store) {
     let tombstone = Tombstone {
         name: name("gone"),
         removed_at_ms: 9,
+        successor: Some(key(9)),
     };
     let batch = [
         Change::PutPeer(key(1), peer("rig-1")),
@@ -128,6 +150,8 @@ fn gives_back_every_kind_of_row(store: &mut dyn Store) {
         Change::PutToken(TokenId([3; 8]), token()),
         Change::PutPending(key(5), waiting()),
         Change::PutOrigin(key(1), waiting().origin),
+        Change::PutRecovery(recovery(3)),
+        Change::PutPinned(key(1), pinned()),
     ];
     store.commit(&batch, Durable::Now).expect("commits");
     store
@@ -142,6 +166,8 @@ fn gives_back_every_kind_of_row(store: &mut dyn Store) {
     assert_eq!(rows.tokens.get(&TokenId([3; 8])), Some(&token()));
     assert_eq!(rows.pending.get(&key(5)), Some(&waiting()));
     assert_eq!(rows.origins.get(&key(1)), Some(&waiting().origin));
+    assert_eq!(rows.recovery, Some(recovery(3)));
+    assert_eq!(rows.pinned.get(&key(1)), Some(&pinned()));
 }
 
 fn takes_a_batch_whole_or_not_at_all(store: &mut dyn Store) {
@@ -173,9 +199,15 @@ fn deletes_what_is_there_and_what_is_not(store: &mut dyn Store) {
         Change::DeletePending(key(5)),
         Change::DeleteOrigin(key(1)),
         Change::DeleteOrigin(key(99)),
+        Change::DeletePinned(key(1)),
+        Change::PutRecovery(recovery(MAX_RECOVERY_KEYS)),
     ];
     store.commit(&batch, Durable::Now).expect("commits");
-    assert_eq!(store.load().expect("loads"), Contents::default());
+    let left = Contents {
+        recovery: Some(recovery(MAX_RECOVERY_KEYS)),
+        ..Contents::default()
+    };
+    assert_eq!(store.load().expect("loads"), left);
 }
 
 #[test]
@@ -245,45 +277,71 @@ fn a_registry_of_a_newer_program_is_refused_with_advice() {
 }
 
 #[test]
-fn a_registry_of_schema_1_opens_with_its_rows_and_takes_tokens() {
-    let dir = tempfile::tempdir().expect("temporary directory");
-    let mut store = RedbStore::open(dir.path()).expect("opens");
-    let batch = [Change::PutPeer(key(1), peer("rig-1"))];
-    store.commit(&batch, Durable::Now).expect("commits");
-    drop(store);
-    as_schema_1(&dir.path().join("registry.redb"));
+fn a_registry_of_an_older_schema_opens_with_its_rows_and_takes_new_ones() {
+    for schema in [1, 2] {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let mut store = RedbStore::open(dir.path()).expect("opens");
+        let batch = [Change::PutPeer(key(1), peer("rig-1"))];
+        store.commit(&batch, Durable::Now).expect("commits");
+        drop(store);
+        as_older(&dir.path().join("registry.redb"), schema);
 
-    let mut store = RedbStore::open(dir.path()).expect("migrates");
-    let put = [Change::PutToken(TokenId([3; 8]), token())];
-    store.commit(&put, Durable::Now).expect("commits");
-    drop(store);
-    let rows = RedbStore::open(dir.path()).expect("opens").load();
-    let rows = rows.expect("loads");
-    assert_eq!(rows.peers.get(&key(1)), Some(&peer("rig-1")));
-    assert_eq!(rows.tokens.len(), 1);
+        let mut store = RedbStore::open(dir.path()).expect("migrates");
+        let put = [
+            Change::PutToken(TokenId([3; 8]), token()),
+            Change::PutRecovery(recovery(1)),
+            Change::PutPinned(key(1), pinned()),
+        ];
+        store.commit(&put, Durable::Now).expect("commits");
+        drop(store);
+        let rows = RedbStore::open(dir.path()).expect("opens").load();
+        let rows = rows.expect("loads");
+        assert_eq!(rows.peers.get(&key(1)), Some(&peer("rig-1")));
+        assert_eq!(rows.tombstones.get(&key(2)), Some(&removed()));
+        assert_eq!(rows.tokens.len(), 1);
+        assert_eq!((rows.recovery, rows.pinned.len()), (Some(recovery(1)), 1));
+    }
 }
 
-/// Makes of a registry with one peer what the program of schema 1 wrote.
-fn as_schema_1(path: &std::path::Path) {
+fn removed() -> Tombstone {
+    Tombstone {
+        name: name("gone"),
+        removed_at_ms: 9,
+        successor: None,
+    }
+}
+
+/// Makes of a registry with one peer what the program of schema 1 or 2 wrote, with one tombstone.
+fn as_older(path: &std::path::Path, schema: u8) {
     type Rows = redb::TableDefinition<'static, [u8; 32], &'static [u8]>;
-    let peers: Rows = redb::TableDefinition::new("peers");
     let db = redb::Database::open(path).expect("opens");
     let write = db.begin_write().expect("begins");
-    for table in ["pending", "origins"] {
+    let gone: &[&str] = match schema {
+        1 => &["pinned", "pending", "origins"],
+        _ => &["pinned"],
+    };
+    for table in gone {
         write.delete_table(Rows::new(table)).expect("was there");
     }
-    write
-        .delete_table(redb::TableDefinition::<[u8; 8], &[u8]>::new("tokens"))
-        .expect("was there");
+    let farm = redb::TableDefinition::<&str, &[u8]>::new("farm");
+    write.delete_table(farm).expect("was there");
+    if schema == 1 {
+        let tokens = redb::TableDefinition::<[u8; 8], &[u8]>::new("tokens");
+        write.delete_table(tokens).expect("was there");
+    }
     let meta = redb::TableDefinition::<&str, u8>::new("meta");
     let mut table = write.open_table(meta).expect("opens");
-    table.insert("schema", 1).expect("inserts");
+    table.insert("schema", schema).expect("inserts");
     drop(table);
-    let mut table = write.open_table(peers).expect("opens");
-    let mut row = record::encode(&peer("rig-1")).expect("short");
-    row[0] = 1;
-    table.insert([1; 32], row.as_slice()).expect("inserts");
-    drop(table);
+    let peers = record::encode(&peer("rig-1")).expect("short");
+    // Of a tombstone, the last byte is the successor that there was not yet.
+    let mut tombstones = record::encode(&removed()).expect("short");
+    tombstones.pop();
+    for (table, key, mut row) in [("peers", 1, peers), ("tombstones", 2, tombstones)] {
+        let mut table = write.open_table(Rows::new(table)).expect("opens");
+        row[0] = schema;
+        table.insert([key; 32], row.as_slice()).expect("inserts");
+    }
     write.commit().expect("commits");
 }
 

@@ -1,5 +1,5 @@
-//! The registry: what the farm must not forget. Which keys are peers, which were removed, what each
-//! rig should be doing, the profiles, and the tokens by which rigs enrol.
+//! The registry: what the farm must not forget. Which keys are peers, which were removed or replaced,
+//! what each rig should be doing, the profiles, the tokens by which rigs enrol, the recovery key.
 //!
 //! ```text
 //!   hub, farm ──▶ Registry   the rules, written once, and all rows in memory
@@ -17,10 +17,14 @@ mod conformance;
 mod memory;
 mod pattern;
 mod record;
+mod recovery;
 mod redb_store;
 mod resolve;
 mod rules;
 mod store;
+mod succession;
+#[cfg(test)]
+mod succession_tests;
 #[cfg(test)]
 mod token_tests;
 mod tokens;
@@ -30,10 +34,12 @@ pub use self::pattern::{NamePattern, Network};
 pub use self::record::{
     DesiredRecord, PeerRecord, ProfileId, ProfileRecord, SCHEMA, Told, Tombstone, Trust,
 };
+pub use self::recovery::{Authority, MAX_RECOVERY_KEYS, PinnedRecord, RecoveryPin, RecoveryRecord};
 pub use self::redb_store::RedbStore;
 pub use self::resolve::meant;
 pub use self::rules::{Registry, RegistryError, Wish};
 pub use self::store::{Change, Contents, Durable, Store, StoreError};
+pub use self::succession::Standing;
 pub use self::tokens::{
     Applicant, Enrolled, MAX_TOKENS, MAX_USES, MAX_WAITING, Origin, PendingRecord, Terms, TokenId,
     TokenRecord, TokenRefusal, TokenSecret,

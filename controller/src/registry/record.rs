@@ -1,11 +1,11 @@
 //! The rows of the registry, and their bytes.
 //!
 //! A stored value is one schema byte and the postcard of the row. Rows are append-only like the
-//! wire: a changed row gets a new schema number and a step that reads the old one.
+//! wire: a changed row gets a new schema number, and says what rows of older ones lack ([`Row`]).
 
 use std::fmt;
 
-use miner_shared::identity::Role;
+use miner_shared::identity::{Fingerprint, Role};
 use miner_shared::smsg::Peer;
 use miner_shared::text::{Address, Label, Name};
 use miner_shared::wire::{NodeCard, OpId, Profile, State};
@@ -15,9 +15,9 @@ use super::StoreError;
 use crate::clock::EpochMs;
 
 /// Number of the row format that this program writes.
-pub const SCHEMA: u8 = 2;
-/// Oldest row format that it reads. Since 1 there are tokens, pending rigs and origins, and a kind of
-/// trust; no row of 1 has another form in 2.
+pub const SCHEMA: u8 = 3;
+/// Oldest row format that it reads. 2 brought tokens, pending rigs and origins, and a kind of trust;
+/// 3 the recovery key and who pinned it, and the successor in a tombstone.
 pub(super) const OLDEST: u8 = 1;
 /// Largest encoded row: a profile with its pools (3 times 579 bytes) and the rest, rounded up.
 const MAX_ROW: usize = 4096;
@@ -92,13 +92,16 @@ impl Trust {
     }
 }
 
-/// A peer that was removed: its key is refused. The fingerprint is the key of the row.
+/// A key that is refused: its peer was removed, or has another one now. The fingerprint is the key of
+/// the row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tombstone {
     /// The name that it had.
     pub name: Name,
     /// When, in milliseconds since 1970.
     pub removed_at_ms: u64,
+    /// The key that took its place; `None` if the peer was removed or denied.
+    pub successor: Option<Fingerprint>,
 }
 
 /// What a rig should be doing. Outlives the peer's removal, so that generations never go back.
@@ -164,8 +167,26 @@ impl fmt::Display for ProfileId {
     }
 }
 
+/// What a table holds. Fields are only ever added, at the end.
+pub(super) trait Row: Serialize + DeserializeOwned {
+    /// The bytes that a row of this older schema lacks at its end.
+    fn missing_since(_schema: u8) -> &'static [u8] {
+        &[]
+    }
+}
+
+impl Row for PeerRecord {}
+impl Row for DesiredRecord {}
+impl Row for ProfileRecord {}
+impl Row for Tombstone {
+    fn missing_since(schema: u8) -> &'static [u8] {
+        const NO_SUCCESSOR: &[u8] = &[0];
+        if schema < 3 { NO_SUCCESSOR } else { &[] }
+    }
+}
+
 /// The bytes of a row.
-pub(super) fn encode<T: Serialize>(row: &T) -> Result<Vec<u8>, StoreError> {
+pub(super) fn encode<T: Row>(row: &T) -> Result<Vec<u8>, StoreError> {
     let mut bytes = [0; MAX_ROW];
     let row = postcard::to_slice(row, &mut bytes).map_err(|_| StoreError::RowTooLong)?;
     let mut out = Vec::with_capacity(1 + row.len());
@@ -176,12 +197,15 @@ pub(super) fn encode<T: Serialize>(row: &T) -> Result<Vec<u8>, StoreError> {
 
 /// The row that these bytes are. An unknown schema and a damaged row are different errors, because
 /// the owner has to do different things about them.
-pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {
+pub(super) fn decode<T: Row>(bytes: &[u8]) -> Result<T, StoreError> {
     match bytes.split_first() {
-        Some((OLDEST..=SCHEMA, row)) => match postcard::take_from_bytes(row) {
-            Ok((row, [])) => Ok(row),
-            Ok(_) | Err(_) => Err(StoreError::Damaged("a row cannot be read".to_owned())),
-        },
+        Some((&schema @ OLDEST..=SCHEMA, row)) => {
+            let row = [row, T::missing_since(schema)].concat();
+            match postcard::take_from_bytes(&row) {
+                Ok((row, [])) => Ok(row),
+                Ok(_) | Err(_) => Err(StoreError::Damaged("a row cannot be read".to_owned())),
+            }
+        }
         Some((&schema, _)) if schema > SCHEMA => Err(StoreError::Newer(schema)),
         Some(_) | None => Err(StoreError::Damaged("a row has no schema".to_owned())),
     }
@@ -210,6 +234,7 @@ mod tests {
         let row = Tombstone {
             name: Name::parse("rig").expect("valid"),
             removed_at_ms: 7,
+            successor: None,
         };
         let mut bytes = encode(&row).expect("short");
         assert_eq!(decode::<Tombstone>(&bytes).expect("whole"), row);

@@ -4,7 +4,8 @@
 //! ```text
 //!   meta        "schema"        -> u8
 //!   peers       fingerprint[32] -> row      tombstones, desired, pending, origins: likewise
-//!   profiles    id              -> row      tokens  id[8] -> row
+//!   profiles    id              -> row      pinned: likewise
+//!   tokens      id[8]           -> row      farm    "recovery" -> row
 //! ```
 //!
 //! A file is made under another name and renamed when it is whole, so a power cut leaves either no
@@ -21,10 +22,8 @@ use redb::{
     Builder, Database, DatabaseError, Durability, Key, ReadTransaction, ReadableDatabase,
     ReadableTable, StorageError, TableDefinition, WriteTransaction,
 };
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
-use super::record::{DesiredRecord, OLDEST, ProfileId, SCHEMA, decode, encode};
+use super::record::{DesiredRecord, OLDEST, ProfileId, Row, SCHEMA, decode, encode};
 use super::store::{Change, Contents, Durable, Store, StoreError};
 use super::tokens::TokenId;
 
@@ -88,6 +87,8 @@ impl Store for RedbStore {
             tokens: rows(&read, TOKENS, TokenId)?,
             pending: rows(&read, PENDING, Fingerprint)?,
             origins: rows(&read, ORIGINS, Fingerprint)?,
+            recovery: rows(&read, FARM, str::to_owned)?.remove(RECOVERY),
+            pinned: rows(&read, PINNED, Fingerprint)?,
         })
     }
 
@@ -123,6 +124,9 @@ fn make(write: &WriteTransaction, change: &Change) -> Result<(), StoreError> {
         Change::DeletePending(key) => delete(write, PENDING, key.0),
         Change::PutOrigin(key, row) => put(write, ORIGINS, key.0, row),
         Change::DeleteOrigin(key) => delete(write, ORIGINS, key.0),
+        Change::PutRecovery(row) => put(write, FARM, RECOVERY, row),
+        Change::PutPinned(key, row) => put(write, PINNED, key.0, row),
+        Change::DeletePinned(key) => delete(write, PINNED, key.0),
     }
 }
 
@@ -144,7 +148,7 @@ fn put_desired(
     put(write, DESIRED, key, row)
 }
 
-fn put<K: Key + 'static, T: Serialize>(
+fn put<K: Key + 'static, T: Row>(
     write: &WriteTransaction,
     table: TableDefinition<'_, K, &'static [u8]>,
     key: K::SelfType<'_>,
@@ -167,7 +171,7 @@ fn delete<K: Key + 'static>(
 }
 
 /// All rows of a table, keyed as the registry keys them.
-fn rows<K: Key + 'static, I: Ord, T: DeserializeOwned>(
+fn rows<K: Key + 'static, I: Ord, T: Row>(
     read: &ReadTransaction,
     table: TableDefinition<'_, K, &'static [u8]>,
     key: impl for<'a> Fn(K::SelfType<'a>) -> I,
@@ -185,11 +189,12 @@ fn rows<K: Key + 'static, I: Ord, T: DeserializeOwned>(
 fn make_tables(write: &WriteTransaction) -> Result<(), StoreError> {
     let mut meta = write.open_table(META).map_err(any)?;
     meta.insert("schema", SCHEMA).map_err(any)?;
-    for table in [PEERS, TOMBSTONES, DESIRED, PENDING, ORIGINS] {
+    for table in [PEERS, TOMBSTONES, DESIRED, PENDING, ORIGINS, PINNED] {
         write.open_table(table).map_err(any)?;
     }
     write.open_table(PROFILES).map_err(any)?;
     write.open_table(TOKENS).map_err(any)?;
+    write.open_table(FARM).map_err(any)?;
     Ok(())
 }
 
@@ -273,8 +278,12 @@ const TOMBSTONES: Rows = TableDefinition::new("tombstones");
 const DESIRED: Rows = TableDefinition::new("desired");
 const PENDING: Rows = TableDefinition::new("pending");
 const ORIGINS: Rows = TableDefinition::new("origins");
+const PINNED: Rows = TableDefinition::new("pinned");
 const TOKENS: TableDefinition<'static, [u8; 8], &[u8]> = TableDefinition::new("tokens");
 const PROFILES: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("profiles");
+const FARM: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("farm");
+/// The one row of the farm as a whole.
+const RECOVERY: &str = "recovery";
 
 const FILE: &str = "registry.redb";
 const UNFINISHED: &str = "registry.redb.new";

@@ -91,9 +91,11 @@ impl Registry {
         let tombstone = Tombstone {
             name: peer.name.clone(),
             removed_at_ms: now.0,
+            successor: None,
         };
         let mut batch = vec![
             Change::DeletePeer(*key),
+            Change::DeletePinned(*key),
             Change::PutTombstone(*key, tombstone),
         ];
         batch.extend(self.token_after_removal(key, keep_token, now));
@@ -102,12 +104,13 @@ impl Registry {
         Ok(())
     }
 
-    /// Forgets a removed peer altogether: its key becomes a stranger's.
+    /// Forgets a removed peer altogether: its key becomes a stranger's, and so do those before it.
     pub fn forget(&mut self, key: &Fingerprint) -> Result<(), RegistryError> {
         if !self.rows.tombstones.contains_key(key) {
             return Err(RegistryError::NoSuchPeer);
         }
-        let batch = vec![Change::DeleteTombstone(*key), Change::DeleteDesired(*key)];
+        let mut batch = vec![Change::DeleteTombstone(*key), Change::DeleteDesired(*key)];
+        batch.extend(self.predecessors(key).map(Change::DeleteTombstone));
         Ok(self.commit(batch, Durable::Now)?)
     }
 
@@ -323,9 +326,15 @@ pub enum RegistryError {
     /// No such profile.
     #[error("no such profile")]
     NoSuchProfile,
-    /// The key was removed or denied, and not forgotten since.
+    /// The key was removed, denied or replaced, and not forgotten since.
     #[error("this key was removed")]
     Removed,
+    /// The farm has a recovery key, and the one before must sign for another.
+    #[error("this farm has a recovery key")]
+    RecoveryExists,
+    /// The proof is not by the recovery key of this farm.
+    #[error("the proof is not by the recovery key of this farm")]
+    BadProof,
     /// No such token.
     #[error("no such token")]
     NoSuchToken,

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use miner_shared::identity::Fingerprint;
 
 use super::record::{DesiredRecord, PeerRecord, ProfileId, ProfileRecord, SCHEMA, Tombstone};
+use super::recovery::{PinnedRecord, RecoveryRecord};
 use super::tokens::{Origin, PendingRecord, TokenId, TokenRecord};
 
 /// Where the registry's rows live.
@@ -62,6 +63,12 @@ pub enum Change {
     PutOrigin(Fingerprint, Origin),
     /// Deletes by which token a peer came.
     DeleteOrigin(Fingerprint),
+    /// Writes the recovery key of the farm.
+    PutRecovery(RecoveryRecord),
+    /// Writes which recovery key a peer has pinned.
+    PutPinned(Fingerprint, PinnedRecord),
+    /// Deletes which recovery key a peer has pinned.
+    DeletePinned(Fingerprint),
 }
 
 /// All rows of a registry.
@@ -81,6 +88,10 @@ pub struct Contents {
     pub pending: BTreeMap<Fingerprint, PendingRecord>,
     /// By which token peers came.
     pub origins: BTreeMap<Fingerprint, Origin>,
+    /// The recovery key of the farm, if it has one.
+    pub recovery: Option<RecoveryRecord>,
+    /// Which recovery key peers have pinned.
+    pub pinned: BTreeMap<Fingerprint, PinnedRecord>,
 }
 
 impl Contents {
@@ -101,6 +112,9 @@ impl Contents {
             Change::DeletePending(key) => drop(self.pending.remove(key)),
             Change::PutOrigin(key, row) => drop(self.origins.insert(*key, row.clone())),
             Change::DeleteOrigin(key) => drop(self.origins.remove(key)),
+            Change::PutRecovery(row) => self.recovery = Some(row.clone()),
+            Change::PutPinned(key, row) => drop(self.pinned.insert(*key, *row)),
+            Change::DeletePinned(key) => drop(self.pinned.remove(key)),
         }
     }
 }

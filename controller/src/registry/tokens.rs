@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
 use super::pattern::{NamePattern, Network};
-use super::record::{PeerRecord, Told, Tombstone, Trust};
+use super::record::{PeerRecord, Row, Told, Tombstone, Trust};
 use super::rules::{Registry, RegistryError};
 use super::store::{Change, Durable};
 use crate::clock::EpochMs;
@@ -135,6 +135,10 @@ pub struct Origin {
     /// Whether the entry vanishes after its link was lost.
     pub ephemeral: bool,
 }
+
+impl Row for TokenRecord {}
+impl Row for PendingRecord {}
+impl Row for Origin {}
 
 /// A rig that has proven its key and the secret of a token.
 #[derive(Clone, Copy, Debug)]
@@ -348,6 +352,7 @@ impl Registry {
         let tombstone = Tombstone {
             name: entry.name.clone(),
             removed_at_ms: now.0,
+            successor: None,
         };
         let batch = vec![
             Change::DeletePending(*key),
@@ -365,7 +370,9 @@ impl Registry {
             Change::DeletePeer(*key),
             Change::DeleteOrigin(*key),
             Change::DeleteDesired(*key),
+            Change::DeletePinned(*key),
         ];
+        batch.extend(self.predecessors(key).map(Change::DeleteTombstone));
         batch.extend(self.use_given_back(origin.token));
         self.commit(batch, Durable::Now)?;
         self.ids.remove(&key.node_id());

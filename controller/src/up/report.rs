@@ -181,6 +181,10 @@ fn words(event: &Event) -> Option<String> {
         EventKind::DuplicateIdentity => {
             format!("{who}: two processes use its key at the same time")
         }
+        EventKind::KeyChanged { .. } => format!("{who} has a new key"),
+        EventKind::RecoveryRefused { reason, .. } => {
+            format!("{who} did not pin the recovery key: {reason}")
+        }
         EventKind::Refused { reason, .. } => format!("{who} refused: {reason}"),
         EventKind::Behind { generation } => {
             format!("{who} was told something newer (generation {generation})")
@@ -198,6 +202,8 @@ fn words(event: &Event) -> Option<String> {
         EventKind::DesiredSet { .. }
         | EventKind::Applied { .. }
         | EventKind::PeerRenamed
+        | EventKind::RecoveryPinned { .. }
+        | EventKind::RecoverySet { .. }
         | EventKind::TokenCreated { .. }
         | EventKind::TokenRevoked { .. }
         | EventKind::ProtocolError { .. } => return None,

@@ -1,15 +1,18 @@
 //! The hub against simulated rigs, in virtual time: every promise of `conn.rs`, `session.rs`,
-//! `requests.rs` and `reconcile.rs`.
+//! `requests.rs`, `reconcile.rs`, `succession.rs` and `recovery.rs`.
 
 mod admission;
 mod attacks;
 mod deliveries;
 mod enrol;
 mod faults;
+mod orders;
+mod recovery;
 mod requests;
 mod rig;
 mod sessions;
 mod sim;
+mod succession;
 mod wishes;
 
 use self::sim::Sim;

@@ -5,12 +5,13 @@ use std::convert::Infallible;
 
 use miner_agent::commands::{self, Commands, Host};
 use miner_agent::store::Managers;
-use miner_shared::identity::{Fingerprint, NodeKeys, Pin, Role};
-use miner_shared::limits::{MAX_MINERS, SIGNATURE};
+use miner_shared::identity::{Fingerprint, NodeKeys, Pin, Role, Statement};
+use miner_shared::limits::{MAX_MINERS, MAX_STATEMENTS, SIGNATURE};
 use miner_shared::smsg::{Link, LocalNode, SeqMemory};
 use miner_shared::text::{Label, MinerName, Name};
 use miner_shared::wire::{
-    Activity, Desired, LogPage, Message, NodeCard, NodeInfo, OpId, Outcome, Profile, RigStats,
+    Activity, Command, Desired, LogPage, Message, NodeCard, NodeInfo, OpId, Outcome, Profile,
+    Refusal, RigStats,
 };
 use rand_core::{TryCryptoRng, TryRng};
 
@@ -42,6 +43,8 @@ pub(super) struct Works {
     pub(super) disk_full: bool,
     /// Whom it obeys, the first decides; nobody is everybody.
     pub(super) managers: Vec<Pin>,
+    /// Commands that came, about other things than its state.
+    pub(super) orders: Vec<Command>,
 }
 
 impl Rig {
@@ -55,6 +58,36 @@ impl Rig {
             receipts: BTreeMap::new(),
             repeated: 0,
             mute: false,
+        }
+    }
+
+    /// Takes another key, and shows its last four changes; its boot stays.
+    pub(super) fn rotate(&mut self, seed: [u8; 32]) {
+        let statement = Statement::by_old(self.node.keys(), &NodeKeys::from_seed(&seed));
+        let mut chain = self.node.chain().to_vec();
+        chain.push(statement);
+        let skipped = chain.len().saturating_sub(MAX_STATEMENTS);
+        let chain = chain.into_iter().skip(skipped).collect();
+        let [boot, ..] = *self.node.boot_id();
+        self.seed = seed;
+        self.node =
+            node(seed, Role::Worker, boot, self.node.card().name.as_str()).with_chain(chain);
+        self.memory = None;
+    }
+
+    /// Whether it obeys this key, perhaps by what it was just shown.
+    pub(super) fn obeys(&self, key: &Fingerprint) -> bool {
+        self.works.managers.is_empty()
+            || self
+                .works
+                .managers
+                .iter()
+                .any(|pin| pin.fingerprint == *key)
+    }
+
+    pub(super) fn follow(&mut self, statement: &Statement) {
+        for pin in &mut self.works.managers {
+            pin.follow(statement);
         }
     }
 
@@ -85,13 +118,19 @@ impl Rig {
             }
             Message::Command(op_id, command) => {
                 let works = &mut self.works;
+                if !matches!(command, Command::SetState(_)) && !self.receipts.contains_key(op_id) {
+                    works.orders.push(command.clone());
+                }
                 let anybody = works.managers.is_empty();
                 works.managers.extend(anybody.then_some(Pin::new(from)));
                 let outcome = self.commands.command(from, *op_id, command, works);
                 if anybody {
                     works.managers.clear();
                 }
-                if let Some(then) = self.receipts.insert(*op_id, outcome.clone()) {
+                // Whoever may not now may later: that is no receipt to be kept.
+                if outcome != Outcome::Refused(Refusal::NotAllowed)
+                    && let Some(then) = self.receipts.insert(*op_id, outcome.clone())
+                {
                     self.repeated += 1;
                     assert_eq!(outcome, then, "the receipt of then");
                 }

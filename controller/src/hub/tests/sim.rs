@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use miner_agent::commands::Commands;
-use miner_shared::identity::{Enrolment, Fingerprint, Role};
+use miner_shared::identity::{Enrolment, Fingerprint, Role, Statement};
 use miner_shared::limits::MAX_FRAME;
 use miner_shared::smsg::{self, Dial, Expect, Link, LocalNode, SeqMemory};
 use miner_shared::text::Address;
@@ -116,9 +116,11 @@ impl Sim {
         call(&mut self.hub, &mut env)
     }
 
-    /// A rig dials the controller.
+    /// A rig dials the controller, as whom it obeys if that is somebody.
     pub(super) fn dial_in(&mut self, rig: usize) -> ConnId {
-        let expect = Expect::Fingerprint(self.me.fingerprint());
+        let first = self.rigs[rig].works.managers.first();
+        let expect = first.map_or_else(|| self.me.fingerprint(), |pin| pin.fingerprint);
+        let expect = Expect::Fingerprint(expect);
         self.dial_in_by(rig, expect, None, "10.0.0.7")
     }
 
@@ -216,19 +218,36 @@ impl Sim {
         let boot = self.next_boot();
         let rig = &mut self.rigs[rig];
         let name = rig.node.card().name.clone();
-        rig.node = node(rig.seed, Role::Worker, boot, name.as_str());
+        let chain = rig.node.chain().iter().cloned().collect();
+        rig.node = node(rig.seed, Role::Worker, boot, name.as_str()).with_chain(chain);
         rig.memory = None;
         rig.commands = Commands::default();
         rig.receipts.clear();
     }
 
+    /// A rig takes another key, as its command line does: its links end.
+    pub(super) fn rotate_rig(&mut self, rig: usize, seed: u8) {
+        for id in self.wires_of(rig) {
+            self.rig_closes(id);
+        }
+        self.rigs[rig].rotate([seed; 32]);
+        self.settle();
+    }
+
     /// The controller's process ends and starts again on the same registry.
     pub(super) fn restart_controller(&mut self) {
+        let chain = self.me.chain().to_vec();
+        self.be_controller([0xcc; 32], chain);
+    }
+
+    /// A process with this key and these statements is the controller from now on.
+    pub(super) fn be_controller(&mut self, seed: [u8; 32], chain: Vec<Statement>) {
         self.hub = Hub::default();
         self.finished.clear();
         self.reached.clear();
         let boot = self.next_boot();
-        self.me = node([0xcc; 32], Role::Controller, boot, "control-center");
+        let me = node(seed, Role::Controller, boot, "control-center");
+        self.me = me.with_chain(chain.into_iter().collect());
         for (_, wire) in std::mem::take(&mut self.wires) {
             self.rigs[wire.rig].remember(&wire.boot, &wire.link);
         }
@@ -381,7 +400,10 @@ impl Sim {
                 Action::Reached(id, result) => {
                     assert!(self.reached.insert(id, result).is_none(), "reached twice");
                 }
-                Action::Dial { .. } | Action::Proven(_) | Action::Transmit(_) => {}
+                Action::Dial { .. }
+                | Action::KeyChanged { .. }
+                | Action::Proven(_)
+                | Action::Transmit(_) => {}
             }
         }
         moved
@@ -424,10 +446,30 @@ impl Sim {
         };
         let rig = &mut self.rigs[wire.rig];
         let answer = match wire.link.handle_frame(&rig.node, self.now, frame) {
-            Ok(smsg::Event::Message(message)) => rig.answer(self.me.fingerprint(), &message),
+            Ok(smsg::Event::Message(message)) => {
+                let from = wire.link.peer().expect("proven").fingerprint;
+                rig.answer(from, &message)
+            }
+            Ok(smsg::Event::Succession {
+                peer,
+                statement,
+                left,
+            }) => {
+                rig.follow(&statement);
+                let dialled = wire.link.dialling_part() == Dial::WorkerDials;
+                if dialled && rig.obeys(&peer.fingerprint) {
+                    wire.link.accept().expect("it waits for this");
+                } else if dialled && left == 0 {
+                    return self.rig_closes(id);
+                }
+                None
+            }
             Ok(smsg::Event::Up { admission, .. }) => {
                 self.welcomes.insert(id, admission);
                 None
+            }
+            Ok(smsg::Event::PeerProven { peer, .. }) if !rig.obeys(&peer.fingerprint) => {
+                return self.rig_closes(id);
             }
             Ok(smsg::Event::PeerProven { .. }) => return self.rig_welcomes(id),
             Ok(smsg::Event::TokenAsked { .. }) => {
