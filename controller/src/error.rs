@@ -133,8 +133,12 @@ codes! {
     InvalidConfig = "INVALID_CONFIG", 400, false;
     /// A field does not keep its rule.
     InvalidInput = "INVALID_INPUT", 400, false;
+    /// The rig has no manager of this ID or fingerprint.
+    ManagerNotFound = "MANAGER_NOT_FOUND", 404, false;
     /// The rig has no miner of this name.
     MinerNotFound = "MINER_NOT_FOUND", 404, false;
+    /// The rig refused an order about its managers or its key.
+    OrderRefused = "ORDER_REFUSED", 409, false;
     /// The pairing code was refused, used before, or has run out.
     PairingFailed = "PAIRING_FAILED", 403, false;
     /// Another peer has this name.
@@ -153,6 +157,12 @@ codes! {
     ProfileInUse = "PROFILE_IN_USE", 409, false;
     /// No profile has this id or name.
     ProfileNotFound = "PROFILE_NOT_FOUND", 404, false;
+    /// The farm has a recovery key already.
+    RecoveryExists = "RECOVERY_EXISTS", 409, false;
+    /// The farm has no recovery key.
+    RecoveryNotFound = "RECOVERY_NOT_FOUND", 404, false;
+    /// The proof is not by the recovery key of the farm.
+    RecoveryRefused = "RECOVERY_REFUSED", 403, false;
     /// No token has this ID.
     TokenNotFound = "TOKEN_NOT_FOUND", 404, false;
     /// The rig refused to start.

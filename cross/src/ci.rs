@@ -107,6 +107,9 @@ fn pure() -> Result<(), Failure> {
         .args(["--target", "thumbv7em-none-eabihf"]))
 }
 
+/// The test binaries that run the real programs.
+const END_TO_END: [&str; 2] = ["e2e", "keys"];
+
 /// Every test but end to end, which is a stage of its own.
 fn tests() -> Result<(), Failure> {
     if has_cargo_tool("nextest") {
@@ -118,7 +121,7 @@ fn tests() -> Result<(), Failure> {
                 "--workspace",
                 "--no-fail-fast",
             ])
-            .args(["--filterset", "not binary(e2e)"]));
+            .args(["--filterset", &format!("not ({})", end_to_end_binaries())]));
     }
     run(cargo()
         .args(["test", "--locked", "--workspace", "--exclude", "farm-tests"])
@@ -149,7 +152,7 @@ fn integration_tests() -> Result<Vec<String>, Failure> {
         let stem = path
             .file_stem()
             .map(|stem| stem.to_string_lossy().into_owned());
-        names.extend(stem.filter(|stem| is_test && stem != "e2e"));
+        names.extend(stem.filter(|stem| is_test && !END_TO_END.contains(&stem.as_str())));
     }
     names.sort();
     Ok(names)
@@ -188,19 +191,20 @@ fn end_to_end() -> Result<(), Failure> {
             "--workspace",
             "--no-fail-fast",
         ]);
-        command.args(["--filterset", "binary(e2e)", "--test-threads", "1"]);
+        command.args(["--filterset", &end_to_end_binaries(), "--test-threads", "1"]);
     } else {
-        command.args([
-            "test",
-            "--locked",
-            "--package",
-            "farm-tests",
-            "--test",
-            "e2e",
-        ]);
+        command.args(["test", "--locked", "--package", "farm-tests"]);
+        command.args(END_TO_END.iter().flat_map(|name| ["--test", name]));
         command.args(["--", "--test-threads", "1"]);
     }
     run(command.env("FARM_PROGRAMS", target_dir().join("debug")))
+}
+
+/// The same as a filter of nextest's.
+fn end_to_end_binaries() -> String {
+    END_TO_END
+        .map(|name| format!("binary({name})"))
+        .join(" or ")
 }
 
 fn static_agent() -> Result<(), Failure> {

@@ -162,6 +162,11 @@ pub fn refuse_secrets(args: &[&str]) -> Result<(), Failure> {
                 "an enrolment token is a secret; put it into a file and name the file",
             ));
         }
+        if arg.to_ascii_uppercase().contains("REC1-") {
+            return Err(Failure::usage(
+                "a recovery key is a secret; put it into a file and name the file",
+            ));
+        }
     }
     Ok(())
 }
@@ -185,6 +190,7 @@ mod tests {
             ["node", "serve", "--token", "x"],
             ["node", "serve", "--token=x", "--light"],
             ["node", "serve", "--controller", "enr1-ABCD"],
+            ["node", "recover", "--recovery-file", "rec1-ABCD"],
         ] {
             let failure = failure(&args);
             assert_eq!(failure.exit, Exit::Usage);

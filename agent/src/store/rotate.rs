@@ -11,7 +11,7 @@
 //! statements.
 
 use heapless::Vec;
-use miner_shared::identity::{Fingerprint, NodeKeys, PublicKeys, Statement, key_file};
+use miner_shared::identity::{Fingerprint, NodeKeys, PublicKeys, RecoveryKey, Statement, key_file};
 use miner_shared::limits::{MAX_STATEMENTS, STATEMENT};
 use miner_shared::record;
 use rand_core::CryptoRng;
@@ -32,12 +32,7 @@ impl NodeStore {
         let old = self.load()?.ok_or(StoreError::NoNode)?;
         let keys = NodeKeys::generate(rng);
         let statement = Statement::by_old(&old.keys, &keys);
-        let mut chain = old.chain;
-        if chain.is_full() {
-            chain.remove(0);
-        }
-        // There is room: the oldest has just made some.
-        let _ = chain.push(statement);
+        let chain = longer(old.chain, statement);
         let node = Node { keys, chain, ..old };
         self.write_chain(&node.chain)?;
         self.write_key(&node.keys)?;
@@ -46,6 +41,17 @@ impl NodeStore {
             log::warn!("public identity not written: {error}");
         }
         Ok(node)
+    }
+
+    /// Has the recovery key say that this node's key takes the place of whatever key was pinned; on disk
+    /// when this returns. `counter` is above that of all that it said before.
+    pub fn recover(&self, by: &RecoveryKey, counter: u64) -> Result<Node, StoreError> {
+        let _lock = self.lock()?;
+        let node = self.load()?.ok_or(StoreError::NoNode)?;
+        let statement = Statement::by_recovery(by, &node.keys, counter);
+        let chain = longer(node.chain, statement);
+        self.write_chain(&chain)?;
+        Ok(Node { chain, ..node })
     }
 
     /// The node, if its key has taken the place of this one since.
@@ -96,6 +102,19 @@ impl NodeStore {
     }
 }
 
+/// The statements that a node shows once it has made this one.
+fn longer(
+    mut chain: Vec<Statement, MAX_STATEMENTS>,
+    statement: Statement,
+) -> Vec<Statement, MAX_STATEMENTS> {
+    if chain.is_full() {
+        chain.remove(0);
+    }
+    // There is room: the oldest has just made some.
+    let _ = chain.push(statement);
+    chain
+}
+
 fn decode(body: &[u8]) -> Option<Vec<Statement, MAX_STATEMENTS>> {
     let (statements, []) = body.as_chunks::<STATEMENT>() else {
         return None;
@@ -114,7 +133,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
 
-    use miner_shared::identity::Role;
+    use miner_shared::identity::{Pin, Role};
     use miner_shared::text::Name;
 
     use super::super::system_rng;
@@ -219,6 +238,23 @@ mod tests {
         assert!(found.replaced(old.fingerprint()));
         restart(&store);
         assert!(shown().contains(&new.fingerprint().to_string()));
+    }
+
+    #[test]
+    fn the_recovery_key_s_word_is_shown_with_the_others() {
+        let (_root, store) = store();
+        let old = init(&store);
+        let key = RecoveryKey::generate(&mut system_rng());
+        store.rotate(&mut system_rng()).expect("written");
+        let node = store.recover(&key, 7).expect("written");
+        assert_eq!(load(&store).chain, node.chain);
+        assert!(node.replaced(old.fingerprint()));
+        let mut pin = Pin {
+            recovery: Some(key.public()),
+            ..Pin::new(Fingerprint([6; 32]))
+        };
+        assert!(node.chain.iter().any(|statement| pin.follow(statement)));
+        assert_eq!((pin.fingerprint, pin.counter), (node.fingerprint(), 7));
     }
 
     #[test]

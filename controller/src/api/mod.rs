@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | `GET /node/info` | | [`NodeInfoView`](crate::farm::NodeInfoView) |
 //! | `POST /node/init` | `{name, role?}` | 409: a node that answers has an identity |
+//! | `GET, POST /node/recovery` | `{publicKey, proof?, lost?}` | [`RecoveryView`](crate::farm::RecoveryView) |
 //! | `GET /peers`, `GET /peers/{id}` | | [`PeerView`](crate::farm::PeerView), a list of them |
 //! | `POST /peers` | `{address?, name?, pairingCode?, fingerprint?, tofu?}` | 201, or 409 with the fingerprint found |
 //! | `PATCH /peers/{id}` | `{name}` | [`PeerView`](crate::farm::PeerView) |
@@ -18,6 +19,8 @@
 //! | `POST /remote/{peerId}/start` | `{profileId}` | [`AppliedView`](crate::farm::AppliedView) |
 //! | `POST /remote/{peerId}/stop` | `{minerName?}` | [`AppliedView`](crate::farm::AppliedView) |
 //! | `GET /remote/{peerId}/logs/{miner}?lines=100` | | [`LogsView`](crate::farm::LogsView) |
+//! | `GET /remote/{peerId}/managers` | | [`ManagersView`](crate::farm::ManagersView) |
+//! | `POST /remote/{peerId}/handover`, `/revoke`, `/rotate-key` | `{to}`, `{manager}`, | [`OrderView`](crate::farm::OrderView); `unknown` is a status, not an error |
 //! | `GET, POST /profiles`, `GET, DELETE /profiles/{id}` | `{name, pools, threads?, mode?}` | [`ProfileView`](crate::farm::ProfileView) |
 //! | `GET /tokens`, `POST /tokens` | `{label?, uses?, expiresSecs?, namePattern?, group?, from?, approve?, ephemeral?}` | [`TokenView`](crate::farm::TokenView)s; the new one alone with `token` |
 //! | `DELETE /tokens/{id}` | | `{status, id}` |
@@ -32,6 +35,7 @@
 mod discover;
 mod extract;
 mod guard;
+mod keys;
 mod node;
 mod peers;
 mod problem;
@@ -75,6 +79,10 @@ pub fn router(api: Api) -> Router {
     let routes = Router::new()
         .route("/node/info", get(node::info))
         .route("/node/init", post(node::init))
+        .route(
+            "/node/recovery",
+            get(keys::recovery).post(keys::set_recovery),
+        )
         .route("/peers", get(peers::list).post(peers::add))
         .route(
             "/peers/{id}",
@@ -87,6 +95,10 @@ pub fn router(api: Api) -> Router {
         .route("/remote/{peerId}/start", post(remote::start))
         .route("/remote/{peerId}/stop", post(remote::stop))
         .route("/remote/{peerId}/logs/{miner}", get(remote::logs))
+        .route("/remote/{peerId}/managers", get(keys::managers))
+        .route("/remote/{peerId}/handover", post(keys::hand_over))
+        .route("/remote/{peerId}/revoke", post(keys::revoke))
+        .route("/remote/{peerId}/rotate-key", post(keys::rotate))
         .route("/profiles", get(profiles::list).post(profiles::create))
         .route(
             "/profiles/{id}",

@@ -3,9 +3,11 @@
 //! ```text
 //!   miner-ctrl up                                  all of it on this machine, mining at once
 //!   miner-ctrl node init|info|serve|reset          who this machine is, and its service
+//!   miner-ctrl node rotate-key|recover|recovery    its key, and the one that takes a farm back
 //!   miner-ctrl peer add|list|discover|remove|..    the rigs
 //!   miner-ctrl token create|list|revoke            by what rigs that dial out enrol
 //!   miner-ctrl remote status|start|stop|logs       what they do
+//!   miner-ctrl remote managers|handover|revoke|rotate-key    whom they obey, and by which key
 //!   miner-ctrl profile create|list|show|delete     ways to mine
 //!   miner-ctrl worker ...                          the agent; `up` runs it as a child
 //! ```
@@ -18,10 +20,13 @@ mod answers;
 mod client;
 mod discover;
 pub(crate) mod instance;
+mod keys;
+mod managers;
 mod node;
 mod optimal;
 mod peer;
 mod profile;
+mod recovery;
 mod remote;
 mod reset;
 pub(crate) mod secrets;

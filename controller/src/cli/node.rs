@@ -1,6 +1,7 @@
 //! `node`: who this machine is, and its service by role.
 //!
 //! `init` and `info` are the agent's own verbs, so that both programs keep one identity the same way.
+//! `rotate-key` and `recover` are in [`keys`](super::keys), `recovery` is in [`recovery`](super::recovery).
 //!
 //! | role | `node serve` runs |
 //! |---|---|
@@ -20,7 +21,10 @@ use miner_agent::tls::SpkiPin;
 use miner_agent::url::ControllerUrl;
 use miner_shared::identity::{Fingerprint, Role};
 
+use super::keys::{Recover, RotateKey};
+use super::recovery::Recovery;
 use super::reset::Reset;
+use super::with_client;
 use crate::up::{self, HttpAddress, Plan, PoolPlan, WorkerPlan};
 
 /// Who this machine is, and its service.
@@ -40,7 +44,10 @@ pub(super) struct Node {
 enum NodeVerb {
     Init(NodeInit),
     Info(NodeInfo),
+    Recover(Recover),
+    Recovery(Recovery),
     Reset(Reset),
+    RotateKey(RotateKey),
     Serve(Serve),
 }
 
@@ -106,7 +113,10 @@ impl Node {
         match self.verb {
             NodeVerb::Init(init) => init.run(),
             NodeVerb::Info(info) => info.run(),
+            NodeVerb::Recover(recover) => recover.run(),
+            NodeVerb::Recovery(recovery) => with_client(async |client| recovery.run(client).await),
             NodeVerb::Reset(reset) => reset.run(),
+            NodeVerb::RotateKey(rotate) => rotate.run(),
             NodeVerb::Serve(serve) => serve.run(),
         }
     }

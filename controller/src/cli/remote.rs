@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::answers::{self, AllStats, Applied, Logs, Peer, Stats};
 use super::client::{Client, segment};
+use super::managers::{Handover, Managers, Revoke, RotateKey};
 use super::peer::NO_RIGS;
 use super::show::{self, say_clean};
 use super::table::{Column, Table};
@@ -27,6 +28,10 @@ enum RemoteVerb {
     Start(Start),
     Stop(Stop),
     Logs(ReadLogs),
+    Managers(Managers),
+    Handover(Handover),
+    Revoke(Revoke),
+    RotateKey(RotateKey),
 }
 
 /// Show the miners of one rig, or of all.
@@ -96,6 +101,10 @@ impl Remote {
             RemoteVerb::Start(start) => start.run(client).await,
             RemoteVerb::Stop(stop) => stop.run(client).await,
             RemoteVerb::Logs(logs) => logs.run(client).await,
+            RemoteVerb::Managers(managers) => managers.run(client).await,
+            RemoteVerb::Handover(handover) => handover.run(client).await,
+            RemoteVerb::Revoke(revoke) => revoke.run(client).await,
+            RemoteVerb::RotateKey(rotate) => rotate.run(client).await,
         }
     }
 }

@@ -129,8 +129,10 @@ pub struct RemovedView {
     pub name: String,
     /// Fingerprint in groups of four.
     pub fingerprint: String,
-    /// When it was removed or denied.
+    /// When it was removed, denied or replaced.
     pub removed_at: EpochMs,
+    /// Node ID of the same rig's next key, if the key was replaced.
+    pub succeeded_by: Option<String>,
 }
 
 /// What sockets tell about enrolment.
@@ -237,7 +239,7 @@ impl Farm {
         })
     }
 
-    /// Removed and denied keys, by name.
+    /// Removed, denied and replaced keys, by name.
     pub fn removed(&self) -> Vec<RemovedView> {
         let core = self.lock();
         let view = |(key, row): (&Fingerprint, &crate::registry::Tombstone)| RemovedView {
@@ -245,6 +247,7 @@ impl Farm {
             name: row.name.as_str().to_owned(),
             fingerprint: key.to_string(),
             removed_at: EpochMs(row.removed_at_ms),
+            succeeded_by: row.successor.map(|key| key.node_id().to_string()),
         };
         let mut views: Vec<_> = core.registry.tombstones().map(view).collect();
         views.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));

@@ -119,7 +119,23 @@ pub(super) fn refusal(refusal: &Refusal, code: Code, name: &str) -> FarmError {
     if let Refusal::NoSuchMiner(present) = refusal {
         return no_such_miner(name, present.iter().map(|miner| miner.as_str()));
     }
-    FarmError::new(code, format!("{name} refused: {}", refusal_text(refusal)))
+    if *refusal == Refusal::NoSuchManager {
+        return no_such_manager(name);
+    }
+    let error = FarmError::new(code, format!("{name} refused: {}", refusal_text(refusal)));
+    match refusal {
+        Refusal::NotAllowed => error.hint("`remote managers` shows whose word it takes"),
+        _ => error,
+    }
+}
+
+/// A manager that a rig called so does not have.
+pub(super) fn no_such_manager(name: &str) -> FarmError {
+    FarmError::new(
+        Code::ManagerNotFound,
+        format!("{name} has no such manager, or more than one that begins so"),
+    )
+    .hint("`remote managers` shows all; a controller is introduced on the rig: `miner peer accept FINGERPRINT`")
 }
 
 /// A miner that a rig called so does not have; it has these.

@@ -13,6 +13,7 @@
 //! | `enrol` | tokens, rigs that wait, removed keys |
 //! | `discover` | who announces itself on the local network |
 //! | `remote` | what rigs do: statistics, start, stop, logs |
+//! | `keys` | the recovery key, managers of rigs, orders about them |
 //! | `profiles` | named ways to mine |
 //! | `view`, `show` | what is shown, and how it is made |
 //! | `errors` | what goes wrong, in words |
@@ -20,6 +21,7 @@
 mod discover;
 mod enrol;
 mod errors;
+mod keys;
 mod optimal;
 mod peers;
 mod profiles;
@@ -47,6 +49,9 @@ use smol::{Executor, Task};
 pub use self::discover::{DISCOVER_SECS, DiscoveryView, FoundView};
 pub use self::enrol::{
     DEFAULT_LIFE_SECS, NewToken, NewTokenView, PendingView, RemovedView, TOKEN_LIFE_SECS, TokenView,
+};
+pub use self::keys::{
+    ManagerView, ManagersView, OrderStatus, OrderView, RecoveryStatus, RecoveryView,
 };
 pub use self::optimal::{LeftOutView, OptimalPeer, OptimalView};
 pub use self::peers::{AddPeer, Proof};

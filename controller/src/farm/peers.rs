@@ -64,6 +64,7 @@ impl Farm {
             },
             registered_peers: core.registry.peers().len(),
             connected_peers: core.hub.live(),
+            statements: self.me.chain().len(),
             listen: core.listen.map(|address| address.to_string()),
             uptime: self.clock.now().mono.0 / 1000,
             schema: SCHEMA,

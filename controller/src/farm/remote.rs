@@ -203,7 +203,7 @@ impl Farm {
     }
 
     /// Asks a question; a refusal is an error.
-    async fn query(
+    pub(super) async fn query(
         &self,
         key: Fingerprint,
         name: &str,

@@ -8,6 +8,7 @@ use miner_shared::wire::{
     Windows,
 };
 
+use super::keys;
 use super::view::{
     ActivityView, DesiredStatus, DesiredView, ExchangesView, LogLineView, MinerView, PeerView,
     PoolView, ProfileView, StatsView, WindowsView,
@@ -59,6 +60,7 @@ pub(super) fn peer(
         connected: hub.is_live(key),
         software: told.map(|told| told.software.as_str().to_owned()),
         host: told.map(|told| told.host.as_str().to_owned()),
+        recovery: keys::status(registry, key),
         desired: desired(key, registry, rig),
         activity: stats.map(|(stats, _)| activity(stats.activity)),
         hashrate: stats.and_then(|(stats, _)| hashrate(stats)),

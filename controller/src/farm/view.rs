@@ -10,10 +10,12 @@
 //! | [`StatsView`] | `StatsPayload` | `GET /remote/stats`, `/remote/{peerId}/stats` |
 //! | [`LogsView`] | `logs` | `GET /remote/{peerId}/logs/{miner}` |
 //! | [`AppliedView`] | `miner_ack` | `POST /remote/{peerId}/start`, `/stop` |
+//! | [`RecoveryView`](super::RecoveryView), [`ManagersView`](super::ManagersView), [`OrderView`](super::OrderView) | - | `/node/recovery`, `/remote/{peerId}/managers`, `/handover`, `/revoke`, `/rotate-key` |
 //! | [`ProfileView`] | profile | `GET, POST /profiles` |
 
 use serde::{Deserialize, Serialize};
 
+use super::keys::RecoveryStatus;
 use crate::clock::EpochMs;
 
 /// The local node and its farm in numbers.
@@ -28,6 +30,8 @@ pub struct NodeInfoView {
     pub registered_peers: usize,
     /// Peers with a live link.
     pub connected_peers: usize,
+    /// Statements of succession that the local node shows.
+    pub statements: usize,
     /// Where rigs dial in, if the farm listens.
     pub listen: Option<String>,
     /// Since the controller's start, in seconds.
@@ -94,6 +98,8 @@ pub struct PeerView {
     pub software: Option<String>,
     /// Operating system and architecture, as it says itself.
     pub host: Option<String>,
+    /// What it has made of the recovery key; `null` if the farm has none.
+    pub recovery: Option<RecoveryStatus>,
     /// What it should be doing.
     pub desired: DesiredView,
     /// What it last said that it does.

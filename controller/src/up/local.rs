@@ -11,7 +11,7 @@ use miner_agent::platform;
 use miner_agent::store::{Dirs, NodeStore, file, system_rng};
 use miner_agent::tls::SpkiPin;
 use miner_agent::url::ControllerUrl;
-use miner_shared::identity::{Fingerprint, NodeId, Role};
+use miner_shared::identity::{Fingerprint, NodeId, Role, Statement};
 use miner_shared::text::Name;
 use smol::channel::Sender;
 use smol::{Executor, Task};
@@ -46,14 +46,15 @@ impl LocalRig {
     /// Makes what is missing, registers it, and starts the process.
     pub(super) async fn start(
         dirs: &Dirs,
-        controller: Controller,
+        (controller, chain): (Controller, &[Statement]),
         plan: WorkerPlan,
         farm: &Arc<Farm>,
         report: &Arc<Report>,
         executor: &Arc<Executor<'static>>,
     ) -> Result<Self, Failure> {
         let root = dirs.data().join("local-worker");
-        let rig = identity(&NodeStore::new(Dirs::below(&root)), controller.fingerprint)?;
+        let store = NodeStore::new(Dirs::below(&root));
+        let rig = identity(&store, controller.fingerprint, chain)?;
         register(farm, rig).await.map_err(Failure::new)?;
         report.watch(rig.node_id());
         let process = WorkerProcess {
@@ -82,9 +83,15 @@ impl LocalRig {
     }
 }
 
-/// The rig's key, with the controller as its only manager.
-fn identity(store: &NodeStore, controller: Fingerprint) -> Result<Fingerprint, Failure> {
+/// The rig's key, with the controller as its only manager, also if that one has changed its key as
+/// `chain` says.
+fn identity(
+    store: &NodeStore,
+    controller: Fingerprint,
+    chain: &[Statement],
+) -> Result<Fingerprint, Failure> {
     let rig = store.load_or_create(platform::host_name(), Role::Worker, &mut system_rng())?;
+    store.follow_manager(None, &controller, chain)?;
     let managers = store.managers()?;
     if managers.first().is_some_and(|first| first != controller) {
         // The controller has a new identity; what the old one said is not to be obeyed any more.
@@ -123,6 +130,8 @@ async fn add(farm: &Arc<Farm>, rig: Fingerprint, name: Option<Name>) -> Result<(
 
 #[cfg(test)]
 mod tests {
+    use miner_shared::identity::NodeKeys;
+
     use super::*;
 
     #[test]
@@ -130,9 +139,9 @@ mod tests {
         let root = tempfile::tempdir().expect("temporary folder");
         let store = NodeStore::new(Dirs::below(root.path()));
         let (old, new) = (Fingerprint([1; 32]), Fingerprint([2; 32]));
-        let rig = identity(&store, old).expect("made");
-        assert_eq!(identity(&store, old).expect("kept"), rig);
-        assert_eq!(identity(&store, new).expect("kept"), rig);
+        let rig = identity(&store, old, &[]).expect("made");
+        assert_eq!(identity(&store, old, &[]).expect("kept"), rig);
+        assert_eq!(identity(&store, new, &[]).expect("kept"), rig);
         let managers: Vec<Fingerprint> = store
             .managers()
             .expect("readable")
@@ -143,10 +152,26 @@ mod tests {
     }
 
     #[test]
+    fn the_local_worker_keeps_its_state_when_its_controller_changes_keys() {
+        let root = tempfile::tempdir().expect("temporary folder");
+        let store = NodeStore::new(Dirs::below(root.path()));
+        let [old, new] = [1, 2].map(|seed| NodeKeys::from_seed(&[seed; 32]));
+        identity(&store, old.fingerprint(), &[]).expect("made");
+        let state = store.dirs().state();
+        std::fs::write(&state, "kept").expect("ours");
+        let chain = [Statement::by_old(&old, &new)];
+        identity(&store, new.fingerprint(), &chain).expect("followed");
+        let managers = store.managers().expect("readable");
+        let managers: Vec<_> = managers.iter().copied().collect();
+        assert_eq!(managers, [new.fingerprint()]);
+        assert!(state.exists());
+    }
+
+    #[test]
     fn the_local_worker_is_a_worker_only() {
         let root = tempfile::tempdir().expect("temporary folder");
         let store = NodeStore::new(Dirs::below(root.path()));
-        identity(&store, Fingerprint([1; 32])).expect("made");
+        identity(&store, Fingerprint([1; 32]), &[]).expect("made");
         let node = store.load().expect("readable").expect("there");
         assert_eq!(node.role, Role::Worker);
     }

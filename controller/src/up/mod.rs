@@ -118,7 +118,7 @@ pub(crate) fn local_node(node: Node) -> Result<LocalNode, Failure> {
             std::env::consts::ARCH
         )),
     };
-    Ok(LocalNode::new(node.keys, node.role, boot_id, card))
+    Ok(LocalNode::new(node.keys, node.role, boot_id, card).with_chain(node.chain))
 }
 
 /// Serves until SIGINT, SIGTERM or SIGHUP.
@@ -160,7 +160,7 @@ impl Running {
         let store = NodeStore::new(plan.dirs.clone());
         let node = store.load_or_create(platform::host_name(), Role::Dual, &mut system_rng())?;
         let claim = store.claim()?;
-        let fingerprint = node.fingerprint();
+        let (fingerprint, chain) = (node.fingerprint(), node.chain.clone());
         let (name, role) = (node.name.clone(), node.role);
         let registry = RedbStore::open(lock.folder()).map_err(Failure::new)?;
         let farm = Farm::open(Box::new(registry), local_node(node)?, Clock::start())
@@ -207,7 +207,14 @@ impl Running {
                     },
                     tls_pin: api_at.tls,
                 };
-                let rig = LocalRig::start(&plan.dirs, controller, worker, &farm, &report, executor);
+                let rig = LocalRig::start(
+                    &plan.dirs,
+                    (controller, &chain),
+                    worker,
+                    &farm,
+                    &report,
+                    executor,
+                );
                 Some(rig.await?)
             }
         };

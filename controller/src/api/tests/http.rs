@@ -7,7 +7,7 @@ use axum::http::header::{
 use super::*;
 
 /// All routes of the page, and ours, with a request that reaches the handler.
-const ROUTES: [(Method, &str, &str); 28] = [
+const ROUTES: [(Method, &str, &str); 34] = [
     (Method::GET, "/node/info", ""),
     (Method::POST, "/node/init", r#"{"name":"x"}"#),
     (Method::GET, "/peers", ""),
@@ -21,6 +21,12 @@ const ROUTES: [(Method, &str, &str); 28] = [
     (Method::POST, "/remote/nobody/start", r#"{"profileId":"p"}"#),
     (Method::POST, "/remote/nobody/stop", "{}"),
     (Method::GET, "/remote/nobody/logs/miner-rx0?lines=100", ""),
+    (Method::GET, "/remote/nobody/managers", ""),
+    (Method::POST, "/remote/nobody/handover", r#"{"to":"x"}"#),
+    (Method::POST, "/remote/nobody/revoke", r#"{"manager":"x"}"#),
+    (Method::POST, "/remote/nobody/rotate-key", ""),
+    (Method::GET, "/node/recovery", ""),
+    (Method::POST, "/node/recovery", "{}"),
     (Method::GET, "/profiles", ""),
     (Method::POST, "/profiles", "{}"),
     (Method::GET, "/profiles/nothing", ""),

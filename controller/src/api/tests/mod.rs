@@ -29,27 +29,27 @@ use crate::clock::Clock;
 use crate::registry::MemoryStore;
 
 /// Fingerprint of the one rig that [`Server::with_rig`] has; it never had a link.
-const RIG: Fingerprint = Fingerprint([0xab; 32]);
+pub(super) const RIG: Fingerprint = Fingerprint([0xab; 32]);
 const RIG_ID: &str = "abababababababab";
 
-struct Server {
+pub(super) struct Server {
     router: Router,
-    farm: Arc<Farm>,
+    pub(super) farm: Arc<Farm>,
 }
 
-struct Reply {
-    status: StatusCode,
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
     headers: HeaderMap,
-    text: String,
+    pub(super) text: String,
 }
 
 impl Reply {
-    fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {}", self.text))
     }
 
     /// Status and code of an answer that has the one error shape.
-    fn problem(&self) -> (u16, String) {
+    pub(super) fn problem(&self) -> (u16, String) {
         let body = self.json();
         let keys: Vec<&String> = body.as_object().expect("an object").keys().collect();
         let known = [
@@ -79,7 +79,7 @@ pub(crate) fn status_of(method: &str, path: &str, body: &str) -> u16 {
 }
 
 impl Server {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::that(Guard {
             port: 9090,
             tls: false,
@@ -101,7 +101,7 @@ impl Server {
         }
     }
 
-    fn with_rig() -> Self {
+    pub(super) fn with_rig() -> Self {
         let server = Self::new();
         let rig = json!({ "name": "rig-alpha", "fingerprint": RIG.to_string() });
         assert_eq!(server.post("/peers", &rig).status, StatusCode::CREATED);
@@ -134,11 +134,11 @@ impl Server {
         )
     }
 
-    fn get(&self, path: &str) -> Reply {
+    pub(super) fn get(&self, path: &str) -> Reply {
         self.request(Method::GET, &format!("{BASE}{path}"), "")
     }
 
-    fn post(&self, path: &str, body: &Value) -> Reply {
+    pub(super) fn post(&self, path: &str, body: &Value) -> Reply {
         self.request(Method::POST, &format!("{BASE}{path}"), &body.to_string())
     }
 

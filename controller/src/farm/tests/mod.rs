@@ -1,6 +1,7 @@
 //! The farm over real loopback sockets, with a tiny scripted rig at the other end.
 
 mod discover;
+mod keys;
 mod page;
 mod rig;
 
@@ -35,9 +36,17 @@ fn with_farm<F: Future<Output = ()>>(test: impl FnOnce(Fixture) -> F) {
 }
 
 fn with_store<F: Future<Output = ()>>(store: Box<dyn Store>, test: impl FnOnce(Fixture) -> F) {
+    with_clock(store, Clock::start(), test);
+}
+
+fn with_clock<F: Future<Output = ()>>(
+    store: Box<dyn Store>,
+    clock: Clock,
+    test: impl FnOnce(Fixture) -> F,
+) {
     let executor = Arc::new(Executor::new());
     let me = node(0xcc, Role::Controller, "control-center");
-    let farm = Farm::open(store, me, Clock::start()).expect("opens");
+    let farm = Farm::open(store, me, clock).expect("opens");
     farm.run(&executor);
     let listen = farm
         .listen(([127, 0, 0, 1], 0).into(), Speaks::Plain)
@@ -54,10 +63,17 @@ fn with_store<F: Future<Output = ()>>(store: Box<dyn Store>, test: impl FnOnce(F
 impl Fixture {
     /// Starts a rig that listens; its address.
     async fn listening(&self, rig: TestRig) -> Address {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let (address, running) = self.listening_at("127.0.0.1:0", rig).await;
+        running.detach();
+        address
+    }
+
+    /// The same at this address; it ends with the task.
+    async fn listening_at(&self, at: &str, rig: TestRig) -> (Address, Task<()>) {
+        let listener = TcpListener::bind(at).await.expect("binds");
         let address = listener.local_addr().expect("bound").to_string();
-        self.executor.spawn(rig.listen(listener)).detach();
-        Address::parse(&address).expect("valid")
+        let running = self.executor.spawn(rig.listen(listener));
+        (Address::parse(&address).expect("valid"), running)
     }
 
     async fn add(

@@ -7,13 +7,13 @@ use async_tungstenite::tungstenite::http::HeaderValue;
 use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use async_tungstenite::tungstenite::{ClientRequestBuilder, Message as WsMessage};
 use async_tungstenite::{WebSocketStream, accept_hdr_async, client_async};
-use miner_shared::identity::{Enrolment, Fingerprint, NodeKeys, PairingCode, Role};
+use miner_shared::identity::{Enrolment, Fingerprint, NodeKeys, PairingCode, Role, Statement};
 use miner_shared::limits::MAX_FRAME;
 use miner_shared::smsg::{Dial, Event, Expect, Link, LocalNode};
 use miner_shared::text::{Label, LogText, MinerName, Name};
 use miner_shared::time::Millis;
 use miner_shared::wire::{
-    Activity, Admission, Algo, Answer, Backend, Command, Level, LogLine, LogPage, Message,
+    Activity, Admission, Algo, Answer, Backend, Command, Level, LogLine, LogPage, Manager, Message,
     MinerStats, NodeCard, Outcome, Query, Refusal, RigStats, State, Windows,
 };
 use smol::net::{TcpListener, TcpStream};
@@ -21,6 +21,8 @@ use smol::stream::StreamExt;
 
 type Ws = WebSocketStream<TcpStream>;
 
+/// The rig's second manager.
+pub(super) const STANDBY: Fingerprint = Fingerprint([0x5b; 32]);
 /// Lines in the rig's log.
 pub(super) const LOG: u64 = 40;
 
@@ -38,6 +40,8 @@ pub(super) struct TestRig {
     code: Option<PairingCode>,
     generation: u64,
     mining: bool,
+    /// Says nothing to orders.
+    mute: bool,
     /// Close code that its last connection ended with.
     pub(super) goodbye: Option<CloseCode>,
 }
@@ -49,12 +53,26 @@ impl TestRig {
             code: None,
             generation: 0,
             mining: false,
+            mute: false,
             goodbye: None,
         }
     }
 
     pub(super) fn with_code(mut self, code: PairingCode) -> Self {
         self.code = Some(code);
+        self
+    }
+
+    /// The rig whose key took the place of that of this seed.
+    pub(super) fn succeeding(mut self, old: u8) -> Self {
+        let old = NodeKeys::from_seed(&[old; 32]);
+        let chain = [Statement::by_old(&old, self.node.keys())];
+        self.node = self.node.with_chain(chain.into_iter().collect());
+        self
+    }
+
+    pub(super) fn muted(mut self) -> Self {
+        self.mute = true;
         self
     }
 
@@ -125,7 +143,7 @@ impl TestRig {
                     Some(Message::Heartbeat(self.stats()))
                 }
                 Event::Up { .. } => Some(Message::Heartbeat(self.stats())),
-                Event::Message(message) => Some(self.answer(message)),
+                Event::Message(message) => self.answer(message),
                 _ => None,
             };
             // As the agent does: the report that shows what was applied comes before the receipt.
@@ -151,12 +169,32 @@ impl TestRig {
         }
     }
 
-    fn answer(&mut self, message: Message) -> Message {
-        match message {
+    fn answer(&mut self, message: Message) -> Option<Message> {
+        Some(match message {
             Message::Command(op_id, Command::SetState(desired)) => {
                 self.generation = desired.generation;
                 self.mining = matches!(desired.state, State::Mine(_));
                 Message::Receipt(op_id, Outcome::Applied)
+            }
+            Message::Command(..) if self.mute => return None,
+            Message::Command(op_id, Command::Revoke { manager }) if manager != STANDBY => {
+                Message::Receipt(op_id, Outcome::Refused(Refusal::NoSuchManager))
+            }
+            Message::Command(op_id, Command::PinRecovery { .. }) => {
+                Message::Receipt(op_id, Outcome::Refused(Refusal::BadProof))
+            }
+            Message::Command(op_id, Command::Rotate) => {
+                Message::Receipt(op_id, Outcome::Refused(Refusal::NotAllowed))
+            }
+            Message::Command(op_id, _) => Message::Receipt(op_id, Outcome::Applied),
+            Message::Query(id, Query::GetManagers) => {
+                let manager = |fingerprint| Manager {
+                    fingerprint,
+                    recovery: None,
+                };
+                let controller = NodeKeys::from_seed(&[0xcc; 32]).fingerprint();
+                let managers = [controller, STANDBY].map(manager);
+                Message::Answer(id, Answer::Managers(managers.into_iter().collect()))
             }
             Message::Query(id, Query::GetStats) => Message::Answer(id, Answer::Stats(self.stats())),
             Message::Query(
@@ -168,7 +206,7 @@ impl TestRig {
                 },
             ) => Message::Answer(id, logs(&miner, cursor, lines)),
             other => panic!("unexpected {other:?}"),
-        }
+        })
     }
 
     fn stats(&self) -> RigStats {

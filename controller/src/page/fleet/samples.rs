@@ -39,6 +39,7 @@ pub(crate) fn info(name: &str) -> NodeInfoView {
         },
         registered_peers: 0,
         connected_peers: 0,
+        statements: 0,
         listen: Some("0.0.0.0:9091".to_owned()),
         uptime: 5,
         schema: 1,
@@ -84,6 +85,7 @@ fn mining(number: u16) -> PeerView {
         connected: true,
         software: Some("miner 0.1.0".to_owned()),
         host: Some("linux x86_64".to_owned()),
+        recovery: None,
         desired: DesiredView {
             generation: 3,
             profile: Some("my-profile".to_owned()),
