@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use miner_agent::cli::{Failure, say};
 use miner_agent::store::file::{self, Access};
-use miner_agent::store::system_rng;
+use miner_agent::store::{StoreError, system_rng};
 use miner_shared::identity::RecoveryKey;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -164,7 +164,12 @@ async fn put_in_force(
     let text = Zeroizing::new(format!("{key}\n"));
     // A bare name has the empty parent; the folder is the current one.
     let path = Path::new(".").join(out);
-    file::create(&path, text.as_bytes(), Access::Private)?;
+    file::create(&path, text.as_bytes(), Access::Private).map_err(|error| match error {
+        StoreError::Exists(_) => Failure::new(format!(
+            "{out} is there already, and is not written over: choose another name"
+        )),
+        error => error.into(),
+    })?;
     let body = body(&STANDARD.encode(key.public()));
     let answer = match client.send(Method::POST, PATH, Some(&body)).await {
         Ok(answer) => answer,
