@@ -31,6 +31,7 @@ pub(crate) async fn keep_dialled(farm: Arc<Farm>, mut key: Fingerprint, nudge: R
     loop {
         // What was asked before this attempt is answered by it.
         while nudge.try_recv().is_ok() {}
+        // It may have another key since, on whichever link that was seen.
         key = farm.current_key(&key);
         if !farm.is_served(&key) {
             let Some(address) = farm.address_of(&key) else {
@@ -40,7 +41,6 @@ pub(crate) async fn keep_dialled(farm: Arc<Farm>, mut key: Fingerprint, nudge: R
             failures = if reached { 0 } else { failures + 1 };
         }
         let mut urgent = false;
-        key = farm.current_key(&key);
         if farm.is_served(&key) {
             let Ok(now) = nudge.recv().await else {
                 return;

@@ -93,6 +93,22 @@ fn an_order_on_a_further_link_of_the_same_boot_has_one_effect_and_its_receipt() 
 }
 
 #[test]
+fn an_order_that_was_sent_outlasts_a_dialling_that_failed() {
+    let mut sim = managed();
+    sim.rigs[0].mute = true;
+    let asked = sim.ask(0, Ask::Order(Order::Revoke(OTHER)));
+    sim.rigs[0].mute = false;
+    let key = sim.key(0);
+    for id in sim.wires_of(0) {
+        sim.rig_closes(id);
+    }
+    sim.call(|hub, _| hub.handle_unreachable(&key));
+    assert!(!sim.finished.contains_key(&asked), "it may still be heard");
+    sim.dial_in(0);
+    assert_eq!(outcome(&sim, asked), Some(&Outcome::Applied));
+}
+
+#[test]
 fn an_order_whose_rig_started_anew_is_unknown_and_never_sent_again() {
     let mut sim = managed();
     sim.rigs[0].mute = true;

@@ -258,7 +258,7 @@ impl Sim {
         self.boots
     }
 
-    fn wires_of(&self, rig: usize) -> Vec<ConnId> {
+    pub(super) fn wires_of(&self, rig: usize) -> Vec<ConnId> {
         let theirs = self.wires.iter().filter(|(_, wire)| wire.rig == rig);
         theirs.map(|(id, _)| *id).collect()
     }
