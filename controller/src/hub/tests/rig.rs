@@ -26,7 +26,7 @@ pub(super) struct Rig {
     pub(super) works: Works,
     pub(super) commands: Commands,
     /// What this process has answered to each command, and how often it answered one again.
-    pub(super) receipts: BTreeMap<OpId, Outcome>,
+    pub(super) receipts: BTreeMap<(Fingerprint, OpId), Outcome>,
     pub(super) repeated: u32,
     /// Opens frames and says nothing, as a hung process does.
     pub(super) mute: bool,
@@ -118,7 +118,9 @@ impl Rig {
             }
             Message::Command(op_id, command) => {
                 let works = &mut self.works;
-                if !matches!(command, Command::SetState(_)) && !self.receipts.contains_key(op_id) {
+                if !matches!(command, Command::SetState(_))
+                    && !self.receipts.contains_key(&(from, *op_id))
+                {
                     works.orders.push(command.clone());
                 }
                 let anybody = works.managers.is_empty();
@@ -129,7 +131,7 @@ impl Rig {
                 }
                 // Whoever may not now may later: that is no receipt to be kept.
                 if outcome != Outcome::Refused(Refusal::NotAllowed)
-                    && let Some(then) = self.receipts.insert(*op_id, outcome.clone())
+                    && let Some(then) = self.receipts.insert((from, *op_id), outcome.clone())
                 {
                     self.repeated += 1;
                     assert_eq!(outcome, then, "the receipt of then");
