@@ -252,13 +252,10 @@ mod tests {
         assert_eq!(page.lines[1].text.as_str(), "a?b");
     }
 
-    /// Records of one case; Miri takes a second for each.
-    const RECORDS: usize = if cfg!(miri) { 8 } else { 60 };
-
     proptest! {
         #[test]
         fn the_ring_holds_the_last_records_as_pushed(
-            lines in proptest::collection::vec((any::<u64>(), "[a-zé]{0,200}"), 0..RECORDS),
+            lines in proptest::collection::vec((any::<u64>(), "[a-zé]{0,200}"), 0..60),
         ) {
             let mut ring = LogRing::<700>::new();
             for (at, text) in &lines {
