@@ -4,15 +4,20 @@
 //!   Command(op_id, c) ─▶ seen this op_id? ── same c ──▶ the receipt of then
 //!                               │           └ other c ─▶ OpIdReused
 //!                               ▼ no
+//!                        too fast? ── yes ─▶ Busy, of which nothing is remembered
+//!                               ▼ no
 //!                        first manager? ─▶ generation newer? ─▶ can this rig do it? ─▶ store, then apply
 //! ```
 //! What a rig can do and how it stores and applies is behind [`Host`], so that these rules are
-//! tested without a rig. A receipt is kept for each of the last 16 commands of each manager.
+//! tested without a rig. A receipt is kept for each of the last 16 commands of each manager. What was
+//! answered with Busy had no effect and may be sent again under the same op_id.
 
 use heapless::{Deque, Vec};
+use miner_shared::gate::Bucket;
 use miner_shared::identity::Fingerprint;
-use miner_shared::limits::{MAX_MANAGERS, MAX_MESSAGE, RECEIPTS};
+use miner_shared::limits::{MANAGER_RATE, MAX_MANAGERS, MAX_MESSAGE, RECEIPTS};
 use miner_shared::text::MinerName;
+use miner_shared::time::Millis;
 use miner_shared::wire::{
     Algo, Answer, Backend, Command, Desired, LogPage, Mode, NodeInfo, OpId, Outcome, Profile,
     Query, Refusal, RigStats, State,
@@ -43,7 +48,16 @@ pub(crate) trait Host {
 /// compares generations, which are on disk.
 #[derive(Debug, Default)]
 pub(crate) struct Commands {
-    managers: Vec<(Fingerprint, Deque<Kept, RECEIPTS>), MAX_MANAGERS>,
+    accounts: Vec<Account, MAX_MANAGERS>,
+}
+
+/// What is remembered of one manager.
+#[derive(Debug)]
+struct Account {
+    key: Fingerprint,
+    /// Questions and commands that it may still send at once.
+    asked: Bucket,
+    kept: Deque<Kept, RECEIPTS>,
 }
 
 #[derive(Debug)]
@@ -54,35 +68,37 @@ struct Kept {
 }
 
 impl Commands {
-    /// Obeys a command of the manager `from`, or says why not. `decides`: it is the first manager,
-    /// the one that holds desired state.
+    /// Obeys a command of a manager, or says why not.
     pub(crate) fn command(
         &mut self,
-        from: Fingerprint,
-        decides: bool,
+        from: Manager,
         op_id: OpId,
         command: &Command,
         host: &mut dyn Host,
     ) -> Outcome {
         let hash = hash(command);
-        let kept = self.receipts(from);
-        if let Some(kept) = kept.iter().find(|kept| kept.op_id == op_id) {
+        let account = self.account(from.key);
+        let in_time = account.asked.take(MANAGER_RATE, from.now);
+        if let Some(kept) = account.kept.iter().find(|kept| kept.op_id == op_id) {
             return if kept.hash == hash {
                 kept.outcome.clone()
             } else {
                 Outcome::Refused(Refusal::OpIdReused)
             };
         }
-        let outcome = if decides {
+        if !in_time {
+            return Outcome::Refused(Refusal::Busy);
+        }
+        let outcome = if from.decides {
             obey(command, host)
         } else {
             Outcome::Refused(Refusal::NotAllowed)
         };
-        if kept.is_full() {
-            kept.pop_front();
+        if account.kept.is_full() {
+            account.kept.pop_front();
         }
         // There is room: the oldest has just made some.
-        let _ = kept.push_back(Kept {
+        let _ = account.kept.push_back(Kept {
             op_id,
             hash,
             outcome: outcome.clone(),
@@ -90,23 +106,52 @@ impl Commands {
         outcome
     }
 
-    fn receipts(&mut self, from: Fingerprint) -> &mut Deque<Kept, RECEIPTS> {
-        let known = self.managers.iter().position(|(f, _)| *f == from);
+    /// Answers a query; every manager may ask.
+    pub(crate) fn query(
+        &mut self,
+        from: Fingerprint,
+        now: Millis,
+        query: &Query,
+        host: &dyn Host,
+    ) -> Answer {
+        if self.account(from).asked.take(MANAGER_RATE, now) {
+            answer(query, host)
+        } else {
+            Answer::Refused(Refusal::Busy)
+        }
+    }
+
+    fn account(&mut self, key: Fingerprint) -> &mut Account {
+        let known = self.accounts.iter().position(|account| account.key == key);
         let index = known.unwrap_or_else(|| {
-            if self.managers.is_full() {
+            if self.accounts.is_full() {
                 // A pin was taken back on disk while this process ran; the oldest is the likeliest.
-                self.managers.remove(0);
+                self.accounts.remove(0);
             }
-            let _ = self.managers.push((from, Deque::new()));
-            self.managers.len() - 1
+            let _ = self.accounts.push(Account {
+                key,
+                asked: Bucket::default(),
+                kept: Deque::new(),
+            });
+            self.accounts.len() - 1
         });
         // `index` was found, or is that of the entry just pushed.
-        &mut self.managers[index].1
+        &mut self.accounts[index]
     }
 }
 
-/// Answers a query; every manager may ask.
-pub(crate) fn answer(query: &Query, host: &dyn Host) -> Answer {
+/// Whose message it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manager {
+    /// Its key.
+    pub(crate) key: Fingerprint,
+    /// Whether it is the first manager, the one that holds desired state.
+    pub(crate) decides: bool,
+    /// When it came.
+    pub(crate) now: Millis,
+}
+
+fn answer(query: &Query, host: &dyn Host) -> Answer {
     match query {
         Query::GetInfo => Answer::Info(host.info()),
         Query::GetStats => Answer::Stats(host.stats()),
@@ -182,8 +227,16 @@ mod tests {
 
     use super::*;
 
-    const FIRST: Fingerprint = Fingerprint([1; 32]);
-    const SECOND: Fingerprint = Fingerprint([2; 32]);
+    const FIRST: Manager = Manager {
+        key: Fingerprint([1; 32]),
+        decides: true,
+        now: Millis(0),
+    };
+    const SECOND: Manager = Manager {
+        key: Fingerprint([2; 32]),
+        decides: false,
+        now: Millis(0),
+    };
 
     /// A rig that only counts.
     #[derive(Default)]
@@ -279,7 +332,7 @@ mod tests {
 
     /// Sends each command under a new op_id as the first manager.
     fn tell(rig: &mut Rig, command: &Command) -> Outcome {
-        Commands::default().command(FIRST, true, [9; 16], command, rig)
+        Commands::default().command(FIRST, [9; 16], command, rig)
     }
 
     #[test]
@@ -302,7 +355,7 @@ mod tests {
     fn a_resent_command_has_no_second_effect() {
         let (mut rig, mut commands) = (Rig::default(), Commands::default());
         let mut tell = |op_id: u8, command: &Command, rig: &mut Rig| {
-            commands.command(FIRST, true, [op_id; 16], command, rig)
+            commands.command(FIRST, [op_id; 16], command, rig)
         };
         assert_eq!(tell(1, &mine(1, |_| ()), &mut rig), Outcome::Applied);
         assert_eq!(tell(2, &stop(2), &mut rig), Outcome::Applied);
@@ -322,27 +375,53 @@ mod tests {
         let (mut rig, mut commands) = (Rig::default(), Commands::default());
         for op_id in 0..17 {
             let command = stop(u64::from(op_id) + 1);
-            let outcome = commands.command(FIRST, true, [op_id; 16], &command, &mut rig);
+            let outcome = commands.command(FIRST, [op_id; 16], &command, &mut rig);
             assert_eq!(outcome, Outcome::Applied);
-            commands.command(SECOND, false, [op_id; 16], &command, &mut rig);
+            commands.command(SECOND, [op_id; 16], &command, &mut rig);
         }
-        let mut again = |op_id: u8| {
-            commands.command(
-                FIRST,
-                true,
-                [op_id; 16],
-                &stop(u64::from(op_id) + 1),
-                &mut rig,
-            )
-        };
+        let mut again =
+            |op_id: u8| commands.command(FIRST, [op_id; 16], &stop(u64::from(op_id) + 1), &mut rig);
         assert_eq!(again(1), Outcome::Applied, "still known");
         assert_eq!(again(0), Outcome::Behind(17), "forgotten, so judged anew");
     }
 
     #[test]
+    fn who_asks_too_fast_hears_busy_and_loses_nothing_by_it() {
+        let (mut rig, mut commands) = (Rig::default(), Commands::default());
+        assert_eq!(
+            commands.command(FIRST, [1; 16], &stop(1), &mut rig),
+            Outcome::Applied
+        );
+        let busy = Answer::Refused(Refusal::Busy);
+        let answers =
+            (0..1_000).map(|_| commands.query(FIRST.key, Millis(0), &Query::GetStats, &rig));
+        let answered = answers.filter(|answer| *answer != busy).count() as u64;
+        assert_eq!(answered, MANAGER_RATE.burst - 1);
+
+        // Not applied, and nothing remembered: as many as there are receipts push none of them out.
+        for op_id in 2..40 {
+            let outcome = commands.command(FIRST, [op_id; 16], &stop(2), &mut rig);
+            assert_eq!(outcome, Outcome::Refused(Refusal::Busy));
+        }
+        assert_eq!(rig.effects, 1);
+        let again = commands.command(FIRST, [1; 16], &stop(1), &mut rig);
+        assert_eq!(again, Outcome::Applied, "the receipt of then, however busy");
+        let other = commands.query(SECOND.key, Millis(0), &Query::GetStats, &rig);
+        assert_ne!(other, busy, "another manager has a rate of its own");
+
+        let later = Manager {
+            now: Millis(MANAGER_RATE.every_ms * 2 * MANAGER_RATE.burst),
+            ..FIRST
+        };
+        let resent = commands.command(later, [2; 16], &stop(2), &mut rig);
+        assert_eq!(resent, Outcome::Applied, "the same op_id takes effect");
+        assert_eq!(rig.effects, 2);
+    }
+
+    #[test]
     fn only_the_first_manager_decides() {
         let (mut rig, mut commands) = (Rig::default(), Commands::default());
-        let outcome = commands.command(SECOND, false, [1; 16], &stop(1), &mut rig);
+        let outcome = commands.command(SECOND, [1; 16], &stop(1), &mut rig);
         assert_eq!(outcome, Outcome::Refused(Refusal::NotAllowed));
         assert_eq!(rig.effects, 0);
     }
@@ -387,7 +466,7 @@ mod tests {
                 cursor: Some(3),
                 lines: 10,
             };
-            answer(&query, &Rig::default())
+            Commands::default().query(SECOND.key, Millis(0), &query, &Rig::default())
         };
         assert!(matches!(ask("miner-rx0"), Answer::Logs(page) if page.first == 3));
         let Answer::Refused(Refusal::NoSuchMiner(names)) = ask("xmrig-123") else {

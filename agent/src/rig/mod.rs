@@ -28,7 +28,7 @@ use smol::LocalExecutor;
 use smol::channel::{Receiver, Sender, bounded};
 
 use crate::clock::Clock;
-use crate::commands::{self, Commands, Host};
+use crate::commands::{Commands, Host, Manager};
 use crate::link::Sessions;
 use crate::logger::Logger;
 use crate::mining::MinerConfig;
@@ -150,22 +150,21 @@ impl Rig {
     }
 
     /// What to answer to a manager's message; `None` if it wants no answer.
-    pub(crate) fn handle(&self, from: Fingerprint, message: &Message) -> Option<Message> {
+    pub(crate) fn handle(&self, key: Fingerprint, message: &Message) -> Option<Message> {
+        let now = self.clock.now();
+        let mut commands = self.commands.borrow_mut();
         match message {
             Message::Query(id, query) => {
-                let answer = commands::answer(query, &*self.works.borrow());
+                let answer = commands.query(key, now, query, &*self.works.borrow());
                 Some(Message::Answer(*id, answer))
             }
             Message::Command(op_id, command) => {
                 // A list that cannot be read obeys nobody.
                 let first = self.store.managers().ok().and_then(|all| all.first());
-                let outcome = self.commands.borrow_mut().command(
-                    from,
-                    first == Some(from),
-                    *op_id,
-                    command,
-                    &mut *self.works.borrow_mut(),
-                );
+                let decides = first == Some(key);
+                let from = Manager { key, decides, now };
+                let works = &mut *self.works.borrow_mut();
+                let outcome = commands.command(from, *op_id, command, works);
                 if outcome == Outcome::Applied {
                     self.listeners.notify();
                 }

@@ -90,13 +90,15 @@ fn profile(error: RegistryError, named: &str) -> FarmError {
     }
 }
 
+/// What helps against [`Code::Busy`].
+const LATER: &str = "ask again in some seconds, and less often";
+
 /// Why a rig called so did not answer.
 pub(super) fn failure(failure: Failure, name: &str) -> FarmError {
     match failure {
-        Failure::Busy => FarmError::new(
-            Code::ServiceUnavailable,
-            format!("too many requests wait for {name}"),
-        ),
+        Failure::Busy => {
+            FarmError::new(Code::Busy, format!("too many requests wait for {name}")).hint(LATER)
+        }
         Failure::Offline => {
             FarmError::new(Code::ConnectionFailed, format!("{name} cannot be reached"))
                 .hint("is the rig on, its agent running, and this controller among its managers?")
@@ -119,7 +121,11 @@ pub(super) fn refusal(refusal: &Refusal, code: Code, name: &str) -> FarmError {
     if let Refusal::NoSuchMiner(present) = refusal {
         return no_such_miner(name, present.iter().map(|miner| miner.as_str()));
     }
-    FarmError::new(code, format!("{name} refused: {}", refusal_text(refusal)))
+    let message = format!("{name} refused: {}", refusal_text(refusal));
+    if *refusal == Refusal::Busy {
+        return FarmError::new(Code::Busy, message).hint(LATER);
+    }
+    FarmError::new(code, message)
 }
 
 /// A miner that a rig called so does not have; it has these.

@@ -26,6 +26,8 @@ pub(super) struct Rig {
     pub(super) effects: u32,
     /// Says no to every command.
     pub(super) refuses: Option<Refusal>,
+    /// How often it did.
+    pub(super) refusals: u32,
     /// Opens frames and says nothing, as a hung process does.
     pub(super) mute: bool,
     pub(super) receipts: BTreeMap<OpId, Outcome>,
@@ -41,6 +43,7 @@ impl Rig {
             state: State::Stopped,
             effects: 0,
             refuses: None,
+            refusals: 0,
             mute: false,
             receipts: BTreeMap::new(),
         }
@@ -69,6 +72,9 @@ impl Rig {
 
     pub(super) fn answer(&mut self, message: Message) -> Option<Message> {
         match message {
+            Message::Query(id, _) if self.refuses == Some(Refusal::Busy) => {
+                Some(Message::Answer(id, Answer::Refused(Refusal::Busy)))
+            }
             Message::Query(id, Query::GetStats) => {
                 Some(Message::Answer(id, Answer::Stats(self.stats())))
             }
@@ -79,6 +85,7 @@ impl Rig {
                 let known = self.receipts.get(&op_id).cloned();
                 let outcome = known.unwrap_or_else(|| {
                     if let Some(refusal) = &self.refuses {
+                        self.refusals += 1;
                         return Outcome::Refused(refusal.clone());
                     }
                     match desired.generation.cmp(&self.generation) {
@@ -92,7 +99,9 @@ impl Rig {
                         }
                     }
                 });
-                self.receipts.insert(op_id, outcome.clone());
+                if outcome != Outcome::Refused(Refusal::Busy) {
+                    self.receipts.insert(op_id, outcome.clone());
+                }
                 Some(Message::Receipt(op_id, outcome))
             }
             _ => None,
