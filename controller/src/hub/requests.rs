@@ -182,8 +182,7 @@ impl Hub {
             Message::Receipt(op_id, outcome) => self.on_receipt(env, &key, &op_id, outcome),
             _ => {
                 let reason = "a rig gave an order".to_owned();
-                self.record(env, Some(&key), super::EventKind::ProtocolError { reason });
-                self.close(env, id, "it gave an order", Unreached::Closed);
+                self.broken(env, id, reason, Unreached::Closed);
             }
         }
     }

@@ -3,9 +3,12 @@
 
 mod admission;
 mod attacks;
+mod by_hand;
 mod enrol;
 mod faults;
+mod partitions;
 mod requests;
+mod revocation;
 mod rig;
 mod sessions;
 mod sim;
