@@ -102,6 +102,13 @@ fn waiting() -> PendingRecord {
     }
 }
 
+fn source(n: u64) -> KnownSource {
+    KnownSource {
+        source: n,
+        left_ms: 1_000 * n,
+    }
+}
+
 /// What every store must do.
 fn suite(store: &mut dyn Store) {
     starts_empty(store);
@@ -128,12 +135,16 @@ fn gives_back_every_kind_of_row(store: &mut dyn Store) {
         Change::PutToken(TokenId([3; 8]), token()),
         Change::PutPending(key(5), waiting()),
         Change::PutOrigin(key(1), waiting().origin),
+        Change::PutSources(vec![source(1), source(2)]),
     ];
     store.commit(&batch, Durable::Now).expect("commits");
-    store
-        .commit(&[Change::PutPeer(key(3), peer("rig-3"))], Durable::Soon)
-        .expect("commits");
+    let later = [
+        Change::PutPeer(key(3), peer("rig-3")),
+        Change::PutSources(vec![source(3)]),
+    ];
+    store.commit(&later, Durable::Soon).expect("commits");
     let rows = store.load().expect("loads");
+    assert_eq!(rows.sources, [source(3)], "all of them anew");
     assert_eq!(rows.peers.get(&key(1)), Some(&peer("rig-1")));
     assert_eq!(rows.peers.get(&key(3)), Some(&peer("rig-3")));
     assert_eq!(rows.tombstones.get(&key(2)), Some(&tombstone));
@@ -173,6 +184,7 @@ fn deletes_what_is_there_and_what_is_not(store: &mut dyn Store) {
         Change::DeletePending(key(5)),
         Change::DeleteOrigin(key(1)),
         Change::DeleteOrigin(key(99)),
+        Change::PutSources(Vec::new()),
     ];
     store.commit(&batch, Durable::Now).expect("commits");
     assert_eq!(store.load().expect("loads"), Contents::default());

@@ -1,5 +1,5 @@
 //! The registry: what the farm must not forget. Which keys are peers, which were removed, what each
-//! rig should be doing, the profiles, and the tokens by which rigs enrol.
+//! rig should be doing, the profiles, the tokens by which rigs enrol, and from where rigs came lately.
 //!
 //! ```text
 //!   hub, farm ──▶ Registry   the rules, written once, and all rows in memory
@@ -33,7 +33,7 @@ pub use self::record::{
 pub use self::redb_store::RedbStore;
 pub use self::resolve::meant;
 pub use self::rules::{Registry, RegistryError, Wish};
-pub use self::store::{Change, Contents, Durable, Store, StoreError};
+pub use self::store::{Change, Contents, Durable, KnownSource, Store, StoreError};
 pub use self::tokens::{
     Applicant, Enrolled, MAX_TOKENS, MAX_USES, MAX_WAITING, Origin, PendingRecord, Terms, TokenId,
     TokenRecord, TokenRefusal, TokenSecret,

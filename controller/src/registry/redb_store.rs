@@ -5,6 +5,7 @@
 //!   meta        "schema"        -> u8
 //!   peers       fingerprint[32] -> row      tombstones, desired, pending, origins: likewise
 //!   profiles    id              -> row      tokens  id[8] -> row
+//!   sources     number          -> ms left          made when first written; older programs skip it
 //! ```
 //!
 //! A file is made under another name and renamed when it is whole, so a power cut leaves either no
@@ -18,14 +19,14 @@ use std::path::{Path, PathBuf};
 
 use miner_shared::identity::Fingerprint;
 use redb::{
-    Builder, Database, DatabaseError, Durability, Key, ReadTransaction, ReadableDatabase,
-    ReadableTable, StorageError, TableDefinition, WriteTransaction,
+    AccessGuard, Builder, Database, DatabaseError, Durability, Key, ReadTransaction,
+    ReadableDatabase, ReadableTable, StorageError, TableDefinition, TableError, WriteTransaction,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::record::{DesiredRecord, OLDEST, ProfileId, SCHEMA, decode, encode};
-use super::store::{Change, Contents, Durable, Store, StoreError};
+use super::store::{Change, Contents, Durable, KnownSource, Store, StoreError};
 use super::tokens::TokenId;
 
 /// A store in a file.
@@ -83,6 +84,7 @@ impl Store for RedbStore {
             tokens: rows(&read, TOKENS, TokenId)?,
             pending: rows(&read, PENDING, Fingerprint)?,
             origins: rows(&read, ORIGINS, Fingerprint)?,
+            sources: sources(&read)?,
         })
     }
 
@@ -118,6 +120,7 @@ fn make(write: &WriteTransaction, change: &Change) -> Result<(), StoreError> {
         Change::DeletePending(key) => delete(write, PENDING, key.0),
         Change::PutOrigin(key, row) => put(write, ORIGINS, key.0, row),
         Change::DeleteOrigin(key) => delete(write, ORIGINS, key.0),
+        Change::PutSources(all) => put_sources(write, all),
     }
 }
 
@@ -137,6 +140,30 @@ fn put_desired(
         return Err(StoreError::Conflict);
     }
     put(write, DESIRED, key, row)
+}
+
+fn put_sources(write: &WriteTransaction, all: &[KnownSource]) -> Result<(), StoreError> {
+    write.delete_table(SOURCES).map_err(any)?;
+    let mut table = write.open_table(SOURCES).map_err(any)?;
+    for known in all {
+        table.insert(known.source, known.left_ms).map_err(any)?;
+    }
+    Ok(())
+}
+
+fn sources(read: &ReadTransaction) -> Result<Vec<KnownSource>, StoreError> {
+    let table = match read.open_table(SOURCES) {
+        Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+        table => table.map_err(any)?,
+    };
+    let known = |row: Result<(AccessGuard<'_, u64>, AccessGuard<'_, u64>), StorageError>| {
+        let (source, left_ms) = row.map_err(any)?;
+        Ok(KnownSource {
+            source: source.value(),
+            left_ms: left_ms.value(),
+        })
+    };
+    table.iter().map_err(any)?.map(known).collect()
 }
 
 fn put<K: Key + 'static, T: Serialize>(
@@ -269,6 +296,7 @@ const DESIRED: Rows = TableDefinition::new("desired");
 const PENDING: Rows = TableDefinition::new("pending");
 const ORIGINS: Rows = TableDefinition::new("origins");
 const TOKENS: TableDefinition<'static, [u8; 8], &[u8]> = TableDefinition::new("tokens");
+const SOURCES: TableDefinition<'static, u64, u64> = TableDefinition::new("sources");
 const PROFILES: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("profiles");
 
 const FILE: &str = "registry.redb";

@@ -62,6 +62,17 @@ pub enum Change {
     PutOrigin(Fingerprint, Origin),
     /// Deletes by which token a peer came.
     DeleteOrigin(Fingerprint),
+    /// Writes all addresses that registered peers came from; those written before are gone.
+    PutSources(Vec<KnownSource>),
+}
+
+/// An address, or the network of an IPv6 customer, that a registered peer came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownSource {
+    /// Which, as [`miner_shared::gate::source_of`] numbers them.
+    pub source: u64,
+    /// How much longer it is remembered, in milliseconds of a running controller.
+    pub left_ms: u64,
 }
 
 /// All rows of a registry.
@@ -81,6 +92,8 @@ pub struct Contents {
     pub pending: BTreeMap<Fingerprint, PendingRecord>,
     /// By which token peers came.
     pub origins: BTreeMap<Fingerprint, Origin>,
+    /// Addresses that registered peers came from, by their numbers.
+    pub sources: Vec<KnownSource>,
 }
 
 impl Contents {
@@ -101,6 +114,7 @@ impl Contents {
             Change::DeletePending(key) => drop(self.pending.remove(key)),
             Change::PutOrigin(key, row) => drop(self.origins.insert(*key, row.clone())),
             Change::DeleteOrigin(key) => drop(self.origins.remove(key)),
+            Change::PutSources(all) => self.sources.clone_from(all),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The farm over real loopback sockets, with a tiny scripted rig at the other end.
 
+mod limits;
 mod rig;
 
 use std::net::SocketAddr;

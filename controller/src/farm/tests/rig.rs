@@ -38,6 +38,9 @@ pub(super) struct TestRig {
     code: Option<PairingCode>,
     generation: u64,
     mining: bool,
+    busy: bool,
+    /// How often a controller let it in.
+    pub(super) ups: u32,
     /// Close code that its last connection ended with.
     pub(super) goodbye: Option<CloseCode>,
 }
@@ -49,12 +52,20 @@ impl TestRig {
             code: None,
             generation: 0,
             mining: false,
+            busy: false,
+            ups: 0,
             goodbye: None,
         }
     }
 
     pub(super) fn with_code(mut self, code: PairingCode) -> Self {
         self.code = Some(code);
+        self
+    }
+
+    /// One that has no time for questions.
+    pub(super) fn busy(mut self) -> Self {
+        self.busy = true;
         self
     }
 
@@ -124,7 +135,10 @@ impl TestRig {
                     self.transmit(&mut ws, &mut link).await;
                     Some(Message::Heartbeat(self.stats()))
                 }
-                Event::Up { .. } => Some(Message::Heartbeat(self.stats())),
+                Event::Up { .. } => {
+                    self.ups += 1;
+                    Some(Message::Heartbeat(self.stats()))
+                }
                 Event::Message(message) => Some(self.answer(message)),
                 _ => None,
             };
@@ -157,6 +171,9 @@ impl TestRig {
                 self.generation = desired.generation;
                 self.mining = matches!(desired.state, State::Mine(_));
                 Message::Receipt(op_id, Outcome::Applied)
+            }
+            Message::Query(id, _) if self.busy => {
+                Message::Answer(id, Answer::Refused(Refusal::Busy))
             }
             Message::Query(id, Query::GetStats) => Message::Answer(id, Answer::Stats(self.stats())),
             Message::Query(
