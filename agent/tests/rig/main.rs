@@ -5,6 +5,8 @@ mod common;
 #[cfg(test)]
 mod links;
 #[cfg(test)]
+mod partition;
+#[cfg(test)]
 mod pool;
 #[cfg(test)]
 mod program;

@@ -20,7 +20,7 @@ use crate::common::{Manager, beside, controller, real_rig, rig, run};
 use crate::pool::Pool;
 
 /// A folder of a rig that obeys the controllers with keys 1 and 2, and its fingerprint.
-fn managed() -> (tempfile::TempDir, Fingerprint) {
+pub(crate) fn managed() -> (tempfile::TempDir, Fingerprint) {
     let root = tempfile::tempdir().expect("temporary folder");
     let store = NodeStore::new(Dirs::below(root.path()));
     let name = Name::parse("rig-alpha").expect("valid");
@@ -34,7 +34,7 @@ fn managed() -> (tempfile::TempDir, Fingerprint) {
     (root, node.fingerprint())
 }
 
-fn profile(pools: &[&Pool]) -> Profile {
+pub(crate) fn profile(pools: &[&Pool]) -> Profile {
     let spec = |pool: &&Pool| PoolSpec {
         address: Address::parse(&pool.address().to_string()).expect("valid"),
         tls: false,
@@ -51,7 +51,7 @@ fn profile(pools: &[&Pool]) -> Profile {
     }
 }
 
-fn set_state(op_id: u8, generation: u64, state: State) -> Message {
+pub(crate) fn set_state(op_id: u8, generation: u64, state: State) -> Message {
     let desired = Desired { generation, state };
     Message::Command([op_id; 16], Command::SetState(desired))
 }
@@ -64,7 +64,7 @@ fn receipt(message: Message) -> Outcome {
 }
 
 /// Runs `test` while the pool serves.
-async fn with<T>(pool: &Pool, test: impl Future<Output = T>) -> T {
+pub(crate) async fn with<T>(pool: &Pool, test: impl Future<Output = T>) -> T {
     let serve = async {
         pool.serve().await;
         unreachable!("a pool serves for ever")
@@ -337,7 +337,7 @@ fn the_second_pool_serves_while_the_first_is_away() {
 }
 
 /// Accepts the rig's next connection as the controller that it dials.
-async fn accept(listener: &TcpListener, me: &Rc<LocalNode>) -> Manager {
+pub(crate) async fn accept(listener: &TcpListener, me: &Rc<LocalNode>) -> Manager {
     #[expect(clippy::result_large_err, reason = "the library's signature")]
     let admit = |request: &Request, mut response: Response| {
         let name = "sec-websocket-protocol";
