@@ -1,5 +1,6 @@
 //! What the integration tests share: the workspace as text ([`sources`]), and the real programs with
-//! a data directory each ([`home`], [`service`]), and what is fuzzed ([`fuzz`]).
+//! a data directory each ([`home`], [`service`], [`http`]), what is fuzzed ([`fuzz`]), and attacks that
+//! are measured ([`load`]).
 //!
 //! ```text
 //!   Home::new("rig")   one temporary directory, XDG variables point into it
@@ -11,6 +12,8 @@
 mod clock;
 pub mod fuzz;
 pub mod home;
+pub mod http;
+pub mod load;
 pub mod service;
 pub mod sources;
 

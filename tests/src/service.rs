@@ -93,6 +93,11 @@ impl Service {
         Ok((status, deadline.elapsed()))
     }
 
+    /// The process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Processes that this program started and that still run.
     pub fn children(&self) -> Vec<u32> {
         let id = self.child.id();
