@@ -2,6 +2,7 @@
 //!
 //! Everything else gets [`Millis`] as an argument, so tests decide what time it is.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use miner_shared::time::Millis;
@@ -10,6 +11,10 @@ use miner_shared::time::Millis;
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     start: Instant,
+    /// How much faster than the world it runs: 1, except in tests that do not wait out real deadlines.
+    haste: u32,
+    /// By how many milliseconds it was set forward, where that is possible at all.
+    ahead: Option<&'static AtomicU64>,
 }
 
 impl Clock {
@@ -18,18 +23,42 @@ impl Clock {
     pub fn start() -> Self {
         Self {
             start: Instant::now(),
+            haste: 1,
+            ahead: None,
         }
+    }
+
+    /// A clock for tests over real sockets: it runs so many times faster, and can [`Clock::leap`] as
+    /// that of a machine does which slept.
+    pub fn hasty(haste: u32) -> Self {
+        Self {
+            haste: haste.max(1),
+            ahead: Some(Box::leak(Box::default())),
+            ..Self::start()
+        }
+    }
+
+    /// Sets a hasty clock forward. Timers that run already fire when they would have.
+    pub fn leap(&self, ms: u64) {
+        if let Some(ahead) = self.ahead {
+            ahead.fetch_add(ms, Ordering::Relaxed);
+        }
+    }
+
+    fn ahead(&self) -> u64 {
+        self.ahead.map_or(0, |ahead| ahead.load(Ordering::Relaxed))
     }
 
     /// The time since the start.
     pub fn now(&self) -> Millis {
-        let elapsed = self.start.elapsed().as_millis();
-        Millis(u64::try_from(elapsed).unwrap_or(u64::MAX))
+        let elapsed = self.start.elapsed().saturating_mul(self.haste).as_millis();
+        Millis(u64::try_from(elapsed).unwrap_or(u64::MAX)) + self.ahead()
     }
 
     /// A timer that fires at `at`, at once if that has passed.
     pub fn timer_at(&self, at: Millis) -> smol::Timer {
-        match self.start.checked_add(Duration::from_millis(at.0)) {
+        let elapsed = Duration::from_millis(at.0.saturating_sub(self.ahead())) / self.haste;
+        match self.start.checked_add(elapsed) {
             Some(instant) => smol::Timer::at(instant),
             None => smol::Timer::never(),
         }

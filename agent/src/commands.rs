@@ -4,7 +4,9 @@
 //!   Command(op_id, c) ─▶ seen this op_id? ── same c ──▶ the receipt of then
 //!                               │           └ other c ─▶ OpIdReused
 //!                               ▼ no
-//!                           may its author? ─▶ is it so already, or can it not be? ─▶ store, then apply
+//!                        too fast? ── yes ─▶ Busy, of which nothing is remembered
+//!                               ▼ no
+//!                        may its author? ─▶ is it so already, or can it not be? ─▶ store, then apply
 //! ```
 //! | command | whose | refused or told |
 //! |---|---|---|
@@ -19,12 +21,15 @@
 //!
 //! What a rig can do and how it stores and applies is behind [`Host`], so that these rules are
 //! tested without a rig, and the controller's hub is tested against them. A receipt is kept for each
-//! of the last 16 commands of each manager that it was allowed to give.
+//! of the last 16 commands of each manager that it was allowed to give. What was answered with Busy had
+//! no effect and may be sent again under the same op_id.
 
 use heapless::{Deque, Vec};
+use miner_shared::gate::Bucket;
 use miner_shared::identity::{Fingerprint, Pin};
-use miner_shared::limits::{MAX_MANAGERS, MAX_MESSAGE, RECEIPTS, SIGNATURE};
+use miner_shared::limits::{MANAGER_RATE, MAX_MANAGERS, MAX_MESSAGE, RECEIPTS, SIGNATURE};
 use miner_shared::text::MinerName;
+use miner_shared::time::Millis;
 use miner_shared::wire::{
     Algo, Answer, Backend, Command, Desired, LogPage, Manager, Mode, NodeInfo, OpId, Outcome,
     Profile, Query, Refusal, RigStats, State,
@@ -72,7 +77,16 @@ pub trait Host {
 /// compares generations, which are on disk.
 #[derive(Debug, Default)]
 pub struct Commands {
-    managers: Vec<(Fingerprint, Deque<Kept, RECEIPTS>), MAX_MANAGERS>,
+    accounts: Vec<Account, MAX_MANAGERS>,
+}
+
+/// What is remembered of one manager.
+#[derive(Debug)]
+struct Account {
+    key: Fingerprint,
+    /// Questions and commands that it may still send at once.
+    asked: Bucket,
+    kept: Deque<Kept, RECEIPTS>,
 }
 
 #[derive(Debug)]
@@ -83,33 +97,38 @@ struct Kept {
 }
 
 impl Commands {
-    /// Obeys a command of the manager `from`, or says why not.
+    /// Obeys a command of the manager `from` that came now, or says why not.
     pub fn command(
         &mut self,
         from: Fingerprint,
+        now: Millis,
         op_id: OpId,
         command: &Command,
         host: &mut dyn Host,
     ) -> Outcome {
         let hash = hash(command);
-        let kept = self.receipts(from);
-        if let Some(kept) = kept.iter().find(|kept| kept.op_id == op_id) {
+        let account = self.account(from);
+        let in_time = account.asked.take(MANAGER_RATE, now);
+        if let Some(kept) = account.kept.iter().find(|kept| kept.op_id == op_id) {
             return if kept.hash == hash {
                 kept.outcome.clone()
             } else {
                 Outcome::Refused(Refusal::OpIdReused)
             };
         }
+        if !in_time {
+            return Outcome::Refused(Refusal::Busy);
+        }
         let outcome = obey(from, command, host);
         if outcome == Outcome::Refused(Refusal::NotAllowed) {
             // Not kept: when it is sent again its author may be the first.
             return outcome;
         }
-        if kept.is_full() {
-            kept.pop_front();
+        if account.kept.is_full() {
+            account.kept.pop_front();
         }
         // There is room: the oldest has just made some.
-        let _ = kept.push_back(Kept {
+        let _ = account.kept.push_back(Kept {
             op_id,
             hash,
             outcome: outcome.clone(),
@@ -117,35 +136,53 @@ impl Commands {
         outcome
     }
 
+    /// Answers a query that came now; every manager may ask.
+    pub fn query(
+        &mut self,
+        from: Fingerprint,
+        now: Millis,
+        query: &Query,
+        host: &dyn Host,
+    ) -> Answer {
+        if self.account(from).asked.take(MANAGER_RATE, now) {
+            answer(query, host)
+        } else {
+            Answer::Refused(Refusal::Busy)
+        }
+    }
+
     /// A manager has another key now, and what it was told under the old one.
     pub(crate) fn rename(&mut self, was: &Fingerprint, is: Fingerprint) {
-        if self.managers.iter().any(|(key, _)| key == was) {
-            self.managers.retain(|(key, _)| *key != is);
+        if self.accounts.iter().any(|account| account.key == *was) {
+            self.accounts.retain(|account| account.key != is);
         }
-        for (key, _) in &mut self.managers {
-            if key == was {
-                *key = is;
+        for account in &mut self.accounts {
+            if account.key == *was {
+                account.key = is;
             }
         }
     }
 
-    fn receipts(&mut self, from: Fingerprint) -> &mut Deque<Kept, RECEIPTS> {
-        let known = self.managers.iter().position(|(f, _)| *f == from);
+    fn account(&mut self, key: Fingerprint) -> &mut Account {
+        let known = self.accounts.iter().position(|account| account.key == key);
         let index = known.unwrap_or_else(|| {
-            if self.managers.is_full() {
+            if self.accounts.is_full() {
                 // A pin was taken back on disk while this process ran; the oldest is the likeliest.
-                self.managers.remove(0);
+                self.accounts.remove(0);
             }
-            let _ = self.managers.push((from, Deque::new()));
-            self.managers.len() - 1
+            let _ = self.accounts.push(Account {
+                key,
+                asked: Bucket::default(),
+                kept: Deque::new(),
+            });
+            self.accounts.len() - 1
         });
         // `index` was found, or is that of the entry just pushed.
-        &mut self.managers[index].1
+        &mut self.accounts[index]
     }
 }
 
-/// Answers a query; every manager may ask.
-pub fn answer(query: &Query, host: &dyn Host) -> Answer {
+fn answer(query: &Query, host: &dyn Host) -> Answer {
     match query {
         Query::GetInfo => Answer::Info(host.info()),
         Query::GetStats => Answer::Stats(host.stats()),
@@ -267,6 +304,7 @@ mod tests {
     const FIRST: Fingerprint = Fingerprint([1; 32]);
     const SECOND: Fingerprint = Fingerprint([2; 32]);
     const STRANGER: Fingerprint = Fingerprint([3; 32]);
+    const NOW: Millis = Millis(0);
 
     /// A rig that only counts, and obeys FIRST and SECOND.
     struct Rig {
@@ -408,7 +446,7 @@ mod tests {
 
     /// Sends each command under a new op_id.
     fn tell_as(from: Fingerprint, rig: &mut Rig, command: &Command) -> Outcome {
-        Commands::default().command(from, [9; 16], command, rig)
+        Commands::default().command(from, NOW, [9; 16], command, rig)
     }
 
     /// The same as the first manager.
@@ -436,7 +474,7 @@ mod tests {
     fn a_resent_command_has_no_second_effect() {
         let (mut rig, mut commands) = (Rig::default(), Commands::default());
         let mut tell = |op_id: u8, command: &Command, rig: &mut Rig| {
-            commands.command(FIRST, [op_id; 16], command, rig)
+            commands.command(FIRST, NOW, [op_id; 16], command, rig)
         };
         assert_eq!(tell(1, &mine(1, |_| ()), &mut rig), Outcome::Applied);
         assert_eq!(tell(2, &stop(2), &mut rig), Outcome::Applied);
@@ -456,16 +494,45 @@ mod tests {
         let (mut rig, mut commands) = (Rig::default(), Commands::default());
         for op_id in 0..17 {
             let command = stop(u64::from(op_id) + 1);
-            let outcome = commands.command(FIRST, [op_id; 16], &command, &mut rig);
+            let outcome = commands.command(FIRST, NOW, [op_id; 16], &command, &mut rig);
             assert_eq!(outcome, Outcome::Applied);
-            commands.command(SECOND, [op_id; 16], &command, &mut rig);
+            commands.command(SECOND, NOW, [op_id; 16], &command, &mut rig);
         }
         let mut again = |op_id: u8| {
             let command = stop(u64::from(op_id) + 1);
-            commands.command(FIRST, [op_id; 16], &command, &mut rig)
+            commands.command(FIRST, NOW, [op_id; 16], &command, &mut rig)
         };
         assert_eq!(again(1), Outcome::Applied, "still known");
         assert_eq!(again(0), Outcome::Behind(17), "forgotten, so judged anew");
+    }
+
+    #[test]
+    fn who_asks_too_fast_hears_busy_and_loses_nothing_by_it() {
+        let (mut rig, mut commands) = (Rig::default(), Commands::default());
+        assert_eq!(
+            commands.command(FIRST, NOW, [1; 16], &stop(1), &mut rig),
+            Outcome::Applied
+        );
+        let busy = Answer::Refused(Refusal::Busy);
+        let answers = (0..1_000).map(|_| commands.query(FIRST, NOW, &Query::GetStats, &rig));
+        let answered = answers.filter(|answer| *answer != busy).count() as u64;
+        assert_eq!(answered, MANAGER_RATE.burst - 1);
+
+        // Not applied, and nothing remembered: as many as there are receipts push none of them out.
+        for op_id in 2..40 {
+            let outcome = commands.command(FIRST, NOW, [op_id; 16], &stop(2), &mut rig);
+            assert_eq!(outcome, Outcome::Refused(Refusal::Busy));
+        }
+        assert_eq!(rig.effects, 1);
+        let again = commands.command(FIRST, NOW, [1; 16], &stop(1), &mut rig);
+        assert_eq!(again, Outcome::Applied, "the receipt of then, however busy");
+        let other = commands.query(SECOND, NOW, &Query::GetStats, &rig);
+        assert_ne!(other, busy, "another manager has a rate of its own");
+
+        let later = Millis(MANAGER_RATE.every_ms * 2 * MANAGER_RATE.burst);
+        let resent = commands.command(FIRST, later, [2; 16], &stop(2), &mut rig);
+        assert_eq!(resent, Outcome::Applied, "the same op_id takes effect");
+        assert_eq!(rig.effects, 2);
     }
 
     #[test]
@@ -490,7 +557,7 @@ mod tests {
         let mut rig = Rig::default();
         assert_eq!(tell(&mut rig, &stop(7)), Outcome::Applied);
         let mut commands = Commands::default();
-        let mut wish = |rig: &mut Rig| commands.command(SECOND, [5; 16], &stop(9), rig);
+        let mut wish = |rig: &mut Rig| commands.command(SECOND, NOW, [5; 16], &stop(9), rig);
         assert_eq!(wish(&mut rig), Outcome::Refused(Refusal::NotAllowed));
         let handover = |to| Command::Handover { to };
         assert_eq!(tell(&mut rig, &handover(FIRST)), Outcome::AlreadyThere);
@@ -568,14 +635,14 @@ mod tests {
         }
         rig.disk_full = false;
         for _ in 0..2 {
-            let outcome = commands.command(FIRST, [1; 16], &Command::Rotate, &mut rig);
+            let outcome = commands.command(FIRST, NOW, [1; 16], &Command::Rotate, &mut rig);
             assert_eq!(outcome, Outcome::Applied);
         }
         assert_eq!(rig.effects, 1);
         // Its receipts are those of the manager, whichever key it has.
         rig.managers = [Pin::new(STRANGER)].into();
         commands.rename(&FIRST, STRANGER);
-        let outcome = commands.command(STRANGER, [1; 16], &Command::Rotate, &mut rig);
+        let outcome = commands.command(STRANGER, NOW, [1; 16], &Command::Rotate, &mut rig);
         assert_eq!((outcome, rig.effects), (Outcome::Applied, 1));
     }
 
@@ -619,7 +686,7 @@ mod tests {
                 cursor: Some(3),
                 lines: 10,
             };
-            answer(&query, &Rig::default())
+            Commands::default().query(SECOND, NOW, &query, &Rig::default())
         };
         assert!(matches!(ask("miner-rx0"), Answer::Logs(page) if page.first == 3));
         let Answer::Refused(Refusal::NoSuchMiner(names)) = ask("xmrig-123") else {

@@ -119,6 +119,8 @@ macro_rules! codes {
 }
 
 codes! {
+    /// The rig, or what waits for it here, is asked more than its rate; try again.
+    Busy = "BUSY", 429, true;
     /// The rig could not be reached.
     ConnectionFailed = "CONNECTION_FAILED", 503, true;
     /// The registry could not be read or written.

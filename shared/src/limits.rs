@@ -145,6 +145,9 @@ pub const PEER_RATE: Rate = Rate {
     every_ms: 20,
     burst: 200,
 };
+/// Questions and commands of one manager that a rig answers: 50 in a second, 200 at once, which reads a
+/// whole log in one go. More are answered with `busy`.
+pub const MANAGER_RATE: Rate = PEER_RATE;
 /// Log lines about strangers: one in a second, 20 at once; the others are counted.
 pub const STRANGER_LOG_RATE: Rate = Rate {
     every_ms: 1_000,
@@ -225,6 +228,8 @@ const _: () = {
 };
 const _: () = assert!(2 * 1_000 / HALF_RATE.every_ms == 500 && 1_000 / SOURCE_RATE.every_ms == 20);
 const _: () = assert!(MAX_RIG_PENDING < MAX_RIG_LINKS);
+// Pages of a full log of the shortest lines: time, level, length and one character each.
+const _: () = assert!(MANAGER_RATE.burst >= (LOG_RING / (11 * MAX_LOG_LINES)) as u64);
 // The longest login and the longest submit, every byte of text escaped, with the words around it.
 const _: () =
     assert!(2 * (MAX_POOL_USER + MAX_POOL_PASS + MAX_LABEL) + MAX_NAME + 128 < MAX_SENT_LINE);

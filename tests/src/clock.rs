@@ -40,6 +40,13 @@ impl Deadline {
         self.start.elapsed()
     }
 
+    /// Waits until it has passed.
+    pub fn wait(&self) {
+        while !self.left().is_zero() {
+            thread::park_timeout(self.left());
+        }
+    }
+
     /// Gives the programs some time; false when the deadline has passed.
     pub fn pause(&self) -> bool {
         thread::park_timeout(PACE.min(self.left()));

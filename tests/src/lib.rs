@@ -1,6 +1,6 @@
 //! What the integration tests share: the workspace as text ([`sources`]), the real programs with a
-//! data directory each ([`home`], [`service`]), the wire between them ([`relay`]), and what is fuzzed
-//! ([`fuzz`]).
+//! data directory each ([`home`], [`service`], [`http`]), the wire between them ([`relay`]), what is
+//! fuzzed ([`fuzz`]), and attacks that are measured ([`load`]).
 //!
 //! ```text
 //!   Home::new("rig")   one temporary directory, XDG variables point into it
@@ -12,6 +12,8 @@
 mod clock;
 pub mod fuzz;
 pub mod home;
+pub mod http;
+pub mod load;
 pub mod relay;
 pub mod service;
 pub mod sources;

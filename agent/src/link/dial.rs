@@ -53,6 +53,7 @@ pub(crate) async fn dial_for_ever(rig: Rc<Rig>, mut target: Target) {
             rig.clock.timer_at(rig.clock.now() + UNPINNED_MS).await;
             continue;
         }
+        let begun = rig.clock.now();
         let (welcomed, end) = attempt(&rig, &target, pins).await;
         let Target { url, way, .. } = &mut target;
         let was_up = welcomed.is_some();
@@ -100,7 +101,10 @@ pub(crate) async fn dial_for_ever(rig: Rc<Rig>, mut target: Target) {
             }
         }
         failures += 1;
-        rig.clock.timer_at(rig.clock.now() + pause_ms).await;
+        // From the beginning of an attempt that came to nothing: one into a dead network takes time, and
+        // the next shall begin a minute after it at the latest.
+        let from = if was_up { rig.clock.now() } else { begun };
+        rig.clock.timer_at(from + pause_ms).await;
     }
 }
 

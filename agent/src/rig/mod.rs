@@ -28,7 +28,7 @@ use smol::LocalExecutor;
 use smol::channel::{Receiver, Sender, bounded};
 
 use crate::clock::Clock;
-use crate::commands::{self, Commands, Host};
+use crate::commands::{Commands, Host};
 use crate::link::{Me, Sessions};
 use crate::logger::Logger;
 use crate::mining::MinerConfig;
@@ -207,15 +207,16 @@ impl Rig {
 
     /// What to answer to a manager's message; `None` if it wants no answer.
     pub(crate) fn handle(&self, from: Fingerprint, message: &Message) -> Option<Message> {
+        let now = self.clock.now();
+        let mut commands = self.commands.borrow_mut();
         match message {
             Message::Query(id, query) => {
-                let answer = commands::answer(query, &*self.works.borrow());
+                let answer = commands.query(from, now, query, &*self.works.borrow());
                 Some(Message::Answer(*id, answer))
             }
             Message::Command(op_id, command) => {
                 let works = &mut *self.works.borrow_mut();
-                let mut commands = self.commands.borrow_mut();
-                let outcome = commands.command(from, *op_id, command, works);
+                let outcome = commands.command(from, now, *op_id, command, works);
                 if outcome == Outcome::Applied {
                     self.listeners.notify();
                     if !matches!(command, Command::SetState(_)) {

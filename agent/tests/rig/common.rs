@@ -33,10 +33,15 @@ use smol::stream::StreamExt;
 
 /// Runs `test`; fails it after 20 s.
 pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
+    run_within(Duration::from_secs(20), test)
+}
+
+/// The same with another patience.
+pub(crate) fn run_within<T>(patience: Duration, test: impl Future<Output = T>) -> T {
     // On the heap: unoptimised builds copy a future several times on its way into an executor.
     let test = Box::pin(test);
     let late = async {
-        smol::Timer::after(Duration::from_secs(20)).await;
+        smol::Timer::after(patience).await;
         panic!("the test hangs");
     };
     smol::block_on(future::or(test, late))
@@ -53,11 +58,20 @@ pub(crate) async fn beside<T>(rig: Serving, test: impl Future<Output = T>) -> T 
 
 /// A rig that hashes nothing, with its files below `root`.
 pub(crate) fn rig(root: &Path, change: impl FnOnce(&mut ServeConfig)) -> (Serving, Straw) {
+    rig_by(Clock::start(), root, change)
+}
+
+/// The same by this clock.
+pub(crate) fn rig_by(
+    clock: Clock,
+    root: &Path,
+    change: impl FnOnce(&mut ServeConfig),
+) -> (Serving, Straw) {
     let straw = Straw::new();
     let miner: Rc<dyn Mine> = Rc::new(straw.clone());
     let mut config = config(root);
     change(&mut config);
-    let rig = Serving::start(config, Clock::start(), |_| Ok(miner)).expect("starts");
+    let rig = Serving::start(config, clock, |_| Ok(miner)).expect("starts");
     (rig, straw)
 }
 
@@ -96,6 +110,11 @@ impl Managed {
         }
         let key = node.fingerprint();
         Self { root, key }
+    }
+
+    /// Where its files are.
+    pub(crate) fn root(&self) -> &Path {
+        self.root.path()
     }
 
     /// Runs `test` while the rig serves with a miner of straw.
@@ -194,6 +213,9 @@ struct StrawInner {
     jobs: (Sender<Job>, Receiver<Job>),
     shares: (Sender<Share>, Receiver<Share>),
     config: Cell<Option<MinerConfig>>,
+    /// Grows with every look at it while there is a job.
+    hashes: Cell<u64>,
+    interruptions: Cell<u32>,
 }
 
 impl Straw {
@@ -203,6 +225,8 @@ impl Straw {
             jobs: bounded(16),
             shares: bounded(16),
             config: Cell::new(None),
+            hashes: Cell::new(0),
+            interruptions: Cell::new(0),
         }))
     }
 
@@ -226,6 +250,16 @@ impl Straw {
         self.0.config.get()
     }
 
+    /// The hash counter.
+    pub(crate) fn hashes(&self) -> u64 {
+        self.0.hashes.get()
+    }
+
+    /// How often hashing was ended.
+    pub(crate) fn interruptions(&self) -> u32 {
+        self.0.interruptions.get()
+    }
+
     /// "Finds" a share for this job.
     pub(crate) fn find(&self, job: &Job, nonce: u32) {
         let share = Share {
@@ -244,6 +278,7 @@ impl Mine for Straw {
     }
 
     fn clear_job(&self) {
+        self.0.interruptions.set(self.0.interruptions.get() + 1);
         *self.0.job.borrow_mut() = None;
     }
 
@@ -261,12 +296,13 @@ impl Mine for Straw {
 
     fn snapshot(&self) -> MinerSnapshot {
         let mines = self.0.job.borrow().is_some();
+        self.0.hashes.set(self.0.hashes.get() + u64::from(mines));
         MinerSnapshot {
             phase: if mines { Phase::Mining } else { Phase::Idle },
             memory: None,
             pages: None,
             threads: u16::from(mines),
-            hashes: 0,
+            hashes: self.hashes(),
             shares_found: 0,
             shares_lost: 0,
             exhausted: false,
@@ -345,15 +381,20 @@ impl Manager {
 
     /// Whether the rig lets it in; false if it closes.
     pub(crate) async fn comes_up(&mut self) -> bool {
-        self.comes_up_if(None).await
+        self.comes_up_if(None, None).await
     }
 
     /// The same for a rig that may have another key than the pinned one by now.
     pub(crate) async fn comes_up_with(&mut self, pin: &mut Pin) -> bool {
-        self.comes_up_if(Some(pin)).await
+        self.comes_up_if(Some(pin), None).await
     }
 
-    async fn comes_up_if(&mut self, mut pin: Option<&mut Pin>) -> bool {
+    /// The same of a listening end with the numbers of an earlier link.
+    pub(crate) async fn comes_up_from(&mut self, memory: Option<SeqMemory>) -> bool {
+        self.comes_up_if(None, memory).await
+    }
+
+    async fn comes_up_if(&mut self, mut pin: Option<&mut Pin>, memory: Option<SeqMemory>) -> bool {
         while let Some(event) = self.next().await {
             match (event, &mut pin) {
                 (Event::Up { .. }, _) => return true,
@@ -381,7 +422,7 @@ impl Manager {
                 }
                 (Event::PeerProven { .. }, _) => {
                     let admission = miner_shared::wire::Admission::Registered;
-                    self.link.welcome(admission, None).expect("proven");
+                    self.link.welcome(admission, memory).expect("proven");
                     self.flush().await.expect("sent");
                     return true;
                 }

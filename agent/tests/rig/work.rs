@@ -12,7 +12,7 @@ use smol::net::TcpListener;
 use crate::common::{Here, Managed, Manager, accept, beside, controller, receipt, rig, run};
 use crate::pool::Pool;
 
-fn profile(pools: &[&Pool]) -> Profile {
+pub(crate) fn profile(pools: &[&Pool]) -> Profile {
     let spec = |pool: &&Pool| PoolSpec {
         address: Address::parse(&pool.address().to_string()).expect("valid"),
         tls: false,
@@ -29,7 +29,7 @@ fn profile(pools: &[&Pool]) -> Profile {
     }
 }
 
-fn set_state(op_id: u8, generation: u64, state: State) -> Message {
+pub(crate) fn set_state(op_id: u8, generation: u64, state: State) -> Message {
     let desired = Desired { generation, state };
     Message::Command([op_id; 16], Command::SetState(desired))
 }
@@ -40,7 +40,7 @@ fn mine_on(pools: &[&Pool]) -> Message {
 }
 
 /// Runs `test` while the pool serves.
-async fn with<T>(pool: &Pool, test: impl Future<Output = T>) -> T {
+pub(crate) async fn with<T>(pool: &Pool, test: impl Future<Output = T>) -> T {
     let serve = async {
         pool.serve().await;
         unreachable!("a pool serves for ever")

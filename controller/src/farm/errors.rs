@@ -90,13 +90,15 @@ fn profile(error: RegistryError, named: &str) -> FarmError {
     }
 }
 
+/// What helps against [`Code::Busy`].
+const LATER: &str = "ask again in some seconds, and less often";
+
 /// Why a rig called so did not answer.
 pub(super) fn failure(failure: Failure, name: &str) -> FarmError {
     match failure {
-        Failure::Busy => FarmError::new(
-            Code::ServiceUnavailable,
-            format!("too many requests wait for {name}"),
-        ),
+        Failure::Busy => {
+            FarmError::new(Code::Busy, format!("too many requests wait for {name}")).hint(LATER)
+        }
         Failure::Offline => {
             FarmError::new(Code::ConnectionFailed, format!("{name} cannot be reached"))
                 .hint("is the rig on, its agent running, and this controller among its managers?")
@@ -122,10 +124,13 @@ pub(super) fn refusal(refusal: &Refusal, code: Code, name: &str) -> FarmError {
     if *refusal == Refusal::NoSuchManager {
         return no_such_manager(name);
     }
-    let error = FarmError::new(code, format!("{name} refused: {}", refusal_text(refusal)));
+    let message = format!("{name} refused: {}", refusal_text(refusal));
     match refusal {
-        Refusal::NotAllowed => error.hint("`remote managers` shows whose word it takes"),
-        _ => error,
+        Refusal::Busy => FarmError::new(Code::Busy, message).hint(LATER),
+        Refusal::NotAllowed => {
+            FarmError::new(code, message).hint("`remote managers` shows whose word it takes")
+        }
+        _ => FarmError::new(code, message),
     }
 }
 

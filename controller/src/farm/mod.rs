@@ -72,6 +72,8 @@ use crate::tls::Speaks;
 const SUBSCRIBER_QUEUE: usize = 256;
 /// How long the end waits for close frames to leave.
 const GOODBYES: Duration = Duration::from_millis(400);
+/// Between two writings of the addresses that rigs came from.
+const SOURCES_PAUSE: Duration = Duration::from_secs(60);
 /// Reasons to dial that may wait for a dialler.
 const NUDGES: usize = 8;
 
@@ -132,12 +134,14 @@ impl Farm {
         clock: Clock,
     ) -> Result<Arc<Self>, StoreError> {
         let (running, ended) = bounded(1);
+        let registry = Registry::open(store)?;
+        let gate = Gate::knowing(registry.sources(), clock.now().mono);
         let core = Core {
             running: Some(running),
             hub: Hub::default(),
-            registry: Registry::open(store)?,
+            registry,
             rng: UnwrapErr(getrandom::SysRng),
-            gate: Gate::default(),
+            gate,
             passes: BTreeMap::new(),
             sockets: BTreeMap::new(),
             waiting: BTreeMap::new(),
@@ -164,10 +168,11 @@ impl Farm {
     /// Call it once, before any method that talks to a rig.
     pub fn run(self: &Arc<Self>, executor: &Arc<Executor<'static>>) {
         let timer = executor.spawn(Arc::clone(self).keep_time());
+        let sources = executor.spawn(Arc::clone(self).keep_sources());
         let keys: Vec<_> = {
             let mut core = self.lock();
             core.executor = Some(Arc::clone(executor));
-            core.tasks.push(timer);
+            core.tasks.extend([timer, sources]);
             core.registry.peers().map(|(key, _)| *key).collect()
         };
         keys.iter().for_each(|key| self.keep_dialled(key));
@@ -207,6 +212,7 @@ impl Farm {
     pub fn close(&self) {
         let mut core = self.lock();
         core.running = None;
+        core.save_sources(self.clock.now().mono);
         core.call(self, |hub, env| {
             hub.shut_down(env);
             if let Err(error) = env.registry.sync() {
@@ -265,6 +271,15 @@ impl Farm {
             };
             smol::future::race(due, earlier).await;
             self.with(|hub, env| hub.handle_timeout(env));
+        }
+    }
+
+    /// Keeps the addresses that rigs came from for the next start.
+    async fn keep_sources(self: Arc<Self>) {
+        loop {
+            smol::Timer::after(SOURCES_PAUSE).await;
+            let now = self.clock.now().mono;
+            self.lock().save_sources(now);
         }
     }
 
@@ -378,6 +393,14 @@ impl Core {
     fn rename_dialler(&mut self, old: &Fingerprint, new: Fingerprint) {
         if let Some(dialler) = self.diallers.remove(old) {
             self.diallers.insert(new, dialler);
+        }
+    }
+
+    fn save_sources(&mut self, now: Millis) {
+        if let Some(all) = self.gate.unsaved(now)
+            && let Err(error) = self.registry.note_sources(all)
+        {
+            log::warn!("addresses of rigs not noted reason={error}");
         }
     }
 
@@ -531,6 +554,12 @@ impl Farm {
     /// This node's key.
     pub(crate) fn fingerprint(&self) -> Fingerprint {
         self.me.fingerprint()
+    }
+
+    /// Whether a registered peer came from there lately.
+    pub(crate) fn knows(&self, from: IpAddr) -> bool {
+        let now = self.clock.now().mono;
+        self.lock().gate.knows(from, now)
     }
 
     /// Connections in any state.

@@ -237,6 +237,30 @@ impl Hub {
         reason: &'static str,
         unreached: Unreached,
     ) {
+        self.end(env, id, EventKind::LinkDown { reason }, unreached);
+    }
+
+    /// The same because the peer broke the protocol: one event, which includes the end of a link that
+    /// was up.
+    pub(super) fn broken(
+        &mut self,
+        env: &mut Env<'_>,
+        id: ConnId,
+        reason: String,
+        unreached: Unreached,
+    ) {
+        let link_down = self.live_key(id).is_some();
+        let event = EventKind::ProtocolError { reason, link_down };
+        if !link_down {
+            let key = self.conns.get(&id).and_then(|conn| conn.key);
+            let about = key.or_else(|| self.dialled(id));
+            self.record(env, about.as_ref(), event.clone());
+        }
+        self.end(env, id, event, unreached);
+    }
+
+    /// `event` is recorded if the connection speaks for a peer: its link is down then.
+    fn end(&mut self, env: &mut Env<'_>, id: ConnId, event: EventKind, unreached: Unreached) {
         let Some(conn) = self.conns.remove(&id) else {
             return;
         };
@@ -253,7 +277,7 @@ impl Hub {
         }
         if let Some(key) = conn.key {
             self.remember(&key, conn.link.memory());
-            self.session_lost(env, id, &key, reason);
+            self.session_lost(env, id, &key, event);
         }
     }
 
@@ -274,7 +298,6 @@ impl Hub {
 
     /// The link broke its rules, or its time ran out.
     pub(super) fn fail(&mut self, env: &mut Env<'_>, id: ConnId, error: LinkError) {
-        let key = self.conns.get(&id).and_then(|conn| conn.key);
         if log::log_enabled!(log::Level::Debug)
             && let Some(unsaid) = self.may_log_stranger(env.now.mono)
         {
@@ -286,10 +309,7 @@ impl Hub {
             // Whoever connects and says nothing is a port scan, not an event.
             LinkError::HandshakeTimeout | LinkError::Closed => "the handshake took too long",
             error => {
-                let about = key.or_else(|| self.dialled(id));
-                let reason = error.to_string();
-                self.record(env, about.as_ref(), EventKind::ProtocolError { reason });
-                "it broke the protocol"
+                return self.broken(env, id, error.to_string(), Unreached::Handshake(error));
             }
         };
         self.close(env, id, reason, Unreached::Handshake(error));

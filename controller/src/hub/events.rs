@@ -83,7 +83,7 @@ pub enum EventKind {
         /// Fingerprint that it has.
         new: String,
     },
-    /// A link ended.
+    /// A link ended, and not because the peer broke the protocol.
     LinkDown {
         /// Why.
         reason: &'static str,
@@ -104,10 +104,12 @@ pub enum EventKind {
         /// The name that it had.
         name: String,
     },
-    /// A handshake or session broke the protocol.
+    /// A peer broke the protocol, and its connection was closed for it.
     ProtocolError {
         /// What was wrong.
         reason: String,
+        /// Whether a link that was up ended by it: no [`EventKind::LinkDown`] follows.
+        link_down: bool,
     },
     /// A rig has pinned the recovery key.
     RecoveryPinned {

@@ -9,19 +9,23 @@
 //! | equal | nothing: whoever waits is told that it is applied |
 //! | higher | nothing is sent: an event says so once, and the next wish is numbered above it |
 //!
-//! A rig that refused a wish is not asked again on the same link. The command's op_id is stored with
+//! A rig that refused a wish is not asked again on the same link; one that was only busy is, after a pause
+//! that doubles to [`BUSY_MS`] at most, and whoever waits goes on waiting. The command's op_id is stored with
 //! the wish, so that however often it is sent it has at most one effect per boot of the rig.
 
 use miner_shared::identity::Fingerprint;
 use miner_shared::limits::HEARTBEAT_MS;
-use miner_shared::wire::{OpId, Outcome};
+use miner_shared::wire::{OpId, Outcome, Refusal};
 
 use super::conn::Outgoing;
+use super::rig::Sent;
 use super::{Env, EventKind, Hub};
 use crate::registry::{RegistryError, Wish};
 
 /// Pause before a wish without a receipt is sent again: the next heartbeat may do it.
 const RESEND_MS: u64 = HEARTBEAT_MS;
+/// Longest pause before a wish is sent again to a rig that says that it is busy.
+const BUSY_MS: u64 = 16 * RESEND_MS;
 
 impl Hub {
     /// Stores what a rig should be doing from now on and sends it if the rig can be reached.
@@ -70,11 +74,18 @@ impl Hub {
             _ if wished == 0 => {}
             _ => {
                 let refused = rig.refused.as_ref().is_some_and(|(g, _)| *g == wished);
-                let on_its_way = rig.sent.is_some_and(|(generation, on, at)| {
-                    (generation, on) == (wished, conn) && env.now.mono.since(at) < RESEND_MS
-                });
+                let sent = rig
+                    .sent
+                    .filter(|sent| (sent.generation, sent.on) == (wished, conn));
+                let pause_ms = sent.map_or(RESEND_MS, |sent| sent.pause_ms);
+                let on_its_way = sent.is_some_and(|sent| env.now.mono.since(sent.at) < pause_ms);
                 if !refused && !on_its_way {
-                    rig.sent = Some((wished, conn, env.now.mono));
+                    rig.sent = Some(Sent {
+                        generation: wished,
+                        on: conn,
+                        at: env.now.mono,
+                        pause_ms,
+                    });
                     self.send(env, conn, Outgoing::Desired);
                 }
             }
@@ -104,6 +115,7 @@ impl Hub {
                 let newer = *newer;
                 self.rig_is_ahead(env, key, newer);
             }
+            Outcome::Refused(Refusal::Busy) => return self.wait_for_busy(env, key, generation),
             Outcome::Refused(refusal) => {
                 let refused = Some((generation, refusal.clone()));
                 rig.refused.clone_from(&refused);
@@ -117,6 +129,16 @@ impl Hub {
             _ => {}
         }
         self.answer_wish(key, generation, &outcome);
+    }
+
+    /// A rig that is asked too fast has not looked at the wish: it gets it again later.
+    fn wait_for_busy(&mut self, env: &Env<'_>, key: &Fingerprint, generation: u64) {
+        let sent = self.rigs.get_mut(key).and_then(|rig| rig.sent.as_mut());
+        if let Some(sent) = sent.filter(|sent| sent.generation == generation) {
+            sent.pause_ms = (2 * sent.pause_ms).min(BUSY_MS);
+        }
+        let reason = refusal_text(&Refusal::Busy).to_owned();
+        self.record(env, Some(key), EventKind::Refused { generation, reason });
     }
 
     /// A wish may have come to its end before anyone waited for it.
@@ -143,8 +165,7 @@ impl Hub {
 }
 
 /// A refusal in words.
-pub fn refusal_text(refusal: &miner_shared::wire::Refusal) -> &'static str {
-    use miner_shared::wire::Refusal;
+pub fn refusal_text(refusal: &Refusal) -> &'static str {
     match refusal {
         Refusal::BadProof => "another recovery key is pinned there, which has no word for this one",
         Refusal::Busy => "it is asked too much at once",

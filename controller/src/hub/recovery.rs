@@ -102,6 +102,10 @@ impl Hub {
         let (Some((_, place, _)), Some(row)) = (sent, env.registry.recovery()) else {
             return false;
         };
+        if *outcome == Outcome::Refused(Refusal::Busy) {
+            // It has not looked at the key: a later heartbeat brings it again.
+            return true;
+        }
         rig.offer.sent = None;
         let last = row.keys.len().saturating_sub(1);
         match outcome {

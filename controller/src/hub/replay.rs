@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use miner_shared::gate::Ephemerals;
 use miner_shared::limits::MAX_TOKEN_RINGS;
 
-use super::{ConnId, Env, EventKind, Hub, Unreached};
+use super::{ConnId, Env, Hub, Unreached};
 
 /// A token's name.
 type TokenId = [u8; 8];
@@ -48,8 +48,7 @@ impl Hub {
         };
         if self.answered.contains(&token, &ephemeral) {
             let reason = "a recorded first message was sent again".to_owned();
-            self.record(env, None, EventKind::ProtocolError { reason });
-            return self.close(env, id, "a recorded first message", Unreached::Closed);
+            return self.broken(env, id, reason, Unreached::Closed);
         }
         self.answer_token(env, id, token);
         let answered = self

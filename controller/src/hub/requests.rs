@@ -244,8 +244,7 @@ impl Hub {
             }
             _ => {
                 let reason = "a rig gave an order".to_owned();
-                self.record(env, Some(&key), super::EventKind::ProtocolError { reason });
-                self.close(env, id, "it gave an order", Unreached::Closed);
+                self.broken(env, id, reason, Unreached::Closed);
             }
         }
     }

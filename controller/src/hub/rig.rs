@@ -26,8 +26,8 @@ pub struct Rig {
     pub(super) refusal_told: Option<(u64, Refusal)>,
     /// Newer generation than ours that was already reported as an event.
     pub(super) ahead: Option<u64>,
-    /// Wish that is on its way: its generation, on which connection, since when.
-    pub(super) sent: Option<(u64, ConnId, Millis)>,
+    /// Wish that is on its way.
+    pub(super) sent: Option<Sent>,
     /// How far the recovery key has come on this link.
     pub(super) offer: Offer,
     /// Requests that wait or are asked.
@@ -42,6 +42,17 @@ pub struct Rig {
     pub(super) throttled_at: Option<Millis>,
     /// When its entry vanishes if no link is up then, of an ephemeral peer.
     pub(super) vanishes_at: Option<Millis>,
+}
+
+/// A wish that was sent and has no receipt yet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sent {
+    pub(super) generation: u64,
+    /// On which connection.
+    pub(super) on: ConnId,
+    pub(super) at: Millis,
+    /// It is sent again after this, in milliseconds.
+    pub(super) pause_ms: u64,
 }
 
 impl Rig {

@@ -148,13 +148,13 @@ impl Hub {
         rig.offer = Offer::default();
     }
 
-    /// A connection that had an owner is gone.
+    /// A connection that had an owner is gone; `event` says why, if it was the peer's live one.
     pub(super) fn session_lost(
         &mut self,
         env: &mut Env<'_>,
         id: ConnId,
         key: &Fingerprint,
-        reason: &'static str,
+        event: EventKind,
     ) {
         let Some(session) = self.sessions.get_mut(key) else {
             return;
@@ -168,7 +168,7 @@ impl Hub {
         let contest = session.contest.take();
         self.sessions.remove(key);
         self.unasked(key);
-        self.record(env, Some(key), EventKind::LinkDown { reason });
+        self.record(env, Some(key), event);
         if let Some(rig) = self.rigs.get_mut(key) {
             rig.score.count(Exchange::Failed);
             if let Some(seen) = rig.last_seen

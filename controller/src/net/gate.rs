@@ -6,7 +6,9 @@
 //! | none came | 20 a second, 40 at once | the first half | half |
 //!
 //! So whoever floods, from however many addresses, leaves half of everything to those who are known.
-//! The memory of addresses is this process's: after a start everybody is a stranger.
+//! Known addresses outlive the process: the registry gets them now and then, never per connection, and
+//! gives them back at the next start with the time that they have left. No calendar is asked; while the
+//! controller is off, nothing runs out.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -17,6 +19,8 @@ use miner_shared::limits::{
 };
 use miner_shared::time::Millis;
 
+use crate::registry::KnownSource;
+
 /// The state of all rates, of bounded size.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
@@ -26,9 +30,15 @@ pub(crate) struct Gate {
     pending: usize,
     /// Buckets that are not full, and some that are; at most [`MAX_SOURCES`].
     sources: BTreeMap<u64, Bucket>,
-    /// When a registered peer last came from there; at most [`MAX_KNOWN_SOURCES`].
+    /// Until when it is remembered that a registered peer came from there; at most
+    /// [`MAX_KNOWN_SOURCES`].
     known: BTreeMap<u64, Millis>,
+    /// Whether `known` says more than what was last given out to be kept.
+    unsaved: bool,
 }
+
+/// How much longer an address may be remembered before that is worth writing down, in milliseconds.
+const WORTH_MS: u64 = 3_600_000;
 
 /// A connection that was let in, until it has proven itself or is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,18 +62,43 @@ pub(crate) enum Shut {
 }
 
 impl Gate {
+    /// A gate that knows what an earlier one knew.
+    pub(crate) fn knowing(kept: &[KnownSource], now: Millis) -> Self {
+        let known = kept.iter().take(MAX_KNOWN_SOURCES);
+        Self {
+            known: known
+                .map(|kept| (kept.source, now + kept.left_ms.min(KNOWN_SOURCE_MS)))
+                .collect(),
+            ..Self::default()
+        }
+    }
+
+    /// What to keep for the next process, if it has changed enough since the last time.
+    pub(crate) fn unsaved(&mut self, now: Millis) -> Option<Vec<KnownSource>> {
+        let known = self.known.iter().map(|(source, until)| KnownSource {
+            source: *source,
+            left_ms: until.since(now),
+        });
+        std::mem::take(&mut self.unsaved).then(|| known.filter(|kept| kept.left_ms > 0).collect())
+    }
+
     /// Whether a connection from there may go on; it must come back by [`Gate::proven`] or
     /// [`Gate::gone`].
     pub(crate) fn admit(&mut self, from: IpAddr, now: Millis) -> Result<Pass, Shut> {
         let source = source_of(from);
-        let seen = self.known.get(&source);
-        let stranger = seen.is_none_or(|at| now.since(*at) >= KNOWN_SOURCE_MS);
+        let stranger = !self.knows(from, now);
         if stranger {
             self.admit_stranger(source, now)?;
         } else if !self.reserved.take(HALF_RATE, now) && !self.strangers.take(HALF_RATE, now) {
             return Err(Shut::All);
         }
         Ok(Pass { source, stranger })
+    }
+
+    /// Whether a registered peer came from there lately.
+    pub(crate) fn knows(&self, from: IpAddr, now: Millis) -> bool {
+        let until = self.known.get(&source_of(from));
+        until.is_some_and(|until| *until > now)
     }
 
     /// A rate that refuses takes nothing from another.
@@ -93,12 +128,14 @@ impl Gate {
     pub(crate) fn proven(&mut self, pass: Pass, now: Millis) {
         self.gone(pass);
         if self.known.len() >= MAX_KNOWN_SOURCES && !self.known.contains_key(&pass.source) {
-            let oldest = self.known.iter().min_by_key(|(_, at)| **at);
+            let oldest = self.known.iter().min_by_key(|(_, until)| **until);
             if let Some(oldest) = oldest.map(|(source, _)| *source) {
                 self.known.remove(&oldest);
             }
         }
-        self.known.insert(pass.source, now);
+        let until = now + KNOWN_SOURCE_MS;
+        let before = self.known.insert(pass.source, until);
+        self.unsaved |= before.is_none_or(|before| until.since(before) >= WORTH_MS);
     }
 
     /// The connection is gone, or no stranger's any more.
@@ -180,6 +217,39 @@ mod tests {
         let later = Millis(KNOWN_SOURCE_MS);
         let again = (0..100).filter(|_| gate.admit(v4(1), later).is_ok());
         assert_eq!(again.count(), 40);
+    }
+
+    #[test]
+    fn known_addresses_are_known_to_the_next_process_with_the_time_that_is_left() {
+        let mut gate = Gate::default();
+        let pass = gate.admit(v4(1), Millis(0)).expect("quiet");
+        assert_eq!(gate.unsaved(Millis(0)), None, "nothing to keep");
+        gate.proven(pass, Millis(0));
+        let now = Millis(3_000);
+        let kept = gate.unsaved(now).expect("a new address");
+        assert_eq!(kept.len(), 1);
+        assert_eq!(gate.unsaved(now), None, "kept once");
+        let pass = gate.admit(v4(1), now).expect("known");
+        gate.proven(pass, now);
+        assert_eq!(gate.unsaved(now), None, "not per connection");
+
+        let mut next = Gate::knowing(&kept, Millis(7));
+        assert_eq!(tries(&mut next, |_| v4(1), 1, 100), 100);
+        let later = Millis(7 + KNOWN_SOURCE_MS - 3_000);
+        let again = (0..100).filter(|_| next.admit(v4(1), later).is_ok());
+        assert_eq!(again.count(), 40, "a restart gives no more time");
+    }
+
+    #[test]
+    fn ten_thousand_rigs_behind_one_address_are_back_within_twenty_seconds_of_a_restart() {
+        let kept = KnownSource {
+            source: source_of(v4(1)),
+            left_ms: KNOWN_SOURCE_MS,
+        };
+        let mut gate = Gate::knowing(&[kept], Millis(0));
+        // All of them try all the time.
+        assert!(tries(&mut gate, |_| v4(1), 5, 20_000) >= 10_000);
+        assert!(tries(&mut Gate::default(), |_| v4(1), 5, 20_000) < 500);
     }
 
     #[test]

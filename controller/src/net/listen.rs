@@ -23,6 +23,9 @@ use crate::tls::{Speaks, begins_with_tls};
 /// Pause after an accept that failed, as it does when no file descriptor is left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Connections that the kernel keeps until they are accepted.
+const BACKLOG: i32 = 1024;
+
 /// Binds; the future accepts until it is dropped.
 pub(crate) fn listen(
     farm: Arc<Farm>,
@@ -30,6 +33,9 @@ pub(crate) fn listen(
     speaks: Speaks,
 ) -> io::Result<(SocketAddr, impl Future<Output = ()> + Send + 'static)> {
     let listener = TcpListener::bind(address)?;
+    // Again, with a longer queue than the library's 128: a flood fills that in 25 ms, the time of a sync
+    // of the registry, and who finds it full tries again after a second.
+    rustix::net::listen(&listener, BACKLOG)?;
     let bound = listener.local_addr()?;
     let listener = smol::Async::new(listener)?;
     let accepting = async move {

@@ -123,6 +123,13 @@ fn pinned() -> PinnedRecord {
     }
 }
 
+fn source(n: u64) -> KnownSource {
+    KnownSource {
+        source: n,
+        left_ms: 1_000 * n,
+    }
+}
+
 /// What every store must do.
 fn suite(store: &mut dyn Store) {
     starts_empty(store);
@@ -152,12 +159,16 @@ fn gives_back_every_kind_of_row(store: &mut dyn Store) {
         Change::PutOrigin(key(1), waiting().origin),
         Change::PutRecovery(recovery(3)),
         Change::PutPinned(key(1), pinned()),
+        Change::PutSources(vec![source(1), source(2)]),
     ];
     store.commit(&batch, Durable::Now).expect("commits");
-    store
-        .commit(&[Change::PutPeer(key(3), peer("rig-3"))], Durable::Soon)
-        .expect("commits");
+    let later = [
+        Change::PutPeer(key(3), peer("rig-3")),
+        Change::PutSources(vec![source(3)]),
+    ];
+    store.commit(&later, Durable::Soon).expect("commits");
     let rows = store.load().expect("loads");
+    assert_eq!(rows.sources, [source(3)], "all of them anew");
     assert_eq!(rows.peers.get(&key(1)), Some(&peer("rig-1")));
     assert_eq!(rows.peers.get(&key(3)), Some(&peer("rig-3")));
     assert_eq!(rows.tombstones.get(&key(2)), Some(&tombstone));
@@ -201,6 +212,7 @@ fn deletes_what_is_there_and_what_is_not(store: &mut dyn Store) {
         Change::DeleteOrigin(key(99)),
         Change::DeletePinned(key(1)),
         Change::PutRecovery(recovery(MAX_RECOVERY_KEYS)),
+        Change::PutSources(Vec::new()),
     ];
     store.commit(&batch, Durable::Now).expect("commits");
     let left = Contents {

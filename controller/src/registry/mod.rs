@@ -1,5 +1,6 @@
 //! The registry: what the farm must not forget. Which keys are peers, which were removed or replaced,
-//! what each rig should be doing, the profiles, the tokens by which rigs enrol, the recovery key.
+//! what each rig should be doing, the profiles, the tokens by which rigs enrol, the recovery key, and
+//! from where rigs came lately.
 //!
 //! ```text
 //!   hub, farm ──▶ Registry   the rules, written once, and all rows in memory
@@ -38,7 +39,7 @@ pub use self::recovery::{Authority, MAX_RECOVERY_KEYS, PinnedRecord, RecoveryPin
 pub use self::redb_store::RedbStore;
 pub use self::resolve::meant;
 pub use self::rules::{Registry, RegistryError, Wish};
-pub use self::store::{Change, Contents, Durable, Store, StoreError};
+pub use self::store::{Change, Contents, Durable, KnownSource, Store, StoreError};
 pub use self::succession::Standing;
 pub use self::tokens::{
     Applicant, Enrolled, MAX_TOKENS, MAX_USES, MAX_WAITING, Origin, PendingRecord, Terms, TokenId,

@@ -6,6 +6,7 @@
 //!   peers       fingerprint[32] -> row      tombstones, desired, pending, origins: likewise
 //!   profiles    id              -> row      pinned: likewise
 //!   tokens      id[8]           -> row      farm    "recovery" -> row
+//!   sources     number          -> ms left          made when first written; older programs skip it
 //! ```
 //!
 //! A file is made under another name and renamed when it is whole, so a power cut leaves either no
@@ -19,12 +20,12 @@ use std::path::{Path, PathBuf};
 
 use miner_shared::identity::Fingerprint;
 use redb::{
-    Builder, Database, DatabaseError, Durability, Key, ReadTransaction, ReadableDatabase,
-    ReadableTable, StorageError, TableDefinition, WriteTransaction,
+    AccessGuard, Builder, Database, DatabaseError, Durability, Key, ReadTransaction,
+    ReadableDatabase, ReadableTable, StorageError, TableDefinition, TableError, WriteTransaction,
 };
 
 use super::record::{DesiredRecord, OLDEST, ProfileId, Row, SCHEMA, decode, encode};
-use super::store::{Change, Contents, Durable, Store, StoreError};
+use super::store::{Change, Contents, Durable, KnownSource, Store, StoreError};
 use super::tokens::TokenId;
 
 /// A store in a file.
@@ -89,6 +90,7 @@ impl Store for RedbStore {
             origins: rows(&read, ORIGINS, Fingerprint)?,
             recovery: rows(&read, FARM, str::to_owned)?.remove(RECOVERY),
             pinned: rows(&read, PINNED, Fingerprint)?,
+            sources: sources(&read)?,
         })
     }
 
@@ -127,6 +129,7 @@ fn make(write: &WriteTransaction, change: &Change) -> Result<(), StoreError> {
         Change::PutRecovery(row) => put(write, FARM, RECOVERY, row),
         Change::PutPinned(key, row) => put(write, PINNED, key.0, row),
         Change::DeletePinned(key) => delete(write, PINNED, key.0),
+        Change::PutSources(all) => put_sources(write, all),
     }
 }
 
@@ -146,6 +149,30 @@ fn put_desired(
         return Err(StoreError::Conflict);
     }
     put(write, DESIRED, key, row)
+}
+
+fn put_sources(write: &WriteTransaction, all: &[KnownSource]) -> Result<(), StoreError> {
+    write.delete_table(SOURCES).map_err(any)?;
+    let mut table = write.open_table(SOURCES).map_err(any)?;
+    for known in all {
+        table.insert(known.source, known.left_ms).map_err(any)?;
+    }
+    Ok(())
+}
+
+fn sources(read: &ReadTransaction) -> Result<Vec<KnownSource>, StoreError> {
+    let table = match read.open_table(SOURCES) {
+        Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+        table => table.map_err(any)?,
+    };
+    let known = |row: Result<(AccessGuard<'_, u64>, AccessGuard<'_, u64>), StorageError>| {
+        let (source, left_ms) = row.map_err(any)?;
+        Ok(KnownSource {
+            source: source.value(),
+            left_ms: left_ms.value(),
+        })
+    };
+    table.iter().map_err(any)?.map(known).collect()
 }
 
 fn put<K: Key + 'static, T: Row>(
@@ -280,6 +307,7 @@ const PENDING: Rows = TableDefinition::new("pending");
 const ORIGINS: Rows = TableDefinition::new("origins");
 const PINNED: Rows = TableDefinition::new("pinned");
 const TOKENS: TableDefinition<'static, [u8; 8], &[u8]> = TableDefinition::new("tokens");
+const SOURCES: TableDefinition<'static, u64, u64> = TableDefinition::new("sources");
 const PROFILES: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("profiles");
 const FARM: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("farm");
 /// The one row of the farm as a whole.

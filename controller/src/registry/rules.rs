@@ -8,7 +8,7 @@ use miner_shared::text::{Address, Name};
 use miner_shared::wire::{OpId, Profile, State};
 
 use super::record::{DesiredRecord, PeerRecord, ProfileId, ProfileRecord, Told, Tombstone};
-use super::store::{Change, Contents, Durable, Store, StoreError};
+use super::store::{Change, Contents, Durable, KnownSource, Store, StoreError};
 use super::tokens::TokenRefusal;
 use crate::clock::EpochMs;
 
@@ -178,6 +178,16 @@ impl Registry {
         };
         change(&mut peer);
         self.commit(vec![Change::PutPeer(*key, peer)], Durable::Soon)
+    }
+
+    /// Addresses that registered peers came from, as they were last noted.
+    pub fn sources(&self) -> &[KnownSource] {
+        &self.rows.sources
+    }
+
+    /// Notes all addresses that registered peers came from. Losing them costs a slow return, no rig.
+    pub fn note_sources(&mut self, all: Vec<KnownSource>) -> Result<(), StoreError> {
+        self.commit(vec![Change::PutSources(all)], Durable::Soon)
     }
 
     /// Makes durable what was only noted.

@@ -69,6 +69,17 @@ pub enum Change {
     PutPinned(Fingerprint, PinnedRecord),
     /// Deletes which recovery key a peer has pinned.
     DeletePinned(Fingerprint),
+    /// Writes all addresses that registered peers came from; those written before are gone.
+    PutSources(Vec<KnownSource>),
+}
+
+/// An address, or the network of an IPv6 customer, that a registered peer came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownSource {
+    /// Which, as [`miner_shared::gate::source_of`] numbers them.
+    pub source: u64,
+    /// How much longer it is remembered, in milliseconds of a running controller.
+    pub left_ms: u64,
 }
 
 /// All rows of a registry.
@@ -92,6 +103,8 @@ pub struct Contents {
     pub recovery: Option<RecoveryRecord>,
     /// Which recovery key peers have pinned.
     pub pinned: BTreeMap<Fingerprint, PinnedRecord>,
+    /// Addresses that registered peers came from, by their numbers.
+    pub sources: Vec<KnownSource>,
 }
 
 impl Contents {
@@ -115,6 +128,7 @@ impl Contents {
             Change::PutRecovery(row) => self.recovery = Some(row.clone()),
             Change::PutPinned(key, row) => drop(self.pinned.insert(*key, *row)),
             Change::DeletePinned(key) => drop(self.pinned.remove(key)),
+            Change::PutSources(all) => self.sources.clone_from(all),
         }
     }
 }

@@ -172,6 +172,12 @@ fn words(event: &Event) -> Option<String> {
     Some(match &event.kind {
         EventKind::LinkUp { .. } => format!("{who} is up"),
         EventKind::LinkDown { reason } => format!("{who} is down: {reason}"),
+        EventKind::ProtocolError {
+            link_down: false, ..
+        } => return None,
+        EventKind::ProtocolError { reason, .. } => {
+            format!("{who} is down: it broke the protocol: {reason}")
+        }
         EventKind::PeerAdded => format!("{who} added"),
         EventKind::PeerRemoved => format!("{who} removed"),
         EventKind::UnknownKey { fingerprint } => {
@@ -205,8 +211,7 @@ fn words(event: &Event) -> Option<String> {
         | EventKind::RecoveryPinned { .. }
         | EventKind::RecoverySet { .. }
         | EventKind::TokenCreated { .. }
-        | EventKind::TokenRevoked { .. }
-        | EventKind::ProtocolError { .. } => return None,
+        | EventKind::TokenRevoked { .. } => return None,
     })
 }
 

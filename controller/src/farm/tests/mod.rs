@@ -2,6 +2,7 @@
 
 mod discover;
 mod keys;
+mod limits;
 mod page;
 mod rig;
 

@@ -42,6 +42,9 @@ pub(super) struct TestRig {
     mining: bool,
     /// Says nothing to orders.
     mute: bool,
+    busy: bool,
+    /// How often a controller let it in.
+    pub(super) ups: u32,
     /// Close code that its last connection ended with.
     pub(super) goodbye: Option<CloseCode>,
 }
@@ -54,6 +57,8 @@ impl TestRig {
             generation: 0,
             mining: false,
             mute: false,
+            busy: false,
+            ups: 0,
             goodbye: None,
         }
     }
@@ -73,6 +78,12 @@ impl TestRig {
 
     pub(super) fn muted(mut self) -> Self {
         self.mute = true;
+        self
+    }
+
+    /// One that has no time for questions.
+    pub(super) fn busy(mut self) -> Self {
+        self.busy = true;
         self
     }
 
@@ -142,7 +153,10 @@ impl TestRig {
                     self.transmit(&mut ws, &mut link).await;
                     Some(Message::Heartbeat(self.stats()))
                 }
-                Event::Up { .. } => Some(Message::Heartbeat(self.stats())),
+                Event::Up { .. } => {
+                    self.ups += 1;
+                    Some(Message::Heartbeat(self.stats()))
+                }
                 Event::Message(message) => self.answer(message),
                 _ => None,
             };
@@ -187,6 +201,9 @@ impl TestRig {
                 Message::Receipt(op_id, Outcome::Refused(Refusal::NotAllowed))
             }
             Message::Command(op_id, _) => Message::Receipt(op_id, Outcome::Applied),
+            Message::Query(id, _) if self.busy => {
+                Message::Answer(id, Answer::Refused(Refusal::Busy))
+            }
             Message::Query(id, Query::GetManagers) => {
                 let manager = |fingerprint| Manager {
                     fingerprint,

@@ -1,15 +1,17 @@
 //! The twelve holes of this design's ancestor (SMSG.md), as attacks on ours: all are refused, and each
 //! leaves exactly one event. Where the ancestor's hole needs a word that we do not have (A8, A9, A12),
-//! the attack says the nearest thing that can be said; where it needs no link (A9, A11, A12), what is
-//! left is a refusal by name instead of an event.
+//! the attack says the nearest thing that can be said. A program with a torn key file (A11) does not
+//! start, so that its event is the one line that it ends with.
 
-use miner_shared::identity::{NodeKeys, Role, key_file};
+use miner_agent::store::{Dirs, NodeStore, system_rng};
+use miner_shared::identity::{NodeKeys, Role};
 use miner_shared::limits::MAX_FRAME;
 use miner_shared::smsg::{Dial, Expect, Link, LocalNode};
 use miner_shared::text::{Address, Name, PoolPass, PoolUser};
 use miner_shared::wire::Message;
 
 use super::super::*;
+use super::by_hand;
 use super::rig::node;
 use super::sim::Sim;
 use crate::registry::{PeerRecord, RegistryError, Trust};
@@ -84,7 +86,11 @@ fn the_event_of(sim: &mut Sim, attack: impl FnOnce(&mut Sim)) -> EventKind {
 }
 
 fn is_protocol_error(event: &EventKind, reason: &str) -> bool {
-    matches!(event, EventKind::ProtocolError { reason: found } if found.contains(reason))
+    matches!(event, EventKind::ProtocolError { reason: found, .. } if found.contains(reason))
+}
+
+fn ended_a_link(event: &EventKind) -> bool {
+    matches!(event, EventKind::ProtocolError { link_down, .. } if *link_down)
 }
 
 #[test]
@@ -179,13 +185,9 @@ fn a06_a_message_without_its_authors_signature_is_not_obeyed() {
     let mut out = [0; MAX_FRAME];
     let sealed = attacker.link.seal(&other, sim.now, &beat, &mut out);
     let frame = out[..sealed.expect("up")].to_vec();
-    let before = sim.events().len();
-    attacker.sends(&mut sim, frame);
-    let events = sim.events().split_off(before);
-    let [why, EventKind::LinkDown { .. }] = events.as_slice() else {
-        panic!("{events:?}");
-    };
-    assert!(is_protocol_error(why, "signature"), "{why:?}");
+    let event = the_event_of(&mut sim, |sim| attacker.sends(sim, frame));
+    assert!(is_protocol_error(&event, "signature"), "{event:?}");
+    assert!(ended_a_link(&event) && !sim.is_live(0));
     assert!(
         sim.hub
             .rig(&sim.key(0))
@@ -224,14 +226,12 @@ fn a08_no_message_deploys_a_file() {
     }
     let mut sim = Sim::registered(1);
     let id = sim.dial_in(0);
-    let before = sim.events().len();
-    let mut deploy = *b"SMSG\x01\x12\x04\x00../x";
-    sim.call(|hub, env| hub.handle_frame(env, id, &mut deploy));
-    let events = sim.events().split_off(before);
-    let [why, EventKind::LinkDown { .. }] = events.as_slice() else {
-        panic!("{events:?}");
-    };
-    assert!(is_protocol_error(why, "unknown kind"), "{why:?}");
+    let event = the_event_of(&mut sim, |sim| {
+        let mut deploy = *b"SMSG\x01\x12\x04\x00../x";
+        sim.call(|hub, env| hub.handle_frame(env, id, &mut deploy));
+    });
+    assert!(is_protocol_error(&event, "unknown kind"), "{event:?}");
+    assert!(ended_a_link(&event) && !sim.is_live(0));
 }
 
 #[test]
@@ -243,6 +243,20 @@ fn a09_configuration_text_is_one_word_and_no_argument() {
         assert!(PoolPass::parse(text).is_err(), "{text:?}");
         assert!(Address::parse(&format!("{text}:3333")).is_err(), "{text:?}");
     }
+    // The same over a link, from a registered rig that does not use our code.
+    let mut sim = Sim::registered(1);
+    let seed = sim.rigs[0].seed;
+    let event = the_event_of(&mut sim, |sim| {
+        // A greeting whose name has a line of its own, and two labels.
+        by_hand::greets(sim, &seed, b"\x00\x0cx\n--url-evil\x01a\x01b");
+    });
+    assert!(is_protocol_error(&event, "message"), "{event:?}");
+    assert!(!sim.is_live(0));
+    // That it is the name and nothing else.
+    let event = the_event_of(&mut sim, |sim| {
+        by_hand::greets(sim, &seed, b"\x00\x0cx---url-evil\x01a\x01b");
+    });
+    assert!(matches!(event, EventKind::LinkUp { .. }), "{event:?}");
 }
 
 #[test]
@@ -262,14 +276,28 @@ fn a10_an_id_cannot_be_claimed_but_only_follows_from_the_key() {
 
 #[test]
 fn a11_a_key_file_torn_by_a_power_cut_is_refused_whole() {
-    let whole = key_file::encode(&[7; 32]);
-    assert!(key_file::decode(whole.as_slice()).is_ok());
+    let root = tempfile::tempdir().expect("temporary folder");
+    let store = NodeStore::new(Dirs::below(root.path()));
+    let name = Name::parse("control-center").expect("valid");
+    let node = store
+        .init(name, Role::Controller, &mut system_rng())
+        .expect("new");
+    let file = store.dirs().private_key();
+    let whole = std::fs::read(&file).expect("written");
     for len in 0..whole.len() {
-        assert!(key_file::decode(&whole[..len]).is_err(), "{len} bytes");
-        let mut zeroed = *whole;
+        let mut zeroed = whole.clone();
         zeroed[len..].fill(0);
-        assert!(key_file::decode(&zeroed).is_err(), "zeros from {len}");
+        for torn in [&whole[..len], &zeroed] {
+            std::fs::write(&file, torn).expect("writes");
+            let event = store.load().expect_err("torn").to_string();
+            assert!(event.contains("private.key"), "{event}");
+            assert_eq!(event.lines().count(), 1, "{event}");
+            assert_eq!(std::fs::read(&file).expect("there"), torn, "untouched");
+        }
     }
+    std::fs::write(&file, whole).expect("writes");
+    let again = store.load().expect("whole").expect("there");
+    assert_eq!(again.fingerprint(), node.fingerprint());
 }
 
 #[test]
@@ -277,11 +305,11 @@ fn a12_no_call_turns_authentication_off() {
     let mut sim = Sim::new(1);
     // The ancestor's switch was one request; here the API has no such word, and the hub no state that
     // it could set: whatever was asked before, a stranger stays one.
-    let status = crate::api::tests::status_of("POST", "/peers/auth", r#"{"mode":"open"}"#);
-    assert!(matches!(status, 404 | 405), "{status}");
-    let status = crate::api::tests::status_of("PUT", "/peers/auth/mode", r#"{"mode":"open"}"#);
-    assert!(matches!(status, 404 | 405), "{status}");
     let event = the_event_of(&mut sim, |sim| {
+        let status = crate::api::tests::status_of("POST", "/peers/auth", r#"{"mode":"open"}"#);
+        assert!(matches!(status, 404 | 405), "{status}");
+        let status = crate::api::tests::status_of("PUT", "/peers/auth/mode", r#"{"mode":"open"}"#);
+        assert!(matches!(status, 404 | 405), "{status}");
         sim.dial_in(0);
     });
     assert!(matches!(event, EventKind::UnknownKey { .. }));

@@ -3,12 +3,15 @@
 
 mod admission;
 mod attacks;
+mod by_hand;
 mod deliveries;
 mod enrol;
 mod faults;
 mod orders;
+mod partitions;
 mod recovery;
 mod requests;
+mod revocation;
 mod rig;
 mod sessions;
 mod sim;

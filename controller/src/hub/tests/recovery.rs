@@ -73,6 +73,23 @@ fn every_rig_pins_the_recovery_key_once_also_over_restarts() {
 }
 
 #[test]
+fn a_busy_rig_has_not_refused_the_recovery_key_and_pins_it_later() {
+    let mut sim = farm(1);
+    let key = recovery(&mut sim);
+    sim.rigs[0].busy = true;
+    set(&mut sim, &key, Authority::First);
+    sim.advance(30_000);
+    let asked = sim.rigs[0].put_off;
+    assert!((2..=4).contains(&asked), "{asked} times in 30 s");
+    assert_eq!(pinned(&sim, 0), None);
+    sim.rigs[0].busy = false;
+    sim.advance(20_000);
+    assert_eq!(pinned(&sim, 0), Some(key.public()));
+    let refused = |e: &EventKind| matches!(e, EventKind::RecoveryRefused { .. });
+    assert_eq!(count(&sim, refused), 0);
+}
+
+#[test]
 fn a_rig_that_was_away_is_led_through_the_keys_that_it_missed() {
     let mut sim = farm(2);
     let first = recovery(&mut sim);

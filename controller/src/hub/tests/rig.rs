@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use miner_agent::commands::{self, Commands, Host};
+use miner_agent::commands::{Commands, Host};
 use miner_agent::store::Managers;
 use miner_shared::identity::{Fingerprint, NodeKeys, Pin, Role, Statement};
 use miner_shared::limits::{MAX_MINERS, MAX_STATEMENTS, SIGNATURE};
 use miner_shared::smsg::{Link, LocalNode, SeqMemory};
 use miner_shared::text::{Label, MinerName, Name};
+use miner_shared::time::Millis;
 use miner_shared::wire::{
-    Activity, Command, Desired, LogPage, Message, NodeCard, NodeInfo, OpId, Outcome, Profile,
-    Refusal, RigStats,
+    Activity, Answer, Command, Desired, LogPage, Message, NodeCard, NodeInfo, OpId, Outcome,
+    Profile, Refusal, RigStats,
 };
 use rand_core::{TryCryptoRng, TryRng};
 
@@ -28,6 +29,10 @@ pub(super) struct Rig {
     /// What this process has answered to each command, and how often it answered one again.
     pub(super) receipts: BTreeMap<(Fingerprint, OpId), Outcome>,
     pub(super) repeated: u32,
+    /// Has no time for anything, as if others asked too fast.
+    pub(super) busy: bool,
+    /// Commands that it had no time for.
+    pub(super) put_off: u32,
     /// Opens frames and says nothing, as a hung process does.
     pub(super) mute: bool,
 }
@@ -57,6 +62,8 @@ impl Rig {
             commands: Commands::default(),
             receipts: BTreeMap::new(),
             repeated: 0,
+            busy: false,
+            put_off: 0,
             mute: false,
         }
     }
@@ -110,11 +117,24 @@ impl Rig {
         }
     }
 
-    /// The answer to a message of this manager, the first that it has.
-    pub(super) fn answer(&mut self, from: Fingerprint, message: &Message) -> Option<Message> {
+    /// The answer to a message of this manager, the first that it has, that came now.
+    pub(super) fn answer(
+        &mut self,
+        from: Fingerprint,
+        now: Millis,
+        message: &Message,
+    ) -> Option<Message> {
         match message {
+            Message::Query(id, _) if self.busy => {
+                Some(Message::Answer(*id, Answer::Refused(Refusal::Busy)))
+            }
             Message::Query(id, query) => {
-                Some(Message::Answer(*id, commands::answer(query, &self.works)))
+                let answer = self.commands.query(from, now, query, &self.works);
+                Some(Message::Answer(*id, answer))
+            }
+            Message::Command(op_id, _) if self.busy => {
+                self.put_off += 1;
+                Some(Message::Receipt(*op_id, Outcome::Refused(Refusal::Busy)))
             }
             Message::Command(op_id, command) => {
                 let works = &mut self.works;
@@ -125,12 +145,13 @@ impl Rig {
                 }
                 let anybody = works.managers.is_empty();
                 works.managers.extend(anybody.then_some(Pin::new(from)));
-                let outcome = self.commands.command(from, *op_id, command, works);
+                let outcome = self.commands.command(from, now, *op_id, command, works);
                 if anybody {
                     works.managers.clear();
                 }
-                // Whoever may not now may later: that is no receipt to be kept.
-                if outcome != Outcome::Refused(Refusal::NotAllowed)
+                // Whoever may not now, or asks too fast, may later: that is no receipt to be kept.
+                let later = [Refusal::NotAllowed, Refusal::Busy].map(Outcome::Refused);
+                if !later.contains(&outcome)
                     && let Some(then) = self.receipts.insert((from, *op_id), outcome.clone())
                 {
                     self.repeated += 1;

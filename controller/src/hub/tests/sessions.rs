@@ -1,5 +1,6 @@
 //! One live session per key, whoever else comes.
 
+use miner_shared::smsg;
 use miner_shared::wire::Query;
 
 use super::super::*;
@@ -34,6 +35,40 @@ fn a_copied_key_is_refused_while_the_first_process_answers() {
     let again = sim.dial_in(thief);
     assert!(!sim.is_open(again), "other boots are refused for a minute");
     assert_eq!(count(&sim, |e| *e == EventKind::DuplicateIdentity), 1);
+}
+
+#[test]
+fn fifty_clones_of_an_image_raise_one_event_a_minute_and_never_touch_the_first() {
+    let mut sim = Sim::registered(1);
+    let first = sim.dial_in(0);
+    let clones: Vec<_> = (0..50).map(|_| sim.copy_of(0)).collect();
+    let minutes = 5;
+    for _ in 0..minutes * 6 {
+        // All of them in the same moment, then again, as programs do that want to be let in.
+        let expect = smsg::Expect::Fingerprint(sim.me.fingerprint());
+        for clone in &clones {
+            sim.begin_dial_in(*clone, expect, None, "10.0.0.7");
+        }
+        sim.settle();
+        sim.advance(10_000);
+        assert!(sim.is_up(first), "the first session was touched");
+        assert_eq!((sim.hub.live(), sim.hub.connections()), (1, 1));
+    }
+    let raised = count(&sim, |e| *e == EventKind::DuplicateIdentity);
+    assert_eq!(raised, minutes, "one each 60 s");
+    assert_eq!(
+        sim.events().len(),
+        raised + 1,
+        "and nothing else but the first link"
+    );
+
+    // The first goes away for good: another takes its place, one only.
+    sim.rig_closes(first);
+    sim.settle();
+    for clone in &clones {
+        sim.dial_in(*clone);
+    }
+    assert_eq!(sim.hub.live(), 1);
 }
 
 #[test]

@@ -27,6 +27,21 @@ struct Wire {
     link: Link,
     /// Everything gets lost, and neither end is told.
     cut: bool,
+    /// Everything waits, as TCP has it while the network is away.
+    held: Option<Held>,
+}
+
+/// What waits for the end of a partition.
+#[derive(Default)]
+struct Held {
+    frames: Vec<(To, Vec<u8>)>,
+    hub_closed: bool,
+    rig_closed: bool,
+}
+
+enum To {
+    Hub,
+    Rig,
 }
 
 pub(super) struct Sim {
@@ -175,6 +190,7 @@ impl Sim {
             boot: *self.rigs[rig].node.boot_id(),
             link,
             cut: false,
+            held: None,
         };
         self.wires.insert(id, wire);
     }
@@ -269,6 +285,40 @@ impl Sim {
         theirs.for_each(|wire| wire.cut = cut);
     }
 
+    /// A partition begins: nothing gets through, and nothing is lost that an end waits for.
+    pub(super) fn hold(&mut self, rig: usize) {
+        let theirs = self.wires.values_mut().filter(|wire| wire.rig == rig);
+        theirs.for_each(|wire| wire.held = Some(Held::default()));
+    }
+
+    /// It ends: what waited comes in order, or the other end learns that there is nobody any more.
+    pub(super) fn release(&mut self, rig: usize) {
+        for id in self.wires_of(rig) {
+            let wire = self.wires.get_mut(&id).expect("listed");
+            let Some(held) = wire.held.take() else {
+                continue;
+            };
+            if held.rig_closed || held.hub_closed {
+                self.rig_closes(id);
+                continue;
+            }
+            for (to, mut frame) in held.frames {
+                match to {
+                    To::Hub => self.deliver_to_hub(id, &mut frame),
+                    To::Rig => self.deliver_to_rig(id, &mut frame),
+                }
+            }
+        }
+        self.settle();
+    }
+
+    /// Whether the rig has a connection that it has not given up.
+    pub(super) fn has_wire(&self, rig: usize) -> bool {
+        let gone = |wire: &Wire| wire.held.as_ref().is_some_and(|held| held.rig_closed);
+        let mut wires = self.wires.values();
+        wires.any(|wire| wire.rig == rig && !gone(wire))
+    }
+
     pub(super) fn is_live(&self, rig: usize) -> bool {
         self.hub.is_live(&self.key(rig))
     }
@@ -315,6 +365,12 @@ impl Sim {
 
     /// The rig seals and sends a message.
     pub(super) fn rig_says(&mut self, id: ConnId, message: &Message) {
+        let mut frame = self.rig_seals(id, message);
+        self.deliver_to_hub(id, &mut frame);
+    }
+
+    /// The rig seals a message, which is on its way.
+    pub(super) fn rig_seals(&mut self, id: ConnId, message: &Message) -> Vec<u8> {
         let mut out = [0; MAX_FRAME];
         let wire = self.wires.get_mut(&id).expect("open");
         let node = &self.rigs[wire.rig].node;
@@ -322,12 +378,12 @@ impl Sim {
             .link
             .seal(node, self.now, message, &mut out)
             .expect("up");
-        self.deliver_to_hub(id, &mut out[..len]);
+        out[..len].to_vec()
     }
 
     pub(super) fn deliver_to_hub(&mut self, id: ConnId, frame: &mut [u8]) {
         self.recorded.push(frame.to_vec());
-        if self.is_lost(id) {
+        if self.holds(id, To::Hub, frame) || self.is_lost(id) {
             return;
         }
         if self.wires.get(&id).is_some_and(|wire| !wire.cut) {
@@ -339,7 +395,9 @@ impl Sim {
     pub(super) fn advance(&mut self, ms: u64) {
         let end = self.now + ms;
         for _ in 0..MAX_STEPS * 10 {
-            let links = self.wires.values().map(|wire| wire.link.poll_timeout());
+            let gone = |wire: &&Wire| wire.held.as_ref().is_some_and(|held| held.rig_closed);
+            let open = self.wires.values().filter(|wire| !gone(wire));
+            let links = open.map(|wire| wire.link.poll_timeout());
             let beat = Millis((self.now.0 / 10_000 + 1) * 10_000);
             let next = links.chain(self.hub.poll_timeout()).chain([beat, end]);
             self.now = next.min().unwrap_or(end).max(self.now).min(end);
@@ -347,7 +405,8 @@ impl Sim {
             let ids: Vec<_> = self.wires.keys().copied().collect();
             for id in ids {
                 let wire = self.wires.get_mut(&id).expect("listed");
-                if wire.link.handle_timeout(self.now).is_err() {
+                let closed = wire.held.as_ref().is_some_and(|held| held.rig_closed);
+                if !closed && wire.link.handle_timeout(self.now).is_err() {
                     self.rig_closes(id);
                 }
             }
@@ -364,6 +423,10 @@ impl Sim {
 
     /// The rig gives up a connection; if it is cut, the controller hears nothing.
     pub(super) fn rig_closes(&mut self, id: ConnId) {
+        if let Some(held) = self.wires.get_mut(&id).and_then(|wire| wire.held.as_mut()) {
+            held.rig_closed = true;
+            return;
+        }
         let Some(wire) = self.wires.remove(&id) else {
             return;
         };
@@ -390,6 +453,11 @@ impl Sim {
             match action {
                 Action::Close(id) => {
                     moved = true;
+                    let wire = self.wires.get_mut(&id);
+                    if let Some(held) = wire.and_then(|wire| wire.held.as_mut()) {
+                        held.hub_closed = true;
+                        continue;
+                    }
                     if let Some(wire) = self.wires.remove(&id) {
                         self.rigs[wire.rig].remember(&wire.boot, &wire.link);
                     }
@@ -407,6 +475,20 @@ impl Sim {
             }
         }
         moved
+    }
+
+    /// Moves one frame of this connection, if one is owed.
+    pub(super) fn move_one(&mut self, id: ConnId) -> bool {
+        let mut out = [0; MAX_FRAME];
+        if let Some(len) = self.call_only(|hub, env| hub.poll_transmit(env, id, &mut out)) {
+            self.deliver_to_rig(id, &mut out[..len]);
+            return true;
+        }
+        let Some(len) = self.rig_transmits(id, &mut out) else {
+            return false;
+        };
+        self.deliver_to_hub(id, &mut out[..len]);
+        true
     }
 
     fn move_frames(&mut self) -> bool {
@@ -429,16 +511,24 @@ impl Sim {
     fn rig_transmits(&mut self, id: ConnId, out: &mut [u8]) -> Option<usize> {
         let wire = self.wires.get_mut(&id)?;
         let rig = &self.rigs[wire.rig];
-        if rig.mute {
+        if rig.mute || wire.held.as_ref().is_some_and(|held| held.rig_closed) {
             return None;
         }
         let (link, node) = (&mut wire.link, &rig.node);
         link.poll_transmit(node, self.now, &mut self.rng, out)
     }
 
+    /// Whether a frame has to wait for the end of a partition.
+    fn holds(&mut self, id: ConnId, to: To, frame: &[u8]) -> bool {
+        let wire = self.wires.get_mut(&id);
+        let held = wire.and_then(|wire| wire.held.as_mut());
+        held.map(|held| held.frames.push((to, frame.to_vec())))
+            .is_some()
+    }
+
     pub(super) fn deliver_to_rig(&mut self, id: ConnId, frame: &mut [u8]) {
         self.told.push(frame.to_vec());
-        if self.is_lost(id) {
+        if self.holds(id, To::Rig, frame) || self.is_lost(id) {
             return;
         }
         let Some(wire) = self.wires.get_mut(&id).filter(|wire| !wire.cut) else {
@@ -448,7 +538,7 @@ impl Sim {
         let answer = match wire.link.handle_frame(&rig.node, self.now, frame) {
             Ok(smsg::Event::Message(message)) => {
                 let from = wire.link.peer().expect("proven").fingerprint;
-                rig.answer(from, &message)
+                rig.answer(from, self.now, &message)
             }
             Ok(smsg::Event::Succession {
                 peer,

@@ -121,6 +121,51 @@ fn a_refused_wish_is_told_and_not_repeated_on_the_same_link() {
 }
 
 #[test]
+fn a_busy_rig_is_asked_ever_more_rarely_and_gets_the_same_wish_in_the_end() {
+    let mut sim = Sim::registered(1);
+    sim.dial_in(0);
+    sim.rigs[0].busy = true;
+    let generation = sim.wish(0, State::Stopped);
+    let key = sim.key(0);
+    let waiting = sim.call(|hub, env| hub.ask(env, key, Ask::Wish(generation), Millis(2_000_000)));
+    sim.advance(30_000);
+    assert_eq!(sim.rigs[0].put_off, 2, "at once, and after twice 10 s");
+    sim.advance(3_600_000 - 30_000);
+    // After 20, 40, 80 and 160 s, then each 160 s.
+    let asked = sim.rigs[0].put_off;
+    assert!((20..=26).contains(&asked), "{asked} times in an hour");
+    assert_eq!(sim.hub.rig(&key).and_then(Rig::refused), None, "no refusal");
+    sim.rigs[0].busy = false;
+    sim.advance(160_000);
+    assert_eq!(sim.rigs[0].works.effects, [generation]);
+    let told = sim.finished.get(&waiting);
+    assert_eq!(
+        told,
+        Some(&Err(Failure::TimedOut)),
+        "its patience ended first"
+    );
+}
+
+#[test]
+fn whoever_waits_for_a_busy_rig_hears_of_the_wish_when_it_is_applied() {
+    let mut sim = Sim::registered(1);
+    sim.dial_in(0);
+    sim.rigs[0].busy = true;
+    let generation = sim.wish(0, State::Stopped);
+    let key = sim.key(0);
+    let deadline = sim.now + 30_000;
+    let waiting = sim.call(|hub, env| hub.ask(env, key, Ask::Wish(generation), deadline));
+    sim.advance(1_000);
+    sim.rigs[0].busy = false;
+    sim.advance(28_000);
+    assert_eq!(sim.rigs[0].works.effects, [generation]);
+    assert!(matches!(
+        sim.finished.get(&waiting),
+        Some(Ok(Reply::Outcome(Outcome::Applied | Outcome::AlreadyThere)))
+    ));
+}
+
+#[test]
 fn an_older_wish_is_superseded_by_a_newer_one() {
     let mut sim = Sim::registered(1);
     sim.dial_in(0);

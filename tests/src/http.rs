@@ -1,0 +1,41 @@
+//! One plain HTTP/1.1 request to a program of the test, and its answer.
+
+use core::time::Duration;
+use std::io::{self, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+
+/// Longest wait for an answer: the farm's own deadlines end before it.
+const LIMIT: Duration = Duration::from_secs(45);
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Status code.
+    pub status: u16,
+    /// Everything behind the head.
+    pub body: String,
+}
+
+/// Sends a request with a JSON body, and reads the whole answer.
+///
+/// # Errors
+/// Nobody answers there in time, or what answers is not HTTP.
+pub fn ask(at: SocketAddr, method: &str, path: &str, body: &str) -> Result<Answer, String> {
+    let failed = |error: io::Error| format!("{method} http://{at}{path}: {error}");
+    let mut socket = TcpStream::connect(at).map_err(failed)?;
+    socket.set_read_timeout(Some(LIMIT)).map_err(failed)?;
+    let length = body.len();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    );
+    socket.write_all(request.as_bytes()).map_err(failed)?;
+    let mut text = String::new();
+    socket.read_to_string(&mut text).map_err(failed)?;
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    let status = head.split(' ').nth(1).and_then(|word| word.parse().ok());
+    Ok(Answer {
+        status: status.ok_or_else(|| format!("{method} http://{at}{path}: no HTTP: {head}"))?,
+        body: body.to_owned(),
+    })
+}

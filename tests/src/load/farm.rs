@@ -1,0 +1,144 @@
+//! A real controller under load: its process, its rigs, and what the kernel says of it.
+
+use core::time::Duration;
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
+
+use miner_shared::identity::Fingerprint;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde_json::json;
+
+use super::connect;
+use super::connect::node;
+use super::gauge::Gauge;
+use super::rig::{Rig, Running};
+use crate::clock::{Deadline, eventually};
+use crate::home::{Home, MINER_CTRL};
+use crate::http;
+use crate::service::Service;
+
+/// A program says that it serves, or a rig that it is up.
+const START: Duration = Duration::from_secs(30);
+
+/// A controller in a process of its own, with registered rigs.
+#[derive(Debug)]
+pub struct Farm {
+    pub(super) gauge: Gauge,
+    _service: Service,
+    _home: Home,
+    pub(super) http: SocketAddr,
+    pub(super) smsg: SocketAddr,
+    pub(super) controller: Fingerprint,
+    pub(super) rigs: Vec<Running>,
+}
+
+impl Farm {
+    /// Starts a controller on free ports, registers so many rigs, and waits until all have a link.
+    ///
+    /// # Errors
+    /// The programs cannot be built or started, or a rig does not link up.
+    pub fn start(rigs: u8) -> Result<Self, String> {
+        let _before = raise_descriptors();
+        let home = Home::new("controller").map_err(|error| error.to_string())?;
+        let init = [
+            "node",
+            "init",
+            "--name",
+            "controller",
+            "--role",
+            "controller",
+        ];
+        home.run(MINER_CTRL, &init)?.ok()?;
+        let serve = [
+            "node",
+            "serve",
+            "--http",
+            "127.0.0.1:0",
+            "--listen",
+            "127.0.0.1:0",
+        ];
+        let mut service = home.serve(MINER_CTRL, &serve)?;
+        let page = service.expect("http://", START)?;
+        let page = page.rsplit("http://").next().unwrap_or_default();
+        let http = address(page.trim_end_matches('/'))?;
+        let fingerprint = service.expect("fingerprint", START)?;
+        let fingerprint: String = fingerprint.split_whitespace().skip(1).collect();
+        let smsg = service.expect("rigs dial in", START)?;
+        let smsg = address(smsg.split_whitespace().next_back().unwrap_or_default())?;
+        let mut farm = Self {
+            gauge: Gauge::of(service.id()),
+            _service: service,
+            _home: home,
+            http,
+            smsg,
+            controller: fingerprint
+                .parse()
+                .map_err(|error| format!("{fingerprint}: {error}"))?,
+            rigs: Vec::new(),
+        };
+        for n in 0..rigs {
+            let node = farm.register(n.into())?;
+            farm.rigs.push(Running::start(node, smsg, farm.controller));
+        }
+        let linked = |rig: &Running| rig.deeds.links.load(Ordering::Relaxed) > 0;
+        eventually("a link of every rig", START, || {
+            farm.rigs.iter().all(linked).then_some(())
+        })?;
+        Ok(farm)
+    }
+
+    /// Registers the rig of this number, which may dial from then on.
+    pub(super) fn register(&self, number: u64) -> Result<miner_shared::smsg::LocalNode, String> {
+        let name = format!("rig-{number}");
+        let node = node(number, &name);
+        let fingerprint = node.fingerprint().to_string();
+        let body = json!({"name": name, "fingerprint": fingerprint}).to_string();
+        let answer = http::ask(self.http, "POST", "/api/v1/mining/peers", &body)?;
+        if answer.status != 201 {
+            return Err(format!("{name} not registered: {}", answer.body));
+        }
+        Ok(node)
+    }
+
+    /// How long a registered rig takes from nothing to Welcome; `None` if it is turned away.
+    pub(super) fn connects(&self, rig: &mut Rig) -> Option<Duration> {
+        let watch = Deadline::after(Duration::MAX);
+        rig.dial(self.smsg, self.controller).ok()?;
+        Some(watch.elapsed())
+    }
+
+    /// Names of the rigs that serve.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.rigs.iter().map(|rig| rig.name.clone()).collect()
+    }
+
+    /// Wishes that became so on all rigs, and links that they needed.
+    pub(super) fn deeds(&self) -> (u64, u64) {
+        let sum = |of: fn(&Running) -> u64| self.rigs.iter().map(of).sum();
+        (
+            sum(|rig| rig.deeds.effects.load(Ordering::Relaxed)),
+            sum(|rig| rig.deeds.links.load(Ordering::Relaxed)),
+        )
+    }
+
+    /// A first message for this controller.
+    pub(super) fn first_message(&self) -> Vec<u8> {
+        connect::first_message(self.controller)
+    }
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|error| format!("{text}: {error}"))
+}
+
+/// As many descriptors as may be: the attackers' are this process's.
+fn raise_descriptors() -> Option<u64> {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let limit = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    // Fewer sockets are reported as such.
+    setrlimit(Resource::Nofile, limit).ok()?;
+    maximum
+}
