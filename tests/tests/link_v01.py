@@ -87,6 +87,14 @@ def frame(kind, body):
     return b"SMSG" + bytes([1, kind]) + struct.pack("<H", len(body)) + body
 
 
+def statement(old, new, counter, signer, sign):
+    """A key takes another's place, as a listener shows it."""
+    before = old.x_public + old.ed_public if old else bytes(64)
+    signed = b"SMSG/1 succ\0" + before + new.x_public + new.ed_public
+    signed += struct.pack("<QB", counter, signer)
+    return frame(4, signed + new.ed.sign(signed) + sign(signed))
+
+
 def message(key, counter, author, recipient, seq, body):
     content = struct.pack("<Q", seq) + body
     ends = author.fingerprint + author.boot + recipient.fingerprint + recipient.boot
@@ -180,6 +188,14 @@ def main():
     print("code-name", token_id.hex())
     token = b"\5" * 8 + b"\6" * 16 + controller.fingerprint[:16]
     print("token", "ENR1-" + base32(b"ENR1", token).replace("-", ""))
+    recovery = Ed25519PrivateKey.from_private_bytes(
+        hkdf(b"SMSG/1 recovery", b"\x08" * 32, b"ed25519")
+    )
+    successor = Node(3, 1)
+    print("recovery", "REC1-" + base32(b"REC1", b"\x08" * 32).replace("-", ""))
+    print("recovery-public", recovery.public_key().public_bytes_raw().hex())
+    print("succession", statement(controller, successor, 0, 1, controller.ed.sign).hex())
+    print("recovered", statement(None, successor, 7, 2, recovery.sign).hex())
     for suite, secret in ((1, ()), (2, (token_id, code))):
         for dial in (1, 2):
             frames, handshake_hash = link(worker, controller, dial, *secret)

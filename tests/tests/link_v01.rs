@@ -25,7 +25,9 @@ use core::convert::Infallible;
 use std::path::Path;
 use std::process::Command;
 
-use miner_shared::identity::{EnrolToken, Enrolment, NodeKeys, PairingCode, Role, key_file};
+use miner_shared::identity::{
+    EnrolToken, Enrolment, NodeKeys, PairingCode, RecoveryKey, Role, Statement, key_file,
+};
 use miner_shared::limits::MAX_FRAME;
 use miner_shared::smsg::{Dial, Expect, Link, LocalNode};
 use miner_shared::text::{Label, Name};
@@ -67,6 +69,21 @@ fn vectors(suite: u8, dial: u8) -> Vec<(&'static str, Vec<u8>)> {
 
 fn code() -> PairingCode {
     value("code").parse().expect("reads")
+}
+
+#[test]
+fn a_changed_key_is_shown_by_these_frames() {
+    let [old, new] = [2, 3].map(|fill| NodeKeys::from_seed(&[fill; 32]));
+    let recovery: RecoveryKey = value("recovery").parse().expect("reads");
+    assert_eq!(recovery.to_string(), value("recovery"));
+    assert_eq!(hex::encode(recovery.public()), value("recovery-public"));
+    for (name, statement) in [
+        ("succession", Statement::by_old(&old, &new)),
+        ("recovered", Statement::by_recovery(&recovery, &new, 7)),
+    ] {
+        let frame = [&b"SMSG\x01\x04\x15\x01"[..], statement.as_bytes()].concat();
+        assert_eq!(hex::encode(frame), value(name));
+    }
 }
 
 #[test]
