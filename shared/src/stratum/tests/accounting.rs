@@ -156,13 +156,10 @@ fn sent_shares(lines: &[String]) -> usize {
         .count()
 }
 
-/// Moves of one case; Miri takes long for each.
-const MOVES: usize = if cfg!(miri) { 8 } else { 120 };
-
 proptest! {
     #[test]
     fn each_share_is_answered_or_lost_exactly_once(
-        moves in proptest::collection::vec(any_move(), 0..MOVES),
+        moves in proptest::collection::vec(any_move(), 0..120),
     ) {
         let mut world = World::new();
         for next in &moves {
