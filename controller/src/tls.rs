@@ -131,7 +131,7 @@ impl Tls {
     fn open(source: &Source, folder: &Path) -> Result<Self, TlsFileError> {
         match source {
             Source::SelfSigned => {
-                let (cert, key) = (folder.join("tls.crt"), folder.join("tls.key"));
+                let [key, cert] = own_files(folder);
                 make_missing(&cert, &key)?;
                 Self::read(&cert, &key)
             }
@@ -206,6 +206,11 @@ impl std::fmt::Debug for Tls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Tls({})", self.pin)
     }
+}
+
+/// Key and certificate of `--tls` in the data directory.
+pub(crate) fn own_files(folder: &Path) -> [PathBuf; 2] {
+    ["tls.key", "tls.crt"].map(|name| folder.join(name))
 }
 
 /// Whether the dialler begins with TLS. Nothing is taken out of the stream.

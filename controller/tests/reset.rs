@@ -45,8 +45,11 @@ fn a_reset_controller_keeps_its_registry_unless_told_otherwise() {
         "{said}"
     );
 
+    let tls = registry.with_file_name("tls.key");
+    std::fs::write(&tls, "").expect("ours");
     let (code, said) = ctrl(home.path(), &["node", "reset", "--yes"]);
     assert_eq!(code, 0, "{said}");
+    assert!(!tls.exists(), "the key of TLS is this node's as well");
     assert!(
         said.contains("the registry stays, with 0 rigs, 0 profiles and 1 token"),
         "{said}"

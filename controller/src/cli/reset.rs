@@ -3,6 +3,7 @@
 //! | goes | when |
 //! |---|---|
 //! | key, `node.json`, what the node keeps beside them | always |
+//! | `tls.key`, `tls.crt` of `--tls` | always |
 //! | `registry.redb`: rigs, profiles, tokens | with `--registry`, or after a second yes |
 //! | `local-worker/` | never: it obeys the new key at the next start |
 
@@ -15,6 +16,7 @@ use miner_agent::store::{Dirs, NodeStore};
 
 use super::instance::Lock;
 use crate::registry::{RedbStore, Registry};
+use crate::tls;
 
 /// Delete this node: its key and what it was told. The next start makes a new one, which no rig
 /// obeys.
@@ -54,11 +56,12 @@ impl Reset {
             );
             terminal::confirm(&question, KEPT, || unasked(&node))?;
         }
-        let also = registry.as_ref().filter(|registry| self.wants(registry));
-        let also: Vec<PathBuf> = also.iter().map(|registry| registry.file.clone()).collect();
+        let mut also = tls::own_files(data).to_vec();
+        let doomed = registry.as_ref().filter(|registry| self.wants(registry));
+        also.extend(doomed.map(|registry| registry.file.clone()));
         store.reset(&also)?;
         say(DELETED);
-        if let (Some(registry), []) = (&registry, also.as_slice()) {
+        if let (Some(registry), None) = (&registry, doomed) {
             say(format_args!("the registry stays, with {}", registry.holds));
         }
         Ok(())
