@@ -395,6 +395,8 @@ fn rest() -> Vec<Vec<u8>> {
         with(25, "", ""),
         with(26, "", ""),
         with(27, "", ""),
+        with(7, &id, ""),
+        with(13, "none", ""),
         with(1, "", r#"{"fingerprint":"x","tofu":true}"#),
         with(1, "", r#"{"name":"\u001b","tofu":false}"#),
     ]
