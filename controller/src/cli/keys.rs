@@ -128,7 +128,7 @@ fn stopped(dirs: &Dirs) -> Result<Lock, Failure> {
     }
     Err(Failure::new(match instance::announced(dirs.data())? {
         Some(http) => format!(
-            "a controller runs on this data directory (http://{http}/) under the key of now: end it \
+            "a controller runs on this data directory ({http}) under the key of now: end it \
              (Ctrl-C, or `systemctl stop` its service), repeat this, and start it again; rigs mine on meanwhile"
         ),
         None => "another command has the registry open; try again when it is done".to_owned(),
@@ -244,6 +244,7 @@ mod tests {
             .expect("written");
         let failure = stopped(store.dirs()).expect_err("one runs");
         assert!(failure.line.contains("systemctl stop"), "{}", failure.line);
-        assert!(failure.line.contains("127.0.0.1:9090"), "{}", failure.line);
+        let at = "(http://127.0.0.1:9090/)";
+        assert!(failure.line.contains(at), "{}", failure.line);
     }
 }
