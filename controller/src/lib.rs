@@ -14,11 +14,13 @@
 //! | [`farm`] | the service that they all use: rigs, wishes, statistics |
 //! | [`hub`], [`registry`] | live links without sockets; durable facts behind a store |
 //! | `net`, `tls` | sockets, and what TLS on a port takes |
+//! | [`backup`] | all of a controller in one encrypted file |
 //! | [`error`], [`scope`], [`clock`], [`units`] | what all of them share |
 //!
 //! Read on in [`farm`].
 
 pub mod api;
+pub mod backup;
 pub mod cli;
 pub mod clock;
 pub mod error;

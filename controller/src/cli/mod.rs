@@ -9,6 +9,7 @@
 //!   miner-ctrl remote status|start|stop|logs       what they do
 //!   miner-ctrl remote managers|handover|revoke|rotate-key    whom they obey, and by which key
 //!   miner-ctrl profile create|list|show|delete     ways to mine
+//!   miner-ctrl backup, restore                     all of it in one encrypted file, and back
 //!   miner-ctrl worker ...                          the agent; `up` runs it as a child
 //! ```
 //!
@@ -17,6 +18,7 @@
 
 mod admission;
 mod answers;
+mod backup;
 mod client;
 mod discover;
 pub(crate) mod instance;
@@ -63,6 +65,8 @@ enum Verb {
     Remote(remote::Remote),
     Profile(profile::Profile),
     Token(token::Token),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
     Worker(Worker),
 }
 
@@ -119,6 +123,8 @@ impl Verb {
             Self::Remote(remote) => with_client(async |client| remote.run(client).await),
             Self::Token(token) => with_client(async |client| token.run(client).await),
             Self::Profile(profile) => with_client(async |client| profile.run(client).await),
+            Self::Backup(backup) => with_client(async |client| backup.run(client).await),
+            Self::Restore(restore) => restore.run(),
             Self::Worker(worker) => {
                 let args: Vec<&str> = worker.args.iter().map(String::as_str).collect();
                 match shared::run("miner-ctrl worker", &args) {

@@ -15,9 +15,11 @@
 //! | `remote` | what rigs do: statistics, start, stop, logs |
 //! | `keys` | the recovery key, managers of rigs, orders about them |
 //! | `profiles` | named ways to mine |
+//! | `backup` | all of it in one encrypted file |
 //! | `view`, `show` | what is shown, and how it is made |
 //! | `errors` | what goes wrong, in words |
 
+mod backup;
 mod discover;
 mod enrol;
 mod errors;
