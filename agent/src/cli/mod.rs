@@ -11,7 +11,7 @@
 use std::fmt;
 use std::io::{self, Write};
 
-use argh::{FromArgs, TopLevelCommand};
+use argh::{ArgsInfo, CommandInfoWithArgs, FromArgs, TopLevelCommand};
 
 use crate::node_cli::Node;
 
@@ -23,7 +23,7 @@ pub mod terminal;
 pub use terminal::Terminal;
 
 /// The worker agent of a mining rig: hashes, and obeys its controller.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(help_triggers("-h", "--help", "help"))]
 struct Miner {
     /// print the version
@@ -33,7 +33,7 @@ struct Miner {
     verb: Option<Verb>,
 }
 
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand)]
 #[expect(clippy::large_enum_variant, reason = "one, for the time of parsing")]
 enum Verb {
@@ -112,6 +112,11 @@ pub fn run(program: &str, args: &[&str]) -> Exit {
             failure.exit
         }
     }
+}
+
+/// Every verb and flag of `miner`, for completions and manual pages.
+pub fn words() -> CommandInfoWithArgs {
+    Miner::get_args_info()
 }
 
 fn parse_and_run(program: &str, args: &[&str]) -> Result<(), Failure> {

@@ -36,7 +36,7 @@ mod token;
 
 use std::sync::Arc;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use miner_agent::cli::{self as shared, Exit, Failure, say};
 use smol::Executor;
 
@@ -44,7 +44,7 @@ use self::client::Client;
 use crate::up::Up;
 
 /// The controller of a farm: watches and commands mining rigs.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(help_triggers("-h", "--help", "help"))]
 struct Ctrl {
     /// print the version
@@ -54,7 +54,7 @@ struct Ctrl {
     verb: Option<Verb>,
 }
 
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand)]
 enum Verb {
     Up(Up),
@@ -67,7 +67,7 @@ enum Verb {
 }
 
 /// The agent of a rig, as in `miner`: node, peer, bench.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "worker")]
 struct Worker {
     /// what to say to the agent
