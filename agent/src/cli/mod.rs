@@ -58,6 +58,32 @@ pub enum Exit {
     WrongSum = 4,
 }
 
+impl Exit {
+    /// All of them, in order.
+    pub const ALL: [Self; 5] = [
+        Self::Ok,
+        Self::Failure,
+        Self::Usage,
+        Self::NeedsConsent,
+        Self::WrongSum,
+    ];
+
+    /// What it means, as manual pages say it.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Ok => "done",
+            Self::Failure => "not done; one line on standard error says why",
+            Self::Usage => "the command line is not understood, or a value cannot be used",
+            Self::NeedsConsent => {
+                "a person has to confirm something first; the line names the flag that does it"
+            }
+            Self::WrongSum => {
+                "bench: the check sum is wrong, the hashes of this machine cannot be trusted"
+            }
+        }
+    }
+}
+
 impl From<Exit> for std::process::ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)
