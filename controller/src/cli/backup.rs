@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use axum::http::Method;
 use miner_agent::cli::{Exit, Failure, say};
 use miner_agent::store::file::{self, Access};
@@ -21,7 +21,7 @@ use crate::backup::{self, Archive, MAX_BACKUP, MIN_PASSPHRASE, Recipient, presen
 use crate::clock::EpochMs;
 
 /// Write all of this controller (keys, rigs, profiles, tokens) to one encrypted file.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "backup")]
 pub(super) struct Backup {
     /// new file for the backup, mode 0600
@@ -39,7 +39,7 @@ pub(super) struct Backup {
 }
 
 /// Bring a controller back from its backup, on this machine or another one.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "restore")]
 pub(super) struct Restore {
     /// the backup

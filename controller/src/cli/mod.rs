@@ -10,7 +10,9 @@
 //!   miner-ctrl remote managers|handover|revoke|rotate-key    whom they obey, and by which key
 //!   miner-ctrl profile create|list|show|delete     ways to mine
 //!   miner-ctrl backup, restore                     all of it in one encrypted file, and back
+//!   miner-ctrl doctor                              what is wrong with this controller, and what to do
 //!   miner-ctrl worker ...                          the agent; `up` runs it as a child
+//!   miner-ctrl completions|man                     for shells and manual readers
 //! ```
 //!
 //! Verbs are clients of the REST API ([`client`]), whether a controller runs or not. Exit codes are
@@ -21,6 +23,7 @@ mod answers;
 mod backup;
 mod client;
 mod discover;
+mod doctor;
 pub(crate) mod instance;
 mod keys;
 mod managers;
@@ -29,6 +32,7 @@ mod optimal;
 mod peer;
 mod profile;
 mod recovery;
+mod reference;
 mod remote;
 mod reset;
 pub(crate) mod secrets;
@@ -38,7 +42,7 @@ mod token;
 
 use std::sync::Arc;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use miner_agent::cli::{self as shared, Exit, Failure, say};
 use smol::Executor;
 
@@ -46,7 +50,7 @@ use self::client::Client;
 use crate::up::Up;
 
 /// The controller of a farm: watches and commands mining rigs.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(help_triggers("-h", "--help", "help"))]
 struct Ctrl {
     /// print the version
@@ -56,7 +60,7 @@ struct Ctrl {
     verb: Option<Verb>,
 }
 
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand)]
 enum Verb {
     Up(Up),
@@ -67,11 +71,14 @@ enum Verb {
     Token(token::Token),
     Backup(backup::Backup),
     Restore(backup::Restore),
+    Doctor(doctor::Doctor),
     Worker(Worker),
+    Completions(reference::Completions),
+    Man(reference::Man),
 }
 
 /// The agent of a rig, as in `miner`: node, peer, bench.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "worker")]
 struct Worker {
     /// what to say to the agent
@@ -125,6 +132,9 @@ impl Verb {
             Self::Profile(profile) => with_client(async |client| profile.run(client).await),
             Self::Backup(backup) => with_client(async |client| backup.run(client).await),
             Self::Restore(restore) => restore.run(),
+            Self::Doctor(doctor) => doctor.run(),
+            Self::Completions(completions) => completions.run(),
+            Self::Man(man) => man.run(),
             Self::Worker(worker) => {
                 let args: Vec<&str> = worker.args.iter().map(String::as_str).collect();
                 match shared::run("miner-ctrl worker", &args) {
