@@ -59,10 +59,7 @@ fn a_list_is_whole_or_walked_by_its_links() {
         // The rig that was shown last is removed; nothing is left out for that.
         let last = seen.last().expect("shown");
         assert_eq!(server.delete(&format!("/peers/{last}")).status, 200);
-        assert_eq!(
-            server.post("/peers", &rig(another)).status,
-            201
-        );
+        assert_eq!(server.post("/peers", &rig(another)).status, 201);
     }
     assert_eq!(&seen[..5], names(&whole));
 }
