@@ -15,6 +15,7 @@ mod answer;
 mod describe;
 mod discover;
 mod extract;
+mod fleet;
 mod guard;
 mod keys;
 mod node;
@@ -63,6 +64,7 @@ fn described() -> OpenApiRouter<Api> {
         .merge(node::probes())
         .merge(describe::routes())
         .merge(peers::routes())
+        .merge(fleet::routes())
         .merge(remote::routes())
         .merge(profiles::routes())
         .merge(tokens::routes())

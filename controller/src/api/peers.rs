@@ -15,6 +15,7 @@ use utoipa_axum::routes;
 
 use super::answer::Done;
 use super::extract::{JsonBody, PeerPath, optional};
+use super::fleet::{SelectQuery, selector};
 use super::{Api, Problem};
 use crate::farm::{AddPeer, OptimalView, PeerView, Proof};
 use crate::scope::Scope;
@@ -27,12 +28,16 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(optimal))
 }
 
-/// All peers, by name.
+/// Peers, by name: all, or those that a selector takes.
 #[utoipa::path(get, path = "/peers", tag = "peers", operation_id = "listPeers",
     security(("token" = [Scope::Read])),
-    responses((status = 200, body = Vec<PeerView>)))]
-pub(super) async fn list(State(api): State<Api>) -> Result<Json<Vec<PeerView>>, Problem> {
-    Ok(Json(api.farm.peers()?))
+    params(SelectQuery), responses((status = 200, body = Vec<PeerView>)))]
+pub(super) async fn list(
+    State(api): State<Api>,
+    query: Result<Query<SelectQuery>, QueryRejection>,
+) -> Result<Json<Vec<PeerView>>, Problem> {
+    let keys = api.farm.select(&selector(query)?);
+    Ok(Json(api.farm.views_of(&keys).await))
 }
 
 /// One peer.

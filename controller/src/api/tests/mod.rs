@@ -5,9 +5,11 @@
 //! | [`http`] | every path, every rule of the guard, the shape of answers |
 //! | [`farm`] | what the routes do: peers, profiles, wishes, tokens |
 //! | [`openapi`] | that the description is whole, and the one in docs |
+//! | [`fleet`] | many rigs: selectors, labels, groups |
 //! | [`tls`] | the same inside TLS, over sockets |
 
 mod farm;
+mod fleet;
 mod http;
 mod openapi;
 mod tls;
