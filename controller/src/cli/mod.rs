@@ -30,6 +30,7 @@ mod recovery;
 mod remote;
 mod reset;
 pub(crate) mod secrets;
+mod select;
 mod show;
 mod table;
 mod token;

@@ -1,7 +1,5 @@
 //! Many rigs: what selectors find on real links, and how long ten thousand take.
 
-use std::time::Instant;
-
 use super::select::Selector;
 use super::*;
 use crate::registry::{Change, Durable, LabelsRecord, PeerRecord, Trust};
@@ -102,9 +100,9 @@ fn many(store: &mut MemoryStore) {
 
 /// Says how long something took, for SPECIFICATION.md.
 fn timed<T>(what: &str, work: impl FnOnce() -> T) -> T {
-    let from = Instant::now();
+    let clock = Clock::start();
     let result = work();
-    eprintln!("{MANY} rigs, {what}: {:?}", from.elapsed());
+    eprintln!("{MANY} rigs, {what}: {} ms", clock.now().mono.0);
     result
 }
 
