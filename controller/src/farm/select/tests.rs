@@ -252,6 +252,21 @@ fn every_key_can_be_asked_about_and_the_table_is_in_order() {
     assert!(names.is_sorted());
 }
 
+#[test]
+fn bounds_in_the_specification_are_those_of_the_code() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/SPECIFICATION.md");
+    let text = std::fs::read_to_string(path).expect("there");
+    for (name, value) in [
+        ("MAX_SELECTOR", MAX_SELECTOR),
+        ("MAX_TAGS", crate::registry::MAX_TAGS),
+        ("MAX_TERMS", MAX_TERMS),
+        ("MAX_VALUES", MAX_VALUES),
+    ] {
+        let value = crate::units::count(u64::try_from(value).expect("small"));
+        assert!(text.contains(&format!("| `{name}` | {value} |")), "{name}");
+    }
+}
+
 /// Texts of pieces of the language in any order, and of bytes that are none.
 #[test]
 fn whatever_is_typed_is_understood_or_refused_at_a_place_within_it() {
