@@ -100,8 +100,8 @@ fn a_controller_that_is_lost_comes_back_from_its_backup_with_its_rigs() -> Outco
     let file = rig.path().join("farm.backup").display().to_string();
     let backup = ["backup", "--out", &file, "--passphrase-file", "-"];
     let said = a.run_with_input(MINER_CTRL, &backup, PASSPHRASE)?.ok()?;
-    let recipient = said.stdout.split_whitespace().last().unwrap_or_default();
-    assert!(recipient.starts_with("BAK1-"), "{}", said.stdout);
+    let recipient = said.split_whitespace().last().unwrap_or_default();
+    assert!(recipient.starts_with("BAK1-"), "{}", said);
     // A file is never replaced, and the next one needs no passphrase.
     let again = a.run(MINER_CTRL, &["backup", "--out", &file, "--to", recipient])?;
     assert_eq!(again.code, Some(1), "{}", again.stderr);
