@@ -13,6 +13,7 @@
 //! | [`api`], [`page`] | HTTP: JSON for programs, one page for people |
 //! | [`farm`] | the service that they all use: rigs, wishes, statistics |
 //! | [`hub`], [`registry`] | live links without sockets; durable facts behind a store |
+//! | [`history`] | hash rate, shares and links over time, in a file of known size |
 //! | `net`, `tls` | sockets, and what TLS on a port takes |
 //! | [`error`], [`clock`], [`units`] | what all of them share |
 //!
@@ -23,6 +24,7 @@ pub mod cli;
 pub mod clock;
 pub mod error;
 pub mod farm;
+pub mod history;
 pub mod hub;
 mod net;
 pub mod page;

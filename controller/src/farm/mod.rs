@@ -15,12 +15,14 @@
 //! | `remote` | what rigs do: statistics, start, stop, logs |
 //! | `keys` | the recovery key, managers of rigs, orders about them |
 //! | `profiles` | named ways to mine |
+//! | `history` | hash rate and shares over time |
 //! | `view`, `show` | what is shown, and how it is made |
 //! | `errors` | what goes wrong, in words |
 
 mod discover;
 mod enrol;
 mod errors;
+mod history;
 mod keys;
 mod optimal;
 mod peers;
@@ -50,6 +52,9 @@ pub use self::discover::{DISCOVER_SECS, DiscoveryView, FoundView};
 pub use self::enrol::{
     DEFAULT_LIFE_SECS, NewToken, NewTokenView, PendingView, RemovedView, TOKEN_LIFE_SECS, TokenView,
 };
+pub use self::history::{
+    DEFAULT_POINTS, FleetPointView, HistoryQuery, HistoryView, MAX_POINTS, RigPointView,
+};
 pub use self::keys::{
     ManagerView, ManagersView, OrderStatus, OrderView, RecoveryStatus, RecoveryView,
 };
@@ -61,6 +66,7 @@ pub use self::view::{
     WindowsView,
 };
 use crate::clock::Clock;
+use crate::history::History;
 use crate::hub::{
     Action, Ask, ConnId, Env, Event, Failure, Hub, Reply, RequestId, Target, Unreached,
 };
@@ -116,6 +122,7 @@ struct Core {
     /// Every connection's task holds one of these; `None` once the farm is closed.
     running: Option<Sender<()>>,
     listen: Option<SocketAddr>,
+    history: Option<Arc<History>>,
 }
 
 /// The task that keeps a peer dialled; dropping it ends it.
@@ -153,6 +160,7 @@ impl Farm {
             executor: None,
             tasks: Vec::new(),
             listen: None,
+            history: None,
         };
         Ok(Arc::new(Self {
             me,
@@ -201,6 +209,7 @@ impl Farm {
         let gone = async {
             // Nobody sends: this ends when the last connection's task has.
             let _closed = self.ended.recv().await;
+            self.end_history().await;
         };
         let late = async {
             smol::Timer::after(GOODBYES).await;
@@ -339,7 +348,7 @@ impl Farm {
                 Action::Close(id) => core.close_socket(id),
                 Action::Proven(id) => core.proven(id, self.clock.now().mono),
                 Action::Dial { key, now } => core.nudge(&key, now),
-                Action::KeyChanged { old, new } => core.rename_dialler(&old, new),
+                Action::KeyChanged { old, new } => core.rename(&old, new),
                 Action::Finished(id, result) => {
                     if let Some(waiter) = core.waiting.remove(&id) {
                         // Nobody waits any more: the answer has no use.
@@ -389,8 +398,11 @@ impl Core {
         }
     }
 
-    /// The task itself asks for the key of now.
-    fn rename_dialler(&mut self, old: &Fingerprint, new: Fingerprint) {
+    /// What is kept under a rig's old key moves. The dialler itself asks for the key of now.
+    fn rename(&mut self, old: &Fingerprint, new: Fingerprint) {
+        if let Some(history) = &self.history {
+            history.rename(*old, new);
+        }
         if let Some(dialler) = self.diallers.remove(old) {
             self.diallers.insert(new, dialler);
         }

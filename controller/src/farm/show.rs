@@ -34,7 +34,7 @@ pub(super) fn peer(
     let told = row.told.as_ref();
     let seen = rig.and_then(Rig::last_seen);
     let last_seen = seen.map(|seen| seen.wall).or_else(|| row.last_seen());
-    let stats = rig.and_then(Rig::stats);
+    let stats = rig.and_then(|rig| rig.last_stats(now));
     let origin = registry.origin(key);
     PeerView {
         id: key.node_id().to_string(),
@@ -66,7 +66,7 @@ pub(super) fn peer(
         hashrate: stats.and_then(|(stats, _)| hashrate(stats)),
         shares: stats.map(|(stats, _)| stats.miners.iter().map(|m| m.accepted).sum()),
         memory: stats.and_then(|(stats, _)| least_memory(stats)),
-        age_ms: stats.map(|(_, at)| now.mono.since(at.mono)),
+        age_ms: stats.map(|(_, age_ms)| age_ms),
     }
 }
 
@@ -131,16 +131,15 @@ fn hashrate(stats: &RigStats) -> Option<f64> {
 pub(super) fn stats(
     key: &Fingerprint,
     row: &PeerRecord,
-    (stats, at): &(RigStats, Now),
+    (stats, age_ms): (&RigStats, u64),
     connected: bool,
-    now: Now,
 ) -> StatsView {
     StatsView {
         node_id: key.node_id().to_string(),
         node_name: row.name.as_str().to_owned(),
         miners: stats.miners.iter().map(miner).collect(),
         uptime: stats.uptime_ms / 1000,
-        age_ms: now.mono.since(at.mono),
+        age_ms,
         connected,
         activity: activity(stats.activity),
         generation: stats.generation,

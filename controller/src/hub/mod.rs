@@ -25,6 +25,7 @@
 mod conn;
 mod enrol;
 mod events;
+mod history;
 mod pace;
 mod reconcile;
 mod recovery;
