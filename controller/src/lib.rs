@@ -15,7 +15,7 @@
 //! | [`hub`], [`registry`] | live links without sockets; durable facts behind a store |
 //! | [`history`] | hash rate, shares and links over time, in a file of known size |
 //! | `net`, `tls` | sockets, and what TLS on a port takes |
-//! | [`error`], [`clock`], [`units`] | what all of them share |
+//! | [`error`], [`scope`], [`clock`], [`units`] | what all of them share |
 //!
 //! Read on in [`farm`].
 
@@ -29,6 +29,7 @@ pub mod hub;
 mod net;
 pub mod page;
 pub mod registry;
+pub mod scope;
 mod tls;
 pub mod units;
 pub mod up;
