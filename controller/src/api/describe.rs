@@ -90,7 +90,7 @@ async fn show() -> ([(HeaderName, &'static str); 1], &'static str) {
 }
 
 /// Tags and what they hold; an operation has one of them.
-const TAGS: [(&str, &str); 7] = [
+const TAGS: [(&str, &str); 8] = [
     ("node", "The local node and its farm in numbers."),
     ("peers", "The nodes in the registry."),
     ("remote", "What rigs do, and what they should do."),
@@ -100,6 +100,7 @@ const TAGS: [(&str, &str); 7] = [
         "Tokens, rigs that wait for approval, removed keys.",
     ),
     ("keys", "The recovery key of the farm, and whom rigs obey."),
+    ("history", "Figures over time, and what they come to."),
     ("health", "Whether the controller is well."),
 ];
 
@@ -170,7 +171,7 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operati
 /// What the parameters of paths are, by the segment before them.
 fn parameter_after(segment: &str) -> &'static str {
     match segment {
-        "peers" | "remote" => "Node ID, a unique prefix of one, or name.",
+        "history" | "peers" | "remote" => "Node ID, a unique prefix of one, or name.",
         "pending" | "removed" => "Node ID or name.",
         "profiles" => "Id or name.",
         "logs" => "Name of the miner, such as `miner-rx0`.",

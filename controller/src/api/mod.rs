@@ -16,6 +16,7 @@ mod describe;
 mod discover;
 mod extract;
 mod guard;
+mod history;
 mod keys;
 mod node;
 mod peers;
@@ -67,7 +68,8 @@ fn described() -> OpenApiRouter<Api> {
         .merge(profiles::routes())
         .merge(tokens::routes())
         .merge(keys::routes())
-        .merge(discover::routes());
+        .merge(discover::routes())
+        .merge(history::routes());
     OpenApiRouter::with_openapi(describe::head())
         .nest(BASE, routes)
         .merge(node::probes())

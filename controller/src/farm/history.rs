@@ -10,6 +10,7 @@ use std::sync::Arc;
 use miner_shared::identity::{Fingerprint, NodeId};
 use serde::Serialize;
 use smol::Timer;
+use utoipa::ToSchema;
 
 use super::{Farm, errors};
 use crate::clock::EpochMs;
@@ -42,7 +43,7 @@ pub struct HistoryQuery {
 }
 
 /// Points of a rig or of the farm.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HistoryView<P> {
     /// Node ID of the rig; `null` for the farm.
@@ -60,7 +61,7 @@ pub struct HistoryView<P> {
 }
 
 /// One point of a rig.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RigPointView {
     /// Mean hash rate while it was known, in H/s.
@@ -76,7 +77,7 @@ pub struct RigPointView {
 }
 
 /// One point of the farm.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FleetPointView {
     /// Mean of the sum of the live rigs' hash rates, in H/s; `null` if no live rig told one.
@@ -107,7 +108,7 @@ impl Range {
         let wrong = |field, why: &str| Err(FarmError::new(Code::InvalidInput, why).field(field));
         let until = query.until.unwrap_or(now).min(now);
         let since = query.since;
-        let since = since.unwrap_or(EpochMs(until.0.saturating_sub(DEFAULT_SPAN_MS)));
+        let since = since.unwrap_or_else(|| EpochMs(until.0.saturating_sub(DEFAULT_SPAN_MS)));
         if since >= until {
             return wrong("since", "it must be before `until` and before now");
         }
@@ -117,10 +118,16 @@ impl Range {
             return wrong("points", &why);
         }
         let age_s = now.0.saturating_sub(since.0).div_ceil(1_000);
-        let tier = query.tier.unwrap_or(Tier::reaching(age_s));
-        // The step that is going on is shown too; nothing is before the ring's beginning.
-        let last = tier.step_at(EpochMs(until.0 - 1));
-        let oldest = (tier.step_at(now) + 1).saturating_sub(tier.points());
+        let tier = query.tier.unwrap_or_else(|| Tier::reaching(age_s));
+        // Nothing is before the ring's beginning, and nothing of the finest step that is going on.
+        let open = tier.step_at(now);
+        let newest = if tier == Tier::Fine {
+            open.saturating_sub(1)
+        } else {
+            open
+        };
+        let last = tier.step_at(EpochMs(until.0 - 1)).min(newest);
+        let oldest = open.saturating_sub(tier.points());
         let first = tier.step_at(since).max(oldest).min(last);
         let merged = (last + 1 - first).div_ceil(wanted);
         // Aligned, so that the same moment is in the same point whenever it is asked for.
@@ -236,6 +243,11 @@ impl Farm {
         }
     }
 
+    /// The wall clock.
+    pub fn now(&self) -> EpochMs {
+        self.clock.now().wall
+    }
+
     /// A rig's history.
     pub async fn history(
         &self,
@@ -243,7 +255,7 @@ impl Farm {
         query: HistoryQuery,
     ) -> Result<HistoryView<RigPointView>, FarmError> {
         let (key, name) = self.named(id)?;
-        let range = Range::of(query, self.clock.now().wall)?;
+        let range = Range::of(query, self.now())?;
         let Points::Rig(points) = self.read(Whose::Rig(key), range).await? else {
             return Err(errors::no_history());
         };
@@ -255,7 +267,7 @@ impl Farm {
         &self,
         query: HistoryQuery,
     ) -> Result<HistoryView<FleetPointView>, FarmError> {
-        let range = Range::of(query, self.clock.now().wall)?;
+        let range = Range::of(query, self.now())?;
         let Points::Fleet(points) = self.read(Whose::Fleet, range).await? else {
             return Err(errors::no_history());
         };
@@ -293,13 +305,16 @@ fn rig_point(steps: &[Point], step_s: u64) -> Option<RigPointView> {
     let shares = steps.iter().filter_map(Point::shares).reduce(Shares::plus);
     let count = |of: fn(Shares) -> u64| shares.map(of);
     let live_s = steps.iter().map(|step| u64::from(step.live_s())).sum();
-    steps.iter().any(|step| !step.is_empty()).then(|| RigPointView {
-        hashrate: mean(steps.iter().map(|step| (step.rate(), step.rate_s().into()))),
-        accepted: count(|shares| shares.accepted),
-        rejected: count(|shares| shares.rejected),
-        stale: count(|shares| shares.stale),
-        online: quotient(live_s, step_s).min(1.0),
-    })
+    steps
+        .iter()
+        .any(|step| !step.is_empty())
+        .then(|| RigPointView {
+            hashrate: mean(steps.iter().map(|step| (step.rate(), step.rate_s().into()))),
+            accepted: count(|shares| shares.accepted),
+            rejected: count(|shares| shares.rejected),
+            stale: count(|shares| shares.stale),
+            online: quotient(live_s, step_s).min(1.0),
+        })
 }
 
 fn fleet_point(steps: &[Fleet], _: u64) -> Option<FleetPointView> {
@@ -379,18 +394,58 @@ mod tests {
     #[test]
     fn a_range_that_cannot_be_is_refused_by_its_field() {
         for (query, field) in [
-            (HistoryQuery { since: ago(0), ..HistoryQuery::default() }, "since"),
-            (HistoryQuery { since: ago(5), until: ago(6), ..HistoryQuery::default() }, "since"),
-            (HistoryQuery { points: Some(0), ..HistoryQuery::default() }, "points"),
-            (HistoryQuery { points: Some(MAX_POINTS + 1), ..HistoryQuery::default() }, "points"),
+            (
+                HistoryQuery {
+                    since: ago(0),
+                    ..HistoryQuery::default()
+                },
+                "since",
+            ),
+            (
+                HistoryQuery {
+                    since: ago(5),
+                    until: ago(6),
+                    ..HistoryQuery::default()
+                },
+                "since",
+            ),
+            (
+                HistoryQuery {
+                    points: Some(0),
+                    ..HistoryQuery::default()
+                },
+                "points",
+            ),
+            (
+                HistoryQuery {
+                    points: Some(MAX_POINTS + 1),
+                    ..HistoryQuery::default()
+                },
+                "points",
+            ),
         ] {
-            assert_eq!(Range::of(query, NOW).expect_err("refused").field, Some(field));
+            assert_eq!(
+                Range::of(query, NOW).expect_err("refused").field,
+                Some(field)
+            );
         }
     }
 
     #[test]
     fn unknown_steps_are_in_no_mean_and_shares_of_months_do_not_overflow() {
-        let steps = |count| vec![Point::new(Some(10.0), Some(Shares { accepted: 2, ..Shares::default() }), true); count];
+        let steps = |count| {
+            vec![
+                Point::new(
+                    Some(10.0),
+                    Some(Shares {
+                        accepted: 2,
+                        ..Shares::default()
+                    }),
+                    true
+                );
+                count
+            ]
+        };
         let mut all = steps(9_000);
         all.extend([Point::default(); 9_000]);
         let point = rig_point(&all, 180_000).expect("known");

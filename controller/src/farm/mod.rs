@@ -16,6 +16,7 @@
 //! | `keys` | the recovery key, managers of rigs, orders about them |
 //! | `profiles` | named ways to mine |
 //! | `history` | hash rate and shares over time |
+//! | `totals` | what all rigs come to |
 //! | `view`, `show` | what is shown, and how it is made |
 //! | `errors` | what goes wrong, in words |
 
@@ -31,6 +32,7 @@ mod remote;
 mod show;
 #[cfg(test)]
 mod tests;
+mod totals;
 mod view;
 
 use std::collections::BTreeMap;
@@ -60,6 +62,7 @@ pub use self::keys::{
 };
 pub use self::optimal::{LeftOutView, OptimalPeer, OptimalView};
 pub use self::peers::{AddPeer, Proof};
+pub use self::totals::{RigsView, SummaryView};
 pub use self::view::{
     ActivityView, AppliedView, DesiredStatus, DesiredView, ExchangesView, IdentityView,
     LogLineView, LogsView, MinerView, NodeInfoView, PeerView, PoolView, ProfileView, StatsView,

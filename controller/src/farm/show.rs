@@ -170,7 +170,7 @@ fn miner(miner: &MinerStats) -> MinerView {
     }
 }
 
-fn windows(windows: &Windows) -> WindowsView {
+pub(super) fn windows(windows: &Windows) -> WindowsView {
     WindowsView {
         s10: per_second(windows.s10),
         s60: per_second(windows.s60),

@@ -18,7 +18,7 @@ use miner_shared::identity::Fingerprint;
 
 use super::disk::Disk;
 use super::format::{
-    self, ENTRY, FLEET_RECORD, GROUP, GROUPS_AT, GROUP_LEN, Header, LAST_RECORD, MAX_GROUPS, PAGE,
+    self, ENTRY, FLEET_RECORD, GROUP, GROUP_LEN, GROUPS_AT, Header, LAST_RECORD, MAX_GROUPS, PAGE,
     PAGE_LEN, STAMP,
 };
 use super::point::{Fleet, Point};
@@ -158,7 +158,8 @@ impl<D: Disk> Archive<D> {
     fn read_directory(&mut self) -> io::Result<()> {
         for group in 0..self.groups {
             let mut entries = [0; GROUP * ENTRY];
-            self.disk.read(format::entry_at(group * GROUP), &mut entries)?;
+            self.disk
+                .read(format::entry_at(group * GROUP), &mut entries)?;
             for (index, entry) in (group * GROUP..).zip(entries.chunks_exact(ENTRY)) {
                 match format::read_entry(entry) {
                     // One rig has one place; a second one is what a torn change of its key left.
@@ -182,10 +183,15 @@ impl<D: Disk> Archive<D> {
             let open = self.open_mut(tier).step;
             let ratio = tier.step_s() / below.step_s();
             let parts = self.stamps(below)?;
-            let steps: BTreeSet<u64> = parts.into_iter().map(|part| part / ratio).collect();
+            let steps: BTreeSet<u64> = parts
+                .into_iter()
+                .map(|part| part / ratio)
+                .chain([open])
+                .collect();
             for step in steps {
                 // What a later lap of the ring has written stays.
-                let missing = step == open || self.stamp(tier, step)?.is_none_or(|there| there < step);
+                let missing =
+                    step == open || self.stamp(tier, step)?.is_none_or(|there| there < step);
                 if missing && let Some(merged) = self.merged(tier, below, step)? {
                     if step == open {
                         *self.open_mut(tier) = merged;
@@ -217,10 +223,12 @@ impl<D: Disk> Archive<D> {
         let ratio = tier.step_s() / below.step_s();
         let mut merged = Open::new(step, self.groups * GROUP);
         for part in step * ratio..(step + 1) * ratio {
-            let Some(fleet) = self.fleet_point(below, part)? else {
-                continue;
-            };
-            merged.merge(&self.all_points(below, part)?, &fleet);
+            if below == Tier::Minute && part == self.minute.step {
+                // It is over when its row is written, and in memory until then.
+                merged.merge(&self.minute.rigs, &self.minute.fleet);
+            } else if let Some(fleet) = self.fleet_point(below, part)? {
+                merged.merge(&self.all_points(below, part)?, &fleet);
+            }
         }
         Ok((!merged.fleet.is_empty()).then_some(merged))
     }
@@ -239,8 +247,11 @@ impl<D: Disk> Archive<D> {
         self.left_out = 0;
         let mut rigs = vec![Point::default(); self.groups * GROUP];
         for (key, point) in &step.rigs {
-            let place = match self.places.get(key) {
-                Some(place) => Some(place.index),
+            let place = match self.places.get(key).copied() {
+                Some(place) => {
+                    keep_first(&mut result, self.hold(key, place, step.number));
+                    Some(place.index)
+                }
                 // A rig gets a place with its first statistics.
                 None if point.rate().is_none() && point.shares().is_none() => continue,
                 None => self.allot(key, step.number).unwrap_or_else(|error| {
@@ -301,7 +312,13 @@ impl<D: Disk> Archive<D> {
 
     /// Writes the rows of a step, and then the record that says that they are there. A group of which
     /// nothing is known keeps the hole, or the older row, that it has.
-    fn write_step(&mut self, tier: Tier, step: u64, rigs: &[Point], fleet: &Fleet) -> io::Result<()> {
+    fn write_step(
+        &mut self,
+        tier: Tier,
+        step: u64,
+        rigs: &[Point],
+        fleet: &Fleet,
+    ) -> io::Result<()> {
         let mut result = Ok(());
         for (group, points) in rigs.chunks(GROUP).enumerate() {
             if points.iter().all(Point::is_empty) {
@@ -337,19 +354,32 @@ impl<D: Disk> Archive<D> {
                 return Ok(None);
             }
             self.disk.set_len(format::file_len(self.groups + 1))?;
-            self.free.extend(self.groups * GROUP..(self.groups + 1) * GROUP);
+            self.free
+                .extend(self.groups * GROUP..(self.groups + 1) * GROUP);
             self.groups += 1;
         }
         let Some(index) = self.free.pop_first() else {
             return Ok(None);
         };
-        let since_s = (step * Tier::Fine.step_s()).max(1);
         // First what the last owner said, so that it is never taken for the new one's.
         self.disk.write(format::last_at(index), &[0; STAMP])?;
-        self.disk
-            .write(format::entry_at(index), &format::entry(since_s, key))?;
-        self.places.insert(*key, Place { index, since_s });
+        self.give(key, index, step)?;
         Ok(Some(index))
+    }
+
+    /// A rig that got its place while the clock was ahead has it from this step on.
+    fn hold(&mut self, key: &Fingerprint, place: Place, step: u64) -> io::Result<()> {
+        if place.holds(Tier::Fine, step) {
+            return Ok(());
+        }
+        self.give(key, place.index, step)
+    }
+
+    fn give(&mut self, key: &Fingerprint, index: usize, step: u64) -> io::Result<()> {
+        let since_s = (step * Tier::Fine.step_s()).max(1);
+        self.places.insert(*key, Place { index, since_s });
+        let entry = format::entry(since_s, key);
+        self.disk.write(format::entry_at(index), &entry)
     }
 
     /// Frees a rig's place.
@@ -431,15 +461,20 @@ impl<D: Disk> Archive<D> {
         let mut at = steps.start;
         while at < steps.end {
             // As many rows as lie side by side: up to the ring's end.
-            let run = (tier.points() - at % tier.points()).min(steps.end - at).min(RUN as u64);
+            let run = (tier.points() - at % tier.points())
+                .min(steps.end - at)
+                .min(RUN as u64);
             let length = usize::try_from(run * PAGE).unwrap_or(buffer.len());
             let rows = buffer.get_mut(..length).unwrap_or_default();
             self.disk.read(format::row_at(group, tier, at), rows)?;
             for (step, row) in (at..).zip(rows.chunks_exact(PAGE_LEN)) {
                 let point = match format::opened(row) {
-                    Some((stamp, content)) if stamp == step && place.holds(tier, step) => {
-                        content.as_chunks().0.get(column).copied().map(Point::decode)
-                    }
+                    Some((stamp, content)) if stamp == step && place.holds(tier, step) => content
+                        .as_chunks()
+                        .0
+                        .get(column)
+                        .copied()
+                        .map(Point::decode),
                     _ => None,
                 };
                 points.push(point.unwrap_or_default());
@@ -447,7 +482,8 @@ impl<D: Disk> Archive<D> {
             at += run;
         }
         if let Some((open, steps_before)) = self.open_in(tier, &steps)
-            && let (Some(place), Some(open)) = (points.get_mut(steps_before), open.rigs.get(place.index))
+            && let (Some(place), Some(open)) =
+                (points.get_mut(steps_before), open.rigs.get(place.index))
         {
             *place = *open;
         }
@@ -493,7 +529,8 @@ impl<D: Disk> Archive<D> {
         let mut points = vec![Point::default(); self.groups * GROUP];
         let mut row = [0; PAGE_LEN];
         for (group, out) in points.chunks_mut(GROUP).enumerate() {
-            self.disk.read(format::row_at(group, tier, step), &mut row)?;
+            self.disk
+                .read(format::row_at(group, tier, step), &mut row)?;
             if let Some((stamp, content)) = format::opened(&row)
                 && stamp == step
             {
@@ -504,7 +541,8 @@ impl<D: Disk> Archive<D> {
         }
         let mut owned = vec![Point::default(); points.len()];
         for place in self.places.values().filter(|place| place.holds(tier, step)) {
-            if let (Some(out), Some(point)) = (owned.get_mut(place.index), points.get(place.index)) {
+            if let (Some(out), Some(point)) = (owned.get_mut(place.index), points.get(place.index))
+            {
                 *out = *point;
             }
         }

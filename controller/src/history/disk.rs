@@ -38,7 +38,9 @@ impl Disk for File {
                 }
                 Ok(count) => {
                     at += count as u64;
-                    left = left.split_at_mut_checked(count).map_or(&mut [], |(_, left)| left);
+                    left = left
+                        .split_at_mut_checked(count)
+                        .map_or(&mut [], |(_, left)| left);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
@@ -72,6 +74,12 @@ pub(super) enum Change {
 #[cfg(test)]
 const PAGE: usize = super::format::PAGE_LEN;
 
+/// Where in its page a place is.
+#[cfg(test)]
+fn within(at: u64) -> usize {
+    usize::try_from(at % PAGE as u64).expect("below a page")
+}
+
 #[cfg(test)]
 impl MemoryDisk {
     /// Makes one change of a log, or the first part of it.
@@ -100,7 +108,7 @@ impl Disk for MemoryDisk {
     fn read(&self, mut at: u64, bytes: &mut [u8]) -> io::Result<()> {
         let mut left = bytes;
         while !left.is_empty() {
-            let within = at as usize % PAGE;
+            let within = within(at);
             let (part, rest) = left.split_at_mut(left.len().min(PAGE - within));
             match self.pages.get(&(at / PAGE as u64)) {
                 Some(page) => part.copy_from_slice(&page[within..within + part.len()]),
@@ -117,7 +125,7 @@ impl Disk for MemoryDisk {
         self.len = self.len.max(at + bytes.len() as u64);
         for (at, byte) in (at..).zip(bytes) {
             let page = self.pages.entry(at / PAGE as u64).or_insert([0; PAGE]);
-            page[at as usize % PAGE] = *byte;
+            page[within(at)] = *byte;
         }
         Ok(())
     }

@@ -140,7 +140,12 @@ impl Point {
     pub fn merge(&self, other: &Self) -> Self {
         let (mine, theirs) = (self.rate_s(), other.rate_s());
         let known = mine.saturating_add(theirs).min(!SHARES_KNOWN);
-        let weights = (f64::from(self.rate), mine.into(), f64::from(other.rate), theirs.into());
+        let weights = (
+            f64::from(self.rate),
+            mine.into(),
+            f64::from(other.rate),
+            theirs.into(),
+        );
         Self {
             rate: narrowed(mean(weights)),
             accepted: self.accepted.saturating_add(other.accepted),
@@ -288,7 +293,11 @@ impl Fleet {
 
     pub(super) fn encode(&self) -> [u8; Self::BYTES] {
         let mut bytes = [0; Self::BYTES];
-        let Shares { accepted, rejected, stale } = self.shares;
+        let Shares {
+            accepted,
+            rejected,
+            stale,
+        } = self.shares;
         let (wide, narrow) = bytes.split_at_mut(32);
         let words = [self.rate.to_bits(), accepted, rejected, stale];
         for (place, word) in wide.chunks_exact_mut(8).zip(words) {
@@ -348,7 +357,11 @@ impl Tally {
 
     /// Closes the step: its point; `live` is whether a link is up now.
     pub fn take(&mut self, live: bool) -> Point {
-        let Self { rates, samples, shares } = std::mem::take(self);
+        let Self {
+            rates,
+            samples,
+            shares,
+        } = std::mem::take(self);
         let rate = (samples > 0).then(|| rates / f64::from(samples));
         Point::new(rate, shares, live)
     }
@@ -363,14 +376,14 @@ fn rate_of(stats: &RigStats) -> Option<f64> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use miner_shared::text::MinerName;
     use miner_shared::wire::{Activity, Algo, Backend, Windows};
     use proptest::prelude::*;
 
     use super::*;
 
-    pub(in crate::history) fn report(rate: Option<u64>, accepted: u64) -> RigStats {
+    pub(crate) fn report(rate: Option<u64>, accepted: u64) -> RigStats {
         let miner = MinerStats {
             name: MinerName::parse("miner-rx0").expect("valid"),
             backend: Backend::Cpu,
@@ -409,7 +422,11 @@ pub(super) mod tests {
     #[test]
     fn a_step_is_the_mean_of_its_reports_and_the_shares_between_them() {
         let mut tally = Tally::default();
-        let reports = [report(Some(1_000), 7), report(Some(3_000), 9), report(None, 12)];
+        let reports = [
+            report(Some(1_000), 7),
+            report(Some(3_000), 9),
+            report(None, 12),
+        ];
         tally.add(None, &reports[0]);
         tally.add(Some(&reports[0]), &reports[1]);
         tally.add(Some(&reports[1]), &reports[2]);
@@ -440,7 +457,12 @@ pub(super) mod tests {
 
     #[test]
     fn the_fleet_is_the_sum_of_live_rigs() {
-        let shares = |accepted| Some(Shares { accepted, ..Shares::default() });
+        let shares = |accepted| {
+            Some(Shares {
+                accepted,
+                ..Shares::default()
+            })
+        };
         let rigs = [
             Point::new(Some(100.0), shares(1), true),
             Point::new(Some(50.0), shares(2), true),
@@ -449,7 +471,11 @@ pub(super) mod tests {
         ];
         let fleet = Fleet::of(5, rigs.into_iter());
         assert_eq!(fleet.rate(), Some(150.0));
-        assert_eq!(fleet.shares().accepted, 7, "a share counts whatever became of the link");
+        assert_eq!(
+            fleet.shares().accepted,
+            7,
+            "a share counts whatever became of the link"
+        );
         assert_eq!((fleet.live(), fleet.registered()), (3.0, 5.0));
         let dark = Fleet::of(5, std::iter::empty());
         assert_eq!((dark.rate(), dark.live()), (None, 0.0));

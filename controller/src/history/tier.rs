@@ -164,7 +164,10 @@ mod tests {
         for tier in [Tier::Minute, Tier::Quarter] {
             let below = tier.below().expect("not the finest");
             assert_eq!(tier.step_s() % below.step_s(), 0);
-            assert!(below.span_s() >= tier.step_s(), "a point can be merged anew");
+            assert!(
+                below.span_s() >= tier.step_s(),
+                "a point can be merged anew"
+            );
         }
         let spans = Tier::ALL.map(|tier| tier.span_s() / 3_600);
         assert_eq!(spans, [1, 24, 90 * 24]);

@@ -175,9 +175,15 @@ impl History {
         }
     }
 
-    /// Points of these steps. Waits for its turn; at most as many steps as the tier has points.
-    pub async fn read(&self, whose: Whose, tier: Tier, steps: Range<u64>) -> Result<Points, Unread> {
-        let end = steps.end.min(steps.start.saturating_add(tier.points()));
+    /// Points of these steps. Waits for its turn; at most as many steps as the tier has
+    /// points, and the one that is open.
+    pub async fn read(
+        &self,
+        whose: Whose,
+        tier: Tier,
+        steps: Range<u64>,
+    ) -> Result<Points, Unread> {
+        let end = steps.end.min(steps.start.saturating_add(tier.points() + 1));
         let _turn = self.turns.acquire().await;
         let (sender, receiver) = bounded(1);
         let work = Work::Read(whose, tier, steps.start..end, sender);
@@ -208,7 +214,12 @@ fn serve(mut archive: Archive<File>, work: &Receiver<Work>, writing: &Mutex<Writ
         match work {
             Work::Close(step) => {
                 let result = archive.close(&step);
-                note(&mut locked(writing), step.number, result, archive.left_out());
+                note(
+                    &mut locked(writing),
+                    step.number,
+                    result,
+                    archive.left_out(),
+                );
             }
             Work::Keep(reports) => {
                 for report in &reports {
@@ -278,7 +289,9 @@ fn set_aside(path: &Path, header: Header) -> io::Result<()> {
     let aside = path.with_extension("farm.aside");
     fs::rename(path, &aside)?;
     let why = match header {
-        Header::Version(version) => format!("it has version {version}, this program writes {VERSION}"),
+        Header::Version(version) => {
+            format!("it has version {version}, this program writes {VERSION}")
+        }
         _ => "its header is damaged".to_owned(),
     };
     log::warn!(

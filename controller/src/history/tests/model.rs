@@ -57,7 +57,8 @@ impl Twins {
             Deed::Kill(gap) => {
                 let fresh = Archive::open(MemoryDisk::default(), wall(0)).expect("memory");
                 let killed = std::mem::replace(&mut self.archive, fresh);
-                let at = wall(self.last + 1 + gap);
+                self.last += gap;
+                let at = wall(self.last + 1);
                 self.archive = Archive::open(killed.into_disk(), at).expect("opens");
             }
             Deed::Forget(rig) => {
@@ -79,7 +80,9 @@ impl Twins {
     fn close(&mut self, gap: u64, points: &[Option<Point>]) {
         self.last += gap;
         let known = self.keys.iter().zip(points);
-        let rigs: Vec<_> = known.filter_map(|(key, point)| Some((*key, (*point)?))).collect();
+        let rigs: Vec<_> = known
+            .filter_map(|(key, point)| Some((*key, (*point)?)))
+            .collect();
         let step = Step {
             number: self.last,
             fleet: Fleet::of(3, rigs.iter().map(|(_, point)| *point)),
@@ -105,13 +108,15 @@ impl Twins {
                 let none = BTreeMap::new();
                 let points = self.model.get(key).unwrap_or(&none);
                 for (step, point) in steps.clone().zip(read) {
-                    let merged = of_step(points, tier, step).fold(Point::default(), |a, b| a.merge(b));
+                    let merged =
+                        of_step(points, tier, step).fold(Point::default(), |a, b| a.merge(b));
                     assert!(same(&point, &merged), "{tier} {step}: {point:?} {merged:?}");
                 }
             }
             let read = self.archive.fleet(tier, steps.clone()).expect("memory");
             for (step, point) in steps.clone().zip(read) {
-                let merged = of_step(&self.fleet, tier, step).fold(Fleet::default(), |a, b| a.merge(b));
+                let merged =
+                    of_step(&self.fleet, tier, step).fold(Fleet::default(), |a, b| a.merge(b));
                 assert_eq!(point.shares(), merged.shares(), "{tier} {step}");
                 assert_eq!(point.live(), merged.live(), "{tier} {step}");
                 assert!(close(point.rate(), merged.rate()), "{tier} {step}");
@@ -122,7 +127,9 @@ impl Twins {
 
 fn of_step<T>(points: &BTreeMap<u64, T>, tier: Tier, step: u64) -> impl Iterator<Item = &T> {
     let ratio = tier.step_s() / Tier::Fine.step_s();
-    points.range(step * ratio..(step + 1) * ratio).map(|(_, point)| point)
+    points
+        .range(step * ratio..(step + 1) * ratio)
+        .map(|(_, point)| point)
 }
 
 /// The same but for what rounding of means does.
@@ -188,7 +195,12 @@ fn a_place_that_was_freed_shows_its_next_rig_nothing_of_the_last_one() {
     twins.close(1, &[None, point]);
     twins.does(Deed::Kill(0));
     let steps = BEGIN..twins.last + 1;
-    let read = |key| twins.archive.rig(key, Tier::Fine, steps.clone()).expect("memory");
+    let read = |key| {
+        twins
+            .archive
+            .rig(key, Tier::Fine, steps.clone())
+            .expect("memory")
+    };
     let known = |key| read(key).iter().filter(|point| !point.is_empty()).count();
     assert_eq!((known(&twins.keys[1]), known(&old)), (1, 0));
     twins.compare();

@@ -53,7 +53,10 @@ fn ten_thousand_rigs_for_an_hour_lose_nothing_and_take_the_room_that_was_said() 
             assert_eq!(rates(read.await.expect("reads")), [Some(sum)]);
         }
         let took = clock.now().mono.0;
-        println!("360 steps of {RIGS} rigs: {took} ms, {} us each", took * 1_000 / 360);
+        println!(
+            "360 steps of {RIGS} rigs: {took} ms, {} us each",
+            took * 1_000 / 360
+        );
         let begun = clock.now().mono;
         for n in [0, 254, 255, RIGS - 1] {
             let whose = Whose::Rig(key(n));
@@ -61,7 +64,11 @@ fn ten_thousand_rigs_for_an_hour_lose_nothing_and_take_the_room_that_was_said() 
             assert_eq!(rates(fine.expect("reads")), vec![Some(n as f64 + 1.0); 360]);
             let minutes = Tier::Minute.step_of(BEGIN + 6)..Tier::Minute.step_of(BEGIN + 359);
             let read = history.read(whose, Tier::Minute, minutes).await;
-            assert!(rates(read.expect("reads")).iter().all(|rate| *rate == Some(n as f64 + 1.0)));
+            assert!(
+                rates(read.expect("reads"))
+                    .iter()
+                    .all(|rate| *rate == Some(n as f64 + 1.0))
+            );
         }
         println!("8 reads: {} ms", clock.now().mono.since(begun));
         let writing = history.writing();
@@ -74,7 +81,11 @@ fn ten_thousand_rigs_for_an_hour_lose_nothing_and_take_the_room_that_was_said() 
     assert_eq!(file.len(), file_len(40));
     assert_eq!(file.permissions().mode() & 0o777, 0o600);
     // An hour of the finest ring, and a page of each other table that was touched.
-    println!("{} bytes long, {} on the disk", file.len(), file.blocks() * 512);
+    println!(
+        "{} bytes long, {} on the disk",
+        file.len(),
+        file.blocks() * 512
+    );
     assert!(file.blocks() * 512 < 40 * (360 + 60 + 8 + 4 + 128) * 4_096 + 1_000_000);
 }
 
@@ -97,8 +108,14 @@ fn what_rigs_said_last_is_there_at_the_next_start() {
         assert_eq!(found.rigs, [key(1), key(7)]);
         assert_eq!(found.reports, [kept]);
         history.keep_only([key(7)].into());
-        let read = history.read(Whose::Rig(key(7)), Tier::Fine, BEGIN..BEGIN + 1).await;
-        assert_eq!(rates(read.expect("reads")), [Some(1.0)], "its history went with it");
+        let read = history
+            .read(Whose::Rig(key(7)), Tier::Fine, BEGIN..BEGIN + 1)
+            .await;
+        assert_eq!(
+            rates(read.expect("reads")),
+            [Some(1.0)],
+            "its history went with it"
+        );
         history.end().await;
         let (history, found) = History::open(folder.path(), wall(BEGIN + 2)).expect("opens");
         assert_eq!(found.rigs, [key(7)]);
