@@ -1,6 +1,6 @@
 //! `history`, `remote history`, `summary`: the farm and its rigs over time, and now.
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use miner_agent::cli::{Failure, Terminal, say};
 use serde::Deserialize;
 use serde_json::Value;
@@ -18,7 +18,7 @@ const ROWS: usize = 60;
 const WIDEST: usize = 360;
 
 /// Show the farm over time: hash rate of its live rigs, shares, how many rigs were live.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "history")]
 pub(super) struct History {
     /// how far back: an age such as 24h, or a moment such as 2026-11-26T04:19:50Z; default: 1h
@@ -30,7 +30,7 @@ pub(super) struct History {
 }
 
 /// Show a rig over time: hash rate, shares, part of the time with a link.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "history")]
 pub(super) struct RigHistory {
     /// node ID, unique prefix of one, or name
@@ -45,7 +45,7 @@ pub(super) struct RigHistory {
 }
 
 /// Show what the farm comes to now: hash rate of its live rigs, shares, rigs by state.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "summary")]
 pub(super) struct Summary {
     /// print JSON

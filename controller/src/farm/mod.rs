@@ -17,6 +17,7 @@
 //! | `profiles` | named ways to mine |
 //! | `history` | hash rate and shares over time |
 //! | `totals` | what all rigs come to |
+//! | `reports` | shapes of what rigs will report |
 //! | `view`, `show` | what is shown, and how it is made |
 //! | `errors` | what goes wrong, in words |
 
@@ -29,6 +30,7 @@ mod optimal;
 mod peers;
 mod profiles;
 mod remote;
+mod reports;
 mod show;
 #[cfg(test)]
 mod tests;
@@ -62,6 +64,10 @@ pub use self::keys::{
 };
 pub use self::optimal::{LeftOutView, OptimalPeer, OptimalView};
 pub use self::peers::{AddPeer, Proof};
+pub use self::reports::{
+    FanView, FoundShareView, FoundSharesView, FrequencyView, OwnerView, PowerView, TelemetryView,
+    TemperatureView, VerdictView,
+};
 pub use self::totals::{RigsView, SummaryView};
 pub use self::view::{
     ActivityView, AppliedView, DesiredStatus, DesiredView, ExchangesView, IdentityView,
@@ -244,6 +250,11 @@ impl Farm {
         // Dropping a task may wake another one that wants the lock.
         drop(core);
         drop(ended);
+    }
+
+    /// The clock that its ages are told by.
+    pub const fn clock(&self) -> Clock {
+        self.clock
     }
 
     /// Events from now on. A subscriber that does not keep up loses some: their numbers are missing.
