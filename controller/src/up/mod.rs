@@ -12,6 +12,7 @@
 //! profile it mines with. Nothing of it is special afterwards; every verb works on it.
 
 mod args;
+mod descriptors;
 mod local;
 mod profile;
 mod report;
@@ -165,6 +166,18 @@ impl Running {
         let registry = RedbStore::open(lock.folder()).map_err(Failure::new)?;
         let farm = Farm::open(Box::new(registry), local_node(node)?, Clock::start())
             .map_err(Failure::new)?;
+
+        let (links, peers) = (
+            descriptors::raise(),
+            farm.node_info().map_err(Failure::new)?,
+        );
+        if links < peers.registered_peers {
+            log::warn!(
+                "too few open files for all rigs links={links} rigs={}: allow more, \
+                 with LimitNOFILE= in the unit or ulimit -n",
+                peers.registered_peers
+            );
+        }
 
         let speaks = Speaks::open(plan.tls.as_ref(), lock.folder()).map_err(Failure::new)?;
 
