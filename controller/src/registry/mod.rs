@@ -15,6 +15,7 @@
 
 #[cfg(test)]
 mod conformance;
+mod index;
 mod memory;
 mod pattern;
 mod record;
