@@ -8,6 +8,7 @@ use miner_shared::text::{Address, Name};
 use miner_shared::wire::{OpId, Profile, State};
 
 use super::index::Index;
+use super::labels::MAX_TAGS;
 use super::record::{DesiredRecord, PeerRecord, ProfileId, ProfileRecord, Told, Tombstone};
 use super::store::{Change, Contents, Durable, KnownSource, Store, StoreError};
 use super::tokens::TokenRefusal;
@@ -19,14 +20,24 @@ pub struct Registry {
     store: Box<dyn Store>,
     pub(super) rows: Contents,
     pub(super) index: Index,
-    /// Peers whose rows say more than the store's: when they were seen, what they told of themselves.
-    noted: BTreeSet<Fingerprint>,
+    /// Rows that say more than the store's, until [`Registry::keep_notes`].
+    noted: BTreeSet<(Fingerprint, Note)>,
+}
+
+/// A row that a rig's word changes, and that a power cut may take back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Note {
+    /// When it was last seen, what it told of itself.
+    Peer,
+    /// What machine it is.
+    Machine,
 }
 
 impl Registry {
     /// Reads all rows of the store.
     pub fn open(store: Box<dyn Store>) -> Result<Self, StoreError> {
-        let rows = store.load()?;
+        let mut rows = store.load()?;
+        rows.label_by_origin();
         let index = Index::of(&rows);
         Ok(Self {
             store,
@@ -102,6 +113,7 @@ impl Registry {
             Change::DeletePinned(*key),
             Change::PutTombstone(*key, tombstone),
         ];
+        batch.extend(Self::unlabelled(key));
         batch.extend(self.token_after_removal(key, keep_token, now));
         Ok(self.commit(batch, Durable::Now)?)
     }
@@ -164,29 +176,36 @@ impl Registry {
         self.note(key, |peer| peer.last_seen_ms = Some(at.0));
     }
 
-    /// Changes a row here and now, and in the store with the next [`Registry::keep_notes`]: a power cut
-    /// in between loses what the peer will tell again.
     fn note(&mut self, key: &Fingerprint, change: impl FnOnce(&mut PeerRecord)) {
         if let Some(mut peer) = self.rows.peers.get(key).cloned() {
             change(&mut peer);
-            self.noted.insert(*key);
-            self.apply(&Change::PutPeer(*key, peer));
+            self.noted(*key, Note::Peer, &Change::PutPeer(*key, peer));
         }
+    }
+
+    /// Makes a change here and now, and in the store with the next [`Registry::keep_notes`]: a power cut
+    /// in between loses what the rig will tell again.
+    pub(super) fn noted(&mut self, key: Fingerprint, note: Note, change: &Change) {
+        self.noted.insert((key, note));
+        self.apply(change);
     }
 
     /// Gives at most so many of the rows that were noted to the store, in one batch.
     pub fn keep_notes(&mut self, most: usize) -> Result<(), StoreError> {
-        let keys: Vec<_> = self.noted.iter().take(most).copied().collect();
-        let rows = keys.iter().filter_map(|key| {
-            let row = self.rows.peers.get(key)?;
-            Some(Change::PutPeer(*key, row.clone()))
+        let kept: Vec<_> = self.noted.iter().take(most).copied().collect();
+        let rows = &self.rows;
+        let batch = kept.iter().filter_map(|(key, note)| {
+            Some(match note {
+                Note::Peer => Change::PutPeer(*key, rows.peers.get(key)?.clone()),
+                Note::Machine => Change::PutMachine(*key, rows.machines.get(key)?.clone()),
+            })
         });
-        let batch: Vec<_> = rows.collect();
+        let batch: Vec<_> = batch.collect();
         if !batch.is_empty() {
             self.store.commit(&batch, Durable::Soon)?;
         }
-        for key in keys {
-            self.noted.remove(&key);
+        for note in kept {
+            self.noted.remove(&note);
         }
         Ok(())
     }
@@ -368,6 +387,9 @@ pub enum RegistryError {
     /// A token of this name exists.
     #[error("a token of this name exists")]
     TokenExists,
+    /// No room for another tag on a rig.
+    #[error("a rig has at most {MAX_TAGS} tags")]
+    TooManyTags,
     /// No room for another token.
     #[error("there are too many tokens")]
     TooManyTokens,

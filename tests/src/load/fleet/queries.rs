@@ -30,6 +30,11 @@ pub(super) fn measure(
             Some(50.0),
         ),
         ("one rig", format!("/api/v1/mining/peers/{one}"), Some(50.0)),
+        (
+            "a page of 100 rigs",
+            "/api/v1/mining/peers?limit=100".to_owned(),
+            Some(50.0),
+        ),
         ("all rigs", "/api/v1/mining/peers".to_owned(), Some(50.0)),
         (
             "statistics of all rigs",

@@ -1,7 +1,9 @@
 //! What a simulated rig reports: figures as a real one has, that follow from its number and its uptime.
 
-use miner_shared::text::{Address, MinerName, Name};
-use miner_shared::wire::{Activity, Algo, Backend, Memory, MinerStats, Pages, RigStats, Windows};
+use miner_shared::text::{Address, Label, MinerName, Name};
+use miner_shared::wire::{
+    Activity, Algo, Backend, Memory, MinerStats, NodeCard, NodeInfo, Pages, RigStats, Windows,
+};
 
 /// Between two accepted shares of a rig, in milliseconds, if it is an average one.
 const SHARE_MS: u64 = 30_000;
@@ -28,6 +30,26 @@ pub(super) fn stats(
         },
         miners,
         logs_lost: 0,
+    }
+}
+
+/// The machine of the rig of this number.
+pub(super) fn info(number: u32, card: NodeCard) -> NodeInfo {
+    let models = [
+        "AMD Ryzen 9 5950X 16-Core Processor",
+        "AMD EPYC 7742 64-Core Processor",
+    ];
+    let model = if number.is_multiple_of(3) {
+        models[1]
+    } else {
+        models[0]
+    };
+    NodeInfo {
+        card,
+        cpus: 1 + u16::try_from(number % 32).unwrap_or_default(),
+        cpu_model: Label::lossy(model),
+        memory_mib: Some(16_384),
+        uptime_ms: 0,
     }
 }
 

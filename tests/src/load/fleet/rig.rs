@@ -213,6 +213,10 @@ impl Rig {
             Message::Query(id, Query::GetStats) => {
                 Message::Answer(id, Answer::Stats(self.stats(site)))
             }
+            Message::Query(id, Query::GetInfo) => {
+                let card = self.node.card().clone();
+                Message::Answer(id, Answer::Info(report::info(self.number, card)))
+            }
             Message::Query(id, _) => Message::Answer(id, Answer::Refused(Refusal::Unsupported)),
             Message::Command(op_id, command) => {
                 let outcome = self.command(site, op_id, command);
