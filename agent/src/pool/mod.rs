@@ -16,8 +16,6 @@
 mod connection;
 mod order;
 
-pub(crate) use order::full_jitter;
-
 use std::cell::RefCell;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
