@@ -14,7 +14,8 @@
 //! | [`farm`] | the service that they all use: rigs, wishes, statistics |
 //! | [`hub`], [`registry`] | live links without sockets; durable facts behind a store |
 //! | `net`, `tls` | sockets, and what TLS on a port takes |
-//! | [`error`], [`clock`], [`units`] | what all of them share |
+//! | `nearest` | the word that a mistyped one was meant to be |
+//! | [`error`], [`scope`], [`clock`], [`units`] | what all of them share |
 //!
 //! Read on in [`farm`].
 
@@ -23,10 +24,14 @@ pub mod cli;
 pub mod clock;
 pub mod error;
 pub mod farm;
+#[cfg(test)]
+mod golden;
 pub mod hub;
+mod nearest;
 mod net;
 pub mod page;
 pub mod registry;
+pub mod scope;
 mod tls;
 pub mod units;
 pub mod up;

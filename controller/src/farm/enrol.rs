@@ -1,19 +1,19 @@
 //! Tokens, rigs that wait for approval, and keys that were removed.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use miner_shared::identity::{EnrolToken, Fingerprint, NodeId};
 use miner_shared::text::Name;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::view::PeerView;
 use super::{Farm, errors};
 use crate::clock::{EpochMs, Now};
 use crate::error::{Code, FarmError};
 use crate::registry::{
-    MAX_USES, NamePattern, Network, PendingRecord, RegistryError, Terms, TokenId, TokenRecord,
-    meant,
+    LabelName, MAX_USES, NamePattern, Network, PendingRecord, RegistryError, Terms, TokenId,
+    TokenRecord, meant,
 };
 
 /// Shortest and longest life of a token, in seconds.
@@ -33,7 +33,7 @@ pub struct NewToken {
     /// Names that rigs must have.
     pub name_pattern: Option<NamePattern>,
     /// Group that rigs get as a label.
-    pub group: Option<Name>,
+    pub group: Option<LabelName>,
     /// Network that rigs must dial from.
     pub from: Option<Network>,
     /// Admit at once; otherwise the owner approves each rig.
@@ -43,7 +43,7 @@ pub struct NewToken {
 }
 
 /// A token, without its secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TokenView {
     /// Its name, 16 hex characters.
@@ -77,7 +77,7 @@ pub struct TokenView {
 }
 
 /// A token that was just made: the only answer that ever holds its text.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NewTokenView {
     /// The token, `ENR1-…`: a secret.
@@ -94,7 +94,7 @@ impl std::fmt::Debug for NewTokenView {
 }
 
 /// A rig that waits for approval.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PendingView {
     /// Node ID.
@@ -108,6 +108,7 @@ pub struct PendingView {
     /// Operating system and architecture, as it says itself.
     pub host: String,
     /// Address that it dialled from.
+    #[schema(value_type = Option<String>)]
     pub from: Option<IpAddr>,
     /// Name of the token that it came by.
     pub token: String,
@@ -120,7 +121,7 @@ pub struct PendingView {
 }
 
 /// A key that is refused until it is forgotten.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RemovedView {
     /// Node ID.
@@ -156,7 +157,7 @@ impl Farm {
             uses: new.uses,
             expires_at_ms: now.wall.0.saturating_add(life_ms),
             name_pattern: new.name_pattern,
-            group: new.group,
+            group: new.group.map(LabelName::into_name),
             from: new.from,
             approve: new.approve,
             ephemeral: new.ephemeral,
@@ -273,14 +274,6 @@ impl Farm {
         self.with(|_, env| env.registry.forget(&key))
             .map_err(|error| errors::registry(error, text))?;
         Ok(key.node_id())
-    }
-
-    /// Gives a peer another name.
-    pub fn rename(self: &Arc<Self>, id: NodeId, name: Name) -> Result<PeerView, FarmError> {
-        let (key, _) = self.named(id)?;
-        self.with(|hub, env| hub.rename(env, &key, name))
-            .map_err(|error| errors::registry(error, &id.to_string()))?;
-        self.peer(id)
     }
 }
 
