@@ -27,20 +27,29 @@
 //! | `GET /pending` | | [`PendingView`](crate::farm::PendingView)s: rigs that wait for approval |
 //! | `POST /pending/{id}/approve`, `DELETE /pending/{id}` | | [`PeerView`](crate::farm::PeerView), `{status, id}` |
 //! | `GET /removed`, `DELETE /removed/{id}` | | [`RemovedView`](crate::farm::RemovedView)s, `{status, id}` |
+//! | `GET, POST /api-tokens`, `DELETE /api-tokens/{id}` | `{scope, label?, expiresSecs?}` | [`ApiTokenView`](crate::farm::ApiTokenView)s; the new one alone with `token` |
+//! | `POST /logins` | `{scope?}` | `{url, scope, expiresInMs}`: where a browser may log in, once |
+//! | `POST /login`, `POST /logout`, without the base | `{code}` | a session's cookie, or its end |
 //! | `POST /discover` | `{seconds?}` | [`DiscoveryView`](crate::farm::DiscoveryView): who announces itself on the local network |
 //! | `GET /health`, `GET /ready` | | `{status}`, also without the base |
 //!
-//! Anything else, and any failure, is a [`Problem`]. Who may ask is [`Guard`]'s matter.
+//! Anything else, and any failure, is a [`Problem`]. Who may ask is the matter of [`Guard`] and
+//! [`access`]; which scope a route needs is in [`scope_of`].
 
+mod access;
+mod api_tokens;
 mod discover;
 mod extract;
 mod guard;
 mod keys;
+mod login;
 mod node;
 mod peers;
 mod problem;
 mod profiles;
 mod remote;
+mod request_id;
+mod scope;
 mod server;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -54,11 +63,14 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{delete, get, post};
 
 pub use self::extract::MAX_BODY;
-pub use self::guard::Guard;
+pub use self::guard::{Guard, ServedName};
 pub use self::problem::Problem;
 pub use self::profiles::{PoolBody, ProfileBody};
+pub use self::request_id::{REQUEST_ID, RequestId};
+pub use self::scope::scope_of;
 pub(crate) use self::server::serve;
 pub use self::server::{HEADER_TIMEOUT, MAX_CONNECTIONS, MAX_HEADER_BYTES, MAX_HEADERS};
+use crate::access::Access;
 use crate::farm::Farm;
 use crate::page;
 
@@ -70,8 +82,22 @@ pub const BASE: &str = "/api/v1/mining";
 pub struct Api {
     /// The farm that they show and change.
     pub farm: Arc<Farm>,
-    /// Who may ask.
+    /// Under which names, and from whose pages.
     pub guard: Guard,
+    /// Who may ask.
+    pub access: Arc<Access>,
+}
+
+impl Api {
+    /// An API of this farm that nobody is logged in to.
+    pub fn new(farm: Arc<Farm>, guard: Guard) -> Self {
+        let access = Arc::new(Access::new(farm.clock()));
+        Self {
+            farm,
+            guard,
+            access,
+        }
+    }
 }
 
 /// All routes, guarded: the API under [`BASE`] and the page at `/`.
@@ -111,19 +137,27 @@ pub fn router(api: Api) -> Router {
         .route("/pending/{id}/approve", post(tokens::approve))
         .route("/removed", get(tokens::removed))
         .route("/removed/{id}", delete(tokens::forget))
+        .route(
+            "/api-tokens",
+            get(api_tokens::list).post(api_tokens::create),
+        )
+        .route("/api-tokens/{id}", delete(api_tokens::revoke))
+        .route("/logins", post(login::invite))
         .route("/discover", post(discover::ask))
         .route("/health", get(node::health))
         .route("/ready", get(node::ready));
-    let guard = api.guard;
     Router::new()
         .nest(BASE, routes)
         .merge(page::routes())
+        .route("/login", post(login::log_in).get(page::login))
+        .route("/logout", post(login::log_out))
         .route("/health", get(node::health))
         .route("/ready", get(node::ready))
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
-        .with_state(api)
-        .layer(from_fn_with_state(guard, guard::check))
+        .with_state(api.clone())
+        .layer(from_fn_with_state(api, access::check))
+        .layer(from_fn(request_id::name))
         .layer(from_fn(guard::harden))
 }
 

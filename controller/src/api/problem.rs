@@ -1,4 +1,5 @@
-//! The one shape of every REST error: `{code, message, field?, hint?, retryable, fingerprint?}`.
+//! The one shape of every REST error:
+//! `{code, message, field?, hint?, retryable, fingerprint?, requestId?}`.
 //!
 //! The farm's own errors keep their code and status ([`crate::error`]); the codes below are those of
 //! the HTTP side. The command line reads the same type back, so both ends agree by construction.
@@ -6,7 +7,8 @@
 use std::borrow::Cow;
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +35,12 @@ pub struct Problem {
     /// The fingerprint that was found, where the problem is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<Box<str>>,
+    /// The request's number, as the header `X-Request-Id` and the audit log have it.
+    #[serde(default, rename = "requestId", skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<Box<str>>,
+    /// How many seconds to wait before the next attempt; in a header, not in the body.
+    #[serde(skip)]
+    pub retry_after: Option<u64>,
 }
 
 impl Problem {
@@ -46,6 +54,8 @@ impl Problem {
             hint: None,
             retryable: false,
             fingerprint: None,
+            request_id: None,
+            retry_after: None,
         }
     }
 
@@ -77,13 +87,25 @@ impl From<FarmError> for Problem {
             hint: error.hint.map(String::into_boxed_str),
             retryable: error.retryable,
             fingerprint: error.fingerprint.map(|f| f.to_string().into()),
+            request_id: None,
+            retry_after: None,
         }
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        (self.status, Json(self)).into_response()
+        let mut response = (self.status, Json(&self)).into_response();
+        let headers = response.headers_mut();
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(seconds) = self.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        // For whoever adds the request's number, or notes what became of it.
+        response.extensions_mut().insert(self);
+        response
     }
 }
 

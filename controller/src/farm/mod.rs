@@ -11,6 +11,7 @@
 //! | `peers` | who belongs to the farm: list, resolve, add, remove, ping |
 //! | `optimal` | which rigs answer best |
 //! | `enrol` | tokens, rigs that wait, removed keys |
+//! | `access` | API tokens |
 //! | `discover` | who announces itself on the local network |
 //! | `remote` | what rigs do: statistics, start, stop, logs |
 //! | `keys` | the recovery key, managers of rigs, orders about them |
@@ -18,6 +19,7 @@
 //! | `view`, `show` | what is shown, and how it is made |
 //! | `errors` | what goes wrong, in words |
 
+mod access;
 mod discover;
 mod enrol;
 mod errors;
@@ -46,6 +48,7 @@ use rand_core::{Rng, UnwrapErr};
 use smol::channel::{Receiver, Sender, bounded};
 use smol::{Executor, Task};
 
+pub use self::access::{API_TOKEN_LIFE_SECS, ApiTokenView, NewApiToken, NewApiTokenView};
 pub use self::discover::{DISCOVER_SECS, DiscoveryView, FoundView};
 pub use self::enrol::{
     DEFAULT_LIFE_SECS, NewToken, NewTokenView, PendingView, RemovedView, TOKEN_LIFE_SECS, TokenView,
@@ -232,6 +235,11 @@ impl Farm {
         // Dropping a task may wake another one that wants the lock.
         drop(core);
         drop(ended);
+    }
+
+    /// The clock that its ages are told by.
+    pub const fn clock(&self) -> Clock {
+        self.clock
     }
 
     /// Events from now on. A subscriber that does not keep up loses some: their numbers are missing.
