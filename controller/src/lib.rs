@@ -15,7 +15,7 @@
 //! | [`farm`] | the service that they all use: rigs, wishes, statistics |
 //! | [`hub`], [`registry`] | live links without sockets; durable facts behind a store |
 //! | `net`, `tls` | sockets, and what TLS on a port takes |
-//! | [`error`], [`clock`], [`units`] | what all of them share |
+//! | [`error`], [`scope`], [`clock`], [`units`] | what all of them share |
 //!
 //! Read on in [`farm`].
 
@@ -29,6 +29,7 @@ pub mod hub;
 mod net;
 pub mod page;
 pub mod registry;
+pub mod scope;
 mod tls;
 pub mod units;
 pub mod up;

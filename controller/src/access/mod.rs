@@ -28,7 +28,7 @@ pub use self::sessions::{
 };
 use crate::clock::Clock;
 use crate::registry::ApiTokenId;
-pub use crate::registry::Scope;
+use crate::scope::Scope;
 
 /// Somebody whose credential was good.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use miner_shared::time::Millis;
 
-use crate::registry::Scope;
+use crate::scope::Scope;
 
 /// How long a login code is good.
 pub const CODE_MS: u64 = 15 * 60_000;

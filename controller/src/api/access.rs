@@ -19,9 +19,10 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::guard::only;
-use super::scope::scope_of;
-use super::{Api, Problem};
-use crate::access::{ApiToken, By, Scope, Who};
+use super::{Api, Problem, scope_of};
+use crate::access::{ApiToken, By, Who};
+use crate::page;
+use crate::scope::Scope;
 
 /// Where a request came from; absent if it came from this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,14 +55,13 @@ impl Api {
         self.guard.admit(method, uri, headers)?;
         let route = extensions.get::<MatchedPath>();
         let from = extensions.get::<CameFrom>().map(|from| from.0.ip());
-        // Nobody without a credential learns which paths there are.
-        let needed = route.map_or(Some(Scope::Read), |route| scope_of(method, route.as_str()));
+        let needed = needed(method, route.map(MatchedPath::as_str));
         let who = self.who(headers, from);
         let Some(needed) = needed else {
             return Ok(who.ok().flatten());
         };
         let who = who?.ok_or_else(unauthenticated)?;
-        if who.scope < needed {
+        if !who.scope.allows(needed) {
             return Err(too_low(&who, needed));
         }
         if matches!(who.by, By::Session(_)) && !is_safe(method) && !is_from_our_page(headers)? {
@@ -134,6 +134,14 @@ impl Api {
             (key == name).then_some(value)
         })
     }
+}
+
+/// What a request to this route needs; nobody without a credential learns which paths there are.
+fn needed(method: &Method, route: Option<&str>) -> Option<Scope> {
+    let Some(route) = route else {
+        return Some(Scope::Read);
+    };
+    page::scope_of(route).unwrap_or_else(|| scope_of(method, route))
 }
 
 fn bearer(text: &str) -> Option<ApiToken> {

@@ -13,13 +13,26 @@ use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::{Extension, response::IntoResponse};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::access::CameFrom;
 use super::extract::{JsonBody, optional, required};
 use super::{Api, Problem};
-use crate::access::{CODE_MS, LoginCode, Scope, Session};
+use crate::access::{CODE_MS, LoginCode};
+use crate::scope::Scope;
+
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::default().routes(routes!(invite))
+}
+
+/// Beside the page, whose cookie they set.
+pub(super) fn at_root() -> OpenApiRouter<Api> {
+    OpenApiRouter::default()
+        .routes(routes!(log_in))
+        .routes(routes!(log_out))
+}
 
 /// What `POST /logins` takes.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -60,6 +73,10 @@ impl Api {
     }
 }
 
+/// Makes an address at which a browser may log in, once.
+#[utoipa::path(post, path = "/logins", tag = "access", operation_id = "createLogin",
+    security(("token" = [Scope::Admin])),
+    request_body = InviteBody, responses((status = 201, body = LoginView)))]
 pub(super) async fn invite(
     State(api): State<Api>,
     JsonBody(body): JsonBody<InviteBody>,
@@ -73,6 +90,7 @@ pub(super) async fn invite(
 #[serde(deny_unknown_fields)]
 pub(super) struct LoginBody {
     /// The code, as it stood behind the `#`.
+    #[schema(value_type = String)]
     code: Option<String>,
 }
 
@@ -82,6 +100,19 @@ impl std::fmt::Debug for LoginBody {
     }
 }
 
+/// What a browser is by now.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SessionView {
+    /// `loggedIn` or `loggedOut`.
+    status: &'static str,
+    /// What it may do; `null` is nothing.
+    scope: Option<Scope>,
+}
+
+/// Turns a login code into a session, whose cookie the answer sets.
+#[utoipa::path(post, path = "/login", tag = "access", operation_id = "logIn", security(()),
+    request_body = LoginBody, responses((status = 200, body = SessionView)))]
 pub(super) async fn log_in(
     State(api): State<Api>,
     from: Option<Extension<CameFrom>>,
@@ -101,22 +132,29 @@ pub(super) async fn log_in(
         });
     };
     let cookie = [(SET_COOKIE, set_cookie(&api, &cookie.to_string(), None))];
-    Ok((cookie, Json(logged_in(&session))))
+    let view = SessionView {
+        status: "loggedIn",
+        scope: Some(session.scope),
+    };
+    Ok((cookie, Json(view)))
 }
 
-fn logged_in(session: &Session) -> Value {
-    json!({ "status": "loggedIn", "scope": session.scope })
-}
-
+/// Ends the session of the browser that asks.
+#[utoipa::path(post, path = "/logout", tag = "access", operation_id = "logOut", security(()),
+    responses((status = 200, body = SessionView)))]
 pub(super) async fn log_out(
     State(api): State<Api>,
     headers: HeaderMap,
-) -> ([(HeaderName, String); 1], Json<Value>) {
+) -> ([(HeaderName, String); 1], Json<SessionView>) {
     api.cookies(&headers).for_each(|cookie| {
         api.access.log_out(cookie);
     });
     let gone = [(SET_COOKIE, set_cookie(&api, "", Some(0)))];
-    (gone, Json(json!({ "status": "loggedOut" })))
+    let view = SessionView {
+        status: "loggedOut",
+        scope: None,
+    };
+    (gone, Json(view))
 }
 
 /// The cookie ends with the browser; the session by the controller's word.

@@ -11,11 +11,12 @@ use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::error::FarmError;
 
 /// Why a request was not done.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// HTTP status; in the status line, not in the body.
     #[serde(skip)]
@@ -26,14 +27,17 @@ pub struct Problem {
     pub message: Box<str>,
     /// The input field that was wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub field: Option<Cow<'static, str>>,
     /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub hint: Option<Box<str>>,
     /// Whether the same request may succeed later without a change.
     pub retryable: bool,
     /// The fingerprint that was found, where the problem is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub fingerprint: Option<Box<str>>,
     /// The request's number, as the header `X-Request-Id` and the audit log have it.
     #[serde(default, rename = "requestId", skip_serializing_if = "Option::is_none")]

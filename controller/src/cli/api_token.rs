@@ -14,7 +14,7 @@ use super::life::Life;
 use super::secrets::NewFile;
 use super::show::{self, say_clean, say_json};
 use super::table::{Column, Table};
-use crate::access::Scope;
+use crate::scope::Scope;
 use crate::units::{self, UNKNOWN};
 
 /// Tokens by which programs use the API.

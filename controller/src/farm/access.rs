@@ -4,12 +4,14 @@ use std::cmp::Reverse;
 
 use miner_shared::text::Name;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Farm;
 use crate::access::{ApiToken, is_same};
 use crate::clock::{EpochMs, Now};
 use crate::error::{Code, FarmError};
-use crate::registry::{ApiTokenId, ApiTokenRecord, MAX_API_TOKENS, RegistryError, Scope};
+use crate::registry::{ApiTokenId, ApiTokenRecord, MAX_API_TOKENS, RegistryError};
+use crate::scope::Scope;
 
 /// Shortest and longest life of an API token that has an end, in seconds.
 pub const API_TOKEN_LIFE_SECS: (u64, u64) = (60, 10 * 365 * 86_400);
@@ -26,7 +28,7 @@ pub struct NewApiToken {
 }
 
 /// An API token, without its secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ApiTokenView {
     /// Its name, 16 hex characters.
@@ -50,7 +52,7 @@ pub struct ApiTokenView {
 }
 
 /// An API token that was just made: the only answer that ever holds its text.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NewApiTokenView {
     /// The token, `mct_…`: a secret.

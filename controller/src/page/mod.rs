@@ -26,6 +26,7 @@ pub(crate) use self::fleet::samples;
 pub use self::fleet::{Fleet, Row, RowState, Tone, Totals};
 use crate::access::Who;
 use crate::api::{Api, Problem};
+use crate::scope::Scope;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -66,6 +67,7 @@ struct LoginTemplate {
 pub(crate) fn routes() -> Router<Api> {
     Router::new()
         .route("/", get(page))
+        .route("/login", get(login))
         .route("/fleet", get(part))
         .route(
             "/assets/page.css",
@@ -79,6 +81,17 @@ pub(crate) fn routes() -> Router<Api> {
             "/assets/login.js",
             get(|| async { asset("text/javascript", LOGIN_SCRIPT) }),
         )
+}
+
+/// What a request to this route of the page needs: `Some(None)` is nothing. `None` if it is no route of
+/// the page. (`/` shows everybody something.)
+pub(crate) fn scope_of(route: &str) -> Option<Option<Scope>> {
+    match route {
+        "/fleet" => Some(Some(Scope::Read)),
+        "/" | "/login" => Some(None),
+        _ if route.starts_with("/assets/") => Some(None),
+        _ => None,
+    }
 }
 
 async fn page(State(api): State<Api>, who: Option<Extension<Who>>) -> Result<Response, Problem> {

@@ -8,59 +8,18 @@ use std::fmt;
 
 use miner_shared::text::Name;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use super::record::Row;
 use super::rules::{Registry, RegistryError};
 use super::store::{Change, Durable, StoreError};
 use crate::clock::EpochMs;
+use crate::scope::Scope;
 
 /// API tokens that are kept, expired ones too. Each is a program or a person, and not a rig.
 pub const MAX_API_TOKENS: usize = 256;
 /// When a token was used is noted at most so often, in milliseconds: a script that asks each second
 /// must not cost a write each second.
 pub const USED_EVERY_MS: u64 = 60_000;
-
-/// What a credential may do; each includes the one before.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
-)]
-#[serde(rename_all = "camelCase")]
-pub enum Scope {
-    /// See everything that is no secret.
-    Read,
-    /// Command rigs: start, stop, ping, discover.
-    Operate,
-    /// Everything: who belongs to the farm, who may ask, where the money goes.
-    Admin,
-}
-
-impl Scope {
-    /// The word for it in REST, page and CLI.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Operate => "operate",
-            Self::Admin => "admin",
-        }
-    }
-}
-
-impl fmt::Display for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl std::str::FromStr for Scope {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let all = [Self::Read, Self::Operate, Self::Admin];
-        let named = all.into_iter().find(|scope| scope.as_str() == text);
-        named.ok_or("it must be read, operate or admin")
-    }
-}
 
 /// Names an API token. It is part of the token's text and no secret, so a token that was found
 /// somewhere can be revoked by it.
@@ -182,15 +141,6 @@ mod tests {
 
     fn registry() -> Registry {
         Registry::open(Box::new(MemoryStore::default())).expect("opens")
-    }
-
-    #[test]
-    fn scopes_include_those_before_them() {
-        assert!(Scope::Read < Scope::Operate && Scope::Operate < Scope::Admin);
-        for scope in [Scope::Read, Scope::Operate, Scope::Admin] {
-            assert_eq!(scope.as_str().parse(), Ok(scope));
-        }
-        assert!("root".parse::<Scope>().is_err());
     }
 
     #[test]

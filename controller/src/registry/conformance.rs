@@ -10,6 +10,7 @@ use miner_shared::wire::{Algo, Backend, Mode, Pool, Profile, State, Threads};
 
 use super::*;
 use crate::clock::EpochMs;
+use crate::scope::Scope;
 
 fn key(n: u8) -> Fingerprint {
     Fingerprint([n; 32])

@@ -31,7 +31,7 @@ mod succession_tests;
 mod token_tests;
 mod tokens;
 
-pub use self::access::{ApiTokenId, ApiTokenRecord, MAX_API_TOKENS, Scope, USED_EVERY_MS};
+pub use self::access::{ApiTokenId, ApiTokenRecord, MAX_API_TOKENS, USED_EVERY_MS};
 pub use self::memory::MemoryStore;
 pub use self::pattern::{NamePattern, Network};
 pub use self::record::{

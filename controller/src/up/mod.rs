@@ -45,12 +45,12 @@ pub(crate) use self::args::{
 };
 use self::local::{Controller, LocalRig};
 use self::report::Report;
-use crate::access::Scope;
 use crate::api::{self, Api, Guard};
 use crate::cli::instance::{self, Announced, ApiAt, Lock};
 use crate::clock::Clock;
 use crate::farm::Farm;
 use crate::registry::RedbStore;
+use crate::scope::Scope;
 use crate::tls::{Speaks, Tls, TlsPlan};
 
 /// What to run, and where.
