@@ -1,8 +1,8 @@
 //! API tokens: made, listed, revoked. Only the answer to their making ever holds their text.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use miner_shared::text::Name;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -11,6 +11,7 @@ use utoipa_axum::routes;
 
 use super::answer::Done;
 use super::extract::{JsonBody, Segments, optional, required};
+use super::idempotency::HoldsSecret;
 use super::{Api, Problem};
 use crate::farm::{ApiTokenView, NewApiToken, NewApiTokenView};
 use crate::scope::Scope;
@@ -42,13 +43,14 @@ pub(super) struct ApiTokenBody {
 pub(super) async fn create(
     State(api): State<Api>,
     JsonBody(body): JsonBody<ApiTokenBody>,
-) -> Result<(StatusCode, Json<NewApiTokenView>), Problem> {
+) -> Result<(StatusCode, Extension<HoldsSecret>, Json<NewApiTokenView>), Problem> {
     let new = NewApiToken {
         scope: required::<Scope>("scope", body.scope.as_deref())?,
         label: optional::<Name>("label", body.label.as_deref())?,
         expires_secs: body.expires_secs,
     };
-    Ok((StatusCode::CREATED, Json(api.farm.create_api_token(new)?)))
+    let made = api.farm.create_api_token(new)?;
+    Ok((StatusCode::CREATED, Extension(HoldsSecret), Json(made)))
 }
 
 /// All API tokens, the newest first.

@@ -19,6 +19,7 @@ use utoipa_axum::routes;
 
 use super::access::CameFrom;
 use super::extract::{JsonBody, optional, required};
+use super::idempotency::HoldsSecret;
 use super::{Api, Problem};
 use crate::access::{CODE_MS, LoginCode};
 use crate::scope::Scope;
@@ -80,9 +81,10 @@ impl Api {
 pub(super) async fn invite(
     State(api): State<Api>,
     JsonBody(body): JsonBody<InviteBody>,
-) -> Result<(StatusCode, Json<LoginView>), Problem> {
+) -> Result<(StatusCode, Extension<HoldsSecret>, Json<LoginView>), Problem> {
     let scope = optional::<Scope>("scope", body.scope.as_deref())?.unwrap_or(Scope::Admin);
-    Ok((StatusCode::CREATED, Json(api.invite(scope))))
+    let made = api.invite(scope);
+    Ok((StatusCode::CREATED, Extension(HoldsSecret), Json(made)))
 }
 
 /// What `POST /login` takes.
@@ -136,7 +138,7 @@ pub(super) async fn log_in(
         status: "loggedIn",
         scope: Some(session.scope),
     };
-    Ok((cookie, Json(view)))
+    Ok((cookie, Extension(HoldsSecret), Json(view)))
 }
 
 /// Ends the session of the browser that asks.

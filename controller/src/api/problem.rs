@@ -41,6 +41,7 @@ pub struct Problem {
     pub fingerprint: Option<Box<str>>,
     /// The request's number, as the header `X-Request-Id` and the audit log have it.
     #[serde(default, rename = "requestId", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub request_id: Option<Box<str>>,
     /// How many seconds to wait before the next attempt; in a header, not in the body.
     #[serde(skip)]
@@ -64,10 +65,11 @@ impl Problem {
     }
 
     /// An input field that does not keep its rule: 400.
-    pub fn invalid(field: &'static str, why: impl std::fmt::Display) -> Self {
+    pub fn invalid(field: impl Into<Cow<'static, str>>, why: impl std::fmt::Display) -> Self {
+        let field = field.into();
         let message = format!("`{field}` cannot be used: {why}");
         Self {
-            field: Some(Cow::Borrowed(field)),
+            field: Some(field),
             ..Self::new(StatusCode::BAD_REQUEST, "INVALID_INPUT", message)
         }
     }

@@ -1,8 +1,10 @@
 //! Enrolment: tokens, rigs that wait for approval, removed keys.
 
-use axum::Json;
+use std::cmp::Reverse;
+
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use miner_shared::text::Name;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -10,12 +12,14 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::answer::Done;
-use super::extract::{JsonBody, PeerPath, Segments, optional, required};
+use super::extract::{JsonBody, Segments, optional};
+use super::idempotency::HoldsSecret;
+use super::paging::{Listing, Page};
 use super::{Api, Problem};
 use crate::farm::{
     DEFAULT_LIFE_SECS, NewToken, NewTokenView, PeerView, PendingView, RemovedView, TokenView,
 };
-use crate::registry::{NamePattern, Network};
+use crate::registry::{LabelName, NamePattern, Network};
 use crate::scope::Scope;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -27,7 +31,6 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(approve))
         .routes(routes!(removed))
         .routes(routes!(forget))
-        .routes(routes!(rename))
 }
 
 /// What `POST /tokens` takes; everything has a default.
@@ -62,7 +65,7 @@ impl TokenBody {
             uses: self.uses.unwrap_or(1),
             expires_secs: self.expires_secs.unwrap_or(DEFAULT_LIFE_SECS),
             name_pattern: optional::<NamePattern>("namePattern", self.name_pattern.as_deref())?,
-            group: optional::<Name>("group", self.group.as_deref())?,
+            group: optional::<LabelName>("group", self.group.as_deref())?,
             from: optional::<Network>("from", self.from.as_deref())?,
             approve: self.approve.unwrap_or(true),
             ephemeral: self.ephemeral,
@@ -77,17 +80,22 @@ impl TokenBody {
 pub(super) async fn create(
     State(api): State<Api>,
     JsonBody(body): JsonBody<TokenBody>,
-) -> Result<(StatusCode, Json<NewTokenView>), Problem> {
+) -> Result<(StatusCode, Extension<HoldsSecret>, Json<NewTokenView>), Problem> {
     let made = api.farm.create_token(body.check()?)?;
-    Ok((StatusCode::CREATED, Json(made)))
+    Ok((StatusCode::CREATED, Extension(HoldsSecret), Json(made)))
 }
 
 /// All enrolment tokens, without their secrets.
 #[utoipa::path(get, path = "/tokens", tag = "enrolment", operation_id = "listTokens",
     security(("token" = [Scope::Read])),
-    responses((status = 200, body = Vec<TokenView>)))]
-pub(super) async fn list(State(api): State<Api>) -> Json<Vec<TokenView>> {
-    Json(api.farm.tokens())
+    params(Page), responses((status = 200, body = Vec<TokenView>)))]
+pub(super) async fn list(
+    State(api): State<Api>,
+    page: Page,
+) -> Result<Listing<TokenView>, Problem> {
+    page.of(api.farm.tokens(), |token| {
+        (Reverse(token.created_at.0), token.id.clone())
+    })
 }
 
 /// Revokes an enrolment token; rigs that came by it stay.
@@ -105,9 +113,12 @@ pub(super) async fn revoke(
 /// Rigs that wait for approval.
 #[utoipa::path(get, path = "/pending", tag = "enrolment", operation_id = "listPending",
     security(("token" = [Scope::Read])),
-    responses((status = 200, body = Vec<PendingView>)))]
-pub(super) async fn pending(State(api): State<Api>) -> Json<Vec<PendingView>> {
-    Json(api.farm.waiting())
+    params(Page), responses((status = 200, body = Vec<PendingView>)))]
+pub(super) async fn pending(
+    State(api): State<Api>,
+    page: Page,
+) -> Result<Listing<PendingView>, Problem> {
+    page.of(api.farm.waiting(), |rig| (rig.since.0, rig.id.clone()))
 }
 
 /// Admits a rig that waits.
@@ -136,9 +147,12 @@ pub(super) async fn deny(
 /// Keys that are refused.
 #[utoipa::path(get, path = "/removed", tag = "enrolment", operation_id = "listRemoved",
     security(("token" = [Scope::Read])),
-    responses((status = 200, body = Vec<RemovedView>)))]
-pub(super) async fn removed(State(api): State<Api>) -> Json<Vec<RemovedView>> {
-    Json(api.farm.removed())
+    params(Page), responses((status = 200, body = Vec<RemovedView>)))]
+pub(super) async fn removed(
+    State(api): State<Api>,
+    page: Page,
+) -> Result<Listing<RemovedView>, Problem> {
+    page.of(api.farm.removed(), |key| (key.name.clone(), key.id.clone()))
 }
 
 /// Forgets a key that was removed: it may come again.
@@ -151,29 +165,6 @@ pub(super) async fn forget(
 ) -> Result<Json<Done>, Problem> {
     let id = api.farm.forget(first(&segments))?;
     Ok(Done::new("forgotten", id))
-}
-
-/// What `PATCH /peers/{id}` takes.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RenameBody {
-    /// The new name.
-    #[schema(value_type = String)]
-    name: Option<String>,
-}
-
-/// Gives a peer another name.
-#[utoipa::path(patch, path = "/peers/{id}", tag = "peers", operation_id = "renamePeer",
-    security(("token" = [Scope::Operate])),
-    request_body = RenameBody,
-    responses((status = 200, body = PeerView), (status = 409, body = Problem)))]
-pub(super) async fn rename(
-    State(api): State<Api>,
-    PeerPath(id): PeerPath,
-    JsonBody(body): JsonBody<RenameBody>,
-) -> Result<Json<PeerView>, Problem> {
-    let name: Name = required("name", body.name.as_deref())?;
-    Ok(Json(api.farm.rename(id, name)?))
 }
 
 fn first(segments: &[String]) -> &str {

@@ -1,6 +1,6 @@
 //! `api-token` and `login`: who may ask this controller, beside its owner at this machine.
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use axum::http::Method;
 use miner_agent::cli::{Failure, say};
 use miner_shared::text::Name;
@@ -18,14 +18,14 @@ use crate::scope::Scope;
 use crate::units::{self, UNKNOWN};
 
 /// Tokens by which programs use the API.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "api-token")]
 pub(super) struct ApiToken {
     #[argh(subcommand)]
     verb: Verb,
 }
 
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand)]
 enum Verb {
     Create(Create),
@@ -34,7 +34,7 @@ enum Verb {
 }
 
 /// Make a token. It is printed once, or written to --out FILE, and never shown again.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "create")]
 struct Create {
     /// what it may do: read, operate (command rigs as well) or admin (everything)
@@ -55,7 +55,7 @@ struct Create {
 }
 
 /// List all tokens; their secrets are not shown, and not kept.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "list")]
 struct List {
     /// print JSON
@@ -64,7 +64,7 @@ struct List {
 }
 
 /// Delete a token; its next request is refused.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "revoke")]
 struct Revoke {
     /// ID as `api-token list` shows it, or a unique beginning of it
@@ -195,7 +195,7 @@ impl Revoke {
 }
 
 /// Print where a browser may log in, once and within 15 minutes.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "login")]
 pub(super) struct Login {
     /// what the browser may do: read, operate or admin; default: admin

@@ -11,7 +11,7 @@
 
 use std::path::PathBuf;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use miner_agent::cli::Failure;
 use miner_agent::node::{self as agent, ListenAddress};
 use miner_agent::node_cli::{NodeInfo, NodeInit, NodeServe};
@@ -29,14 +29,14 @@ use crate::api::ServedName;
 use crate::up::{self, HttpAddress, Plan, PoolPlan, WorkerPlan};
 
 /// Who this machine is, and its service.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "node")]
 pub(super) struct Node {
     #[argh(subcommand)]
     verb: NodeVerb,
 }
 
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand)]
 #[expect(
     clippy::large_enum_variant,
@@ -53,7 +53,7 @@ enum NodeVerb {
 }
 
 /// Serve by this node's role: controller, dual (with a local worker), or worker (the agent).
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "serve")]
 struct Serve {
     /// where links come in, HOST:PORT or :PORT; default: :9091

@@ -1,6 +1,6 @@
 //! `remote`: what rigs do, and what they should do.
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use axum::http::Method;
 use miner_agent::cli::{Failure, say};
 use serde_json::{Value, json};
@@ -8,20 +8,21 @@ use serde_json::{Value, json};
 use super::answers::{self, AllStats, Applied, Logs, Peer, Stats};
 use super::client::{Client, segment};
 use super::managers::{Handover, Managers, Revoke, RotateKey};
-use super::peer::NO_RIGS;
+use super::peer::{NO_RIGS, NONE_TAKEN};
+use super::select;
 use super::show::{self, say_clean};
 use super::table::{Column, Table};
 use crate::units::{self, UNKNOWN};
 
 /// What rigs do, and what they should do.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "remote")]
 pub(super) struct Remote {
     #[argh(subcommand)]
     verb: RemoteVerb,
 }
 
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand)]
 enum RemoteVerb {
     Status(Status),
@@ -35,19 +36,22 @@ enum RemoteVerb {
 }
 
 /// Show the miners of one rig, or of all.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "status")]
 struct Status {
     /// node ID, unique prefix of one, or name
     #[argh(positional)]
     peer: Option<String>,
+    /// only rigs that this takes, such as "group=shed state=mining"
+    #[argh(option)]
+    select: Option<String>,
     /// print JSON
     #[argh(switch)]
     json: bool,
 }
 
 /// Let a rig mine with a profile, from now on and after every restart.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "start")]
 struct Start {
     /// node ID, unique prefix of one, or name
@@ -62,7 +66,7 @@ struct Start {
 }
 
 /// Let a rig mine nothing, from now on and after every restart.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "stop")]
 struct Stop {
     /// node ID, unique prefix of one, or name
@@ -77,7 +81,7 @@ struct Stop {
 }
 
 /// Show the end of a miner's log.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "logs")]
 struct ReadLogs {
     /// node ID, unique prefix of one, or name
@@ -111,10 +115,16 @@ impl Remote {
 
 impl Status {
     async fn run(self, client: &Client) -> Result<(), Failure> {
+        let select = self.select.as_deref();
+        if self.peer.is_some() && select.is_some() {
+            return Err(Failure::usage("name one rig, or give --select"));
+        }
+        let peers = select::selected("/peers", select)?;
+        let stats = select::selected("/remote/stats", select)?;
         client.reach(self.peer.as_deref()).await;
         match &self.peer {
             Some(peer) => self.one(client, peer).await,
-            None => self.all(client).await,
+            None => self.all(client, &peers, &stats).await,
         }
     }
 
@@ -127,11 +137,11 @@ impl Status {
         Ok(())
     }
 
-    async fn all(&self, client: &Client) -> Result<(), Failure> {
-        let peers: Vec<Peer> = answers::read(client.get("/peers").await?)?;
+    async fn all(&self, client: &Client, peers: &str, stats: &str) -> Result<(), Failure> {
+        let peers: Vec<Peer> = answers::read(client.get(peers).await?)?;
         let linked = peers.iter().filter(|peer| peer.connected);
         client.refresh(linked.map(|peer| peer.id.as_str())).await;
-        let answer = client.get("/remote/stats").await?;
+        let answer = client.get(stats).await?;
         let Some(mut known) = show::for_a_person::<AllStats>(answer, self.json)? else {
             return Ok(());
         };
@@ -143,7 +153,11 @@ impl Status {
                     .unwrap_or_else(|| never_heard_of(peer))
             })
             .collect();
-        show::rows_or(&rows, NO_RIGS, table);
+        let empty = match self.select {
+            None => NO_RIGS,
+            Some(_) => NONE_TAKEN,
+        };
+        show::rows_or(&rows, empty, table);
         Ok(())
     }
 }

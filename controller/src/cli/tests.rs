@@ -17,6 +17,8 @@ fn every_command_of_the_page_is_understood() {
         "peer add --address 192.168.1.100:9091 --name rig-alpha",
         "peer list",
         "peer list --json",
+        "peer list --select all",
+        "remote status --select group=shed --json",
         "peer remove 0123456789abcdef",
         "peer ping rig-alpha",
         "peer discover",
@@ -69,6 +71,10 @@ fn every_command_of_the_page_is_understood() {
         "login",
         "login --scope read --json",
         "node serve --no-announce",
+        "completions bash",
+        "man",
+        "man peer",
+        "man --dir man1",
         "up --listen :9191 --http 127.0.0.1:9190 --pool-listen 127.0.0.1:3433",
     ] {
         let args: Vec<&str> = line.split(' ').collect();

@@ -9,6 +9,8 @@
 //! |---|---|
 //! | `mod` | the lock, what runs, what comes out of the hub |
 //! | `peers` | who belongs to the farm: list, resolve, add, remove, ping |
+//! | `select`, `facts` | the selector language, and what it finds on a rig |
+//! | `fleet` | many rigs: chosen, labelled, summed up by group |
 //! | `optimal` | which rigs answer best |
 //! | `enrol` | tokens, rigs that wait, removed keys |
 //! | `access` | API tokens |
@@ -16,6 +18,7 @@
 //! | `remote` | what rigs do: statistics, start, stop, logs |
 //! | `keys` | the recovery key, managers of rigs, orders about them |
 //! | `profiles` | named ways to mine |
+//! | `reports` | shapes of what rigs will report |
 //! | `view`, `show` | what is shown, and how it is made |
 //! | `errors` | what goes wrong, in words |
 
@@ -23,11 +26,15 @@ mod access;
 mod discover;
 mod enrol;
 mod errors;
+mod facts;
+mod fleet;
 mod keys;
 mod optimal;
 mod peers;
 mod profiles;
 mod remote;
+mod reports;
+pub mod select;
 mod show;
 #[cfg(test)]
 mod tests;
@@ -53,11 +60,16 @@ pub use self::discover::{DISCOVER_SECS, DiscoveryView, FoundView};
 pub use self::enrol::{
     DEFAULT_LIFE_SECS, NewToken, NewTokenView, PendingView, RemovedView, TOKEN_LIFE_SECS, TokenView,
 };
+pub use self::fleet::{GroupsView, LabelView};
 pub use self::keys::{
     ManagerView, ManagersView, OrderStatus, OrderView, RecoveryStatus, RecoveryView,
 };
 pub use self::optimal::{LeftOutView, OptimalPeer, OptimalView};
 pub use self::peers::{AddPeer, Proof};
+pub use self::reports::{
+    FanView, FoundShareView, FoundSharesView, FrequencyView, OwnerView, PowerView, TelemetryView,
+    TemperatureView, VerdictView,
+};
 pub use self::view::{
     ActivityView, AppliedView, DesiredStatus, DesiredView, ExchangesView, IdentityView,
     LogLineView, LogsView, MinerView, NodeInfoView, PeerView, PoolView, ProfileView, StatsView,
