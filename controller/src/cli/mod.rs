@@ -6,6 +6,8 @@
 //!   miner-ctrl node rotate-key|recover|recovery    its key, and the one that takes a farm back
 //!   miner-ctrl peer add|list|discover|remove|..    the rigs
 //!   miner-ctrl token create|list|revoke            by what rigs that dial out enrol
+//!   miner-ctrl api-token create|list|revoke        by what programs use the API
+//!   miner-ctrl login                               where a browser logs in
 //!   miner-ctrl remote status|start|stop|logs       what they do
 //!   miner-ctrl remote managers|handover|revoke|rotate-key    whom they obey, and by which key
 //!   miner-ctrl history, summary                    the farm over time and now; remote history: one rig
@@ -21,6 +23,7 @@
 
 mod admission;
 mod answers;
+mod api_token;
 mod backup;
 mod chart;
 mod client;
@@ -29,6 +32,7 @@ mod doctor;
 mod history;
 pub(crate) mod instance;
 mod keys;
+mod life;
 mod managers;
 mod node;
 mod optimal;
@@ -75,6 +79,8 @@ enum Verb {
     Summary(history::Summary),
     Profile(profile::Profile),
     Token(token::Token),
+    ApiToken(api_token::ApiToken),
+    Login(api_token::Login),
     Backup(backup::Backup),
     Restore(backup::Restore),
     Doctor(doctor::Doctor),
@@ -137,6 +143,8 @@ impl Verb {
             Self::History(history) => with_client(async |client| history.run(client).await),
             Self::Summary(summary) => with_client(async |client| summary.run(client).await),
             Self::Token(token) => with_client(async |client| token.run(client).await),
+            Self::ApiToken(token) => with_client(async |client| token.run(client).await),
+            Self::Login(login) => with_client(async |client| login.run(client).await),
             Self::Profile(profile) => with_client(async |client| profile.run(client).await),
             Self::Backup(backup) => with_client(async |client| backup.run(client).await),
             Self::Restore(restore) => restore.run(),
