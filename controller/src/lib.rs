@@ -14,6 +14,7 @@
 //! | [`farm`] | the service that they all use: rigs, wishes, statistics |
 //! | [`hub`], [`registry`] | live links without sockets; durable facts behind a store |
 //! | `net`, `tls` | sockets, and what TLS on a port takes |
+//! | [`wallet`], [`schedule`] | payout addresses and hours of mining, judged without any of the above |
 //! | [`error`], [`clock`], [`units`] | what all of them share |
 //!
 //! Read on in [`farm`].
@@ -27,6 +28,8 @@ pub mod hub;
 mod net;
 pub mod page;
 pub mod registry;
+pub mod schedule;
 mod tls;
 pub mod units;
 pub mod up;
+pub mod wallet;
