@@ -79,7 +79,8 @@ pub struct Now {
 }
 
 /// A moment of the wall clock, in milliseconds since 1970-01-01T00:00:00Z. Shown as RFC 3339.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, utoipa::ToSchema)]
+#[schema(value_type = String, format = DateTime)]
 pub struct EpochMs(pub u64);
 
 impl fmt::Display for EpochMs {

@@ -15,7 +15,7 @@
 //! | [`hub`], [`registry`] | live links without sockets; durable facts behind a store |
 //! | `net`, `tls` | sockets, and what TLS on a port takes |
 //! | [`wallet`], [`schedule`] | payout addresses and hours of mining, judged without any of the above |
-//! | [`error`], [`clock`], [`units`] | what all of them share |
+//! | [`error`], [`scope`], [`clock`], [`units`] | what all of them share |
 //!
 //! Read on in [`farm`].
 
@@ -29,6 +29,7 @@ mod net;
 pub mod page;
 pub mod registry;
 pub mod schedule;
+pub mod scope;
 mod tls;
 pub mod units;
 pub mod up;

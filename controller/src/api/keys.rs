@@ -7,22 +7,43 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use miner_shared::bytes::Bytes;
 use serde::Deserialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::extract::{JsonBody, PeerPath, required};
 use super::{Api, Problem};
 use crate::farm::{ManagersView, OrderView, RecoveryView};
 use crate::registry::Authority;
+use crate::scope::Scope;
 
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::default()
+        .routes(routes!(recovery, set_recovery))
+        .routes(routes!(managers))
+        .routes(routes!(hand_over))
+        .routes(routes!(revoke))
+        .routes(routes!(rotate))
+}
+
+/// The recovery key of the farm: its public half, and how far it has come.
+#[utoipa::path(get, path = "/node/recovery", tag = "keys", operation_id = "getRecovery",
+    security(("token" = [Scope::Read])),
+    responses((status = 200, body = RecoveryView), (status = 404, body = Problem)))]
 pub(super) async fn recovery(State(api): State<Api>) -> Result<Json<RecoveryView>, Problem> {
     Ok(Json(api.farm.recovery()?))
 }
 
 /// What `POST /node/recovery` takes. Only public halves come here: the secret stays where it was made.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct RecoveryBody {
+    /// Ed25519 key, 32 bytes in base64.
+    #[schema(value_type = String)]
     public_key: Option<String>,
+    /// Word of the key in force for the next one, 64 bytes in base64.
     proof: Option<String>,
+    /// Whether the key in force is lost; not with `proof`.
     #[serde(default)]
     lost: bool,
 }
@@ -50,6 +71,11 @@ fn bytes<const N: usize>(field: &'static str, text: &str) -> Result<[u8; N], Pro
         .ok_or_else(|| Problem::invalid(field, format!("it must be {N} bytes in base64")))
 }
 
+/// Puts a recovery key in force.
+#[utoipa::path(post, path = "/node/recovery", tag = "keys", operation_id = "setRecovery",
+    security(("token" = [Scope::Admin])),
+    request_body = RecoveryBody,
+    responses((status = 201, body = RecoveryView), (status = 409, body = Problem)))]
 pub(super) async fn set_recovery(
     State(api): State<Api>,
     JsonBody(body): JsonBody<RecoveryBody>,
@@ -59,6 +85,10 @@ pub(super) async fn set_recovery(
     Ok((StatusCode::CREATED, Json(set)))
 }
 
+/// Whom a rig obeys, asked of the rig.
+#[utoipa::path(get, path = "/remote/{peerId}/managers", tag = "keys", operation_id = "listManagers",
+    security(("token" = [Scope::Read])),
+    responses((status = 200, body = ManagersView)))]
 pub(super) async fn managers(
     State(api): State<Api>,
     PeerPath(id): PeerPath,
@@ -66,12 +96,22 @@ pub(super) async fn managers(
     Ok(Json(api.farm.managers(id).await?))
 }
 
-#[derive(Debug, Deserialize)]
+/// What `POST /remote/{peerId}/handover` takes.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct HandoverBody {
+    /// Fingerprint of the controller that gets the rig.
+    #[schema(value_type = String)]
     to: Option<String>,
 }
 
+/// Hands a rig over to another controller.
+///
+/// `unknown` is a status, not an error: the rig was silent before it answered.
+#[utoipa::path(post, path = "/remote/{peerId}/handover", tag = "keys", operation_id = "handOver",
+    security(("token" = [Scope::Admin])),
+    request_body = HandoverBody,
+    responses((status = 200, body = OrderView), (status = 409, body = Problem)))]
 pub(super) async fn hand_over(
     State(api): State<Api>,
     PeerPath(id): PeerPath,
@@ -81,12 +121,20 @@ pub(super) async fn hand_over(
     Ok(Json(api.farm.hand_over(id, &to).await?))
 }
 
-#[derive(Debug, Deserialize)]
+/// What `POST /remote/{peerId}/revoke` takes.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RevokeBody {
+    /// Node ID or fingerprint of the manager.
+    #[schema(value_type = String)]
     manager: Option<String>,
 }
 
+/// Takes a manager out of a rig's list.
+#[utoipa::path(post, path = "/remote/{peerId}/revoke", tag = "keys", operation_id = "revokeManager",
+    security(("token" = [Scope::Admin])),
+    request_body = RevokeBody,
+    responses((status = 200, body = OrderView), (status = 409, body = Problem)))]
 pub(super) async fn revoke(
     State(api): State<Api>,
     PeerPath(id): PeerPath,
@@ -96,6 +144,10 @@ pub(super) async fn revoke(
     Ok(Json(api.farm.revoke_manager(id, &manager).await?))
 }
 
+/// Makes a rig change its key.
+#[utoipa::path(post, path = "/remote/{peerId}/rotate-key", tag = "keys", operation_id = "rotateKey",
+    security(("token" = [Scope::Admin])),
+    responses((status = 200, body = OrderView), (status = 409, body = Problem)))]
 pub(super) async fn rotate(
     State(api): State<Api>,
     PeerPath(id): PeerPath,

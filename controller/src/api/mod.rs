@@ -3,35 +3,16 @@
 //! Every route is under `/api/v1/mining`; `{id}` and `{peerId}` take a node ID, a unique prefix of
 //! one, or a name. Handlers are thin: request to checked values, one call of [`Farm`], view to JSON.
 //!
-//! | method and path | body | answer |
-//! |---|---|---|
-//! | `GET /node/info` | | [`NodeInfoView`](crate::farm::NodeInfoView) |
-//! | `POST /node/init` | `{name, role?}` | 409: a node that answers has an identity |
-//! | `GET, POST /node/recovery` | `{publicKey, proof?, lost?}` | [`RecoveryView`](crate::farm::RecoveryView) |
-//! | `GET /peers`, `GET /peers/{id}` | | [`PeerView`](crate::farm::PeerView), a list of them |
-//! | `POST /peers` | `{address?, name?, pairingCode?, fingerprint?, tofu?}` | 201, or 409 with the fingerprint found |
-//! | `PATCH /peers/{id}` | `{name}` | [`PeerView`](crate::farm::PeerView) |
-//! | `DELETE /peers/{id}?keepToken=true` | | `{status, id}` |
-//! | `POST /peers/{id}/ping` | | `{rtt_ms, pingMs}` |
-//! | `GET /optimal?count=1` | | [`OptimalView`](crate::farm::OptimalView): the linked rigs that answer best |
-//! | `GET /remote/stats` | | `{peerId: `[`StatsView`](crate::farm::StatsView)`}` |
-//! | `GET /remote/{peerId}/stats` | | [`StatsView`](crate::farm::StatsView) |
-//! | `POST /remote/{peerId}/start` | `{profileId}` | [`AppliedView`](crate::farm::AppliedView) |
-//! | `POST /remote/{peerId}/stop` | `{minerName?}` | [`AppliedView`](crate::farm::AppliedView) |
-//! | `GET /remote/{peerId}/logs/{miner}?lines=100` | | [`LogsView`](crate::farm::LogsView) |
-//! | `GET /remote/{peerId}/managers` | | [`ManagersView`](crate::farm::ManagersView) |
-//! | `POST /remote/{peerId}/handover`, `/revoke`, `/rotate-key` | `{to}`, `{manager}`, | [`OrderView`](crate::farm::OrderView); `unknown` is a status, not an error |
-//! | `GET, POST /profiles`, `GET, DELETE /profiles/{id}` | `{name, pools, threads?, mode?}` | [`ProfileView`](crate::farm::ProfileView) |
-//! | `GET /tokens`, `POST /tokens` | `{label?, uses?, expiresSecs?, namePattern?, group?, from?, approve?, ephemeral?}` | [`TokenView`](crate::farm::TokenView)s; the new one alone with `token` |
-//! | `DELETE /tokens/{id}` | | `{status, id}` |
-//! | `GET /pending` | | [`PendingView`](crate::farm::PendingView)s: rigs that wait for approval |
-//! | `POST /pending/{id}/approve`, `DELETE /pending/{id}` | | [`PeerView`](crate::farm::PeerView), `{status, id}` |
-//! | `GET /removed`, `DELETE /removed/{id}` | | [`RemovedView`](crate::farm::RemovedView)s, `{status, id}` |
-//! | `POST /discover` | `{seconds?}` | [`DiscoveryView`](crate::farm::DiscoveryView): who announces itself on the local network |
-//! | `GET /health`, `GET /ready` | | `{status}`, also without the base |
+//! | what | where |
+//! |---|---|
+//! | every route: scope, body, answers | [`describe()`], as text in docs/openapi.json and at `GET /openapi.json` |
+//! | bodies of answers | [`crate::farm`]'s views |
+//! | who may ask | [`Guard`] |
 //!
-//! Anything else, and any failure, is a [`Problem`]. Who may ask is [`Guard`]'s matter.
+//! `/health` and `/ready` are without the base too. Anything else, and any failure, is a [`Problem`].
 
+mod answer;
+mod describe;
 mod discover;
 mod extract;
 mod guard;
@@ -51,8 +32,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{delete, get, post};
+use utoipa_axum::router::OpenApiRouter;
 
+pub use self::describe::{describe, describe_as_text, scope_of};
 pub use self::extract::MAX_BODY;
 pub use self::guard::Guard;
 pub use self::problem::Problem;
@@ -74,52 +56,28 @@ pub struct Api {
     pub guard: Guard,
 }
 
-/// All routes, guarded: the API under [`BASE`] and the page at `/`.
-pub fn router(api: Api) -> Router {
-    let routes = Router::new()
-        .route("/node/info", get(node::info))
-        .route("/node/init", post(node::init))
-        .route(
-            "/node/recovery",
-            get(keys::recovery).post(keys::set_recovery),
-        )
-        .route("/peers", get(peers::list).post(peers::add))
-        .route(
-            "/peers/{id}",
-            get(peers::show).patch(tokens::rename).delete(peers::remove),
-        )
-        .route("/peers/{id}/ping", post(peers::ping))
-        .route("/optimal", get(peers::optimal))
-        .route("/remote/stats", get(remote::all_stats))
-        .route("/remote/{peerId}/stats", get(remote::stats))
-        .route("/remote/{peerId}/start", post(remote::start))
-        .route("/remote/{peerId}/stop", post(remote::stop))
-        .route("/remote/{peerId}/logs/{miner}", get(remote::logs))
-        .route("/remote/{peerId}/managers", get(keys::managers))
-        .route("/remote/{peerId}/handover", post(keys::hand_over))
-        .route("/remote/{peerId}/revoke", post(keys::revoke))
-        .route("/remote/{peerId}/rotate-key", post(keys::rotate))
-        .route("/profiles", get(profiles::list).post(profiles::create))
-        .route(
-            "/profiles/{id}",
-            get(profiles::show).delete(profiles::delete),
-        )
-        .route("/tokens", get(tokens::list).post(tokens::create))
-        .route("/tokens/{id}", delete(tokens::revoke))
-        .route("/pending", get(tokens::pending))
-        .route("/pending/{id}", delete(tokens::deny))
-        .route("/pending/{id}/approve", post(tokens::approve))
-        .route("/removed", get(tokens::removed))
-        .route("/removed/{id}", delete(tokens::forget))
-        .route("/discover", post(discover::ask))
-        .route("/health", get(node::health))
-        .route("/ready", get(node::ready));
-    let guard = api.guard;
-    Router::new()
+/// All described routes: the API under [`BASE`], and what supervisors ask also at the root.
+fn described() -> OpenApiRouter<Api> {
+    let routes = OpenApiRouter::default()
+        .merge(node::routes())
+        .merge(node::probes())
+        .merge(describe::routes())
+        .merge(peers::routes())
+        .merge(remote::routes())
+        .merge(profiles::routes())
+        .merge(tokens::routes())
+        .merge(keys::routes())
+        .merge(discover::routes());
+    OpenApiRouter::with_openapi(describe::head())
         .nest(BASE, routes)
+        .merge(node::probes())
+}
+
+/// All routes, guarded: what is [described](describe()), and the page at `/`.
+pub fn router(api: Api) -> Router {
+    let guard = api.guard;
+    Router::from(described())
         .merge(page::routes())
-        .route("/health", get(node::health))
-        .route("/ready", get(node::ready))
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
         .with_state(api)

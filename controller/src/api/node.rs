@@ -5,30 +5,55 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use miner_shared::identity::Role;
 use miner_shared::text::Name;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use super::answer::Status;
 use super::extract::{JsonBody, optional, required};
 use super::{Api, Problem};
 use crate::farm::NodeInfoView;
+use crate::scope::Scope;
 
-/// One word, as the original answers.
-#[derive(Debug, Serialize)]
-pub(super) struct Status {
-    status: &'static str,
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::default()
+        .routes(routes!(info))
+        .routes(routes!(init))
 }
 
+/// What a supervisor asks; at the root too, where supervisors look first.
+pub(super) fn probes() -> OpenApiRouter<Api> {
+    OpenApiRouter::default()
+        .routes(routes!(health))
+        .routes(routes!(ready))
+}
+
+/// The local node and its farm in numbers.
+#[utoipa::path(get, path = "/node/info", tag = "node", operation_id = "getNode",
+    security(("token" = [Scope::Read])),
+    responses((status = 200, body = NodeInfoView)))]
 pub(super) async fn info(State(api): State<Api>) -> Result<Json<NodeInfoView>, Problem> {
     Ok(Json(api.farm.node_info()?))
 }
 
-#[derive(Debug, Deserialize)]
+/// What `POST /node/init` takes.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct InitBody {
+    /// Name.
+    #[schema(value_type = String)]
     name: Option<String>,
+    /// `controller`, `worker` or `dual`.
     role: Option<String>,
 }
 
+/// Makes the identity of a node that has none; here always 409.
+///
 /// Every program that serves made its key before it listened, so there is never one to make here.
+#[utoipa::path(post, path = "/node/init", tag = "node", operation_id = "initNode",
+    security(("token" = [Scope::Admin])),
+    request_body = InitBody, responses((status = 409, body = Problem)))]
 pub(super) async fn init(
     State(api): State<Api>,
     JsonBody(body): JsonBody<InitBody>,
@@ -44,11 +69,15 @@ pub(super) async fn init(
 }
 
 /// Whether the program answers at all.
+#[utoipa::path(get, path = "/health", tag = "health", operation_id = "getHealth", security(()),
+    responses((status = 200, body = Status)))]
 pub(super) async fn health() -> Json<Status> {
     Json(Status { status: "healthy" })
 }
 
 /// Whether the registry can be read, which every other route needs.
+#[utoipa::path(get, path = "/ready", tag = "health", operation_id = "getReady", security(()),
+    responses((status = 200, body = Status)))]
 pub(super) async fn ready(State(api): State<Api>) -> Result<Json<Status>, Problem> {
     api.farm.node_info().map_err(|error| {
         let message = format!("not ready: {error}");

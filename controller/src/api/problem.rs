@@ -9,11 +9,12 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::error::FarmError;
 
 /// Why a request was not done.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// HTTP status; in the status line, not in the body.
     #[serde(skip)]
@@ -24,14 +25,17 @@ pub struct Problem {
     pub message: Box<str>,
     /// The input field that was wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub field: Option<Cow<'static, str>>,
     /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub hint: Option<Box<str>>,
     /// Whether the same request may succeed later without a change.
     pub retryable: bool,
     /// The fingerprint that was found, where the problem is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub fingerprint: Option<Box<str>>,
 }
 

@@ -7,16 +7,35 @@ use miner_shared::limits::{MAX_POOLS, MAX_THREADS};
 use miner_shared::text::{Address, Name, PoolPass, PoolUser};
 use miner_shared::wire::{Algo, Backend, Mode, Pool, Profile, Threads};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use super::answer::Done;
 use super::extract::{JsonBody, Segments, required};
 use super::{Api, Problem};
 use crate::farm::ProfileView;
+use crate::scope::Scope;
 
+// A profile says who is paid, so that writing one is for admins; operators choose among them.
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::default()
+        .routes(routes!(list, create))
+        .routes(routes!(show, delete))
+}
+
+/// All profiles, by id.
+#[utoipa::path(get, path = "/profiles", tag = "profiles", operation_id = "listProfiles",
+    security(("token" = [Scope::Read])),
+    responses((status = 200, body = Vec<ProfileView>)))]
 pub(super) async fn list(State(api): State<Api>) -> Result<Json<Vec<ProfileView>>, Problem> {
     Ok(Json(api.farm.profiles()?))
 }
 
+/// One profile.
+#[utoipa::path(get, path = "/profiles/{id}", tag = "profiles", operation_id = "getProfile",
+    security(("token" = [Scope::Read])),
+    responses((status = 200, body = ProfileView)))]
 pub(super) async fn show(
     State(api): State<Api>,
     Segments(segments): Segments,
@@ -24,6 +43,11 @@ pub(super) async fn show(
     Ok(Json(api.farm.profile(first(&segments))?))
 }
 
+/// Makes a profile.
+#[utoipa::path(post, path = "/profiles", tag = "profiles", operation_id = "createProfile",
+    security(("token" = [Scope::Admin])),
+    request_body = ProfileBody,
+    responses((status = 201, body = ProfileView), (status = 409, body = Problem)))]
 pub(super) async fn create(
     State(api): State<Api>,
     JsonBody(body): JsonBody<ProfileBody>,
@@ -32,13 +56,17 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(created)))
 }
 
+/// Deletes a profile that no rig is told to mine with.
+#[utoipa::path(delete, path = "/profiles/{id}", tag = "profiles", operation_id = "deleteProfile",
+    security(("token" = [Scope::Admin])),
+    responses((status = 200, body = Done), (status = 409, body = Problem)))]
 pub(super) async fn delete(
     State(api): State<Api>,
     Segments(segments): Segments,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Done>, Problem> {
     let profile = api.farm.profile(first(&segments))?;
     api.farm.delete_profile(&profile.id)?;
-    Ok(Json(json!({ "status": "deleted", "id": profile.id })))
+    Ok(Done::new("deleted", profile.id))
 }
 
 fn first(segments: &[String]) -> &str {
@@ -46,29 +74,34 @@ fn first(segments: &[String]) -> &str {
 }
 
 /// What `POST /profiles` takes.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProfileBody {
     /// Name; the profile's id follows from it.
+    #[schema(value_type = String)]
     pub name: Option<String>,
     /// `auto` (default), `fast` or `light`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,
     /// Hash threads, from 1 to 256; without it, as many as suit the rig.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 256)]
     pub threads: Option<u16>,
     /// One to three pools, first choice first.
     #[serde(default)]
+    #[schema(required, min_items = 1, max_items = 3)]
     pub pools: Vec<PoolBody>,
 }
 
 /// One pool of a [`ProfileBody`].
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PoolBody {
     /// `host:port`.
+    #[schema(value_type = String)]
     pub url: Option<String>,
     /// Login: the wallet, with what the pool lets one append.
+    #[schema(value_type = String)]
     pub user: Option<String>,
     /// Password; never given back by any route.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -7,11 +7,28 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use miner_shared::text::MinerName;
 use serde::Deserialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::extract::{JsonBody, PeerPath, Segments, optional, required};
 use super::{Api, Problem};
 use crate::farm::{AppliedView, LogsView, StatsView};
+use crate::scope::Scope;
 
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::default()
+        .routes(routes!(all_stats))
+        .routes(routes!(stats))
+        .routes(routes!(start))
+        .routes(routes!(stop))
+        .routes(routes!(logs))
+}
+
+/// What every rig reported last, by node ID.
+#[utoipa::path(get, path = "/remote/stats", tag = "remote", operation_id = "getAllStats",
+    security(("token" = [Scope::Read])),
+    responses((status = 200, body = BTreeMap<String, StatsView>)))]
 pub(super) async fn all_stats(
     State(api): State<Api>,
 ) -> Result<Json<BTreeMap<String, StatsView>>, Problem> {
@@ -20,6 +37,10 @@ pub(super) async fn all_stats(
     Ok(Json(by_id.collect()))
 }
 
+/// Statistics of one rig, asked for now if it can be reached.
+#[utoipa::path(get, path = "/remote/{peerId}/stats", tag = "remote", operation_id = "getStats",
+    security(("token" = [Scope::Read])),
+    responses((status = 200, body = StatsView)))]
 pub(super) async fn stats(
     State(api): State<Api>,
     PeerPath(id): PeerPath,
@@ -27,12 +48,21 @@ pub(super) async fn stats(
     Ok(Json(api.farm.stats_of(id).await?))
 }
 
-#[derive(Debug, Deserialize)]
+/// What `POST /remote/{peerId}/start` takes.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct StartBody {
+    /// Id or name of the profile to mine with.
+    #[schema(value_type = String)]
     profile_id: Option<String>,
 }
 
+/// Tells a rig to mine.
+///
+/// A rig out of reach is told when it is back: `pending` is a status, not an error.
+#[utoipa::path(post, path = "/remote/{peerId}/start", tag = "remote", operation_id = "startRig",
+    security(("token" = [Scope::Operate])),
+    request_body = StartBody, responses((status = 200, body = AppliedView)))]
 pub(super) async fn start(
     State(api): State<Api>,
     PeerPath(id): PeerPath,
@@ -42,12 +72,18 @@ pub(super) async fn start(
     Ok(Json(api.farm.start(id, &profile).await?))
 }
 
-#[derive(Debug, Deserialize)]
+/// What `POST /remote/{peerId}/stop` takes.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct StopBody {
+    /// The miner to stop, such as `miner-rx0`; without it all of the rig's.
     miner_name: Option<String>,
 }
 
+/// Tells a rig to stop mining; one out of reach is told when it is back.
+#[utoipa::path(post, path = "/remote/{peerId}/stop", tag = "remote", operation_id = "stopRig",
+    security(("token" = [Scope::Operate])),
+    request_body = StopBody, responses((status = 200, body = AppliedView)))]
 pub(super) async fn stop(
     State(api): State<Api>,
     PeerPath(id): PeerPath,
@@ -60,12 +96,19 @@ pub(super) async fn stop(
 /// Lines that one request may ask for.
 const MAX_LINES: u16 = 10_000;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct LogsQuery {
+    /// How many, newest; 100 without it.
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 10_000)]
     lines: Option<String>,
 }
 
+/// The end of a miner's log on a rig.
+#[utoipa::path(get, path = "/remote/{peerId}/logs/{miner}", tag = "remote", operation_id = "getLogs",
+    security(("token" = [Scope::Read])),
+    params(LogsQuery), responses((status = 200, body = LogsView)))]
 pub(super) async fn logs(
     State(api): State<Api>,
     PeerPath(id): PeerPath,

@@ -5,26 +5,52 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use miner_shared::text::Name;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use super::answer::Done;
 use super::extract::{JsonBody, PeerPath, Segments, optional, required};
 use super::{Api, Problem};
 use crate::farm::{
     DEFAULT_LIFE_SECS, NewToken, NewTokenView, PeerView, PendingView, RemovedView, TokenView,
 };
 use crate::registry::{NamePattern, Network};
+use crate::scope::Scope;
+
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::default()
+        .routes(routes!(list, create))
+        .routes(routes!(revoke))
+        .routes(routes!(pending))
+        .routes(routes!(deny))
+        .routes(routes!(approve))
+        .routes(routes!(removed))
+        .routes(routes!(forget))
+        .routes(routes!(rename))
+}
 
 /// What `POST /tokens` takes; everything has a default.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct TokenBody {
+    /// What the owner calls it.
     label: Option<String>,
+    /// How many rigs, 1 without it; with `ephemeral`, how many at a time.
+    #[schema(minimum = 1, maximum = 10_000)]
     uses: Option<u32>,
+    /// How long it is good, in seconds: a minute to ten years, a day without it.
+    #[schema(minimum = 60, maximum = 315_360_000)]
     expires_secs: Option<u64>,
+    /// Names that rigs must have, such as `shed-*`.
     name_pattern: Option<String>,
+    /// Group that rigs get as a label.
     group: Option<String>,
+    /// Network that rigs must dial from, such as `10.0.0.0/8`.
     from: Option<String>,
+    /// Whether to admit at once, as without it; otherwise a person approves each rig.
     approve: Option<bool>,
+    /// Whether entries vanish 10 minutes after their link was lost.
     #[serde(default)]
     ephemeral: bool,
 }
@@ -44,6 +70,10 @@ impl TokenBody {
     }
 }
 
+/// Makes an enrolment token: the only answer that ever holds its text.
+#[utoipa::path(post, path = "/tokens", tag = "enrolment", operation_id = "createToken",
+    security(("token" = [Scope::Admin])),
+    request_body = TokenBody, responses((status = 201, body = NewTokenView)))]
 pub(super) async fn create(
     State(api): State<Api>,
     JsonBody(body): JsonBody<TokenBody>,
@@ -52,22 +82,38 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(made)))
 }
 
+/// All enrolment tokens, without their secrets.
+#[utoipa::path(get, path = "/tokens", tag = "enrolment", operation_id = "listTokens",
+    security(("token" = [Scope::Read])),
+    responses((status = 200, body = Vec<TokenView>)))]
 pub(super) async fn list(State(api): State<Api>) -> Json<Vec<TokenView>> {
     Json(api.farm.tokens())
 }
 
+/// Revokes an enrolment token; rigs that came by it stay.
+#[utoipa::path(delete, path = "/tokens/{id}", tag = "enrolment", operation_id = "revokeToken",
+    security(("token" = [Scope::Admin])),
+    responses((status = 200, body = Done)))]
 pub(super) async fn revoke(
     State(api): State<Api>,
     Segments(segments): Segments,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Done>, Problem> {
     let id = api.farm.revoke_token(first(&segments))?;
-    Ok(Json(json!({ "status": "revoked", "id": id })))
+    Ok(Done::new("revoked", id))
 }
 
+/// Rigs that wait for approval.
+#[utoipa::path(get, path = "/pending", tag = "enrolment", operation_id = "listPending",
+    security(("token" = [Scope::Read])),
+    responses((status = 200, body = Vec<PendingView>)))]
 pub(super) async fn pending(State(api): State<Api>) -> Json<Vec<PendingView>> {
     Json(api.farm.waiting())
 }
 
+/// Admits a rig that waits.
+#[utoipa::path(post, path = "/pending/{id}/approve", tag = "enrolment", operation_id = "approvePending",
+    security(("token" = [Scope::Operate])),
+    responses((status = 200, body = PeerView)))]
 pub(super) async fn approve(
     State(api): State<Api>,
     Segments(segments): Segments,
@@ -75,32 +121,52 @@ pub(super) async fn approve(
     Ok(Json(api.farm.approve(first(&segments))?))
 }
 
+/// Refuses a rig that waits, and its key until it is forgotten.
+#[utoipa::path(delete, path = "/pending/{id}", tag = "enrolment", operation_id = "denyPending",
+    security(("token" = [Scope::Operate])),
+    responses((status = 200, body = Done)))]
 pub(super) async fn deny(
     State(api): State<Api>,
     Segments(segments): Segments,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Done>, Problem> {
     let id = api.farm.deny(first(&segments))?;
-    Ok(Json(json!({ "status": "denied", "id": id.to_string() })))
+    Ok(Done::new("denied", id))
 }
 
+/// Keys that are refused.
+#[utoipa::path(get, path = "/removed", tag = "enrolment", operation_id = "listRemoved",
+    security(("token" = [Scope::Read])),
+    responses((status = 200, body = Vec<RemovedView>)))]
 pub(super) async fn removed(State(api): State<Api>) -> Json<Vec<RemovedView>> {
     Json(api.farm.removed())
 }
 
+/// Forgets a key that was removed: it may come again.
+#[utoipa::path(delete, path = "/removed/{id}", tag = "enrolment", operation_id = "forgetRemoved",
+    security(("token" = [Scope::Admin])),
+    responses((status = 200, body = Done)))]
 pub(super) async fn forget(
     State(api): State<Api>,
     Segments(segments): Segments,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Done>, Problem> {
     let id = api.farm.forget(first(&segments))?;
-    Ok(Json(json!({ "status": "forgotten", "id": id.to_string() })))
+    Ok(Done::new("forgotten", id))
 }
 
-#[derive(Debug, Deserialize)]
+/// What `PATCH /peers/{id}` takes.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RenameBody {
+    /// The new name.
+    #[schema(value_type = String)]
     name: Option<String>,
 }
 
+/// Gives a peer another name.
+#[utoipa::path(patch, path = "/peers/{id}", tag = "peers", operation_id = "renamePeer",
+    security(("token" = [Scope::Operate])),
+    request_body = RenameBody,
+    responses((status = 200, body = PeerView), (status = 409, body = Problem)))]
 pub(super) async fn rename(
     State(api): State<Api>,
     PeerPath(id): PeerPath,

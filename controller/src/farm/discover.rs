@@ -11,6 +11,7 @@ use miner_shared::identity::Fingerprint;
 use miner_shared::limits::{MAX_DISCOVERED, MAX_MDNS_PACKET};
 use miner_shared::mdns::{Instance, QUERY};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Farm;
 use crate::error::{Code, FarmError};
@@ -23,7 +24,7 @@ pub const DISCOVER_SECS: (u64, u64) = (3, 30);
 const ASKED_AT_MS: [u64; 2] = [0, 1_000];
 
 /// What announced itself.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct DiscoveryView {
     /// By name; a key that is at two addresses is there twice.
     pub found: Vec<FoundView>,
@@ -32,7 +33,7 @@ pub struct DiscoveryView {
 }
 
 /// A node as it announces itself. Nothing of it is proven.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FoundView {
     /// Name that it gives itself, 46 characters at most.
     pub name: String,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use miner_shared::identity::{EnrolToken, Fingerprint, NodeId};
 use miner_shared::text::Name;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::view::PeerView;
 use super::{Farm, errors};
@@ -43,7 +44,7 @@ pub struct NewToken {
 }
 
 /// A token, without its secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TokenView {
     /// Its name, 16 hex characters.
@@ -77,7 +78,7 @@ pub struct TokenView {
 }
 
 /// A token that was just made: the only answer that ever holds its text.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NewTokenView {
     /// The token, `ENR1-…`: a secret.
@@ -94,7 +95,7 @@ impl std::fmt::Debug for NewTokenView {
 }
 
 /// A rig that waits for approval.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PendingView {
     /// Node ID.
@@ -108,6 +109,7 @@ pub struct PendingView {
     /// Operating system and architecture, as it says itself.
     pub host: String,
     /// Address that it dialled from.
+    #[schema(value_type = Option<String>)]
     pub from: Option<IpAddr>,
     /// Name of the token that it came by.
     pub token: String,
@@ -120,7 +122,7 @@ pub struct PendingView {
 }
 
 /// A key that is refused until it is forgotten.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RemovedView {
     /// Node ID.

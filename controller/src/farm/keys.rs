@@ -4,6 +4,7 @@ use miner_shared::identity::{Fingerprint, NodeId};
 use miner_shared::limits::MAX_MANAGERS;
 use miner_shared::wire::{Answer, Manager, Outcome, Query};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Farm, errors, show};
 use crate::clock::EpochMs;
@@ -17,7 +18,7 @@ const ORDER_MS: u64 = 30_000;
 const MANAGERS_MS: u64 = 10_000;
 
 /// The recovery key of the farm: its public half, and how far it has come.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RecoveryView {
     /// Its label, 16 hex characters.
@@ -35,7 +36,7 @@ pub struct RecoveryView {
 }
 
 /// What a peer has made of the recovery key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum RecoveryStatus {
     /// It follows that key.
@@ -47,7 +48,7 @@ pub enum RecoveryStatus {
 }
 
 /// Whom a rig obeys, as it says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ManagersView {
     /// Node ID of the rig.
@@ -57,7 +58,7 @@ pub struct ManagersView {
 }
 
 /// A controller that a rig obeys.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ManagerView {
     /// Its place, from 1.
@@ -73,7 +74,7 @@ pub struct ManagerView {
 }
 
 /// What became of an order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderView {
     /// Node ID of the rig when it was ordered.
@@ -85,7 +86,7 @@ pub struct OrderView {
 }
 
 /// What became of an order that was not refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum OrderStatus {
     /// The rig has done it, and keeps it over a power cut.

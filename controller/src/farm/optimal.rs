@@ -11,13 +11,14 @@
 //! because nobody measures them.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Farm;
 use super::view::PeerView;
 use crate::error::FarmError;
 
 /// The best rigs, and how many others there are.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OptimalView {
     /// Best first; at equal costs by name.
@@ -27,7 +28,7 @@ pub struct OptimalView {
 }
 
 /// A rig and what it costs to get an answer of it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OptimalPeer {
     /// Node ID.
@@ -44,7 +45,7 @@ pub struct OptimalPeer {
 }
 
 /// How many peers are left out, and why.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LeftOutView {
     /// No link is up.

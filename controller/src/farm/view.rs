@@ -14,12 +14,13 @@
 //! | [`ProfileView`] | profile | `GET, POST /profiles` |
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::keys::RecoveryStatus;
 use crate::clock::EpochMs;
 
 /// The local node and its farm in numbers.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeInfoView {
     /// Always true while the farm is open; kept for the original's clients.
@@ -41,7 +42,7 @@ pub struct NodeInfoView {
 }
 
 /// A node's public identity.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct IdentityView {
     /// Node ID, 16 hex characters.
@@ -57,7 +58,7 @@ pub struct IdentityView {
 }
 
 /// A registered peer.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PeerView {
     /// Node ID, 16 hex characters.
@@ -115,7 +116,7 @@ pub struct PeerView {
 }
 
 /// What the last exchanges with a peer came to; at most 20 in all.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ExchangesView {
     /// Answered in time.
@@ -142,7 +143,7 @@ impl ExchangesView {
 }
 
 /// What a peer should be doing, and how far that has come.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DesiredView {
     /// Number of the wish; 0 is "never told".
@@ -158,7 +159,7 @@ pub struct DesiredView {
 }
 
 /// How far a wish has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum DesiredStatus {
     /// Nothing was ever wished of this peer.
@@ -174,7 +175,7 @@ pub enum DesiredStatus {
 }
 
 /// What a rig does.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ActivityView {
     /// `stopped`, `starting`, `noPool`, `filling`, `mining` or `failed`.
@@ -186,7 +187,7 @@ pub struct ActivityView {
 }
 
 /// Statistics of one peer: the original's `StatsPayload`, with ages.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StatsView {
     /// Node ID.
@@ -212,7 +213,7 @@ pub struct StatsView {
 }
 
 /// Statistics of one miner on a rig.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MinerView {
     /// Name on the rig, such as `miner-rx0`.
@@ -253,7 +254,7 @@ pub struct MinerView {
 }
 
 /// Hash rate over the field's windows, in H/s.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, ToSchema)]
 pub struct WindowsView {
     /// Last 10 s.
     #[serde(rename = "10s")]
@@ -269,7 +270,7 @@ pub struct WindowsView {
 }
 
 /// What became of a start or stop.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AppliedView {
     /// Node ID.
@@ -278,13 +279,13 @@ pub struct AppliedView {
     pub generation: u64,
     /// Profile to mine with; `null` after a stop.
     pub profile: Option<String>,
-    /// [`DesiredStatus::Applied`], or [`DesiredStatus::Pending`] if the rig is out of reach: the
-    /// wish is stored and the rig gets it when it is back.
+    /// `applied`, or `pending` if the rig is out of reach: the wish is stored and the rig gets it
+    /// when it is back.
     pub status: DesiredStatus,
 }
 
 /// Part of a miner's log.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LogsView {
     /// Node ID.
@@ -300,7 +301,7 @@ pub struct LogsView {
 }
 
 /// One record of a log.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LogLineView {
     /// When, by the controller's wall clock and the record's age.
@@ -312,7 +313,7 @@ pub struct LogLineView {
 }
 
 /// A profile. Logins are shown, passwords never.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProfileView {
     /// What `--profile` takes: the name in lower case, other characters as `-`.
@@ -336,7 +337,7 @@ pub struct ProfileView {
 }
 
 /// A pool of a profile.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PoolView {
     /// `host:port`.

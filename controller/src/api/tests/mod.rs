@@ -4,10 +4,12 @@
 //! |---|---|
 //! | [`http`] | every path, every rule of the guard, the shape of answers |
 //! | [`farm`] | what the routes do: peers, profiles, wishes, tokens |
+//! | [`openapi`] | that the description is whole, and the one in docs |
 //! | [`tls`] | the same inside TLS, over sockets |
 
 mod farm;
 mod http;
+mod openapi;
 mod tls;
 
 use std::sync::Arc;

@@ -1,0 +1,145 @@
+//! The description agrees with docs/openapi.json and with itself.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::scope::Scope;
+
+/// One described operation and a request for it.
+pub(super) struct Route {
+    pub(super) method: Method,
+    /// As the router matches it.
+    pub(super) matched: String,
+    /// With names of nothing for its parameters.
+    pub(super) path: String,
+    pub(super) operation: Value,
+}
+
+/// Every route there is.
+pub(super) fn every_route() -> Vec<Route> {
+    let document = document();
+    let mut routes = Vec::new();
+    for (matched, item) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in item.as_object().expect("operations") {
+            let filled = matched
+                .split('/')
+                .map(|segment| match segment.strip_prefix('{') {
+                    Some(_) => "nobody",
+                    None => segment,
+                });
+            routes.push(Route {
+                method: method.to_uppercase().parse().expect("a method"),
+                matched: matched.clone(),
+                path: filled.collect::<Vec<_>>().join("/"),
+                operation: operation.clone(),
+            });
+        }
+    }
+    routes
+}
+
+fn document() -> Value {
+    serde_json::from_str(describe_as_text()).expect("JSON")
+}
+
+/// `UPDATE=1 cargo nextest run -p miner-ctrl openapi` writes the file.
+#[test]
+fn the_description_in_docs_is_that_of_the_code() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/openapi.json");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(path, describe_as_text()).expect("written");
+    }
+    let stored = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        stored == describe_as_text(),
+        "docs/openapi.json is old: UPDATE=1 cargo nextest run -p miner-ctrl openapi"
+    );
+}
+
+#[test]
+fn the_description_is_served_as_it_is_stored() {
+    let reply = Server::new().get("/openapi.json");
+    assert_eq!(reply.text, describe_as_text());
+    assert_eq!(reply.json()["openapi"], "3.1.0");
+}
+
+#[test]
+fn every_operation_has_an_id_of_its_own_a_known_tag_a_summary_and_a_scope() {
+    let document = document();
+    let tags: BTreeSet<&str> = names(&document["tags"]);
+    let mut ids = BTreeSet::new();
+    for Route {
+        method,
+        matched,
+        operation,
+        ..
+    } in every_route()
+    {
+        let route = format!("{method} {matched}");
+        let id = operation["operationId"].as_str().expect(&route);
+        assert!(ids.insert(id.to_owned()), "{route}: {id} is taken");
+        let tag = operation["tags"][0].as_str().expect(&route);
+        assert!(tags.contains(tag), "{route}: {tag} is not in TAGS");
+        assert!(operation["summary"].is_string(), "{route} says nothing");
+        let security = &operation["security"][0];
+        let open = security.as_object().is_some_and(serde_json::Map::is_empty);
+        let named = security["token"][0].as_str().map(str::parse::<Scope>);
+        assert!(
+            open || matches!(named, Some(Ok(_))),
+            "{route} has no security(...)"
+        );
+    }
+}
+
+fn names(tags: &Value) -> BTreeSet<&str> {
+    let tags = tags.as_array().expect("tags").iter();
+    tags.map(|tag| tag["name"].as_str().expect("named"))
+        .collect()
+}
+
+#[test]
+fn every_schema_and_every_field_says_what_it_is() {
+    let document = document();
+    let schemas = document["components"]["schemas"]
+        .as_object()
+        .expect("schemas");
+    for (name, schema) in schemas {
+        assert!(schema["description"].is_string(), "{name}");
+        for (field, schema) in schema["properties"].as_object().into_iter().flatten() {
+            let said = ["description", "$ref", "oneOf"].map(|key| !schema[key].is_null());
+            let said = said.contains(&true);
+            assert!(said, "{name}.{field}");
+        }
+    }
+}
+
+#[test]
+fn scopes_are_those_of_the_description_and_a_route_without_one_is_for_admins() {
+    let scope = |method: Method, path: &str| scope_of(&method, path);
+    let under = |path: &str| format!("{BASE}{path}");
+    assert_eq!(scope(Method::GET, "/health"), None);
+    assert_eq!(scope(Method::GET, &under("/ready")), None);
+    assert_eq!(scope(Method::GET, &under("/peers")), Some(Scope::Read));
+    assert_eq!(scope(Method::HEAD, &under("/peers")), Some(Scope::Read));
+    let start = under("/remote/{peerId}/start");
+    assert_eq!(scope(Method::POST, &start), Some(Scope::Operate));
+    let peer = under("/peers/{id}");
+    assert_eq!(scope(Method::DELETE, &peer), Some(Scope::Admin));
+    assert_eq!(scope(Method::PUT, &peer), Some(Scope::Admin), "unknown");
+    assert_eq!(scope(Method::GET, "/nowhere"), Some(Scope::Admin));
+}
+
+#[test]
+fn what_reads_changes_nothing_and_what_changes_is_not_for_readers() {
+    for Route {
+        method, matched, ..
+    } in every_route()
+    {
+        let scope = scope_of(&method, &matched);
+        let weak = matches!(scope, None | Some(Scope::Read));
+        assert!(
+            method == Method::GET || !weak,
+            "{method} {matched}: {scope:?}"
+        );
+    }
+}
