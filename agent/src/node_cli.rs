@@ -11,7 +11,7 @@
 use std::fs::File;
 use std::io::{self, BufRead as _, Read as _};
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use miner_shared::identity::{EnrolToken, Fingerprint, Role};
 use miner_shared::limits::{MAX_STATEMENTS, MAX_THREADS};
 use miner_shared::text::Name;
@@ -25,7 +25,7 @@ use crate::tls::SpkiPin;
 use crate::url::ControllerUrl;
 
 /// This machine's identity and its work.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "node")]
 pub struct Node {
     #[argh(subcommand)]
@@ -33,7 +33,7 @@ pub struct Node {
 }
 
 /// What `node` can do.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand)]
 #[expect(clippy::large_enum_variant, reason = "one, for the time of parsing")]
 enum NodeVerb {
@@ -45,7 +45,7 @@ enum NodeVerb {
 }
 
 /// Make this machine a node: a key, a name, a role.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "init")]
 pub struct NodeInit {
     /// name of this machine, such as rig-alpha; default: its host name
@@ -60,7 +60,7 @@ pub struct NodeInit {
 }
 
 /// Show who this node is.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "info")]
 pub struct NodeInfo {
     /// print JSON
@@ -69,7 +69,7 @@ pub struct NodeInfo {
 }
 
 /// Delete this node: its key, whom it obeys, what it was told. The next start makes a new one.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "reset")]
 pub struct NodeReset {
     /// do not ask
@@ -78,7 +78,7 @@ pub struct NodeReset {
 }
 
 /// Let a new key take the place of this machine's key. Its controllers follow when they next talk to it.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "rotate-key")]
 pub struct NodeRotateKey {
     /// do not ask
@@ -87,7 +87,7 @@ pub struct NodeRotateKey {
 }
 
 /// Work: wait for a controller, or dial it, and mine what it says.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "serve")]
 pub struct NodeServe {
     /// where to wait for controllers, such as :9091

@@ -24,6 +24,8 @@ pub mod cli;
 pub mod clock;
 pub mod error;
 pub mod farm;
+#[cfg(test)]
+mod golden;
 pub mod hub;
 mod net;
 pub mod page;

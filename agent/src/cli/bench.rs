@@ -5,7 +5,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use miner_shared::limits::MAX_THREADS;
 use miner_shared::wire::{Memory, Pages};
 
@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::mining::Now;
 
 /// Hash the standard benchmark and compare its check sum; exit code 4 if it is wrong.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "bench")]
 pub(super) struct Bench {
     /// how many hashes; sums are known for 10000, 20000, 250000, 500000, 1000000, 10000000

@@ -11,7 +11,7 @@
 use std::fmt;
 use std::io::{self, Write};
 
-use argh::{FromArgs, TopLevelCommand};
+use argh::{ArgsInfo, CommandInfoWithArgs, FromArgs, TopLevelCommand};
 
 use crate::node_cli::Node;
 
@@ -23,7 +23,7 @@ pub mod terminal;
 pub use terminal::Terminal;
 
 /// The worker agent of a mining rig: hashes, and obeys its controller.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(help_triggers("-h", "--help", "help"))]
 struct Miner {
     /// print the version
@@ -33,7 +33,7 @@ struct Miner {
     verb: Option<Verb>,
 }
 
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand)]
 #[expect(clippy::large_enum_variant, reason = "one, for the time of parsing")]
 enum Verb {
@@ -56,6 +56,32 @@ pub enum Exit {
     NeedsConsent = 3,
     /// The benchmark's check sum is wrong: the hashes of this machine cannot be trusted.
     WrongSum = 4,
+}
+
+impl Exit {
+    /// All of them, in order.
+    pub const ALL: [Self; 5] = [
+        Self::Ok,
+        Self::Failure,
+        Self::Usage,
+        Self::NeedsConsent,
+        Self::WrongSum,
+    ];
+
+    /// What it means, as manual pages say it.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Ok => "done",
+            Self::Failure => "not done; one line on standard error says why",
+            Self::Usage => "the command line is not understood, or a value cannot be used",
+            Self::NeedsConsent => {
+                "a person has to confirm something first; the line names the flag that does it"
+            }
+            Self::WrongSum => {
+                "bench: the check sum is wrong, the hashes of this machine cannot be trusted"
+            }
+        }
+    }
 }
 
 impl From<Exit> for std::process::ExitCode {
@@ -112,6 +138,11 @@ pub fn run(program: &str, args: &[&str]) -> Exit {
             failure.exit
         }
     }
+}
+
+/// Every verb and flag of `miner`, for completions and manual pages.
+pub fn words() -> CommandInfoWithArgs {
+    Miner::get_args_info()
 }
 
 fn parse_and_run(program: &str, args: &[&str]) -> Result<(), Failure> {

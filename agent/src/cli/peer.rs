@@ -3,7 +3,7 @@
 //! The verbs write the files of the node. A `node serve` that runs reads them at its next handshake,
 //! and ends the link of a controller whose pin was taken back within a second.
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use miner_shared::identity::{Fingerprint, NodeId, Role};
 
 use super::{Failure, qr, say, terminal};
@@ -12,14 +12,14 @@ use crate::platform;
 use crate::store::{Candidates, Managers, system_rng};
 
 /// Show and choose whom this machine obeys.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "peer")]
 pub(super) struct Peer {
     #[argh(subcommand)]
     verb: PeerVerb,
 }
 
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand)]
 enum PeerVerb {
     Accept(Accept),
@@ -30,7 +30,7 @@ enum PeerVerb {
 }
 
 /// Pin a controller: from now on this machine obeys it.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "accept")]
 struct Accept {
     /// the controller's fingerprint, as `miner-ctrl node info` shows it; of one that has asked the
@@ -40,7 +40,7 @@ struct Accept {
 }
 
 /// Let a pinned controller decide from now on; the others read.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "first")]
 struct First {
     /// the controller's fingerprint or node ID, as `peer list` shows it
@@ -49,7 +49,7 @@ struct First {
 }
 
 /// Take a pin back: that controller is not obeyed any more, and its link ends at once.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "remove")]
 struct Remove {
     /// the controller's fingerprint or node ID, as `peer list` shows it
@@ -59,7 +59,7 @@ struct Remove {
 
 /// List the pinned controllers, of which the first decides what is mined, whether each has a recovery
 /// key, and who else has asked.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "list")]
 struct List {
     /// print JSON
@@ -68,7 +68,7 @@ struct List {
 }
 
 /// Print a new one-time pairing code, good for 15 minutes; an older one is void.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "pair")]
 struct Pair {}
 

@@ -5,7 +5,7 @@
 //!                                └────deny────────────────────────────▲
 //! ```
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use axum::http::Method;
 use miner_agent::cli::{Failure, say};
 use serde::Deserialize;
@@ -17,7 +17,7 @@ use super::table::{Column, Table};
 use crate::units::{self, UNKNOWN};
 
 /// Make a peer of a rig that waits for approval.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "approve")]
 pub(super) struct Approve {
     /// node ID, unique prefix of one, or name
@@ -29,7 +29,7 @@ pub(super) struct Approve {
 }
 
 /// Refuse a rig that waits for approval, until `peer forget`.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "deny")]
 pub(super) struct Deny {
     /// node ID, unique prefix of one, or name
@@ -41,7 +41,7 @@ pub(super) struct Deny {
 }
 
 /// Forget a removed or denied rig: its key may enrol again.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "forget")]
 pub(super) struct Forget {
     /// node ID, unique prefix of one, or name that it had

@@ -1,6 +1,6 @@
 //! `peer discover`: who announces itself on the local network, and the command that adds it.
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use axum::http::Method;
 use miner_agent::cli::{Failure, say};
 use miner_shared::identity::Role;
@@ -13,7 +13,7 @@ use super::table::{Column, Table};
 use crate::farm::DISCOVER_SECS;
 
 /// List the nodes that announce themselves on the local network. Adds none of them.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "discover")]
 pub(super) struct Discover {
     /// how long to listen, 1 to 30; default: 3

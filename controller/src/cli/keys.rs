@@ -7,7 +7,7 @@
 
 use std::io::{self, Write as _};
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use miner_agent::cli::terminal;
 use miner_agent::cli::{Failure, say};
 use miner_agent::node_cli::NodeRotateKey;
@@ -26,7 +26,7 @@ use crate::registry::{RedbStore, Registry, RegistryError};
 const CLOCK_IS_SET: EpochMs = EpochMs(1_735_689_600_000);
 
 /// Let a new key take the place of this node's key. Rigs follow when they next link.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "rotate-key")]
 pub(super) struct RotateKey {
     /// do not ask
@@ -35,7 +35,7 @@ pub(super) struct RotateKey {
 }
 
 /// Take a farm back: rigs that pinned this recovery key obey this controller from their next link on.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "recover")]
 pub(super) struct Recover {
     /// file with the recovery key, or - for standard input

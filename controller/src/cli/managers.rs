@@ -1,6 +1,6 @@
 //! `remote managers`, `handover`, `revoke`, `rotate-key`: whom a rig obeys, and by which key.
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use axum::http::Method;
 use miner_agent::cli::Failure;
 use serde::Deserialize;
@@ -12,7 +12,7 @@ use super::table::{Column, Table};
 use crate::units::UNKNOWN;
 
 /// Show whom a rig obeys; the first decides what it does.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "managers")]
 pub(super) struct Managers {
     /// node ID, unique prefix of one, or name
@@ -24,7 +24,7 @@ pub(super) struct Managers {
 }
 
 /// Have another of its managers decide for a rig from now on; this controller only reads then.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "handover")]
 pub(super) struct Handover {
     /// node ID, unique prefix of one, or name
@@ -39,7 +39,7 @@ pub(super) struct Handover {
 }
 
 /// Have a rig obey another of its managers no more.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "revoke")]
 pub(super) struct Revoke {
     /// node ID, unique prefix of one, or name
@@ -54,7 +54,7 @@ pub(super) struct Revoke {
 }
 
 /// Have a rig take a new key; it stays the same rig here.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "rotate-key")]
 pub(super) struct RotateKey {
     /// node ID, unique prefix of one, or name

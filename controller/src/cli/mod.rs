@@ -10,6 +10,7 @@
 //!   miner-ctrl remote managers|handover|revoke|rotate-key    whom they obey, and by which key
 //!   miner-ctrl profile create|list|show|delete     ways to mine
 //!   miner-ctrl worker ...                          the agent; `up` runs it as a child
+//!   miner-ctrl completions|man                     for shells and manual readers
 //! ```
 //!
 //! Verbs are clients of the REST API ([`client`]), whether a controller runs or not. Exit codes are
@@ -27,6 +28,7 @@ mod optimal;
 mod peer;
 mod profile;
 mod recovery;
+mod reference;
 mod remote;
 mod reset;
 pub(crate) mod secrets;
@@ -36,7 +38,7 @@ mod token;
 
 use std::sync::Arc;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use miner_agent::cli::{self as shared, Exit, Failure, say};
 use smol::Executor;
 
@@ -44,7 +46,7 @@ use self::client::Client;
 use crate::up::Up;
 
 /// The controller of a farm: watches and commands mining rigs.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(help_triggers("-h", "--help", "help"))]
 struct Ctrl {
     /// print the version
@@ -54,7 +56,7 @@ struct Ctrl {
     verb: Option<Verb>,
 }
 
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand)]
 enum Verb {
     Up(Up),
@@ -64,10 +66,12 @@ enum Verb {
     Profile(profile::Profile),
     Token(token::Token),
     Worker(Worker),
+    Completions(reference::Completions),
+    Man(reference::Man),
 }
 
 /// The agent of a rig, as in `miner`: node, peer, bench.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "worker")]
 struct Worker {
     /// what to say to the agent
@@ -119,6 +123,8 @@ impl Verb {
             Self::Remote(remote) => with_client(async |client| remote.run(client).await),
             Self::Token(token) => with_client(async |client| token.run(client).await),
             Self::Profile(profile) => with_client(async |client| profile.run(client).await),
+            Self::Completions(completions) => completions.run(),
+            Self::Man(man) => man.run(),
             Self::Worker(worker) => {
                 let args: Vec<&str> = worker.args.iter().map(String::as_str).collect();
                 match shared::run("miner-ctrl worker", &args) {

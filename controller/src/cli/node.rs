@@ -11,7 +11,7 @@
 
 use std::path::PathBuf;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use miner_agent::cli::Failure;
 use miner_agent::node::{self as agent, ListenAddress};
 use miner_agent::node_cli::{NodeInfo, NodeInit, NodeServe};
@@ -28,14 +28,14 @@ use super::with_client;
 use crate::up::{self, HttpAddress, Plan, PoolPlan, WorkerPlan};
 
 /// Who this machine is, and its service.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "node")]
 pub(super) struct Node {
     #[argh(subcommand)]
     verb: NodeVerb,
 }
 
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand)]
 #[expect(
     clippy::large_enum_variant,
@@ -52,7 +52,7 @@ enum NodeVerb {
 }
 
 /// Serve by this node's role: controller, dual (with a local worker), or worker (the agent).
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "serve")]
 struct Serve {
     /// where links come in, HOST:PORT or :PORT; default: :9091

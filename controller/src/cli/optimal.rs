@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use miner_agent::cli::{Failure, say};
 use serde::Deserialize;
 
@@ -14,7 +14,7 @@ use crate::units::UNKNOWN;
 
 /// Show the linked rigs that answer best. The cost of one is its ping by its score: the time until
 /// an answer, asked again as often as it has failed lately.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "optimal")]
 pub(super) struct Optimal {
     /// how many rigs; default: 1

@@ -1,6 +1,6 @@
 //! `peer`: the rigs in the registry.
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use axum::http::Method;
 use miner_agent::cli::terminal::{self, is_yes};
 use miner_agent::cli::{Exit, Failure};
@@ -22,14 +22,14 @@ use crate::api::Problem;
 use crate::units::{self, UNKNOWN};
 
 /// The rigs of this farm.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "peer")]
 pub(super) struct Peer {
     #[argh(subcommand)]
     verb: PeerVerb,
 }
 
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand)]
 #[expect(
     clippy::large_enum_variant,
@@ -49,7 +49,7 @@ enum PeerVerb {
 }
 
 /// Add a rig. Without --pair-file, --fingerprint or --tofu it shows the rig's fingerprint and asks.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "add")]
 pub(super) struct Add {
     /// where the rig listens, HOST:PORT; leave out for a rig that dials in (needs --fingerprint)
@@ -73,7 +73,7 @@ pub(super) struct Add {
 }
 
 /// List all rigs.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "list")]
 struct List {
     /// only rigs that wait for approval
@@ -88,7 +88,7 @@ struct List {
 }
 
 /// Remove a rig: cut its link and refuse its key.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "remove")]
 struct Remove {
     /// node ID, unique prefix of one, or name
@@ -103,7 +103,7 @@ struct Remove {
 }
 
 /// Measure the round trip to a rig.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "ping")]
 struct Ping {
     /// node ID, unique prefix of one, or name
@@ -115,7 +115,7 @@ struct Ping {
 }
 
 /// Give a rig another name.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "rename")]
 struct Rename {
     /// node ID, unique prefix of one, or name

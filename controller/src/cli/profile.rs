@@ -1,6 +1,6 @@
 //! `profile`: named ways to mine.
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use axum::http::Method;
 use miner_agent::cli::Failure;
 use serde_json::json;
@@ -14,14 +14,14 @@ use crate::api::{PoolBody, ProfileBody};
 use crate::units;
 
 /// Named ways to mine.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "profile")]
 pub(super) struct Profile {
     #[argh(subcommand)]
     verb: ProfileVerb,
 }
 
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand)]
 enum ProfileVerb {
     Create(Create),
@@ -32,7 +32,7 @@ enum ProfileVerb {
 
 /// Create a profile. Repeat --pool for up to three pools, first choice first; --user, --user-file
 /// and --pass-file are given once for all pools, or once for each in the same order.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "create")]
 pub(super) struct Create {
     /// name; the id is the name in lower case with dashes
@@ -62,7 +62,7 @@ pub(super) struct Create {
 }
 
 /// List all profiles.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "list")]
 struct List {
     /// print JSON
@@ -71,7 +71,7 @@ struct List {
 }
 
 /// Show a profile; passwords are never shown.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "show")]
 struct Show {
     /// id or name
@@ -83,7 +83,7 @@ struct Show {
 }
 
 /// Delete a profile that no rig is told to mine with.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "delete")]
 struct Delete {
     /// id or name

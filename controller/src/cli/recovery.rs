@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use axum::http::Method;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -21,14 +21,14 @@ use super::show::{self, say_clean};
 use crate::hub::recovery_id;
 
 /// The key that takes a farm back when this controller, or its key, is lost.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "recovery")]
 pub(super) struct Recovery {
     #[argh(subcommand)]
     verb: RecoveryVerb,
 }
 
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand)]
 enum RecoveryVerb {
     Create(Create),
@@ -37,7 +37,7 @@ enum RecoveryVerb {
 }
 
 /// Make the recovery key of this farm, and have every rig pin it.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "create")]
 struct Create {
     /// new file for the key, mode 0600; keep it away from this machine
@@ -52,7 +52,7 @@ struct Create {
 }
 
 /// Put another recovery key in the place of the one in force, by its word.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "replace")]
 struct Replace {
     /// file with the key in force, or - for standard input
@@ -67,7 +67,7 @@ struct Replace {
 }
 
 /// Show which recovery key is in force, and how many rigs have pinned it.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "show")]
 struct Show {
     /// print JSON

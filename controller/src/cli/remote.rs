@@ -1,6 +1,6 @@
 //! `remote`: what rigs do, and what they should do.
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use axum::http::Method;
 use miner_agent::cli::{Failure, say};
 use serde_json::{Value, json};
@@ -14,14 +14,14 @@ use super::table::{Column, Table};
 use crate::units::{self, UNKNOWN};
 
 /// What rigs do, and what they should do.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "remote")]
 pub(super) struct Remote {
     #[argh(subcommand)]
     verb: RemoteVerb,
 }
 
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand)]
 enum RemoteVerb {
     Status(Status),
@@ -35,7 +35,7 @@ enum RemoteVerb {
 }
 
 /// Show the miners of one rig, or of all.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "status")]
 struct Status {
     /// node ID, unique prefix of one, or name
@@ -47,7 +47,7 @@ struct Status {
 }
 
 /// Let a rig mine with a profile, from now on and after every restart.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "start")]
 struct Start {
     /// node ID, unique prefix of one, or name
@@ -62,7 +62,7 @@ struct Start {
 }
 
 /// Let a rig mine nothing, from now on and after every restart.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "stop")]
 struct Stop {
     /// node ID, unique prefix of one, or name
@@ -77,7 +77,7 @@ struct Stop {
 }
 
 /// Show the end of a miner's log.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "logs")]
 struct ReadLogs {
     /// node ID, unique prefix of one, or name

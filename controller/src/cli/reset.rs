@@ -9,7 +9,7 @@
 
 use std::path::{Path, PathBuf};
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use miner_agent::cli::{Failure, say, terminal};
 use miner_agent::node_cli::{DELETED, KEPT, claim_doomed, doomed, unasked};
 use miner_agent::store::{Dirs, NodeStore};
@@ -20,7 +20,7 @@ use crate::tls;
 
 /// Delete this node: its key and what it was told. The next start makes a new one, which no rig
 /// obeys.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "reset")]
 pub(super) struct Reset {
     /// do not ask; the registry stays

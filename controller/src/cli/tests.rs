@@ -61,6 +61,10 @@ fn every_command_of_the_page_is_understood() {
         "up --pool pool.example:3333 --user wallet --pass-file - --no-worker --light --threads 2",
         "up --no-announce",
         "node serve --no-announce",
+        "completions bash",
+        "man",
+        "man peer",
+        "man --dir man1",
         "up --listen :9191 --http 127.0.0.1:9190 --pool-listen 127.0.0.1:3433",
     ] {
         let args: Vec<&str> = line.split(' ').collect();

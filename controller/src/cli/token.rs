@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use axum::http::Method;
 use miner_agent::cli::{Failure, qr, say};
 use miner_agent::store::file::{self, Access};
@@ -20,14 +20,14 @@ use crate::registry::{NamePattern, Network};
 use crate::units::{self, UNKNOWN};
 
 /// Tokens by which rigs that dial out enrol.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "token")]
 pub(super) struct Token {
     #[argh(subcommand)]
     verb: TokenVerb,
 }
 
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand)]
 #[expect(
     clippy::large_enum_variant,
@@ -40,7 +40,7 @@ enum TokenVerb {
 }
 
 /// Make a token. It is printed once, or written to --out FILE, and never shown again.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "create")]
 struct Create {
     /// how many rigs may enrol (--ephemeral: how many at a time); default: 1
@@ -82,7 +82,7 @@ struct Create {
 }
 
 /// List all tokens; their secrets are not shown.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "list")]
 struct List {
     /// print JSON
@@ -91,7 +91,7 @@ struct List {
 }
 
 /// Suspend a token for good; rigs that came by it stay. A suspended one is deleted.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "revoke")]
 struct Revoke {
     /// ID as `token list` shows it, or a unique beginning of it

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use miner_agent::cli::Failure;
 use miner_agent::node::ListenAddress;
 use miner_agent::store::Dirs;
@@ -16,7 +16,7 @@ use crate::cli::secrets;
 use crate::tls::{Source, TlsPlan};
 
 /// Start everything on this machine: controller, page, practice pool, and a worker that mines.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "up")]
 pub struct Up {
     /// mine on this pool, HOST:PORT, instead of the practice pool; needs --user
