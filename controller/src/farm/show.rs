@@ -14,7 +14,7 @@ use super::view::{
     PoolView, ProfileView, StatsView, WindowsView,
 };
 use crate::clock::{EpochMs, Now};
-use crate::hub::{Event, Hub, Rig, refusal_text};
+use crate::hub::{Event, Hub, Rig, TOO_OLD, refusal_text};
 use crate::registry::{PeerRecord, ProfileId, ProfileRecord, Registry};
 
 /// A key in base64.
@@ -102,11 +102,12 @@ pub(super) fn desired(key: &Fingerprint, registry: &Registry, rig: Option<&Rig>)
     let refused = rig
         .and_then(Rig::refused)
         .filter(|(refused, _)| *refused == generation);
+    let too_old = rig.is_some_and(|rig| rig.is_too_old_for(generation));
     let status = match applied {
         Some(applied) if applied > generation => DesiredStatus::Behind,
         _ if generation == 0 => DesiredStatus::None,
         Some(applied) if applied == generation => DesiredStatus::Applied,
-        _ if refused.is_some() => DesiredStatus::Refused,
+        _ if refused.is_some() || too_old => DesiredStatus::Refused,
         _ => DesiredStatus::Pending,
     };
     DesiredView {
@@ -114,7 +115,15 @@ pub(super) fn desired(key: &Fingerprint, registry: &Registry, rig: Option<&Rig>)
         profile: row.and_then(|row| Some(row.profile.as_ref()?.to_string())),
         applied_generation: applied,
         status,
-        reason: refused.map(|(_, refusal)| refusal_text(refusal).to_owned()),
+        reason: refused
+            .map(|(_, refusal)| refusal_text(refusal))
+            .or_else(|| too_old.then_some(TOO_OLD))
+            .map(str::to_owned),
+        paused: row.is_some_and(|row| row.state.is_paused()),
+        drift: row.and_then(|row| {
+            let (told, hash) = rig?.applied_hash()?;
+            Some(told != row.generation || hash != row.state.hash())
+        }),
     }
 }
 
@@ -201,6 +210,7 @@ fn activity(activity: Activity) -> ActivityView {
         Activity::Filling { .. } => "filling",
         Activity::Mining => "mining",
         Activity::Failed => "failed",
+        Activity::Paused => "paused",
         _ => "unknown",
     };
     ActivityView {
@@ -267,7 +277,7 @@ pub(super) fn profile(id: &ProfileId, row: &ProfileRecord, registry: &Registry) 
             Mode::Light => "light",
         },
         threads: match threads {
-            Threads::Auto => None,
+            Threads::Auto | Threads::Percent(_) => None,
             Threads::Count(count) => Some(*count),
         },
         pools: pools
