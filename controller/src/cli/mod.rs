@@ -8,7 +8,9 @@
 //!   miner-ctrl token create|list|revoke            by what rigs that dial out enrol
 //!   miner-ctrl remote status|start|stop|logs       what they do
 //!   miner-ctrl remote managers|handover|revoke|rotate-key    whom they obey, and by which key
-//!   miner-ctrl profile create|list|show|delete     ways to mine
+//!   miner-ctrl profile create|edit|list|show|delete    ways to mine
+//!   miner-ctrl profile versions|diff|rollback      what they said before, and how rigs did with it
+//!   miner-ctrl rollout start|list|show|pause|resume|abort|rollback    a version for many rigs
 //!   miner-ctrl worker ...                          the agent; `up` runs it as a child
 //!   miner-ctrl completions|man                     for shells and manual readers
 //! ```
@@ -31,6 +33,7 @@ mod recovery;
 mod reference;
 mod remote;
 mod reset;
+mod rollout;
 pub(crate) mod secrets;
 mod show;
 mod table;
@@ -64,6 +67,7 @@ enum Verb {
     Peer(peer::Peer),
     Remote(remote::Remote),
     Profile(profile::Profile),
+    Rollout(rollout::Rollout),
     Token(token::Token),
     Worker(Worker),
     Completions(reference::Completions),
@@ -123,6 +127,7 @@ impl Verb {
             Self::Remote(remote) => with_client(async |client| remote.run(client).await),
             Self::Token(token) => with_client(async |client| token.run(client).await),
             Self::Profile(profile) => with_client(async |client| profile.run(client).await),
+            Self::Rollout(rollout) => with_client(async |client| rollout.run(client).await),
             Self::Completions(completions) => completions.run(),
             Self::Man(man) => man.run(),
             Self::Worker(worker) => {

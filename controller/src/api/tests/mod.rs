@@ -5,6 +5,7 @@
 //! | [`http`] | every path, every rule of the guard, the shape of answers |
 //! | [`conventions`] | request ids, pages of lists, repeated requests, tags of answers |
 //! | [`farm`] | what the routes do: peers, profiles, wishes, tokens |
+//! | [`profiles`] | versions of profiles |
 //! | [`openapi`] | that the description is whole, and the one in docs |
 //! | [`tls`] | the same inside TLS, over sockets |
 
@@ -12,6 +13,7 @@ mod conventions;
 mod farm;
 mod http;
 mod openapi;
+mod profiles;
 mod tls;
 
 use std::sync::Arc;
@@ -164,6 +166,10 @@ impl Server {
 
     pub(super) fn post(&self, path: &str, body: &Value) -> Reply {
         self.request(Method::POST, &format!("{BASE}{path}"), &body.to_string())
+    }
+
+    pub(super) fn put(&self, path: &str, body: &Value) -> Reply {
+        self.request(Method::PUT, &format!("{BASE}{path}"), &body.to_string())
     }
 
     fn delete(&self, path: &str) -> Reply {
