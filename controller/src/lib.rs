@@ -15,11 +15,14 @@
 //! | [`hub`], [`rollout`], [`registry`] | live links without sockets, rollouts likewise; durable facts behind a store |
 //! | `net`, `tls` | sockets, and what TLS on a port takes |
 //! | [`wallet`], [`schedule`] | payout addresses and hours of mining, judged without any of the above |
+//! | [`backup`] | all of a controller in one encrypted file |
+//! | `nearest` | the word that a mistyped one was meant to be |
 //! | [`error`], [`scope`], [`clock`], [`units`] | what all of them share |
 //!
 //! Read on in [`farm`].
 
 pub mod api;
+pub mod backup;
 pub mod cli;
 pub mod clock;
 pub mod error;
@@ -27,6 +30,7 @@ pub mod farm;
 #[cfg(test)]
 mod golden;
 pub mod hub;
+mod nearest;
 mod net;
 pub mod page;
 pub mod registry;

@@ -8,9 +8,10 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::extract::{JsonBody, Segments, required};
+use super::extract::{JsonBody, Segments, optional, required};
 use super::profile_body::comment;
 use super::{Api, Problem};
+use crate::farm::select::Selector;
 use crate::farm::{NewRollout, RolloutVerb, RolloutView, StartedView};
 use crate::registry::{OnFailure, RolloutTerms, Step};
 use crate::scope::Scope;
@@ -60,6 +61,9 @@ pub(super) struct RolloutBody {
     profile_id: Option<String>,
     /// Its version; the newest without it.
     version: Option<u32>,
+    /// Which rigs, such as `group=shed state=online`; those that are told to mine with the profile without
+    /// it.
+    select: Option<String>,
     /// Rigs that have the version after each stage: numbers, or parts such as `10%`. Without any: 1, 10%,
     /// 100%.
     #[schema(max_items = 8)]
@@ -156,10 +160,11 @@ pub(super) async fn start(
     State(api): State<Api>,
     JsonBody(body): JsonBody<RolloutBody>,
 ) -> Result<(StatusCode, Json<StartedView>), Problem> {
+    let selector = optional::<Selector>("select", body.select.as_deref())?;
     let started = api.farm.start_rollout(NewRollout {
         profile: required("profileId", body.profile_id.as_deref())?,
         version: body.version,
-        rigs: None,
+        rigs: selector.map(|selector| api.farm.select(&selector)),
         terms: body.terms()?,
         by: None,
         comment: body.comment.as_deref().map(comment).transpose()?,

@@ -11,6 +11,8 @@
 //!   miner-ctrl profile create|edit|list|show|delete    ways to mine
 //!   miner-ctrl profile versions|diff|rollback      what they said before, and how rigs did with it
 //!   miner-ctrl rollout start|list|show|pause|resume|abort|rollback    a version for many rigs
+//!   miner-ctrl backup, restore                     all of it in one encrypted file, and back
+//!   miner-ctrl doctor                              what is wrong with this controller, and what to do
 //!   miner-ctrl worker ...                          the agent; `up` runs it as a child
 //!   miner-ctrl completions|man                     for shells and manual readers
 //! ```
@@ -20,8 +22,10 @@
 
 mod admission;
 mod answers;
+mod backup;
 mod client;
 mod discover;
+mod doctor;
 pub(crate) mod instance;
 mod keys;
 mod managers;
@@ -35,6 +39,7 @@ mod remote;
 mod reset;
 mod rollout;
 pub(crate) mod secrets;
+mod select;
 mod show;
 mod table;
 mod token;
@@ -69,6 +74,9 @@ enum Verb {
     Profile(profile::Profile),
     Rollout(rollout::Rollout),
     Token(token::Token),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
+    Doctor(doctor::Doctor),
     Worker(Worker),
     Completions(reference::Completions),
     Man(reference::Man),
@@ -128,6 +136,9 @@ impl Verb {
             Self::Token(token) => with_client(async |client| token.run(client).await),
             Self::Profile(profile) => with_client(async |client| profile.run(client).await),
             Self::Rollout(rollout) => with_client(async |client| rollout.run(client).await),
+            Self::Backup(backup) => with_client(async |client| backup.run(client).await),
+            Self::Restore(restore) => restore.run(),
+            Self::Doctor(doctor) => doctor.run(),
             Self::Completions(completions) => completions.run(),
             Self::Man(man) => man.run(),
             Self::Worker(worker) => {

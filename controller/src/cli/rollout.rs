@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::client::{Client, segment};
+use super::select::understood;
 use super::show::{self, say_clean};
 use super::table::{Column, Table};
 use crate::units::{self, UNKNOWN};
@@ -42,6 +43,9 @@ struct Start {
     /// number of its version; default: the newest
     #[argh(option)]
     version: Option<u32>,
+    /// which rigs, such as group=shed; default: those that mine with the profile
+    #[argh(option)]
+    select: Option<String>,
     /// rigs that have it after each stage, such as 1,10%,100% (the default)
     #[argh(option)]
     stages: Option<String>,
@@ -216,7 +220,11 @@ impl Start {
             let stages = stages.split(',').map(str::trim);
             json!(stages.collect::<Vec<_>>())
         });
+        if let Some(select) = &self.select {
+            understood(select)?;
+        }
         let body = show::body([
+            ("select", self.select.map(Value::from)),
             ("profileId", Some(json!(self.profile))),
             ("version", self.version.map(Value::from)),
             ("stages", stages),

@@ -9,21 +9,27 @@
 //! |---|---|
 //! | `mod` | the lock, what runs, what comes out of the hub |
 //! | `peers` | who belongs to the farm: list, resolve, add, remove, ping |
+//! | `select`, `facts` | the selector language, and what it finds on a rig |
+//! | `fleet` | many rigs: chosen, labelled, summed up by group |
 //! | `optimal` | which rigs answer best |
 //! | `enrol` | tokens, rigs that wait, removed keys |
 //! | `discover` | who announces itself on the local network |
 //! | `remote` | what rigs do: statistics, start, stop, logs |
 //! | `keys` | the recovery key, managers of rigs, orders about them |
 //! | `profiles` | named ways to mine, in versions |
+//! | `backup` | all of it in one encrypted file |
 //! | `reports` | shapes of what rigs will report |
 //! | `rollouts` | a version on its way to many rigs |
 //! | `hours`, `yields` | pauses and resumes by the hours of profiles; what rigs make with their versions |
 //! | `view`, `show` | what is shown, and how it is made |
 //! | `errors` | what goes wrong, in words |
 
+mod backup;
 mod discover;
 mod enrol;
 mod errors;
+mod facts;
+mod fleet;
 mod hours;
 mod keys;
 mod optimal;
@@ -32,6 +38,7 @@ mod profiles;
 mod remote;
 mod reports;
 mod rollouts;
+pub mod select;
 mod show;
 #[cfg(test)]
 mod tests;
@@ -58,6 +65,7 @@ pub use self::discover::{DISCOVER_SECS, DiscoveryView, FoundView};
 pub use self::enrol::{
     DEFAULT_LIFE_SECS, NewToken, NewTokenView, PendingView, RemovedView, TOKEN_LIFE_SECS, TokenView,
 };
+pub use self::fleet::{GroupsView, LabelView};
 pub use self::keys::{
     ManagerView, ManagersView, OrderStatus, OrderView, RecoveryStatus, RecoveryView,
 };

@@ -185,6 +185,24 @@ fn pinned() -> PinnedRecord {
     }
 }
 
+/// The longest labels that there can be.
+fn labels() -> LabelsRecord {
+    let label = |n: usize| LabelName::parse(&format!("{n:064}")).expect("valid");
+    LabelsRecord {
+        group: Some(label(0)),
+        site: Some(label(1)),
+        tags: (2..2 + MAX_TAGS).map(label).collect(),
+    }
+}
+
+fn machine() -> MachineRecord {
+    MachineRecord {
+        cpu_model: Label::lossy("AMD Ryzen 9 5950X 16-Core Processor"),
+        cpus: 32,
+        memory_mib: Some(65_536),
+    }
+}
+
 fn source(n: u64) -> KnownSource {
     KnownSource {
         source: n,
@@ -225,6 +243,8 @@ fn gives_back_every_kind_of_row(store: &mut dyn Store) {
         Change::PutToken(TokenId([3; 8]), token()),
         Change::PutPending(key(5), waiting()),
         Change::PutOrigin(key(1), waiting().origin),
+        Change::PutLabels(key(1), labels()),
+        Change::PutMachine(key(1), machine()),
         Change::PutRecovery(recovery(3)),
         Change::PutPinned(key(1), pinned()),
         Change::PutSources(vec![source(1), source(2)]),
@@ -251,8 +271,25 @@ fn gives_back_every_kind_of_row(store: &mut dyn Store) {
     assert_eq!(rows.tokens.get(&TokenId([3; 8])), Some(&token()));
     assert_eq!(rows.pending.get(&key(5)), Some(&waiting()));
     assert_eq!(rows.origins.get(&key(1)), Some(&waiting().origin));
+    assert_eq!(rows.labels.get(&key(1)), Some(&labels()));
+    assert_eq!(rows.machines.get(&key(1)), Some(&machine()));
     assert_eq!(rows.recovery, Some(recovery(3)));
     assert_eq!(rows.pinned.get(&key(1)), Some(&pinned()));
+    assert_copied_whole(&rows);
+}
+
+/// That a copy of the registry, as a backup holds it, has every row of it.
+fn assert_copied_whole(rows: &Contents) {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let bytes = RedbStore::copy(rows, folder.path()).expect("copied");
+    assert_eq!(
+        fs::read_dir(folder.path()).expect("there").count(),
+        0,
+        "nothing is left behind"
+    );
+    fs::write(RedbStore::file(folder.path()), bytes).expect("written");
+    let copy = RedbStore::open(folder.path()).expect("opens");
+    assert_eq!(copy.load().expect("loads"), *rows);
 }
 
 fn takes_a_batch_whole_or_not_at_all(store: &mut dyn Store) {
@@ -292,6 +329,9 @@ fn deletes_what_is_there_and_what_is_not(store: &mut dyn Store) {
         Change::DeleteOrigin(key(1)),
         Change::DeleteOrigin(key(99)),
         Change::DeletePinned(key(1)),
+        Change::DeleteLabels(key(1)),
+        Change::DeleteLabels(key(99)),
+        Change::DeleteMachine(key(1)),
         Change::PutRecovery(recovery(MAX_RECOVERY_KEYS)),
         Change::PutSources(Vec::new()),
     ];
@@ -388,6 +428,8 @@ fn a_registry_of_an_older_schema_opens_with_its_rows_and_takes_new_ones() {
             Change::PutToken(TokenId([3; 8]), token()),
             Change::PutRecovery(recovery(1)),
             Change::PutPinned(key(1), pinned()),
+            Change::PutLabels(key(1), labels()),
+            Change::PutMachine(key(1), machine()),
         ];
         store.commit(&put, Durable::Now).expect("commits");
         drop(store);
@@ -400,6 +442,7 @@ fn a_registry_of_an_older_schema_opens_with_its_rows_and_takes_new_ones() {
         assert_eq!(profile, Some(&first_version()));
         assert_eq!(rows.tokens.len(), 1);
         assert_eq!((rows.recovery, rows.pinned.len()), (Some(recovery(1)), 1));
+        assert_eq!((rows.labels.len(), rows.machines.len()), (1, 1));
     }
 }
 
@@ -438,9 +481,9 @@ fn as_older(path: &std::path::Path, schema: u8) {
     let db = redb::Database::open(path).expect("opens");
     let write = db.begin_write().expect("begins");
     let gone: &[&str] = match schema {
-        1 => &["pinned", "pending", "origins"],
-        2 => &["pinned"],
-        _ => &[],
+        1 => &["labels", "machines", "pinned", "pending", "origins"],
+        2 => &["labels", "machines", "pinned"],
+        _ => &["labels", "machines"],
     };
     for table in gone {
         write.delete_table(Rows::new(table)).expect("was there");

@@ -4,7 +4,7 @@
 //! ```text
 //!   meta        "schema"        -> u8
 //!   peers       fingerprint[32] -> row      tombstones, desired, pending, origins: likewise
-//!   profiles    id              -> row      pinned: likewise
+//!   profiles    id              -> row      pinned, labels, machines: likewise
 //!   versions    id, number      -> row      yields: likewise
 //!   rollouts    number          -> row      rollout_rigs   number, fingerprint -> row
 //!   tokens      id[8]           -> row      farm    "recovery" -> row
@@ -15,9 +15,9 @@
 //! registry or a good one; a file that is there and cannot be read is never replaced.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use miner_shared::identity::Fingerprint;
@@ -59,6 +59,25 @@ impl RedbStore {
         Ok(store)
     }
 
+    /// The bytes of a registry file that holds these rows, made in this folder and taken away again.
+    pub fn copy(contents: &Contents, folder: &Path) -> Result<Vec<u8>, StoreError> {
+        let dir = folder.join(COPY);
+        match fs::remove_dir_all(&dir) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_error(error)),
+            Ok(()) | Err(_) => {}
+        }
+        DirBuilder::new()
+            .mode(0o700)
+            .create(&dir)
+            .map_err(io_error)?;
+        let mut store = Self::open(&dir)?;
+        store.commit(&contents.changes(), Durable::Now)?;
+        drop(store);
+        let bytes = fs::read(Self::file(&dir)).map_err(io_error)?;
+        fs::remove_dir_all(&dir).map_err(io_error)?;
+        Ok(bytes)
+    }
+
     fn check_schema(&self) -> Result<(), StoreError> {
         let read = self.db.begin_read().map_err(any)?;
         let meta = read.open_table(META).map_err(any)?;
@@ -94,6 +113,8 @@ impl Store for RedbStore {
             tokens: rows(&read, TOKENS, TokenId)?,
             pending: rows(&read, PENDING, Fingerprint)?,
             origins: rows(&read, ORIGINS, Fingerprint)?,
+            labels: rows(&read, LABELS, Fingerprint)?,
+            machines: rows(&read, MACHINES, Fingerprint)?,
             recovery: rows(&read, FARM, str::to_owned)?.remove(RECOVERY),
             pinned: rows(&read, PINNED, Fingerprint)?,
             sources: sources(&read)?,
@@ -140,6 +161,10 @@ fn make(write: &WriteTransaction, change: &Change) -> Result<(), StoreError> {
         Change::DeletePending(key) => delete(write, PENDING, key.0),
         Change::PutOrigin(key, row) => put(write, ORIGINS, key.0, row),
         Change::DeleteOrigin(key) => delete(write, ORIGINS, key.0),
+        Change::PutLabels(key, row) => put(write, LABELS, key.0, row),
+        Change::DeleteLabels(key) => delete(write, LABELS, key.0),
+        Change::PutMachine(key, row) => put(write, MACHINES, key.0, row),
+        Change::DeleteMachine(key) => delete(write, MACHINES, key.0),
         Change::PutRecovery(row) => put(write, FARM, RECOVERY, row),
         Change::PutPinned(key, row) => put(write, PINNED, key.0, row),
         Change::DeletePinned(key) => delete(write, PINNED, key.0),
@@ -238,7 +263,9 @@ fn rows<K: Key + 'static, I: Ord, T: Row>(
 fn make_tables(write: &WriteTransaction) -> Result<(), StoreError> {
     let mut meta = write.open_table(META).map_err(any)?;
     meta.insert("schema", SCHEMA).map_err(any)?;
-    for table in [PEERS, TOMBSTONES, DESIRED, PENDING, ORIGINS, PINNED] {
+    for table in [
+        PEERS, TOMBSTONES, DESIRED, PENDING, ORIGINS, PINNED, LABELS, MACHINES,
+    ] {
         write.open_table(table).map_err(any)?;
     }
     write.open_table(PROFILES).map_err(any)?;
@@ -333,6 +360,8 @@ const DESIRED: Rows = TableDefinition::new("desired");
 const PENDING: Rows = TableDefinition::new("pending");
 const ORIGINS: Rows = TableDefinition::new("origins");
 const PINNED: Rows = TableDefinition::new("pinned");
+const LABELS: Rows = TableDefinition::new("labels");
+const MACHINES: Rows = TableDefinition::new("machines");
 const TOKENS: TableDefinition<'static, [u8; 8], &[u8]> = TableDefinition::new("tokens");
 const SOURCES: TableDefinition<'static, u64, u64> = TableDefinition::new("sources");
 const PROFILES: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("profiles");
@@ -347,6 +376,8 @@ const RECOVERY: &str = "recovery";
 
 const FILE: &str = "registry.redb";
 const UNFINISHED: &str = "registry.redb.new";
+/// Where a copy is made: a folder of its own, so that the lock of the original is not in the way.
+const COPY: &str = "registry.copy";
 /// Memory that redb may use for pages; rows are kept by the registry itself.
 const CACHE: usize = 4 << 20;
 /// Batches that may wait for a sync: redb cannot reuse pages before one.

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use miner_shared::identity::Fingerprint;
 
+use super::labels::{LabelsRecord, MachineRecord};
 use super::profiles::{ProfileRecord, YieldRecord};
 use super::record::{DesiredRecord, PeerRecord, ProfileId, SCHEMA, Tombstone};
 use super::recovery::{PinnedRecord, RecoveryRecord};
@@ -81,6 +82,14 @@ pub enum Change {
     PutOrigin(Fingerprint, Origin),
     /// Deletes by which token a peer came.
     DeleteOrigin(Fingerprint),
+    /// Writes a peer's labels.
+    PutLabels(Fingerprint, LabelsRecord),
+    /// Deletes a peer's labels.
+    DeleteLabels(Fingerprint),
+    /// Writes what a peer said of its machine.
+    PutMachine(Fingerprint, MachineRecord),
+    /// Deletes what a peer said of its machine.
+    DeleteMachine(Fingerprint),
     /// Writes the recovery key of the farm.
     PutRecovery(RecoveryRecord),
     /// Writes which recovery key a peer has pinned.
@@ -125,6 +134,10 @@ pub struct Contents {
     pub pending: BTreeMap<Fingerprint, PendingRecord>,
     /// By which token peers came.
     pub origins: BTreeMap<Fingerprint, Origin>,
+    /// What is written on peers.
+    pub labels: BTreeMap<Fingerprint, LabelsRecord>,
+    /// What peers said of their machines.
+    pub machines: BTreeMap<Fingerprint, MachineRecord>,
     /// The recovery key of the farm, if it has one.
     pub recovery: Option<RecoveryRecord>,
     /// Which recovery key peers have pinned.
@@ -172,12 +185,54 @@ impl Contents {
             Change::DeletePending(key) => drop(self.pending.remove(key)),
             Change::PutOrigin(key, row) => drop(self.origins.insert(*key, row.clone())),
             Change::DeleteOrigin(key) => drop(self.origins.remove(key)),
+            Change::PutLabels(key, row) => drop(self.labels.insert(*key, row.clone())),
+            Change::DeleteLabels(key) => drop(self.labels.remove(key)),
+            Change::PutMachine(key, row) => drop(self.machines.insert(*key, row.clone())),
+            Change::DeleteMachine(key) => drop(self.machines.remove(key)),
             Change::PutRecovery(row) => self.recovery = Some(row.clone()),
             Change::PutPinned(key, row) => drop(self.pinned.insert(*key, *row)),
             Change::DeletePinned(key) => drop(self.pinned.remove(key)),
             Change::PutSources(all) => self.sources.clone_from(all),
         }
     }
+}
+
+impl Contents {
+    /// The batch that makes an empty store hold all of this.
+    pub fn changes(&self) -> Vec<Change> {
+        let mut all = Vec::new();
+        all.extend(puts(&self.peers, Change::PutPeer));
+        all.extend(puts(&self.tombstones, Change::PutTombstone));
+        all.extend(puts(&self.desired, Change::PutDesired));
+        all.extend(puts(&self.profiles, Change::PutProfile));
+        all.extend(puts(&self.versions, |(id, n), row| {
+            Change::PutVersion(id, n, row)
+        }));
+        all.extend(puts(&self.yields, |(id, n), row| {
+            Change::PutYield(id, n, row)
+        }));
+        all.extend(puts(&self.rollouts, Change::PutRollout));
+        all.extend(puts(&self.rollout_rigs, |(id, key), row| {
+            Change::PutRolloutRig(id, key, row)
+        }));
+        all.extend(puts(&self.tokens, Change::PutToken));
+        all.extend(puts(&self.pending, Change::PutPending));
+        all.extend(puts(&self.origins, Change::PutOrigin));
+        all.extend(puts(&self.labels, Change::PutLabels));
+        all.extend(puts(&self.machines, Change::PutMachine));
+        all.extend(self.recovery.clone().map(Change::PutRecovery));
+        all.extend(puts(&self.pinned, Change::PutPinned));
+        all.push(Change::PutSources(self.sources.clone()));
+        all
+    }
+}
+
+fn puts<'r, K: Clone, R: Clone>(
+    rows: &'r BTreeMap<K, R>,
+    put: impl Fn(K, R) -> Change + 'r,
+) -> impl Iterator<Item = Change> + 'r {
+    rows.iter()
+        .map(move |(key, row)| put(key.clone(), row.clone()))
 }
 
 /// Why a store cannot be opened, read or written.

@@ -223,6 +223,7 @@ fn words(event: &Event) -> Option<String> {
         EventKind::RolloutEnded { rollout, status } => format!("rollout {rollout} is {status}"),
         EventKind::DesiredSet { .. }
         | EventKind::Applied { .. }
+        | EventKind::PeerLabelled
         | EventKind::PeerRenamed
         | EventKind::RecoveryPinned { .. }
         | EventKind::RecoverySet { .. }

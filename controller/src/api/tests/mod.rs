@@ -7,10 +7,12 @@
 //! | [`farm`] | what the routes do: peers, profiles, wishes, tokens |
 //! | [`profiles`] | versions of profiles |
 //! | [`openapi`] | that the description is whole, and the one in docs |
+//! | [`fleet`] | many rigs: selectors, labels, groups |
 //! | [`tls`] | the same inside TLS, over sockets |
 
 mod conventions;
 mod farm;
+mod fleet;
 mod http;
 mod openapi;
 mod profiles;
@@ -109,7 +111,11 @@ impl Server {
         let farm = Farm::open(Box::new(MemoryStore::default()), me, Clock::start()).expect("empty");
         Self {
             farm: Arc::clone(&farm),
-            router: router(Api { farm, guard }),
+            router: router(Api {
+                farm,
+                guard,
+                dirs: None,
+            }),
         }
     }
 

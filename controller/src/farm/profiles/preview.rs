@@ -1,8 +1,9 @@
 //! What a change of a profile would do, before anything is stored: to the profile, and to each rig that
 //! would be given the new version.
 
+use miner_agent::mining::fast_mode_mib;
 use miner_shared::identity::Fingerprint;
-use miner_shared::wire::{Memory, Mode, State};
+use miner_shared::wire::{Memory, Mode, State, Threads};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -12,7 +13,7 @@ use super::{Farm, NewVersion};
 use crate::error::FarmError;
 use crate::farm::errors;
 use crate::hub::{Hub, Rig};
-use crate::registry::{ProfileId, ProfileRecord, Registry};
+use crate::registry::{MachineRecord, ProfileId, ProfileRecord, Registry};
 
 /// What a change of a profile would do.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -103,7 +104,7 @@ fn rig_change(
         return None;
     }
     let current = registry.version(&id, Some(told.version)).ok();
-    let verdict = verdict(key, next, hub);
+    let verdict = verdict(key, next, registry, hub);
     Some(RigChangeView {
         node_id: key.node_id().to_string(),
         name: registry.peer(key)?.name.to_string(),
@@ -118,7 +119,12 @@ fn rig_change(
 
 /// Whether a rig would take this version, as far as it can be known: `Err` is why not, `Ok` may hold
 /// what cannot be known.
-fn verdict(key: &Fingerprint, next: &ProfileRecord, hub: &Hub) -> Result<Option<String>, String> {
+fn verdict(
+    key: &Fingerprint,
+    next: &ProfileRecord,
+    registry: &Registry,
+    hub: &Hub,
+) -> Result<Option<String>, String> {
     let Some(protocol) = hub.protocol(key) else {
         return Ok(Some(
             "whether it would take it is not known while it is away".to_owned(),
@@ -132,15 +138,37 @@ fn verdict(key: &Fingerprint, next: &ProfileRecord, hub: &Hub) -> Result<Option<
             "its agent speaks protocol version {protocol}, which has no words for this profile: update it"
         ));
     }
+    if next.profile.mode == Mode::Fast && !is_fast(key, hub) {
+        return fits_fast(next, registry.machine(key));
+    }
+    Ok(None)
+}
+
+/// Whether one of its miners has the memory of fast mode already.
+fn is_fast(key: &Fingerprint, hub: &Hub) -> bool {
     let stats = hub.rig(key).and_then(Rig::stats);
-    let was_fast = stats.is_some_and(|(stats, _)| {
+    stats.is_some_and(|(stats, _)| {
         let mut miners = stats.miners.iter();
         miners.any(|miner| miner.memory == Some(Memory::Fast))
-    });
-    if next.profile.mode == Mode::Fast && !was_fast {
-        return Ok(Some(
-            "whether its memory suffices for fast mode is not known".to_owned(),
-        ));
+    })
+}
+
+/// Whether a machine has the memory that fast mode takes. What else uses it, nobody knows here.
+fn fits_fast(
+    next: &ProfileRecord,
+    machine: Option<&MachineRecord>,
+) -> Result<Option<String>, String> {
+    let Some((machine, has)) = machine.and_then(|machine| Some((machine, machine.memory_mib?)))
+    else {
+        return Ok(Some("how much memory it has is not known".to_owned()));
+    };
+    let threads = match next.profile.threads {
+        Threads::Count(count) => count,
+        Threads::Auto | Threads::Percent(_) => machine.cpus,
+    };
+    let takes = fast_mode_mib(threads);
+    if has < takes {
+        return Err(format!("fast mode takes {takes} MiB, and it has {has}"));
     }
     Ok(None)
 }

@@ -3,6 +3,7 @@
 use miner_shared::identity::Fingerprint;
 use miner_shared::wire::{Activity, RigStats};
 
+use crate::farm::show;
 use crate::hub::{Hub, Rig, refusal_text};
 use crate::registry::{Reason, Registry};
 use crate::rollout::{Makes, Rates, Seen, Standing, World};
@@ -38,12 +39,7 @@ impl World for Rigs<'_> {
 /// What a rig's last report says that it makes.
 fn makes(stats: &RigStats) -> Makes {
     match stats.activity {
-        Activity::Mining => {
-            let known = stats.miners.iter().filter_map(|miner| miner.hashrate.s10);
-            known
-                .reduce(u64::saturating_add)
-                .map_or(Makes::Unknown, Makes::Rate)
-        }
+        Activity::Mining => show::thousandths(stats).map_or(Makes::Unknown, Makes::Rate),
         Activity::Starting | Activity::NoPool | Activity::Failed => Makes::Nothing,
         _ => Makes::Unknown,
     }
