@@ -26,8 +26,8 @@
 mod conn;
 mod enrol;
 mod events;
-mod machine;
 mod history;
+mod machine;
 mod pace;
 mod reconcile;
 mod recovery;
@@ -178,6 +178,11 @@ impl Hub {
     /// Whether a link with this peer is up.
     pub fn is_live(&self, key: &Fingerprint) -> bool {
         self.sessions.contains_key(key)
+    }
+
+    /// Protocol version of the link with this peer; `None` if none is up.
+    pub fn protocol(&self, key: &Fingerprint) -> Option<u8> {
+        self.sessions.get(key).map(|session| session.version)
     }
 
     /// Whether there is nothing to dial: a link with this peer is up and wants no successor.
