@@ -165,6 +165,8 @@ codes! {
     RecoveryNotFound = "RECOVERY_NOT_FOUND", 404, false;
     /// The proof is not by the recovery key of the farm.
     RecoveryRefused = "RECOVERY_REFUSED", 403, false;
+    /// Other rigs are selected than were expected.
+    SelectionChanged = "SELECTION_CHANGED", 409, false;
     /// No token has this ID.
     TokenNotFound = "TOKEN_NOT_FOUND", 404, false;
     /// The rig refused to start.

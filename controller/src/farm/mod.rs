@@ -11,6 +11,7 @@
 //! | `peers` | who belongs to the farm: list, resolve, add, remove, ping |
 //! | `select`, `facts` | the selector language, and what it finds on a rig |
 //! | `fleet` | many rigs: chosen, labelled, summed up by group |
+//! | `action`, `bulk` | what can be done to a rig; the same to many, with a result each |
 //! | `optimal` | which rigs answer best |
 //! | `enrol` | tokens, rigs that wait, removed keys |
 //! | `discover` | who announces itself on the local network |
@@ -20,6 +21,8 @@
 //! | `view`, `show` | what is shown, and how it is made |
 //! | `errors` | what goes wrong, in words |
 
+pub mod action;
+mod bulk;
 mod discover;
 mod enrol;
 mod errors;
@@ -51,6 +54,7 @@ use rand_core::{Rng, UnwrapErr};
 use smol::channel::{Receiver, Sender, bounded};
 use smol::{Executor, Task};
 
+pub use self::bulk::{Bulk, BulkStatus, BulkView, RigResult, Rigs};
 pub use self::discover::{DISCOVER_SECS, DiscoveryView, FoundView};
 pub use self::enrol::{
     DEFAULT_LIFE_SECS, NewToken, NewTokenView, PendingView, RemovedView, TOKEN_LIFE_SECS, TokenView,

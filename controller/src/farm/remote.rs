@@ -3,6 +3,7 @@
 use miner_shared::identity::{Fingerprint, NodeId};
 use miner_shared::text::MinerName;
 use miner_shared::wire::{Answer, LogPage, Outcome, Query, State};
+use rand_core::CryptoRng;
 
 use super::view::{AppliedView, DesiredStatus, LogsView, StatsView};
 use super::{Farm, errors, show};
@@ -18,6 +19,37 @@ const APPLY_MS: u64 = 30_000;
 const LOGS_MS: u64 = 10_000;
 /// Most log lines that one call gives (the original's bound).
 const MAX_LINES: u16 = 10_000;
+
+/// What a rig should be doing.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    pub(super) profile: Option<ProfileId>,
+    pub(super) state: State,
+    /// What it is called if a rig refuses it.
+    pub(super) failed: Code,
+}
+
+impl Wanted {
+    /// To mine nothing.
+    pub(super) const fn nothing() -> Self {
+        Self {
+            profile: None,
+            state: State::Stopped,
+            failed: Code::StopFailed,
+        }
+    }
+
+    /// The wish of this for one rig.
+    pub(super) fn wish(&self, rng: &mut dyn CryptoRng) -> Wish {
+        let mut op_id = [0; 16];
+        rng.fill_bytes(&mut op_id);
+        Wish {
+            op_id,
+            profile: self.profile.clone(),
+            state: self.state.clone(),
+        }
+    }
+}
 
 impl Farm {
     /// Last known statistics of every peer that ever sent some, by name.
@@ -57,17 +89,20 @@ impl Farm {
     /// Wishes that a rig mines with this profile (id or name), and waits up to 30 s for its receipt.
     pub async fn start(&self, id: NodeId, profile: &str) -> Result<AppliedView, FarmError> {
         let (key, name) = self.named(id)?;
-        let profile_id = ProfileId::of(profile);
-        let state = {
-            let core = self.lock();
-            let row = core
-                .registry
-                .profile(&profile_id)
-                .ok_or_else(|| errors::registry(RegistryError::NoSuchProfile, profile))?;
-            State::Mine(row.profile.clone())
-        };
-        self.apply(key, &name, Some(profile_id), state, Code::StartFailed)
-            .await
+        self.apply(key, &name, &self.mining(profile)?).await
+    }
+
+    /// What it is to mine with this profile (id or name).
+    pub(super) fn mining(&self, profile: &str) -> Result<Wanted, FarmError> {
+        let id = ProfileId::of(profile);
+        let core = self.lock();
+        let row = core.registry.profile(&id);
+        let row = row.ok_or_else(|| errors::registry(RegistryError::NoSuchProfile, profile))?;
+        Ok(Wanted {
+            state: State::Mine(row.profile.clone()),
+            profile: Some(id),
+            failed: Code::StartFailed,
+        })
     }
 
     /// Wishes that a rig mines nothing, and waits up to 30 s for its receipt. A miner that is named
@@ -85,33 +120,43 @@ impl Farm {
                 return Err(errors::no_such_miner(&name, present()));
             }
         }
-        self.apply(key, &name, None, State::Stopped, Code::StopFailed)
-            .await
+        self.apply(key, &name, &Wanted::nothing()).await
     }
 
-    /// Stores a wish and waits for what becomes of it. A rig that says it was told something newer
-    /// gets the same wish once more under a number above that: the owner wants it now.
+    /// Stores a wish and waits for what becomes of it.
     async fn apply(
         &self,
         key: Fingerprint,
         name: &str,
-        profile: Option<ProfileId>,
-        state: State,
-        code: Code,
+        wanted: &Wanted,
+    ) -> Result<AppliedView, FarmError> {
+        let generation = self.wish(key, name, wanted)?;
+        self.receipt(key, name, generation, wanted).await
+    }
+
+    /// Waits for what becomes of the wish of this generation, which is stored. A rig that says it was
+    /// told something newer gets the same once more under a number above that: the owner wants it
+    /// now.
+    pub(super) async fn receipt(
+        &self,
+        key: Fingerprint,
+        name: &str,
+        mut generation: u64,
+        wanted: &Wanted,
     ) -> Result<AppliedView, FarmError> {
         let mut repeated = false;
         loop {
-            let generation = self.wish(key, name, profile.clone(), state.clone())?;
             let status = match self.ask(key, Ask::Wish(generation), APPLY_MS).await {
                 Ok(Reply::Outcome(Outcome::Applied | Outcome::AlreadyThere)) => {
                     DesiredStatus::Applied
                 }
                 Ok(Reply::Outcome(Outcome::Behind(_))) if !repeated => {
                     repeated = true;
+                    generation = self.wish(key, name, wanted)?;
                     continue;
                 }
                 Ok(Reply::Outcome(Outcome::Refused(refusal))) => {
-                    return Err(errors::refusal(&refusal, code, name));
+                    return Err(errors::refusal(&refusal, wanted.failed, name));
                 }
                 Ok(_) => return Err(errors::nonsense(name)),
                 // It is stored: the rig gets it as soon as it can be reached.
@@ -121,27 +166,15 @@ impl Farm {
             return Ok(AppliedView {
                 node_id: key.node_id().to_string(),
                 generation,
-                profile: profile.map(|id| id.to_string()),
+                profile: wanted.profile.as_ref().map(ToString::to_string),
                 status,
             });
         }
     }
 
-    fn wish(
-        &self,
-        key: Fingerprint,
-        name: &str,
-        profile: Option<ProfileId>,
-        state: State,
-    ) -> Result<u64, FarmError> {
+    fn wish(&self, key: Fingerprint, name: &str, wanted: &Wanted) -> Result<u64, FarmError> {
         self.with(|hub, env| {
-            let mut op_id = [0; 16];
-            env.rng.fill_bytes(&mut op_id);
-            let wish = Wish {
-                op_id,
-                profile,
-                state,
-            };
+            let wish = wanted.wish(env.rng);
             hub.wish(env, &key, wish)
         })
         .map_err(|error| errors::registry(error, name))

@@ -89,21 +89,42 @@ impl Registry {
         keep_token: bool,
         now: EpochMs,
     ) -> Result<(), RegistryError> {
-        let peer = self.rows.peers.get(key).ok_or(RegistryError::NoSuchPeer)?;
-        let tombstone = Tombstone {
-            name: peer.name.clone(),
-            removed_at_ms: now.0,
-            successor: None,
-        };
-        let mut batch = vec![
-            Change::DeletePeer(*key),
-            Change::DeletePinned(*key),
-            Change::PutTombstone(*key, tombstone),
-        ];
-        batch.extend(Self::unlabelled(key));
-        batch.extend(self.token_after_removal(key, keep_token, now));
+        self.remove_all(&[*key], keep_token, now)
+    }
+
+    /// The same for all of these peers, in one step.
+    pub fn remove_all(
+        &mut self,
+        keys: &[Fingerprint],
+        keep_token: bool,
+        now: EpochMs,
+    ) -> Result<(), RegistryError> {
+        let (mut batch, mut tokens) = (Vec::new(), BTreeMap::new());
+        for key in keys {
+            let peer = self.rows.peers.get(key).ok_or(RegistryError::NoSuchPeer)?;
+            let tombstone = Tombstone {
+                name: peer.name.clone(),
+                removed_at_ms: now.0,
+                successor: None,
+            };
+            batch.extend([
+                Change::DeletePeer(*key),
+                Change::DeletePinned(*key),
+                Change::DeleteOrigin(*key),
+                Change::PutTombstone(*key, tombstone),
+            ]);
+            batch.extend(Self::unlabelled(key));
+            self.token_after_removal(key, keep_token, now, &mut tokens);
+        }
+        batch.extend(
+            tokens
+                .into_iter()
+                .map(|(id, row)| Change::PutToken(id, row)),
+        );
         self.commit(batch, Durable::Now)?;
-        self.ids.remove(&key.node_id());
+        for key in keys {
+            self.ids.remove(&key.node_id());
+        }
         Ok(())
     }
 
@@ -212,20 +233,35 @@ impl Registry {
         told: u64,
         now: EpochMs,
     ) -> Result<u64, RegistryError> {
-        if !self.rows.peers.contains_key(key) {
-            return Err(RegistryError::NoSuchPeer);
+        let numbers = self.wish_all(vec![(*key, wish, told)], now)?;
+        numbers.first().copied().ok_or(RegistryError::NoSuchPeer)
+    }
+
+    /// The same for many rigs in one step, each of which is there once: all wishes are stored, or
+    /// none. Returns their numbers in this order.
+    pub fn wish_all(
+        &mut self,
+        wishes: Vec<(Fingerprint, Wish, u64)>,
+        now: EpochMs,
+    ) -> Result<Vec<u64>, RegistryError> {
+        let (mut batch, mut numbers) = (Vec::new(), Vec::new());
+        for (key, wish, told) in wishes {
+            if !self.rows.peers.contains_key(&key) {
+                return Err(RegistryError::NoSuchPeer);
+            }
+            let stored = self.desired(&key).map_or(0, |row| row.generation);
+            let row = DesiredRecord {
+                generation: stored.max(told).saturating_add(1),
+                op_id: wish.op_id,
+                profile: wish.profile,
+                state: wish.state,
+                set_at_ms: now.0,
+            };
+            numbers.push(row.generation);
+            batch.push(Change::PutDesired(key, row));
         }
-        let stored = self.desired(key).map_or(0, |row| row.generation);
-        let row = DesiredRecord {
-            generation: stored.max(told).saturating_add(1),
-            op_id: wish.op_id,
-            profile: wish.profile,
-            state: wish.state,
-            set_at_ms: now.0,
-        };
-        let generation = row.generation;
-        self.commit(vec![Change::PutDesired(*key, row)], Durable::Now)?;
-        Ok(generation)
+        self.commit(batch, Durable::Now)?;
+        Ok(numbers)
     }
 
     /// All profiles, by id.

@@ -6,6 +6,7 @@ mod keys;
 mod limits;
 mod page;
 mod rig;
+mod scale;
 
 use std::net::SocketAddr;
 
