@@ -29,7 +29,6 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 
 /// Which rigs a list is about.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct SelectQuery {
     /// A selector, such as `group=shed state=offline`; all without it.

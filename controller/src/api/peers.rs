@@ -16,6 +16,7 @@ use utoipa_axum::routes;
 use super::answer::Done;
 use super::extract::{JsonBody, PeerPath, optional};
 use super::fleet::{SelectQuery, selector};
+use super::paging::{Listing, Page};
 use super::{Api, Problem};
 use crate::farm::{AddPeer, OptimalView, PeerView, Proof};
 use crate::scope::Scope;
@@ -31,13 +32,17 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 /// Peers, by name: all, or those that a selector takes.
 #[utoipa::path(get, path = "/peers", tag = "peers", operation_id = "listPeers",
     security(("token" = [Scope::Read])),
-    params(SelectQuery), responses((status = 200, body = Vec<PeerView>)))]
+    params(SelectQuery, Page), responses((status = 200, body = Vec<PeerView>)))]
 pub(super) async fn list(
     State(api): State<Api>,
     query: Result<Query<SelectQuery>, QueryRejection>,
-) -> Result<Json<Vec<PeerView>>, Problem> {
+    page: Page,
+) -> Result<Listing<PeerView>, Problem> {
     let keys = api.farm.select(&selector(query)?);
-    Ok(Json(api.farm.views_of(&keys).await))
+    let mut peers = api.farm.views_of(&keys).await;
+    let order = |peer: &PeerView| (peer.name.clone(), peer.id.clone());
+    peers.sort_by_cached_key(order);
+    page.of(peers, order)
 }
 
 /// One peer.
