@@ -38,11 +38,16 @@ pub(super) async fn list(
     query: Result<Query<SelectQuery>, QueryRejection>,
     page: Page,
 ) -> Result<Listing<PeerView>, Problem> {
-    let keys = api.farm.select(&selector(query)?);
-    let mut peers = api.farm.views_of(&keys).await;
-    let order = |peer: &PeerView| (peer.name.clone(), peer.id.clone());
-    peers.sort_by_cached_key(order);
-    page.of(peers, order)
+    let taken = api.farm.select_named(&selector(query)?);
+    let part = page.of(taken, |(name, key)| {
+        (name.as_str().to_owned(), key.node_id().to_string())
+    })?;
+    let farm = &api.farm;
+    let views = async |taken: Vec<(Name, Fingerprint)>| {
+        let keys: Vec<_> = taken.into_iter().map(|(_, key)| key).collect();
+        farm.views_of(&keys).await
+    };
+    Ok(part.made_into(views).await)
 }
 
 /// One peer.

@@ -4,7 +4,7 @@
 //!   miner-ctrl up                                  all of it on this machine, mining at once
 //!   miner-ctrl node init|info|serve|reset          who this machine is, and its service
 //!   miner-ctrl node rotate-key|recover|recovery    its key, and the one that takes a farm back
-//!   miner-ctrl peer add|list|discover|remove|..    the rigs
+//!   miner-ctrl peer add|list|discover|label|..     the rigs
 //!   miner-ctrl token create|list|revoke            by what rigs that dial out enrol
 //!   miner-ctrl remote status|start|stop|logs       what they do
 //!   miner-ctrl remote managers|handover|revoke|rotate-key    whom they obey, and by which key
@@ -22,7 +22,9 @@ mod client;
 mod discover;
 pub(crate) mod instance;
 mod keys;
+mod label;
 mod managers;
+mod many;
 mod node;
 mod optimal;
 mod peer;
