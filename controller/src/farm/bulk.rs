@@ -523,7 +523,7 @@ fn too_many_named() -> FarmError {
 }
 
 fn changed(matched: usize, expected: usize) -> FarmError {
-    let message = format!("it is {matched} rigs, and {expected} were expected; nothing was done");
+    let message = format!("{matched} selected where {expected} were expected; nothing was done");
     FarmError::new(Code::SelectionChanged, message)
         .field("expect")
         .hint("look at a dry run, then repeat")
