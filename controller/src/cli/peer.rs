@@ -34,10 +34,6 @@ pub(super) struct Peer {
 
 #[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one lives, for the length of a command"
-)]
 enum PeerVerb {
     Add(Add),
     List(List),

@@ -23,6 +23,7 @@ use crate::scope::Scope;
     rename_all_fields = "camelCase",
     deny_unknown_fields
 )]
+#[expect(clippy::large_enum_variant, reason = "there is one for each request")]
 #[non_exhaustive]
 pub enum Action {
     /// Another of its managers decides for it from now on.

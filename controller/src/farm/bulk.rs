@@ -130,6 +130,7 @@ impl BulkStatus {
 }
 
 /// How an action is done.
+#[expect(clippy::large_enum_variant, reason = "there is one for each request")]
 enum Work<'a> {
     /// A wish for each rig.
     Wish(Wanted),
