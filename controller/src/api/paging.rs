@@ -109,10 +109,10 @@ pub(super) struct Listing<T> {
 }
 
 impl<T> Listing<T> {
-    /// The same part, with what is made of its items: the others cost nothing then.
-    pub(super) async fn made_into<U>(self, make: impl AsyncFnOnce(Vec<T>) -> Vec<U>) -> Listing<U> {
+    /// The same part, shown: what is made of its items, and of no others.
+    pub(super) async fn shown<V>(self, show: impl AsyncFnOnce(Vec<T>) -> Vec<V>) -> Listing<V> {
         Listing {
-            items: make(self.items).await,
+            items: show(self.items).await,
             total: self.total,
             next: self.next,
         }

@@ -38,16 +38,15 @@ pub(super) async fn list(
     query: Result<Query<SelectQuery>, QueryRejection>,
     page: Page,
 ) -> Result<Listing<PeerView>, Problem> {
-    let taken = api.farm.select_named(&selector(query)?);
-    let part = page.of(taken, |(name, key)| {
+    let named = api.farm.select_named(&selector(query)?);
+    let part = page.of(named, |(name, key)| {
         (name.as_str().to_owned(), key.node_id().to_string())
     })?;
-    let farm = &api.farm;
-    let views = async |taken: Vec<(Name, Fingerprint)>| {
-        let keys: Vec<_> = taken.into_iter().map(|(_, key)| key).collect();
-        farm.views_of(&keys).await
-    };
-    Ok(part.made_into(views).await)
+    let shown = part.shown(async |named| {
+        let keys: Vec<_> = named.into_iter().map(|(_, key)| key).collect();
+        api.farm.views_of(&keys).await
+    });
+    Ok(shown.await)
 }
 
 /// One peer.

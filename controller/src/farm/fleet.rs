@@ -75,7 +75,7 @@ impl Farm {
 
     /// The same with their names.
     pub fn select_named(&self, selector: &Selector) -> Vec<(Name, Fingerprint)> {
-        let mut taken: Vec<(Name, Fingerprint)> = {
+        let mut taken: Vec<_> = {
             let core = self.lock();
             let now = self.clock.now();
             let rigs = core.registry.peers();
@@ -116,8 +116,8 @@ impl Farm {
             let now = self.clock.now();
             views.extend(portion.iter().filter_map(|key| {
                 let row = core.registry.peer(key)?;
-                let stats = core.hub.rig(key)?.stats()?;
-                Some(show::stats(key, row, stats, core.hub.is_live(key), now))
+                let stats = core.hub.rig(key)?.last_stats(now)?;
+                Some(show::stats(key, row, stats, core.hub.is_live(key)))
             }));
         }
         views
