@@ -169,7 +169,7 @@ impl BulkBody {
 /// It answers when all rigs have, and after 35 s at the latest. A rig out of reach is told when it is
 /// back: `pending`.
 #[utoipa::path(post, path = "/bulk", tag = "peers", operation_id = "doToMany",
-    security(("token" = [Scope::Operate])),
+    security(("token" = [Scope::Admin])),
     request_body = BulkBody,
     responses((status = 200, body = BulkView), (status = 409, body = Problem)))]
 async fn bulk(

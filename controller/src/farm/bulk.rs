@@ -26,7 +26,7 @@ use super::select::Selector;
 use super::view::DesiredStatus;
 use super::{Core, Farm, errors, show};
 use crate::error::{Code, FarmError};
-use crate::hub::{Failure, Rig, refusal_text};
+use crate::hub::{Failure, Rig};
 use crate::registry::{RegistryError, Relabel};
 
 /// Rigs that one request may name; more are selected.
@@ -342,14 +342,20 @@ impl Core {
     fn outlook(&self, key: &Fingerprint, name: &str, work: &Work<'_>) -> Outlook {
         match work {
             Work::Wish(wanted) => {
-                let row = self.registry.desired(key);
-                let same = row
-                    .filter(|row| row.state == wanted.state && row.profile == wanted.profile)
-                    .map(|row| row.generation);
-                let status = show::desired_status(key, &self.registry, self.hub.rig(key));
-                match (same, status) {
-                    (Some(_), DesiredStatus::Applied) => Outlook::There,
-                    (Some(generation), DesiredStatus::Pending) => Outlook::Told(generation),
+                let same = self
+                    .registry
+                    .desired(key)
+                    .filter(|row| row.state == wanted.state && row.profile == wanted.profile);
+                let Some(row) = same else {
+                    return Outlook::Change;
+                };
+                let rig = self.hub.rig(key);
+                // It was told this, and has something else in force.
+                let differs = |(told, hash)| told == row.generation && hash != row.state.hash();
+                let drifts = rig.and_then(Rig::applied_hash).is_some_and(differs);
+                match show::desired_status(key, &self.registry, rig) {
+                    DesiredStatus::Applied if !drifts => Outlook::There,
+                    DesiredStatus::Pending => Outlook::Told(row.generation),
                     _ => Outlook::Change,
                 }
             }
@@ -403,8 +409,8 @@ impl Core {
         match show::desired_status(key, &self.registry, rig) {
             DesiredStatus::Applied => Ok((BulkStatus::Applied, None)),
             DesiredStatus::Refused => {
-                let refused = rig.and_then(Rig::refused);
-                let why = refused.map_or("it says no", |(_, refusal)| refusal_text(refusal));
+                let generation = self.registry.desired(key).map_or(0, |row| row.generation);
+                let why = show::refusal_of(generation, rig).unwrap_or("it says no");
                 Err(FarmError::new(wanted.failed, why))
             }
             _ => {

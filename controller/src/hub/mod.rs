@@ -26,8 +26,8 @@
 mod conn;
 mod enrol;
 mod events;
-mod machine;
 mod history;
+mod machine;
 mod pace;
 mod reconcile;
 mod recovery;
