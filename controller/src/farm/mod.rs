@@ -11,6 +11,7 @@
 //! | `peers` | who belongs to the farm: list, resolve, add, remove, ping |
 //! | `select`, `facts` | the selector language, and what it finds on a rig |
 //! | `fleet` | many rigs: chosen, labelled, summed up by group |
+//! | `action`, `bulk` | what can be done to a rig; the same to many, with a result each |
 //! | `optimal` | which rigs answer best |
 //! | `enrol` | tokens, rigs that wait, removed keys |
 //! | `access` | API tokens |
@@ -28,7 +29,9 @@
 //! | `errors` | what goes wrong, in words |
 
 mod access;
+pub mod action;
 mod backup;
+mod bulk;
 mod discover;
 mod enrol;
 mod errors;
@@ -69,6 +72,7 @@ use smol::channel::{Receiver, Sender, bounded};
 use smol::{Executor, Task};
 
 pub use self::access::{API_TOKEN_LIFE_SECS, ApiTokenView, NewApiToken, NewApiTokenView};
+pub use self::bulk::{Bulk, BulkStatus, BulkView, RigResult, Rigs};
 pub use self::discover::{DISCOVER_SECS, DiscoveryView, FoundView};
 pub use self::enrol::{
     DEFAULT_LIFE_SECS, NewToken, NewTokenView, PendingView, RemovedView, TOKEN_LIFE_SECS, TokenView,
