@@ -121,6 +121,7 @@ const TAGS: &[(&str, &str)] = &[
     ("access", "Who may ask: API tokens, and logins of browsers."),
     ("keys", "The recovery key of the farm, and whom rigs obey."),
     ("care", "What keeps a controller from being lost."),
+    ("history", "Figures over time, and what they come to."),
     ("health", "Whether the controller is well."),
 ];
 

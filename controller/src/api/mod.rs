@@ -22,6 +22,7 @@ mod etag;
 mod extract;
 mod fleet;
 mod guard;
+mod history;
 mod idempotency;
 mod keys;
 mod login;
@@ -116,6 +117,7 @@ fn described() -> OpenApiRouter<Api> {
         .merge(api_tokens::routes())
         .merge(login::routes())
         .merge(discover::routes())
+        .merge(history::routes())
         .merge(backup::routes());
     OpenApiRouter::with_openapi(describe::head())
         .nest(BASE, routes)

@@ -6,13 +6,20 @@ use miner_shared::text::{Address, Name};
 use miner_shared::wire::Refusal;
 
 use crate::error::{Code, FarmError};
-use crate::hub::{Failure, Unreached, refusal_text};
+use crate::hub::{Failure, TOO_OLD, Unreached, refusal_text};
 use crate::registry::{RegistryError, StoreError};
 
 impl From<StoreError> for FarmError {
     fn from(error: StoreError) -> Self {
         Self::new(Code::DatabaseError, error.to_string())
     }
+}
+
+/// This controller keeps no history, as its file could not be opened.
+pub(super) fn no_history() -> FarmError {
+    let message = "this controller has no history: its file could not be opened";
+    FarmError::new(Code::ServiceUnavailable, message)
+        .hint("the controller's log says why; see `history.farm` in the data directory")
 }
 
 /// A registry's refusal about the peer or profile that a person named so.
@@ -116,6 +123,8 @@ pub(super) fn failure(failure: Failure, name: &str) -> FarmError {
         Failure::TimedOut => {
             FarmError::new(Code::Timeout, format!("{name} did not answer in time"))
         }
+        Failure::TooOld => FarmError::new(Code::AgentTooOld, format!("{name}: {TOO_OLD}"))
+            .hint("put a newer `miner` on that rig"),
     }
 }
 

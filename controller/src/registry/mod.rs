@@ -16,6 +16,7 @@
 mod access;
 #[cfg(test)]
 mod conformance;
+mod index;
 #[cfg(test)]
 mod label_tests;
 mod labels;
