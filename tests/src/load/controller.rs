@@ -48,16 +48,18 @@ impl Controller {
         let mut service = home.serve(MINER_CTRL, &serve)?;
         let page = service.expect("http://", START)?;
         let page = page.rsplit("http://").next().unwrap_or_default();
-        let at = address(page.trim_end_matches('/'))?;
+        let http = Api {
+            at: address(page.split('/').next().unwrap_or_default())?,
+            token: home.api_token()?,
+        };
         let key = service.expect("fingerprint", START)?;
         let key: String = key.split_whitespace().skip(1).collect();
         let smsg = service.expect("rigs dial in", START)?;
         let smsg = address(smsg.split_whitespace().next_back().unwrap_or_default())?;
-        let token = home.api_token()?;
         Ok(Self {
             gauge: Gauge::of(service.id()),
             service,
-            http: Api { at, token },
+            http,
             smsg,
             key: key.parse().map_err(|error| format!("{key}: {error}"))?,
         })
