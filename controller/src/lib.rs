@@ -11,6 +11,7 @@
 //! | [`cli`] | verbs, tables, exit codes; a client of the API in either case |
 //! | [`up`] | everything that a serving controller runs |
 //! | [`api`], [`page`] | HTTP: JSON for programs, one page for people |
+//! | [`access`] | who asks: API tokens, sessions, logins |
 //! | [`farm`] | the service that they all use: rigs, wishes, statistics |
 //! | [`hub`], [`registry`] | live links without sockets; durable facts behind a store |
 //! | `net`, `tls` | sockets, and what TLS on a port takes |
@@ -18,6 +19,7 @@
 //!
 //! Read on in [`farm`].
 
+pub mod access;
 pub mod api;
 pub mod cli;
 pub mod clock;

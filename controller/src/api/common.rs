@@ -10,6 +10,8 @@
 //! | `If-Match` | 412 |
 //! | a list in parts | the headers that say how long it is and where the next part is |
 
+use std::collections::BTreeSet;
+
 use axum::http::{Method, StatusCode};
 use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
@@ -23,9 +25,12 @@ use super::idempotency::MAX_IDEMPOTENCY_KEY;
 
 /// Adds what follows from the shape of each operation.
 pub(super) fn complete(mut document: OpenApi) -> OpenApi {
-    for (path, item) in &mut document.paths.paths {
+    let paths = &mut document.paths.paths;
+    let based = paths.keys().filter_map(|path| path.strip_prefix(BASE));
+    let based: BTreeSet<String> = based.map(str::to_owned).collect();
+    for (path, item) in paths {
         for (method, operation) in operations(item) {
-            if !path.starts_with(BASE) {
+            if based.contains(path) {
                 // The same handler as under the base.
                 operation.operation_id = operation.operation_id.take().map(|id| id + "AtRoot");
             }
@@ -74,8 +79,10 @@ fn add_parameters(operation: &mut Operation, method: &Method, path: &str) {
             known.push(parameter.build().into());
         }
     }
+    let secured = is_secured(operation);
+    let known = operation.parameters.get_or_insert_default();
     for (shared, of) in SHARED_PARAMETERS {
-        if of == method {
+        if of == method && (secured || of != Method::POST) {
             known.push(RefOr::Ref(Ref::new(format!(
                 "#/components/parameters/{shared}"
             ))));
@@ -84,6 +91,12 @@ fn add_parameters(operation: &mut Operation, method: &Method, path: &str) {
     if known.is_empty() {
         operation.parameters = None;
     }
+}
+
+/// Whether it needs a credential.
+fn is_secured(operation: &Operation) -> bool {
+    let needed = operation.security.as_ref();
+    needed.is_none_or(|needed| *needed != [Default::default()])
 }
 
 fn find<'p>(parameters: &'p [RefOr<Parameter>], name: &str) -> Option<&'p Parameter> {
@@ -159,8 +172,7 @@ enum Shape {
 }
 
 fn add_answers(operation: &mut Operation, method: &Method, path: &str) {
-    let needed = operation.security.as_ref();
-    let secured = needed.is_none_or(|needed| *needed != [Default::default()]);
+    let secured = is_secured(operation);
     let body = operation.request_body.is_some();
     let takes = |name| find(operation.parameters.as_deref().unwrap_or_default(), name).is_some();
     let (conditional, in_parts) = (takes("If-Match"), takes("after"));

@@ -109,7 +109,7 @@ async fn show() -> ([(HeaderName, &'static str); 1], &'static str) {
 }
 
 /// Tags and what they hold; an operation has one of them.
-const TAGS: [(&str, &str); 7] = [
+const TAGS: [(&str, &str); 8] = [
     ("node", "The local node and its farm in numbers."),
     ("peers", "The nodes in the registry."),
     ("remote", "What rigs do, and what they should do."),
@@ -118,6 +118,7 @@ const TAGS: [(&str, &str); 7] = [
         "enrolment",
         "Tokens, rigs that wait for approval, removed keys.",
     ),
+    ("access", "Who may ask: API tokens, and logins of browsers."),
     ("keys", "The recovery key of the farm, and whom rigs obey."),
     ("health", "Whether the controller is well."),
 ];

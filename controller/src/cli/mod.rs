@@ -6,6 +6,8 @@
 //!   miner-ctrl node rotate-key|recover|recovery    its key, and the one that takes a farm back
 //!   miner-ctrl peer add|list|discover|remove|..    the rigs
 //!   miner-ctrl token create|list|revoke            by what rigs that dial out enrol
+//!   miner-ctrl api-token create|list|revoke        by what programs use the API
+//!   miner-ctrl login                               where a browser logs in
 //!   miner-ctrl remote status|start|stop|logs       what they do
 //!   miner-ctrl remote managers|handover|revoke|rotate-key    whom they obey, and by which key
 //!   miner-ctrl profile create|list|show|delete     ways to mine
@@ -18,10 +20,12 @@
 
 mod admission;
 mod answers;
+mod api_token;
 mod client;
 mod discover;
 pub(crate) mod instance;
 mod keys;
+mod life;
 mod managers;
 mod node;
 mod optimal;
@@ -65,6 +69,8 @@ enum Verb {
     Remote(remote::Remote),
     Profile(profile::Profile),
     Token(token::Token),
+    ApiToken(api_token::ApiToken),
+    Login(api_token::Login),
     Worker(Worker),
     Completions(reference::Completions),
     Man(reference::Man),
@@ -122,6 +128,8 @@ impl Verb {
             Self::Peer(peer) => with_client(async |client| peer.run(client).await),
             Self::Remote(remote) => with_client(async |client| remote.run(client).await),
             Self::Token(token) => with_client(async |client| token.run(client).await),
+            Self::ApiToken(token) => with_client(async |client| token.run(client).await),
+            Self::Login(login) => with_client(async |client| login.run(client).await),
             Self::Profile(profile) => with_client(async |client| profile.run(client).await),
             Self::Completions(completions) => completions.run(),
             Self::Man(man) => man.run(),

@@ -10,6 +10,7 @@ use miner_shared::wire::{Algo, Backend, Mode, Pool, Profile, State, Threads};
 
 use super::*;
 use crate::clock::EpochMs;
+use crate::scope::Scope;
 
 fn key(n: u8) -> Fingerprint {
     Fingerprint([n; 32])
@@ -123,6 +124,17 @@ fn pinned() -> PinnedRecord {
     }
 }
 
+fn api_token() -> ApiTokenRecord {
+    ApiTokenRecord {
+        hash: [1; 32],
+        scope: Scope::Operate,
+        label: Some(name("grafana")),
+        created_at_ms: 7,
+        expires_at_ms: Some(8),
+        last_used_ms: None,
+    }
+}
+
 fn source(n: u64) -> KnownSource {
     KnownSource {
         source: n,
@@ -159,6 +171,7 @@ fn gives_back_every_kind_of_row(store: &mut dyn Store) {
         Change::PutOrigin(key(1), waiting().origin),
         Change::PutRecovery(recovery(3)),
         Change::PutPinned(key(1), pinned()),
+        Change::PutApiToken(ApiTokenId([8; 8]), api_token()),
         Change::PutSources(vec![source(1), source(2)]),
     ];
     store.commit(&batch, Durable::Now).expect("commits");
@@ -179,6 +192,8 @@ fn gives_back_every_kind_of_row(store: &mut dyn Store) {
     assert_eq!(rows.origins.get(&key(1)), Some(&waiting().origin));
     assert_eq!(rows.recovery, Some(recovery(3)));
     assert_eq!(rows.pinned.get(&key(1)), Some(&pinned()));
+    let api_tokens = rows.api_tokens.get(&ApiTokenId([8; 8]));
+    assert_eq!(api_tokens, Some(&api_token()));
 }
 
 fn takes_a_batch_whole_or_not_at_all(store: &mut dyn Store) {
@@ -211,6 +226,8 @@ fn deletes_what_is_there_and_what_is_not(store: &mut dyn Store) {
         Change::DeleteOrigin(key(1)),
         Change::DeleteOrigin(key(99)),
         Change::DeletePinned(key(1)),
+        Change::DeleteApiToken(ApiTokenId([8; 8])),
+        Change::DeleteApiToken(ApiTokenId([9; 8])),
         Change::PutRecovery(recovery(MAX_RECOVERY_KEYS)),
         Change::PutSources(Vec::new()),
     ];
@@ -337,6 +354,8 @@ fn as_older(path: &std::path::Path, schema: u8) {
     }
     let farm = redb::TableDefinition::<&str, &[u8]>::new("farm");
     write.delete_table(farm).expect("was there");
+    let api_tokens = redb::TableDefinition::<[u8; 8], &[u8]>::new("api_tokens");
+    write.delete_table(api_tokens).expect("was there");
     if schema == 1 {
         let tokens = redb::TableDefinition::<[u8; 8], &[u8]>::new("tokens");
         write.delete_table(tokens).expect("was there");

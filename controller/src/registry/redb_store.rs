@@ -6,6 +6,7 @@
 //!   peers       fingerprint[32] -> row      tombstones, desired, pending, origins: likewise
 //!   profiles    id              -> row      pinned: likewise
 //!   tokens      id[8]           -> row      farm    "recovery" -> row
+//!   api_tokens  id[8]           -> row
 //!   sources     number          -> ms left          made when first written; older programs skip it
 //! ```
 //!
@@ -24,6 +25,7 @@ use redb::{
     ReadableDatabase, ReadableTable, StorageError, TableDefinition, TableError, WriteTransaction,
 };
 
+use super::access::ApiTokenId;
 use super::record::{DesiredRecord, OLDEST, ProfileId, Row, SCHEMA, decode, encode};
 use super::store::{Change, Contents, Durable, KnownSource, Store, StoreError};
 use super::tokens::TokenId;
@@ -90,6 +92,7 @@ impl Store for RedbStore {
             origins: rows(&read, ORIGINS, Fingerprint)?,
             recovery: rows(&read, FARM, str::to_owned)?.remove(RECOVERY),
             pinned: rows(&read, PINNED, Fingerprint)?,
+            api_tokens: rows(&read, API_TOKENS, ApiTokenId)?,
             sources: sources(&read)?,
         })
     }
@@ -129,6 +132,8 @@ fn make(write: &WriteTransaction, change: &Change) -> Result<(), StoreError> {
         Change::PutRecovery(row) => put(write, FARM, RECOVERY, row),
         Change::PutPinned(key, row) => put(write, PINNED, key.0, row),
         Change::DeletePinned(key) => delete(write, PINNED, key.0),
+        Change::PutApiToken(key, row) => put(write, API_TOKENS, key.0, row),
+        Change::DeleteApiToken(key) => delete(write, API_TOKENS, key.0),
         Change::PutSources(all) => put_sources(write, all),
     }
 }
@@ -221,6 +226,7 @@ fn make_tables(write: &WriteTransaction) -> Result<(), StoreError> {
     }
     write.open_table(PROFILES).map_err(any)?;
     write.open_table(TOKENS).map_err(any)?;
+    write.open_table(API_TOKENS).map_err(any)?;
     write.open_table(FARM).map_err(any)?;
     Ok(())
 }
@@ -307,6 +313,7 @@ const PENDING: Rows = TableDefinition::new("pending");
 const ORIGINS: Rows = TableDefinition::new("origins");
 const PINNED: Rows = TableDefinition::new("pinned");
 const TOKENS: TableDefinition<'static, [u8; 8], &[u8]> = TableDefinition::new("tokens");
+const API_TOKENS: TableDefinition<'static, [u8; 8], &[u8]> = TableDefinition::new("api_tokens");
 const SOURCES: TableDefinition<'static, u64, u64> = TableDefinition::new("sources");
 const PROFILES: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("profiles");
 const FARM: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("farm");

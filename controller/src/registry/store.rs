@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use miner_shared::identity::Fingerprint;
 
+use super::access::{ApiTokenId, ApiTokenRecord};
 use super::record::{DesiredRecord, PeerRecord, ProfileId, ProfileRecord, SCHEMA, Tombstone};
 use super::recovery::{PinnedRecord, RecoveryRecord};
 use super::tokens::{Origin, PendingRecord, TokenId, TokenRecord};
@@ -69,6 +70,10 @@ pub enum Change {
     PutPinned(Fingerprint, PinnedRecord),
     /// Deletes which recovery key a peer has pinned.
     DeletePinned(Fingerprint),
+    /// Writes an API token.
+    PutApiToken(ApiTokenId, ApiTokenRecord),
+    /// Deletes an API token.
+    DeleteApiToken(ApiTokenId),
     /// Writes all addresses that registered peers came from; those written before are gone.
     PutSources(Vec<KnownSource>),
 }
@@ -103,6 +108,8 @@ pub struct Contents {
     pub recovery: Option<RecoveryRecord>,
     /// Which recovery key peers have pinned.
     pub pinned: BTreeMap<Fingerprint, PinnedRecord>,
+    /// API tokens.
+    pub api_tokens: BTreeMap<ApiTokenId, ApiTokenRecord>,
     /// Addresses that registered peers came from, by their numbers.
     pub sources: Vec<KnownSource>,
 }
@@ -128,6 +135,8 @@ impl Contents {
             Change::PutRecovery(row) => self.recovery = Some(row.clone()),
             Change::PutPinned(key, row) => drop(self.pinned.insert(*key, *row)),
             Change::DeletePinned(key) => drop(self.pinned.remove(key)),
+            Change::PutApiToken(key, row) => drop(self.api_tokens.insert(*key, row.clone())),
+            Change::DeleteApiToken(key) => drop(self.api_tokens.remove(key)),
             Change::PutSources(all) => self.sources.clone_from(all),
         }
     }

@@ -14,7 +14,7 @@ use super::gauge::Gauge;
 use super::rig::{Rig, Running};
 use crate::clock::{Deadline, eventually};
 use crate::home::{Home, MINER_CTRL};
-use crate::http;
+use crate::http::{self, Api};
 use crate::service::Service;
 
 /// A program says that it serves, or a rig that it is up.
@@ -26,7 +26,7 @@ pub struct Farm {
     pub(super) gauge: Gauge,
     _service: Service,
     _home: Home,
-    pub(super) http: SocketAddr,
+    pub(super) http: Api,
     pub(super) smsg: SocketAddr,
     pub(super) controller: Fingerprint,
     pub(super) rigs: Vec<Running>,
@@ -60,7 +60,10 @@ impl Farm {
         let mut service = home.serve(MINER_CTRL, &serve)?;
         let page = service.expect("http://", START)?;
         let page = page.rsplit("http://").next().unwrap_or_default();
-        let http = address(page.trim_end_matches('/'))?;
+        let http = Api {
+            at: address(page.split('/').next().unwrap_or_default())?,
+            token: home.api_token()?,
+        };
         let fingerprint = service.expect("fingerprint", START)?;
         let fingerprint: String = fingerprint.split_whitespace().skip(1).collect();
         let smsg = service.expect("rigs dial in", START)?;
@@ -93,7 +96,7 @@ impl Farm {
         let node = node(number, &name);
         let fingerprint = node.fingerprint().to_string();
         let body = json!({"name": name, "fingerprint": fingerprint}).to_string();
-        let answer = http::ask(self.http, "POST", "/api/v1/mining/peers", &body)?;
+        let answer = http::ask(&self.http, "POST", "/api/v1/mining/peers", &body)?;
         if answer.status != 201 {
             return Err(format!("{name} not registered: {}", answer.body));
         }
