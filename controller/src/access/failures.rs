@@ -37,7 +37,7 @@ pub struct Failures {
 
 impl Failures {
     /// Notes a bad credential. `Err` is for one beyond a rate: how many seconds to wait.
-    pub fn note(&mut self, from: IpAddr, now: Millis) -> Result<(), u64> {
+    pub fn note(&mut self, from: IpAddr, now: Millis) -> Result<(), u16> {
         let source = source_of(from);
         if self.sources.len() >= MAX_FAILED_SOURCES && !self.sources.contains_key(&source) {
             self.sources.retain(|_, bucket| !bucket.is_full(now));
@@ -45,16 +45,21 @@ impl Failures {
         let has_room = self.sources.len() < MAX_FAILED_SOURCES;
         let mut own = self.sources.get(&source).copied().unwrap_or_default();
         if !own.take(SOURCE_FAILURES, now) {
-            return Err(SOURCE_FAILURES.every_ms.div_ceil(1000));
+            return Err(seconds(SOURCE_FAILURES));
         }
         if has_room || self.sources.contains_key(&source) {
             self.sources.insert(source, own);
         }
         if !self.all.take(ALL_FAILURES, now) {
-            return Err(ALL_FAILURES.every_ms.div_ceil(1000));
+            return Err(seconds(ALL_FAILURES));
         }
         Ok(())
     }
+}
+
+/// Until there is one more, in whole seconds.
+fn seconds(rate: Rate) -> u16 {
+    u16::try_from(rate.every_ms.div_ceil(1000)).unwrap_or(u16::MAX)
 }
 
 #[cfg(test)]

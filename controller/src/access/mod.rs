@@ -125,7 +125,7 @@ impl Access {
     }
 
     /// Notes a bad credential. `Err` is for one too many: how many seconds to wait.
-    pub fn failed(&self, from: IpAddr) -> Result<(), u64> {
+    pub fn failed(&self, from: IpAddr) -> Result<(), u16> {
         let now = self.clock.now().mono;
         self.lock().failures.note(from, now)
     }

@@ -45,7 +45,7 @@ pub struct Problem {
     pub request_id: Option<Box<str>>,
     /// How many seconds to wait before the next attempt; in a header, not in the body.
     #[serde(skip)]
-    pub retry_after: Option<u64>,
+    pub retry_after: Option<u16>,
 }
 
 impl Problem {
