@@ -7,12 +7,14 @@
 //! | [`conventions`] | request ids, pages of lists, repeated requests, tags of answers |
 //! | [`farm`] | what the routes do: peers, profiles, wishes, tokens |
 //! | [`openapi`] | that the description is whole, and the one in docs |
+//! | [`matrix`] | every route against everything that a request may be |
 //! | [`tls`] | the same inside TLS, over sockets |
 
 mod access;
 mod conventions;
 mod farm;
 mod http;
+mod matrix;
 mod openapi;
 mod tls;
 

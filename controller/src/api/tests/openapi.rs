@@ -42,18 +42,9 @@ fn document() -> Value {
     serde_json::from_str(describe_as_text()).expect("JSON")
 }
 
-/// `UPDATE=1 cargo nextest run -p miner-ctrl openapi` writes the file.
 #[test]
 fn the_description_in_docs_is_that_of_the_code() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/openapi.json");
-    if std::env::var_os("UPDATE").is_some() {
-        std::fs::write(path, describe_as_text()).expect("written");
-    }
-    let stored = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(
-        stored == describe_as_text(),
-        "docs/openapi.json is old: UPDATE=1 cargo nextest run -p miner-ctrl openapi"
-    );
+    crate::golden::check("docs/openapi.json", describe_as_text(), "openapi");
 }
 
 #[test]
