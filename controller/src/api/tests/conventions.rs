@@ -156,7 +156,9 @@ fn a_secret_is_not_kept_for_a_repeated_request() {
 #[test]
 fn a_key_is_of_its_credential() {
     let server = Server::new();
-    let made = server.post("/api-tokens", &json!({ "scope": "operate" })).json();
+    let made = server
+        .post("/api-tokens", &json!({ "scope": "operate" }))
+        .json();
     let other = Server {
         bearer: format!("Bearer {}", made["token"].as_str().expect("made")),
         router: server.router.clone(),

@@ -8,11 +8,13 @@
 //! | [`farm`] | what the routes do: peers, profiles, wishes, tokens |
 //! | [`openapi`] | that the description is whole, and the one in docs |
 //! | [`matrix`] | every route against everything that a request may be |
+//! | [`fleet`] | many rigs: selectors, labels, groups |
 //! | [`tls`] | the same inside TLS, over sockets |
 
 mod access;
 mod conventions;
 mod farm;
+mod fleet;
 mod http;
 mod matrix;
 mod openapi;
