@@ -138,7 +138,7 @@ pub(super) async fn log_in(
         status: "loggedIn",
         scope: Some(session.scope),
     };
-    Ok((cookie, Json(view)))
+    Ok((cookie, Extension(HoldsSecret), Json(view)))
 }
 
 /// Ends the session of the browser that asks.

@@ -39,7 +39,7 @@ pub struct Problem {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub fingerprint: Option<Box<str>>,
-    /// The request's number, as the header `X-Request-Id` and the logs have it.
+    /// The request's number, as the header `X-Request-Id` and the audit log have it.
     #[serde(default, rename = "requestId", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub request_id: Option<Box<str>>,

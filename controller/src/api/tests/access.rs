@@ -150,6 +150,22 @@ fn an_api_token_is_shown_once_and_refused_once_revoked() {
 }
 
 #[test]
+fn a_repeated_request_belongs_to_its_credential_and_gives_out_no_secret_again() {
+    let server = Server::new();
+    let ask = |bearer: &str, path: &str, body: &str| {
+        let headers = [("authorization", bearer), ("idempotency-key", "k-1")];
+        server.send(with(Method::POST, &format!("{BASE}{path}"), &headers, body))
+    };
+    let other = server.token("admin").0;
+    let first = ask(&server.bearer, "/api-tokens", r#"{"scope":"read"}"#);
+    assert_eq!(first.status, StatusCode::CREATED);
+    let again = ask(&server.bearer, "/api-tokens", r#"{"scope":"read"}"#);
+    assert_eq!(again.problem(), (409, "ANSWER_NOT_KEPT".to_owned()));
+    let others = ask(&other, "/profiles", "no JSON");
+    assert_eq!(others.problem().0, 400, "its own key k-1");
+}
+
+#[test]
 fn fields_of_a_token_to_make_are_checked_by_name() {
     let server = Server::new();
     for (body, field) in [

@@ -193,7 +193,7 @@ fn is_post(route: &Route) -> bool {
 }
 
 fn has_body(route: &Route) -> bool {
-    route.operation["requestBody"].is_object()
+    route.reads_body()
 }
 
 fn nobody() -> String {

@@ -15,6 +15,13 @@ pub(super) struct Route {
     pub(super) operation: Value,
 }
 
+impl Route {
+    /// Whether it reads a body, and not only its type.
+    pub(super) fn reads_body(&self) -> bool {
+        self.operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].is_string()
+    }
+}
+
 /// Every route there is.
 pub(super) fn every_route() -> Vec<Route> {
     let document = document();
