@@ -18,7 +18,7 @@ use farm_tests::sources::root;
 
 const START: Duration = Duration::from_secs(60);
 /// Requests that are made at random for each operation, apart from those at the bounds of its schema.
-const EXAMPLES: &str = "50";
+const EXAMPLES: &str = "20";
 
 /// The virtual environment with Schemathesis; made anew when the pins change.
 fn environment() -> Result<PathBuf, Box<dyn Error>> {

@@ -18,7 +18,7 @@ use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn,
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::{
     ComponentsBuilder, ContentBuilder, Object, ObjectBuilder, OpenApi, Ref, RefOr, Required,
-    Response, ResponseBuilder, Schema, schema,
+    Response, ResponseBuilder, schema,
 };
 
 use super::BASE;
@@ -222,7 +222,7 @@ fn add_answers(operation: &mut Operation, method: &Method, path: &str) {
 
 /// The body of a POST that takes none: any JSON. Every POST is `application/json`, which no form is.
 fn ignored_body() -> RefOr<RequestBody> {
-    let anything = ContentBuilder::new().schema(Some(Schema::default()));
+    let anything = ContentBuilder::new().schema(Some(schema::empty()));
     let body = RequestBodyBuilder::new()
         .description(Some("Not read; the content type is."))
         .required(Some(Required::True))
