@@ -14,6 +14,7 @@
 mod access;
 mod answer;
 mod api_tokens;
+mod backup;
 mod common;
 mod describe;
 mod discover;
@@ -42,6 +43,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::{from_fn, from_fn_with_state};
+use miner_agent::store::Dirs;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use self::describe::{describe, describe_as_text, scope_of};
@@ -73,16 +75,28 @@ pub struct Api {
     pub guard: Guard,
     /// Who may ask.
     pub access: Arc<Access>,
+    /// Where this node's files are, for a backup; `None` where it has none.
+    pub dirs: Option<Dirs>,
 }
 
 impl Api {
-    /// An API of this farm that nobody is logged in to.
+    /// An API of this farm that nobody is logged in to, of a node without files.
     pub fn new(farm: Arc<Farm>, guard: Guard) -> Self {
         let access = Arc::new(Access::new(farm.clock()));
         Self {
             farm,
             guard,
             access,
+            dirs: None,
+        }
+    }
+
+    /// The same, of the node that has its files here.
+    #[must_use]
+    pub fn of_node_in(self, dirs: Dirs) -> Self {
+        Self {
+            dirs: Some(dirs),
+            ..self
         }
     }
 }
@@ -101,7 +115,8 @@ fn described() -> OpenApiRouter<Api> {
         .merge(keys::routes())
         .merge(api_tokens::routes())
         .merge(login::routes())
-        .merge(discover::routes());
+        .merge(discover::routes())
+        .merge(backup::routes());
     OpenApiRouter::with_openapi(describe::head())
         .nest(BASE, routes)
         .merge(node::probes())

@@ -76,7 +76,8 @@ impl Client {
                 let registry = RedbStore::open(lock.folder()).map_err(Failure::new)?;
                 let farm =
                     Farm::open(Box::new(registry), me, Clock::start()).map_err(Failure::new)?;
-                let api = Api::new(Arc::clone(&farm), Guard::loopback(IN_PROCESS.port(), false));
+                let api = Api::new(Arc::clone(&farm), Guard::loopback(IN_PROCESS.port(), false))
+                    .of_node_in(store.dirs().clone());
                 Ok(Self::Here {
                     token: api.access.own_token().clone(),
                     router: api::router(api),
@@ -146,6 +147,26 @@ impl Client {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Value, Problem> {
+        let bytes = self.exchange(method, path, body).await?;
+        serde_json::from_slice(&bytes).map_err(|error| unanswered(&error))
+    }
+
+    /// Sends a request whose answer is a file.
+    pub(super) async fn download(
+        &self,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> Result<Bytes, Problem> {
+        self.exchange(method, path, Some(body)).await
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Bytes, Problem> {
         let (address, token) = match self {
             Self::Serving(api) => (api.at.address, &api.token),
             Self::Here { token, .. } => (IN_PROCESS, token),
@@ -176,7 +197,7 @@ impl Client {
         };
         let (status, bytes) = answer.or(late).await?;
         if status.is_success() {
-            return serde_json::from_slice(&bytes).map_err(|error| unanswered(&error));
+            return Ok(bytes);
         }
         match serde_json::from_slice::<Problem>(&bytes) {
             Ok(problem) => Err(Problem { status, ..problem }),

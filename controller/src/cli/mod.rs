@@ -11,6 +11,8 @@
 //!   miner-ctrl remote status|start|stop|logs       what they do
 //!   miner-ctrl remote managers|handover|revoke|rotate-key    whom they obey, and by which key
 //!   miner-ctrl profile create|list|show|delete     ways to mine
+//!   miner-ctrl backup, restore                     all of it in one encrypted file, and back
+//!   miner-ctrl doctor                              what is wrong with this controller, and what to do
 //!   miner-ctrl worker ...                          the agent; `up` runs it as a child
 //!   miner-ctrl completions|man                     for shells and manual readers
 //! ```
@@ -21,8 +23,10 @@
 mod admission;
 mod answers;
 mod api_token;
+mod backup;
 mod client;
 mod discover;
+mod doctor;
 pub(crate) mod instance;
 mod keys;
 mod life;
@@ -72,6 +76,9 @@ enum Verb {
     Token(token::Token),
     ApiToken(api_token::ApiToken),
     Login(api_token::Login),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
+    Doctor(doctor::Doctor),
     Worker(Worker),
     Completions(reference::Completions),
     Man(reference::Man),
@@ -132,6 +139,9 @@ impl Verb {
             Self::ApiToken(token) => with_client(async |client| token.run(client).await),
             Self::Login(login) => with_client(async |client| login.run(client).await),
             Self::Profile(profile) => with_client(async |client| profile.run(client).await),
+            Self::Backup(backup) => with_client(async |client| backup.run(client).await),
+            Self::Restore(restore) => restore.run(),
+            Self::Doctor(doctor) => doctor.run(),
             Self::Completions(completions) => completions.run(),
             Self::Man(man) => man.run(),
             Self::Worker(worker) => {

@@ -176,7 +176,7 @@ impl Running {
         let practice = bind_practice(&plan.pool).await?;
         farm.run(executor);
         let smsg_at = listen(&farm, &plan.listen, &speaks)?;
-        let (api, announced) = serve_api(http, &plan.http, &farm, &speaks, executor)?;
+        let (api, announced) = serve_api(http, &plan.http, &farm, &plan.dirs, &speaks, executor)?;
         let api_at = announced.at;
         lock.announce(&announced)?;
         let announcing = plan.announce.then(|| {
@@ -299,6 +299,7 @@ fn serve_api(
     http: Async<TcpListener>,
     plan: &HttpPlan,
     farm: &Arc<Farm>,
+    dirs: &Dirs,
     speaks: &Speaks,
     executor: &Arc<Executor<'static>>,
 ) -> Result<(Api, Announced), Failure> {
@@ -308,7 +309,7 @@ fn serve_api(
         tls: tls.is_some(),
         names: plan.names.clone(),
     };
-    let api = Api::new(Arc::clone(farm), guard);
+    let api = Api::new(Arc::clone(farm), guard).of_node_in(dirs.clone());
     let tls = tls.cloned();
     let announced = Announced {
         at: ApiAt {
