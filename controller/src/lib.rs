@@ -13,8 +13,10 @@
 //! | [`api`], [`page`] | HTTP: JSON for programs, one page for people |
 //! | [`access`] | who asks: API tokens, sessions, logins |
 //! | [`farm`] | the service that they all use: rigs, wishes, statistics |
-//! | [`hub`], [`registry`] | live links without sockets; durable facts behind a store |
+//! | [`hub`], [`rollout`], [`registry`] | live links without sockets, rollouts likewise; durable facts behind a store |
+//! | [`history`] | hash rate, shares and links over time, in a file of known size |
 //! | `net`, `tls` | sockets, and what TLS on a port takes |
+//! | [`wallet`], [`schedule`] | payout addresses and hours of mining, judged without any of the above |
 //! | [`backup`] | all of a controller in one encrypted file |
 //! | `nearest` | the word that a mistyped one was meant to be |
 //! | [`error`], [`scope`], [`clock`], [`units`] | what all of them share |
@@ -30,12 +32,16 @@ pub mod error;
 pub mod farm;
 #[cfg(test)]
 mod golden;
+pub mod history;
 pub mod hub;
 mod nearest;
 mod net;
 pub mod page;
 pub mod registry;
+pub mod rollout;
+pub mod schedule;
 pub mod scope;
 mod tls;
 pub mod units;
 pub mod up;
+pub mod wallet;

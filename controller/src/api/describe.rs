@@ -113,7 +113,11 @@ const TAGS: &[(&str, &str)] = &[
     ("node", "The local node and its farm in numbers."),
     ("peers", "The nodes in the registry."),
     ("remote", "What rigs do, and what they should do."),
-    ("profiles", "Named ways to mine."),
+    ("profiles", "Named ways to mine, in versions."),
+    (
+        "rollouts",
+        "Versions of profiles on their way to many rigs.",
+    ),
     (
         "enrolment",
         "Tokens, rigs that wait for approval, removed keys.",
@@ -121,6 +125,7 @@ const TAGS: &[(&str, &str)] = &[
     ("access", "Who may ask: API tokens, and logins of browsers."),
     ("keys", "The recovery key of the farm, and whom rigs obey."),
     ("care", "What keeps a controller from being lost."),
+    ("history", "Figures over time, and what they come to."),
     ("health", "Whether the controller is well."),
 ];
 

@@ -22,6 +22,7 @@ mod etag;
 mod extract;
 mod fleet;
 mod guard;
+mod history;
 mod idempotency;
 mod keys;
 mod login;
@@ -29,10 +30,12 @@ mod node;
 mod paging;
 mod peers;
 mod problem;
+mod profile_body;
 mod profiles;
 mod query;
 mod remote;
 mod request_id;
+mod rollouts;
 mod server;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -47,6 +50,7 @@ use miner_agent::store::Dirs;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use self::describe::{describe, describe_as_text, scope_of};
+pub use self::etag::MAX_TAGGED;
 pub use self::extract::MAX_BODY;
 pub use self::guard::{Guard, ServedName};
 use self::idempotency::Replays;
@@ -55,7 +59,7 @@ pub use self::idempotency::{
 };
 pub use self::paging::{MAX_PAGE, TOTAL_COUNT};
 pub use self::problem::Problem;
-pub use self::profiles::{PoolBody, ProfileBody};
+pub use self::profile_body::{PoolBody, ProfileBody};
 pub use self::request_id::{MAX_REQUEST_ID, REQUEST_ID, RequestId};
 pub(crate) use self::server::serve;
 pub use self::server::{HEADER_TIMEOUT, MAX_CONNECTIONS, MAX_HEADER_BYTES, MAX_HEADERS};
@@ -111,11 +115,13 @@ fn described() -> OpenApiRouter<Api> {
         .merge(fleet::routes())
         .merge(remote::routes())
         .merge(profiles::routes())
+        .merge(rollouts::routes())
         .merge(tokens::routes())
         .merge(keys::routes())
         .merge(api_tokens::routes())
         .merge(login::routes())
         .merge(discover::routes())
+        .merge(history::routes())
         .merge(backup::routes());
     OpenApiRouter::with_openapi(describe::head())
         .nest(BASE, routes)

@@ -10,7 +10,10 @@
 //!   miner-ctrl login                               where a browser logs in
 //!   miner-ctrl remote status|start|stop|logs       what they do
 //!   miner-ctrl remote managers|handover|revoke|rotate-key    whom they obey, and by which key
-//!   miner-ctrl profile create|list|show|delete     ways to mine
+//!   miner-ctrl profile create|edit|list|show|delete    ways to mine
+//!   miner-ctrl profile versions|diff|rollback      what they said before, and how rigs did with it
+//!   miner-ctrl rollout start|list|show|pause|resume|abort|rollback    a version for many rigs
+//!   miner-ctrl history, summary                    the farm over time and now; remote history: one rig
 //!   miner-ctrl backup, restore                     all of it in one encrypted file, and back
 //!   miner-ctrl doctor                              what is wrong with this controller, and what to do
 //!   miner-ctrl worker ...                          the agent; `up` runs it as a child
@@ -24,9 +27,11 @@ mod admission;
 mod answers;
 mod api_token;
 mod backup;
+mod chart;
 mod client;
 mod discover;
 mod doctor;
+mod history;
 pub(crate) mod instance;
 mod keys;
 mod life;
@@ -39,6 +44,7 @@ mod recovery;
 mod reference;
 mod remote;
 mod reset;
+mod rollout;
 pub(crate) mod secrets;
 mod select;
 mod show;
@@ -72,7 +78,10 @@ enum Verb {
     Node(node::Node),
     Peer(peer::Peer),
     Remote(remote::Remote),
+    History(history::History),
+    Summary(history::Summary),
     Profile(profile::Profile),
+    Rollout(rollout::Rollout),
     Token(token::Token),
     ApiToken(api_token::ApiToken),
     Login(api_token::Login),
@@ -135,10 +144,13 @@ impl Verb {
             Self::Node(node) => node.run(),
             Self::Peer(peer) => with_client(async |client| peer.run(client).await),
             Self::Remote(remote) => with_client(async |client| remote.run(client).await),
+            Self::History(history) => with_client(async |client| history.run(client).await),
+            Self::Summary(summary) => with_client(async |client| summary.run(client).await),
             Self::Token(token) => with_client(async |client| token.run(client).await),
             Self::ApiToken(token) => with_client(async |client| token.run(client).await),
             Self::Login(login) => with_client(async |client| login.run(client).await),
             Self::Profile(profile) => with_client(async |client| profile.run(client).await),
+            Self::Rollout(rollout) => with_client(async |client| rollout.run(client).await),
             Self::Backup(backup) => with_client(async |client| backup.run(client).await),
             Self::Restore(restore) => restore.run(),
             Self::Doctor(doctor) => doctor.run(),

@@ -4,18 +4,17 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use miner_shared::identity::Fingerprint;
 use miner_shared::wire::{
-    Activity, Backend, LogLine, Memory, MinerStats, Mode, Pages, Profile, Refusal, RigStats,
-    Threads, Windows,
+    Activity, Backend, LogLine, Memory, MinerStats, Pages, RigStats, Windows,
 };
 
 use super::keys;
 use super::view::{
     ActivityView, DesiredStatus, DesiredView, ExchangesView, LogLineView, MinerView, PeerView,
-    PoolView, ProfileView, StatsView, WindowsView,
+    StatsView, WindowsView,
 };
 use crate::clock::{EpochMs, Now};
-use crate::hub::{Event, Hub, Rig, refusal_text};
-use crate::registry::{LabelName, PeerRecord, ProfileId, ProfileRecord, Registry};
+use crate::hub::{Event, Hub, Rig, TOO_OLD, refusal_text};
+use crate::registry::{LabelName, PeerRecord, Registry};
 
 /// A key in base64.
 pub(super) fn base64(key: &[u8; 32]) -> String {
@@ -33,7 +32,7 @@ pub(super) fn peer(
     let rig = hub.rig(key);
     let told = row.told.as_ref();
     let seen = last_seen(row, rig, now);
-    let stats = rig.and_then(Rig::stats);
+    let stats = rig.and_then(|rig| rig.last_stats(now));
     let origin = registry.origin(key);
     let labels = registry.labels(key);
     let machine = registry.machine(key);
@@ -71,7 +70,7 @@ pub(super) fn peer(
         hashrate: stats.and_then(|(stats, _)| per_second(thousandths(stats))),
         shares: stats.map(|(stats, _)| stats.miners.iter().map(|m| m.accepted).sum()),
         memory: stats.and_then(|(stats, _)| least_memory(stats)),
-        age_ms: stats.map(|(_, at)| now.mono.since(at.mono)),
+        age_ms: stats.map(|(_, age_ms)| age_ms),
     }
 }
 
@@ -115,9 +114,15 @@ pub(super) fn desired(key: &Fingerprint, registry: &Registry, rig: Option<&Rig>)
     DesiredView {
         generation,
         profile: row.and_then(|row| Some(row.profile.as_ref()?.to_string())),
+        version: row.and_then(|row| row.profile.as_ref().map(|_| row.version)),
         applied_generation: rig.and_then(Rig::applied),
         status: desired_status(key, registry, rig),
-        reason: refusal_of(generation, rig).map(|refusal| refusal_text(refusal).to_owned()),
+        reason: refusal_of(generation, rig).map(str::to_owned),
+        paused: row.is_some_and(|row| row.state.is_paused()),
+        drift: row.and_then(|row| {
+            let (told, hash) = rig?.applied_hash()?;
+            Some(told != row.generation || hash != row.state.hash())
+        }),
     }
 }
 
@@ -137,10 +142,14 @@ pub(super) fn desired_status(
     }
 }
 
-/// Why a rig refused the wish of this generation, if it did.
-fn refusal_of(generation: u64, rig: Option<&Rig>) -> Option<&Refusal> {
-    let (refused, refusal) = rig?.refused()?;
-    (*refused == generation).then_some(refusal)
+/// Why a rig will not have the wish of this generation, or cannot be told it, in words.
+fn refusal_of(generation: u64, rig: Option<&Rig>) -> Option<&'static str> {
+    let rig = rig?;
+    let refused = rig.refused().filter(|(refused, _)| *refused == generation);
+    let too_old = rig.is_too_old_for(generation);
+    refused
+        .map(|(_, refusal)| refusal_text(refusal))
+        .or_else(|| too_old.then_some(TOO_OLD))
 }
 
 /// Sum of the miners' 10 s rates, in thousandths of a hash per second; unknown if none is known.
@@ -153,16 +162,15 @@ pub(super) fn thousandths(stats: &RigStats) -> Option<u64> {
 pub(super) fn stats(
     key: &Fingerprint,
     row: &PeerRecord,
-    (stats, at): &(RigStats, Now),
+    (stats, age_ms): (&RigStats, u64),
     connected: bool,
-    now: Now,
 ) -> StatsView {
     StatsView {
         node_id: key.node_id().to_string(),
         node_name: row.name.as_str().to_owned(),
         miners: stats.miners.iter().map(miner).collect(),
         uptime: stats.uptime_ms / 1000,
-        age_ms: now.mono.since(at.mono),
+        age_ms,
         connected,
         activity: activity(stats.activity),
         generation: stats.generation,
@@ -193,7 +201,7 @@ fn miner(miner: &MinerStats) -> MinerView {
     }
 }
 
-fn windows(windows: &Windows) -> WindowsView {
+pub(super) fn windows(windows: &Windows) -> WindowsView {
     WindowsView {
         s10: per_second(windows.s10),
         s60: per_second(windows.s60),
@@ -223,6 +231,7 @@ pub(super) fn activity(activity: Activity) -> ActivityView {
         Activity::Filling { .. } => "filling",
         Activity::Mining => "mining",
         Activity::Failed => "failed",
+        Activity::Paused => "paused",
         _ => "unknown",
     };
     ActivityView {
@@ -232,7 +241,8 @@ pub(super) fn activity(activity: Activity) -> ActivityView {
     }
 }
 
-fn backend(backend: Backend) -> &'static str {
+/// Kind of miner.
+pub(super) fn backend(backend: Backend) -> &'static str {
     match backend {
         Backend::Cpu => "cpu",
         Backend::Cuda => "cuda",
@@ -265,48 +275,6 @@ pub(super) fn log_record(line: &LogLine, rig_now_ms: u64, now: Now) -> LogLineVi
             Level::Trace => "trace",
         },
         text: line.text.as_str().to_owned(),
-    }
-}
-
-/// A profile; passwords stay where they are.
-pub(super) fn profile(id: &ProfileId, row: &ProfileRecord, registry: &Registry) -> ProfileView {
-    let Profile {
-        name,
-        backend: kind,
-        algo,
-        mode,
-        threads,
-        pools,
-    } = &row.profile;
-    ProfileView {
-        id: id.to_string(),
-        name: name.as_str().to_owned(),
-        miner_type: backend(*kind),
-        algorithm: algo.as_str(),
-        mode: match mode {
-            Mode::Auto => "auto",
-            Mode::Fast => "fast",
-            Mode::Light => "light",
-        },
-        threads: match threads {
-            Threads::Auto => None,
-            Threads::Count(count) => Some(*count),
-        },
-        pools: pools
-            .iter()
-            .map(|pool| PoolView {
-                url: pool.address.as_str().to_owned(),
-                tls: pool.tls,
-                user: pool.user.as_str().to_owned(),
-                has_pass: !pool.pass.as_str().is_empty(),
-            })
-            .collect(),
-        used_by: registry
-            .users_of(id)
-            .iter()
-            .map(|name| name.as_str().to_owned())
-            .collect(),
-        created_at: EpochMs(row.created_at_ms),
     }
 }
 

@@ -6,6 +6,7 @@
 //! | [`http`] | every path, every rule of the guard, the shape of answers |
 //! | [`conventions`] | request ids, pages of lists, repeated requests, tags of answers |
 //! | [`farm`] | what the routes do: peers, profiles, wishes, tokens |
+//! | [`profiles`] | versions of profiles |
 //! | [`openapi`] | that the description is whole, and the one in docs |
 //! | [`matrix`] | every route against everything that a request may be |
 //! | [`fleet`] | many rigs: selectors, labels, groups |
@@ -18,6 +19,7 @@ mod fleet;
 mod http;
 mod matrix;
 mod openapi;
+mod profiles;
 mod tls;
 
 use std::sync::Arc;
@@ -175,6 +177,10 @@ impl Server {
 
     pub(super) fn post(&self, path: &str, body: &Value) -> Reply {
         self.request(Method::POST, &format!("{BASE}{path}"), &body.to_string())
+    }
+
+    pub(super) fn put(&self, path: &str, body: &Value) -> Reply {
+        self.request(Method::PUT, &format!("{BASE}{path}"), &body.to_string())
     }
 
     fn delete(&self, path: &str) -> Reply {

@@ -170,6 +170,7 @@ fn bounds_in_the_document_are_those_of_the_code() {
         bound("MAX_KEPT_ANSWERS", MAX_KEPT_ANSWERS),
         bound("MAX_KEPT_ANSWER", MAX_KEPT_ANSWER),
         ("KEPT_MS", KEPT_MS),
+        ("MAX_TAGGED", MAX_TAGGED),
     ];
     assert_eq!(written, bounds);
 }

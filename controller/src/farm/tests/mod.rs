@@ -2,6 +2,7 @@
 
 mod discover;
 mod fleet;
+mod history;
 mod keys;
 mod limits;
 mod page;
@@ -359,7 +360,7 @@ fn two_rigs_never_have_one_name() {
         let taken = farm.add_peer(named(2, Some("rig-alpha"), None)).await;
         let taken = taken.expect_err("taken");
         assert_eq!(
-            (taken.code, taken.field),
+            (taken.code, taken.field.as_deref()),
             (Code::PeerNameTaken, Some("name"))
         );
         assert_eq!(taken.code.http_status(), 409);
@@ -476,7 +477,7 @@ fn a_text_frame_is_closed_with_1003_and_an_oversized_one_at_once() {
         let mut ws = upgrade(fixture.listen, "/ws", "smsg.1", None)
             .await
             .expect("upgrades");
-        let big = vec![0; miner_shared::limits::MAX_FRAME + 1];
+        let big = vec![0; MAX_FRAME + 1];
         ws.send(WsMessage::binary(big)).await.expect("sends");
         assert!(!matches!(ws.next().await, Some(Ok(WsMessage::Binary(_)))));
     });
