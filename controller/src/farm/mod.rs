@@ -11,38 +11,48 @@
 //! | `peers` | who belongs to the farm: list, resolve, add, remove, ping |
 //! | `select`, `facts` | the selector language, and what it finds on a rig |
 //! | `fleet` | many rigs: chosen, labelled, summed up by group |
+//! | `action`, `bulk` | what can be done to a rig; the same to many, with a result each |
 //! | `optimal` | which rigs answer best |
 //! | `enrol` | tokens, rigs that wait, removed keys |
+//! | `access` | API tokens |
 //! | `discover` | who announces itself on the local network |
 //! | `remote` | what rigs do: statistics, start, stop, logs |
 //! | `keys` | the recovery key, managers of rigs, orders about them |
-//! | `profiles` | named ways to mine |
+//! | `profiles` | named ways to mine, in versions |
 //! | `backup` | all of it in one encrypted file |
 //! | `history` | hash rate and shares over time |
 //! | `totals` | what all rigs come to |
 //! | `reports` | shapes of what rigs will report |
+//! | `rollouts` | a version on its way to many rigs |
+//! | `hours`, `yields` | pauses and resumes by the hours of profiles; what rigs make with their versions |
 //! | `view`, `show` | what is shown, and how it is made |
 //! | `errors` | what goes wrong, in words |
 
+mod access;
+pub mod action;
 mod backup;
+mod bulk;
 mod discover;
 mod enrol;
 mod errors;
 mod facts;
 mod fleet;
 mod history;
+mod hours;
 mod keys;
 mod optimal;
 mod peers;
 mod profiles;
 mod remote;
 mod reports;
+mod rollouts;
 pub mod select;
 mod show;
 #[cfg(test)]
 mod tests;
 mod totals;
 mod view;
+mod yields;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -51,6 +61,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use jiff::tz::TimeZone;
 use miner_shared::identity::Fingerprint;
 use miner_shared::limits::{MAX_FRAME, REDIAL_MS};
 use miner_shared::pause::full_jitter;
@@ -61,6 +72,8 @@ use rand_core::UnwrapErr;
 use smol::channel::{Receiver, Sender, bounded};
 use smol::{Executor, Task};
 
+pub use self::access::{API_TOKEN_LIFE_SECS, ApiTokenView, NewApiToken, NewApiTokenView};
+pub use self::bulk::{Bulk, BulkStatus, BulkView, RigResult, Rigs};
 pub use self::discover::{DISCOVER_SECS, DiscoveryView, FoundView};
 pub use self::enrol::{
     DEFAULT_LIFE_SECS, NewToken, NewTokenView, PendingView, RemovedView, TOKEN_LIFE_SECS, TokenView,
@@ -74,15 +87,21 @@ pub use self::keys::{
 };
 pub use self::optimal::{LeftOutView, OptimalPeer, OptimalView};
 pub use self::peers::{AddPeer, Proof};
+pub use self::profiles::{
+    ChangeView, DiffView, HoursView, NewVersion, PoolView, PreviewView, ProfileView, RigChangeView,
+    VersionView,
+};
 pub use self::reports::{
     FanView, FoundShareView, FoundSharesView, FrequencyView, OwnerView, PowerView, TelemetryView,
     TemperatureView, VerdictView,
 };
+pub use self::rollouts::{
+    NewRollout, RolloutRigView, RolloutVerb, RolloutView, StageView, StartedView,
+};
 pub use self::totals::{RigsView, SummaryView};
 pub use self::view::{
     ActivityView, AppliedView, DesiredStatus, DesiredView, ExchangesView, IdentityView,
-    LogLineView, LogsView, MinerView, NodeInfoView, PeerView, PoolView, ProfileView, StatsView,
-    WindowsView,
+    LogLineView, LogsView, MinerView, NodeInfoView, PeerView, StatsView, WindowsView,
 };
 use crate::clock::Clock;
 use crate::history::History;
@@ -91,6 +110,7 @@ use crate::hub::{
 };
 use crate::net::{self, Gate, Meter, Pass, Shut, Socket, SocketEnd};
 use crate::registry::{Registry, Store, StoreError};
+use crate::schedule;
 use crate::tls::Speaks;
 
 /// Events that a subscriber may be behind before it loses some.
@@ -111,6 +131,8 @@ const NUDGES: usize = 8;
 pub struct Farm {
     me: LocalNode,
     clock: Clock,
+    /// In which the hours of profiles are.
+    zone: TimeZone,
     core: Mutex<Core>,
     /// Tells the timer task that something is due earlier than it thinks.
     earlier: (Sender<()>, Receiver<()>),
@@ -133,6 +155,7 @@ struct Core {
     waiting: BTreeMap<RequestId, Sender<Result<Reply, Failure>>>,
     reaching: BTreeMap<ConnId, Sender<Result<Fingerprint, Unreached>>>,
     diallers: BTreeMap<Fingerprint, Dialler>,
+    rollouts: rollouts::Rollouts,
     subscribers: Vec<Sender<Event>>,
     /// Number of the next event that subscribers get.
     published: u64,
@@ -168,6 +191,7 @@ impl Farm {
         let gate = Gate::knowing(registry.sources(), clock.now().mono);
         let core = Core {
             running: Some(running),
+            rollouts: rollouts::Rollouts::open(&registry, clock.now()),
             hub: Hub::default(),
             registry,
             rng: UnwrapErr(getrandom::SysRng),
@@ -188,6 +212,7 @@ impl Farm {
         Ok(Arc::new(Self {
             me,
             clock,
+            zone: schedule::local_zone(),
             core: Mutex::new(core),
             earlier: bounded(1),
             ended,
@@ -200,10 +225,13 @@ impl Farm {
     pub fn run(self: &Arc<Self>, executor: &Arc<Executor<'static>>) {
         let timer = executor.spawn(Arc::clone(self).keep_time());
         let notes = executor.spawn(Arc::clone(self).keep_notes());
+        let hours = executor.spawn(Arc::clone(self).keep_hours());
+        let yields = executor.spawn(Arc::clone(self).keep_yields());
+        let rollouts = executor.spawn(Arc::clone(self).keep_rollouts());
         let keys: Vec<_> = {
             let mut core = self.lock();
             core.executor = Some(Arc::clone(executor));
-            core.tasks.extend([timer, notes]);
+            core.tasks.extend([timer, notes, hours, yields, rollouts]);
             core.registry.peers().map(|(key, _)| *key).collect()
         };
         keys.iter().for_each(|key| self.keep_dialled(key));

@@ -4,18 +4,17 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use miner_shared::identity::Fingerprint;
 use miner_shared::wire::{
-    Activity, Backend, LogLine, Memory, MinerStats, Mode, Pages, Profile, RigStats, Threads,
-    Windows,
+    Activity, Backend, LogLine, Memory, MinerStats, Pages, RigStats, Windows,
 };
 
 use super::keys;
 use super::view::{
     ActivityView, DesiredStatus, DesiredView, ExchangesView, LogLineView, MinerView, PeerView,
-    PoolView, ProfileView, StatsView, WindowsView,
+    StatsView, WindowsView,
 };
 use crate::clock::{EpochMs, Now};
 use crate::hub::{Event, Hub, Rig, TOO_OLD, refusal_text};
-use crate::registry::{LabelName, PeerRecord, ProfileId, ProfileRecord, Registry};
+use crate::registry::{LabelName, PeerRecord, Registry};
 
 /// A key in base64.
 pub(super) fn base64(key: &[u8; 32]) -> String {
@@ -115,15 +114,20 @@ pub(super) fn desired(key: &Fingerprint, registry: &Registry, rig: Option<&Rig>)
     DesiredView {
         generation,
         profile: row.and_then(|row| Some(row.profile.as_ref()?.to_string())),
+        version: row.and_then(|row| row.profile.as_ref().map(|_| row.version)),
         applied_generation: rig.and_then(Rig::applied),
         status: desired_status(key, registry, rig),
         reason: refusal_of(generation, rig).map(str::to_owned),
         paused: row.is_some_and(|row| row.state.is_paused()),
-        drift: row.and_then(|row| {
-            let (told, hash) = rig?.applied_hash()?;
-            Some(told != row.generation || hash != row.state.hash())
-        }),
+        drift: drifts(key, registry, rig),
     }
+}
+
+/// Whether the state that a peer has in force is another one than wished, if that is known.
+pub(super) fn drifts(key: &Fingerprint, registry: &Registry, rig: Option<&Rig>) -> Option<bool> {
+    let row = registry.desired(key)?;
+    let (told, hash) = rig?.applied_hash()?;
+    Some(told != row.generation || hash != row.state.hash())
 }
 
 /// How far a peer's wish has come.
@@ -143,7 +147,7 @@ pub(super) fn desired_status(
 }
 
 /// Why a rig will not have the wish of this generation, or cannot be told it, in words.
-fn refusal_of(generation: u64, rig: Option<&Rig>) -> Option<&'static str> {
+pub(super) fn refusal_of(generation: u64, rig: Option<&Rig>) -> Option<&'static str> {
     let rig = rig?;
     let refused = rig.refused().filter(|(refused, _)| *refused == generation);
     let too_old = rig.is_too_old_for(generation);
@@ -241,7 +245,8 @@ pub(super) fn activity(activity: Activity) -> ActivityView {
     }
 }
 
-fn backend(backend: Backend) -> &'static str {
+/// Kind of miner.
+pub(super) fn backend(backend: Backend) -> &'static str {
     match backend {
         Backend::Cpu => "cpu",
         Backend::Cuda => "cuda",
@@ -274,48 +279,6 @@ pub(super) fn log_record(line: &LogLine, rig_now_ms: u64, now: Now) -> LogLineVi
             Level::Trace => "trace",
         },
         text: line.text.as_str().to_owned(),
-    }
-}
-
-/// A profile; passwords stay where they are.
-pub(super) fn profile(id: &ProfileId, row: &ProfileRecord, registry: &Registry) -> ProfileView {
-    let Profile {
-        name,
-        backend: kind,
-        algo,
-        mode,
-        threads,
-        pools,
-    } = &row.profile;
-    ProfileView {
-        id: id.to_string(),
-        name: name.as_str().to_owned(),
-        miner_type: backend(*kind),
-        algorithm: algo.as_str(),
-        mode: match mode {
-            Mode::Auto => "auto",
-            Mode::Fast => "fast",
-            Mode::Light => "light",
-        },
-        threads: match threads {
-            Threads::Auto | Threads::Percent(_) => None,
-            Threads::Count(count) => Some(*count),
-        },
-        pools: pools
-            .iter()
-            .map(|pool| PoolView {
-                url: pool.address.as_str().to_owned(),
-                tls: pool.tls,
-                user: pool.user.as_str().to_owned(),
-                has_pass: !pool.pass.as_str().is_empty(),
-            })
-            .collect(),
-        used_by: registry
-            .users_of(id)
-            .iter()
-            .map(|name| name.as_str().to_owned())
-            .collect(),
-        created_at: EpochMs(row.created_at_ms),
     }
 }
 
