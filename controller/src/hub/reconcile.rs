@@ -72,7 +72,7 @@ impl Hub {
     /// A rig has said which generation it has.
     pub(super) fn on_report(&mut self, env: &mut Env<'_>, key: &Fingerprint) {
         if let Some(rig) = self.rigs.get_mut(key) {
-            rig.applied = rig.stats.as_ref().map(|(stats, _)| stats.generation);
+            rig.applied = rig.stats.as_ref().map(|said| said.0.generation);
         }
         self.offer_recovery(env, key);
         self.reconcile(env, key);
