@@ -13,6 +13,7 @@
 //! | [`api`], [`page`] | HTTP: JSON for programs, one page for people |
 //! | [`farm`] | the service that they all use: rigs, wishes, statistics |
 //! | [`hub`], [`registry`] | live links without sockets; durable facts behind a store |
+//! | [`history`] | hash rate, shares and links over time, in a file of known size |
 //! | `net`, `tls` | sockets, and what TLS on a port takes |
 //! | [`backup`] | all of a controller in one encrypted file |
 //! | `nearest` | the word that a mistyped one was meant to be |
@@ -28,6 +29,7 @@ pub mod error;
 pub mod farm;
 #[cfg(test)]
 mod golden;
+pub mod history;
 pub mod hub;
 mod nearest;
 mod net;

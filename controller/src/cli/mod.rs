@@ -8,6 +8,7 @@
 //!   miner-ctrl token create|list|revoke            by what rigs that dial out enrol
 //!   miner-ctrl remote status|start|stop|logs       what they do
 //!   miner-ctrl remote managers|handover|revoke|rotate-key    whom they obey, and by which key
+//!   miner-ctrl history, summary                    the farm over time and now; remote history: one rig
 //!   miner-ctrl profile create|list|show|delete     ways to mine
 //!   miner-ctrl backup, restore                     all of it in one encrypted file, and back
 //!   miner-ctrl doctor                              what is wrong with this controller, and what to do
@@ -21,9 +22,11 @@
 mod admission;
 mod answers;
 mod backup;
+mod chart;
 mod client;
 mod discover;
 mod doctor;
+mod history;
 pub(crate) mod instance;
 mod keys;
 mod managers;
@@ -68,6 +71,8 @@ enum Verb {
     Node(node::Node),
     Peer(peer::Peer),
     Remote(remote::Remote),
+    History(history::History),
+    Summary(history::Summary),
     Profile(profile::Profile),
     Token(token::Token),
     Backup(backup::Backup),
@@ -129,6 +134,8 @@ impl Verb {
             Self::Node(node) => node.run(),
             Self::Peer(peer) => with_client(async |client| peer.run(client).await),
             Self::Remote(remote) => with_client(async |client| remote.run(client).await),
+            Self::History(history) => with_client(async |client| history.run(client).await),
+            Self::Summary(summary) => with_client(async |client| summary.run(client).await),
             Self::Token(token) => with_client(async |client| token.run(client).await),
             Self::Profile(profile) => with_client(async |client| profile.run(client).await),
             Self::Backup(backup) => with_client(async |client| backup.run(client).await),

@@ -110,8 +110,8 @@ impl Farm {
             let now = self.clock.now();
             views.extend(portion.iter().filter_map(|key| {
                 let row = core.registry.peer(key)?;
-                let stats = core.hub.rig(key)?.stats()?;
-                Some(show::stats(key, row, stats, core.hub.is_live(key), now))
+                let stats = core.hub.rig(key)?.last_stats(now)?;
+                Some(show::stats(key, row, stats, core.hub.is_live(key)))
             }));
         }
         views

@@ -18,6 +18,8 @@
 //! | `keys` | the recovery key, managers of rigs, orders about them |
 //! | `profiles` | named ways to mine |
 //! | `backup` | all of it in one encrypted file |
+//! | `history` | hash rate and shares over time |
+//! | `totals` | what all rigs come to |
 //! | `reports` | shapes of what rigs will report |
 //! | `view`, `show` | what is shown, and how it is made |
 //! | `errors` | what goes wrong, in words |
@@ -28,6 +30,7 @@ mod enrol;
 mod errors;
 mod facts;
 mod fleet;
+mod history;
 mod keys;
 mod optimal;
 mod peers;
@@ -38,6 +41,7 @@ pub mod select;
 mod show;
 #[cfg(test)]
 mod tests;
+mod totals;
 mod view;
 
 use std::collections::BTreeMap;
@@ -60,6 +64,9 @@ pub use self::enrol::{
     DEFAULT_LIFE_SECS, NewToken, NewTokenView, PendingView, RemovedView, TOKEN_LIFE_SECS, TokenView,
 };
 pub use self::fleet::{GroupsView, LabelView};
+pub use self::history::{
+    DEFAULT_POINTS, FleetPointView, HistoryQuery, HistoryView, MAX_POINTS, RigPointView,
+};
 pub use self::keys::{
     ManagerView, ManagersView, OrderStatus, OrderView, RecoveryStatus, RecoveryView,
 };
@@ -69,12 +76,14 @@ pub use self::reports::{
     FanView, FoundShareView, FoundSharesView, FrequencyView, OwnerView, PowerView, TelemetryView,
     TemperatureView, VerdictView,
 };
+pub use self::totals::{RigsView, SummaryView};
 pub use self::view::{
     ActivityView, AppliedView, DesiredStatus, DesiredView, ExchangesView, IdentityView,
     LogLineView, LogsView, MinerView, NodeInfoView, PeerView, PoolView, ProfileView, StatsView,
     WindowsView,
 };
 use crate::clock::Clock;
+use crate::history::History;
 use crate::hub::{
     Action, Ask, ConnId, Env, Event, Failure, Hub, Reply, RequestId, Target, Unreached,
 };
@@ -130,6 +139,7 @@ struct Core {
     /// Every connection's task holds one of these; `None` once the farm is closed.
     running: Option<Sender<()>>,
     listen: Option<SocketAddr>,
+    history: Option<Arc<History>>,
 }
 
 /// The task that keeps a peer dialled; dropping it ends it.
@@ -167,6 +177,7 @@ impl Farm {
             executor: None,
             tasks: Vec::new(),
             listen: None,
+            history: None,
         };
         Ok(Arc::new(Self {
             me,
@@ -215,6 +226,7 @@ impl Farm {
         let gone = async {
             // Nobody sends: this ends when the last connection's task has.
             let _closed = self.ended.recv().await;
+            self.end_history().await;
         };
         let late = async {
             smol::Timer::after(GOODBYES).await;
@@ -358,7 +370,7 @@ impl Farm {
                 Action::Close(id) => core.close_socket(id),
                 Action::Proven(id) => core.proven(id, self.clock.now().mono),
                 Action::Dial { key, now } => core.nudge(&key, now),
-                Action::KeyChanged { old, new } => core.rename_dialler(&old, new),
+                Action::KeyChanged { old, new } => core.rename(&old, new),
                 Action::Finished(id, result) => {
                     if let Some(waiter) = core.waiting.remove(&id) {
                         // Nobody waits any more: the answer has no use.
@@ -408,8 +420,11 @@ impl Core {
         }
     }
 
-    /// The task itself asks for the key of now.
-    fn rename_dialler(&mut self, old: &Fingerprint, new: Fingerprint) {
+    /// What is kept under a rig's old key moves. The dialler itself asks for the key of now.
+    fn rename(&mut self, old: &Fingerprint, new: Fingerprint) {
+        if let Some(history) = &self.history {
+            history.rename(*old, new);
+        }
         if let Some(dialler) = self.diallers.remove(old) {
             self.diallers.insert(new, dialler);
         }

@@ -33,7 +33,7 @@ pub(super) fn peer(
     let rig = hub.rig(key);
     let told = row.told.as_ref();
     let seen = last_seen(row, rig, now);
-    let stats = rig.and_then(Rig::stats);
+    let stats = rig.and_then(|rig| rig.last_stats(now));
     let origin = registry.origin(key);
     let labels = registry.labels(key);
     let machine = registry.machine(key);
@@ -71,7 +71,7 @@ pub(super) fn peer(
         hashrate: stats.and_then(|(stats, _)| per_second(thousandths(stats))),
         shares: stats.map(|(stats, _)| stats.miners.iter().map(|m| m.accepted).sum()),
         memory: stats.and_then(|(stats, _)| least_memory(stats)),
-        age_ms: stats.map(|(_, at)| now.mono.since(at.mono)),
+        age_ms: stats.map(|(_, age_ms)| age_ms),
     }
 }
 
@@ -162,16 +162,15 @@ pub(super) fn thousandths(stats: &RigStats) -> Option<u64> {
 pub(super) fn stats(
     key: &Fingerprint,
     row: &PeerRecord,
-    (stats, at): &(RigStats, Now),
+    (stats, age_ms): (&RigStats, u64),
     connected: bool,
-    now: Now,
 ) -> StatsView {
     StatsView {
         node_id: key.node_id().to_string(),
         node_name: row.name.as_str().to_owned(),
         miners: stats.miners.iter().map(miner).collect(),
         uptime: stats.uptime_ms / 1000,
-        age_ms: now.mono.since(at.mono),
+        age_ms,
         connected,
         activity: activity(stats.activity),
         generation: stats.generation,
@@ -202,7 +201,7 @@ fn miner(miner: &MinerStats) -> MinerView {
     }
 }
 
-fn windows(windows: &Windows) -> WindowsView {
+pub(super) fn windows(windows: &Windows) -> WindowsView {
     WindowsView {
         s10: per_second(windows.s10),
         s60: per_second(windows.s60),

@@ -27,6 +27,7 @@ mod conn;
 mod enrol;
 mod events;
 mod machine;
+mod history;
 mod pace;
 mod reconcile;
 mod recovery;

@@ -2,6 +2,7 @@
 
 mod discover;
 mod fleet;
+mod history;
 mod keys;
 mod limits;
 mod page;
