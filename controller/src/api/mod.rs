@@ -24,6 +24,7 @@ mod history;
 mod idempotency;
 mod keys;
 mod node;
+mod orders;
 mod paging;
 mod peers;
 mod problem;
@@ -83,6 +84,7 @@ fn described() -> OpenApiRouter<Api> {
         .merge(peers::routes())
         .merge(fleet::routes())
         .merge(remote::routes())
+        .merge(orders::routes())
         .merge(profiles::routes())
         .merge(tokens::routes())
         .merge(keys::routes())

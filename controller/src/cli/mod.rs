@@ -32,6 +32,7 @@ mod keys;
 mod managers;
 mod node;
 mod optimal;
+mod orders;
 mod peer;
 mod profile;
 mod recovery;

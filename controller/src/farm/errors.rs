@@ -54,6 +54,11 @@ pub(super) fn registry(error: RegistryError, named: &str) -> FarmError {
         RegistryError::TooManyTags => {
             FarmError::new(Code::InvalidInput, error.to_string()).field("tags")
         }
+        RegistryError::TooManyOrders => FarmError::new(
+            Code::TooManyOrders,
+            format!("{named} has as many orders as may be open at a time"),
+        )
+        .hint("`remote orders` shows them; each ends at its deadline"),
         RegistryError::Removed => FarmError::new(Code::PeerRemoved, error.to_string()),
         error => profile(error, named),
     }
@@ -123,9 +128,14 @@ pub(super) fn failure(failure: Failure, name: &str) -> FarmError {
         Failure::TimedOut => {
             FarmError::new(Code::Timeout, format!("{name} did not answer in time"))
         }
-        Failure::TooOld => FarmError::new(Code::AgentTooOld, format!("{name}: {TOO_OLD}"))
-            .hint("put a newer `miner` on that rig"),
+        Failure::TooOld => too_old(name),
     }
+}
+
+/// What the agent of a rig called so does not know.
+pub(super) fn too_old(name: &str) -> FarmError {
+    FarmError::new(Code::AgentTooOld, format!("{name}: {TOO_OLD}"))
+        .hint("put a newer `miner` on that rig")
 }
 
 /// Why a rig called so refused.

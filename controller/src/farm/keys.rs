@@ -2,15 +2,17 @@
 
 use miner_shared::identity::{Fingerprint, NodeId};
 use miner_shared::limits::MAX_MANAGERS;
+use miner_shared::text::Label;
 use miner_shared::wire::{Answer, Manager, Outcome, Query};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::orders::LOCAL;
 use super::{Farm, errors, show};
 use crate::clock::EpochMs;
 use crate::error::{Code, FarmError};
-use crate::hub::{Ask, Order, Reply, recovery_id};
-use crate::registry::{Authority, Registry, RegistryError};
+use crate::hub::{Ask, Reply, recovery_id};
+use crate::registry::{Authority, Order, Registry, RegistryError};
 
 /// How long the receipt of an order may take, the making of a link included, in milliseconds.
 const ORDER_MS: u64 = 30_000;
@@ -150,7 +152,8 @@ impl Farm {
     pub async fn hand_over(&self, id: NodeId, to: &str) -> Result<OrderView, FarmError> {
         let (key, name) = self.named(id)?;
         let to = self.manager(key, &name, to, "to").await?;
-        self.order(key, &name, Order::Handover(to), Some(to)).await
+        self.order_now(key, &name, Order::Handover(to), Some(to))
+            .await
     }
 
     /// Has a rig obey another of its managers no more.
@@ -163,24 +166,33 @@ impl Farm {
                 .field("manager")
                 .hint("hand the rig over first; its new first manager can"));
         }
-        self.order(key, &name, Order::Revoke(other), Some(other))
+        self.order_now(key, &name, Order::Revoke(other), Some(other))
             .await
     }
 
     /// Has a rig take another key. It comes back under that one, as the same rig.
     pub async fn rotate_rig(&self, id: NodeId) -> Result<OrderView, FarmError> {
         let (key, name) = self.named(id)?;
-        self.order(key, &name, Order::Rotate, None).await
+        self.order_now(key, &name, Order::Rotate, None).await
     }
 
-    async fn order(
+    /// Gives an order that is about keys: now, or not at all.
+    async fn order_now(
         &self,
         key: Fingerprint,
         name: &str,
         order: Order,
         manager: Option<Fingerprint>,
     ) -> Result<OrderView, FarmError> {
-        let status = match self.ask(key, Ask::Order(order), ORDER_MS).await {
+        let by = Label::lossy(LOCAL);
+        let op_id = self
+            .with(|hub, env| hub.order(env, &key, order, &by, ORDER_MS))
+            .map_err(|error| errors::registry(error, name))?;
+        let told = self.ask(key, Ask::Order(op_id), ORDER_MS).await;
+        if told.is_err() {
+            self.with(|hub, env| hub.take_back(env, &op_id));
+        }
+        let status = match told {
             Ok(Reply::Outcome(Outcome::Applied)) => OrderStatus::Applied,
             Ok(Reply::Outcome(Outcome::AlreadyThere)) => OrderStatus::AlreadyThere,
             Ok(Reply::Outcome(Outcome::Refused(refusal))) => {

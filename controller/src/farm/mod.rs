@@ -14,6 +14,8 @@
 //! | `optimal` | which rigs answer best |
 //! | `enrol` | tokens, rigs that wait, removed keys |
 //! | `discover` | who announces itself on the local network |
+//! | `orders` | what rigs do once, and pause and resume |
+//! | `health` | findings, found shares, wake-on-LAN |
 //! | `remote` | what rigs do: statistics, start, stop, logs |
 //! | `keys` | the recovery key, managers of rigs, orders about them |
 //! | `profiles` | named ways to mine |
@@ -30,9 +32,11 @@ mod enrol;
 mod errors;
 mod facts;
 mod fleet;
+mod health;
 mod history;
 mod keys;
 mod optimal;
+mod orders;
 mod peers;
 mod profiles;
 mod remote;
@@ -64,6 +68,7 @@ pub use self::enrol::{
     DEFAULT_LIFE_SECS, NewToken, NewTokenView, PendingView, RemovedView, TOKEN_LIFE_SECS, TokenView,
 };
 pub use self::fleet::{GroupsView, LabelView};
+pub use self::health::{DoctorView, FindingView, SeverityView, WakeView};
 pub use self::history::{
     DEFAULT_POINTS, FleetPointView, HistoryQuery, HistoryView, MAX_POINTS, RigPointView,
 };
@@ -71,7 +76,9 @@ pub use self::keys::{
     ManagerView, ManagersView, OrderStatus, OrderView, RecoveryStatus, RecoveryView,
 };
 pub use self::optimal::{LeftOutView, OptimalPeer, OptimalView};
+pub use self::orders::{LOCAL, ORDER_SECS, RigOrderStatus, RigOrderView};
 pub use self::peers::{AddPeer, Proof};
+pub use self::remote::LogsWanted;
 pub use self::reports::{
     FanView, FoundShareView, FoundSharesView, FrequencyView, OwnerView, PowerView, TelemetryView,
     TemperatureView, VerdictView,
@@ -201,7 +208,10 @@ impl Farm {
             core.registry.peers().map(|(key, _)| *key).collect()
         };
         keys.iter().for_each(|key| self.keep_dialled(key));
-        self.with(|hub, env| hub.await_ends(env));
+        self.with(|hub, env| {
+            hub.await_ends(env);
+            hub.await_orders(env);
+        });
     }
 
     /// Listens for rigs that dial in, after [`Farm::run`]; returns the address bound (port 0 picks

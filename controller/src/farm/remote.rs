@@ -2,7 +2,7 @@
 
 use miner_shared::identity::{Fingerprint, NodeId};
 use miner_shared::text::MinerName;
-use miner_shared::wire::{Answer, LogPage, Outcome, Query, State};
+use miner_shared::wire::{Answer, Level, LogPage, Outcome, Query, State};
 
 use super::view::{AppliedView, DesiredStatus, LogsView, StatsView};
 use super::{Farm, errors, show};
@@ -91,7 +91,7 @@ impl Farm {
 
     /// Stores a wish and waits for what becomes of it. A rig that says it was told something newer
     /// gets the same wish once more under a number above that: the owner wants it now.
-    async fn apply(
+    pub(super) async fn apply(
         &self,
         key: Fingerprint,
         name: &str,
@@ -99,32 +99,52 @@ impl Farm {
         state: State,
         code: Code,
     ) -> Result<AppliedView, FarmError> {
-        let mut repeated = false;
-        loop {
-            let generation = self.wish(key, name, profile.clone(), state.clone())?;
-            let status = match self.ask(key, Ask::Wish(generation), APPLY_MS).await {
-                Ok(Reply::Outcome(Outcome::Applied | Outcome::AlreadyThere)) => {
-                    DesiredStatus::Applied
-                }
-                Ok(Reply::Outcome(Outcome::Behind(_))) if !repeated => {
-                    repeated = true;
-                    continue;
-                }
-                Ok(Reply::Outcome(Outcome::Refused(refusal))) => {
-                    return Err(errors::refusal(&refusal, code, name));
-                }
-                Ok(_) => return Err(errors::nonsense(name)),
-                // It is stored: the rig gets it as soon as it can be reached.
-                Err(Failure::Offline | Failure::TimedOut | Failure::Busy) => DesiredStatus::Pending,
-                Err(error) => return Err(errors::failure(error, name)),
-            };
-            return Ok(AppliedView {
-                node_id: key.node_id().to_string(),
-                generation,
-                profile: profile.map(|id| id.to_string()),
-                status,
-            });
+        let generation = self.wish(key, name, profile.clone(), state.clone())?;
+        let told = self.ask(key, Ask::Wish(generation), APPLY_MS).await;
+        if let Ok(Reply::Outcome(Outcome::Behind(_))) = told {
+            let generation = self.wish(key, name, profile.clone(), state)?;
+            return self.applied(key, name, profile, generation, code).await;
         }
+        Self::told(key, name, profile, generation, told, code)
+    }
+
+    /// Waits for what becomes of a wish that is stored.
+    pub(super) async fn applied(
+        &self,
+        key: Fingerprint,
+        name: &str,
+        profile: Option<ProfileId>,
+        generation: u64,
+        code: Code,
+    ) -> Result<AppliedView, FarmError> {
+        let told = self.ask(key, Ask::Wish(generation), APPLY_MS).await;
+        Self::told(key, name, profile, generation, told, code)
+    }
+
+    fn told(
+        key: Fingerprint,
+        name: &str,
+        profile: Option<ProfileId>,
+        generation: u64,
+        told: Result<Reply, Failure>,
+        code: Code,
+    ) -> Result<AppliedView, FarmError> {
+        let status = match told {
+            Ok(Reply::Outcome(Outcome::Applied | Outcome::AlreadyThere)) => DesiredStatus::Applied,
+            Ok(Reply::Outcome(Outcome::Refused(refusal))) => {
+                return Err(errors::refusal(&refusal, code, name));
+            }
+            Ok(_) => return Err(errors::nonsense(name)),
+            // It is stored: the rig gets it as soon as it can be reached.
+            Err(Failure::Offline | Failure::TimedOut | Failure::Busy) => DesiredStatus::Pending,
+            Err(error) => return Err(errors::failure(error, name)),
+        };
+        Ok(AppliedView {
+            node_id: key.node_id().to_string(),
+            generation,
+            profile: profile.map(|id| id.to_string()),
+            status,
+        })
     }
 
     fn wish(
@@ -147,16 +167,15 @@ impl Farm {
         .map_err(|error| errors::registry(error, name))
     }
 
-    /// The last `lines` (at most 10,000) records of a miner's log, within 10 s. If the time runs out
-    /// after the first page, what came until then.
+    /// At most `lines` (10,000) records of a miner's log, within 10 s: the last ones, or those from
+    /// `cursor` on. If the time runs out after the first page, what came until then.
     pub async fn logs(
         &self,
         id: NodeId,
         miner: &MinerName,
-        lines: u16,
+        wanted: &LogsWanted,
     ) -> Result<LogsView, FarmError> {
         let (key, name) = self.named(id)?;
-        let wanted = lines.min(MAX_LINES);
         let deadline = self.clock.now().mono + LOGS_MS;
         let mut view = LogsView {
             node_id: id.to_string(),
@@ -164,25 +183,30 @@ impl Farm {
             lines: Vec::new(),
             has_more: false,
             lost: 0,
+            next: 0,
         };
-        let mut cursor = None;
-        let mut left = usize::from(wanted);
+        let mut cursor = wanted.cursor;
+        let mut left = usize::from(wanted.lines.min(MAX_LINES));
+        let mut first = true;
         while left > 0 {
-            let query = Query::GetLogs {
-                miner: miner.clone(),
-                cursor,
-                lines: u16::try_from(left).unwrap_or(MAX_LINES),
-            };
+            let query = wanted.query(miner, cursor, u16::try_from(left).unwrap_or(MAX_LINES));
             let within = deadline.since(self.clock.now().mono);
             let page = match self.query(key, &name, query, within).await {
                 Ok(Answer::Logs(page)) => page,
                 Ok(_) => return Err(errors::nonsense(&name)),
-                Err(_) if cursor.is_some() => {
+                Err(_) if !first => {
                     view.has_more = true;
                     break;
                 }
                 Err(error) => return Err(error),
             };
+            if first && wanted.cursor.is_some_and(|cursor| cursor > page.end) {
+                // The agent has started anew since, and counts from 0.
+                first = false;
+                cursor = Some(0);
+                continue;
+            }
+            first = false;
             left = left.saturating_sub(page.lines.len().max(1));
             self.add_page(&mut view, &page);
             if page.next >= page.end || page.lines.is_empty() {
@@ -199,6 +223,7 @@ impl Farm {
         view.lines
             .extend(records.map(|line| show::log_record(line, page.now_ms, now)));
         view.lost += page.lost;
+        view.next = page.next;
         view.has_more = page.next < page.end;
     }
 
@@ -219,6 +244,36 @@ impl Farm {
             },
             Ok(_) => Err(errors::nonsense(name)),
             Err(error) => Err(errors::failure(error, name)),
+        }
+    }
+}
+
+/// Which records of a log are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogsWanted {
+    /// How many at most.
+    pub lines: u16,
+    /// Number of the first one looked at; `None` for the last ones.
+    pub cursor: Option<u64>,
+    /// Least serious level; `None` for all, which rigs of protocol version 1 know too.
+    pub level: Option<Level>,
+}
+
+impl LogsWanted {
+    fn query(&self, miner: &MinerName, cursor: Option<u64>, lines: u16) -> Query {
+        let miner = miner.clone();
+        match self.level {
+            None => Query::GetLogs {
+                miner,
+                cursor,
+                lines,
+            },
+            Some(level) => Query::GetLogsFrom {
+                miner,
+                cursor,
+                lines,
+                level,
+            },
         }
     }
 }

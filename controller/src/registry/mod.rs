@@ -19,6 +19,7 @@ mod conformance;
 mod label_tests;
 mod labels;
 mod memory;
+mod orders;
 mod pattern;
 mod record;
 mod recovery;
@@ -35,6 +36,7 @@ mod tokens;
 
 pub use self::labels::{LabelName, LabelsRecord, MAX_TAGS, MachineRecord, Relabel};
 pub use self::memory::MemoryStore;
+pub use self::orders::{MAX_OPEN_ORDERS, MAX_ORDERS, Order, OrderRecord, OrderState};
 pub use self::pattern::{NamePattern, Network};
 pub use self::record::{
     DesiredRecord, PeerRecord, ProfileId, ProfileRecord, SCHEMA, Told, Tombstone, Trust,

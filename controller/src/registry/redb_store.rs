@@ -5,6 +5,7 @@
 //!   meta        "schema"        -> u8
 //!   peers       fingerprint[32] -> row      tombstones, desired, pending, origins: likewise
 //!   profiles    id              -> row      pinned, labels, machines: likewise
+//!   orders      op_id[16]       -> row
 //!   tokens      id[8]           -> row      farm    "recovery" -> row
 //!   sources     number          -> ms left          made when first written; older programs skip it
 //! ```
@@ -109,6 +110,7 @@ impl Store for RedbStore {
             origins: rows(&read, ORIGINS, Fingerprint)?,
             labels: rows(&read, LABELS, Fingerprint)?,
             machines: rows(&read, MACHINES, Fingerprint)?,
+            orders: rows(&read, ORDERS, |op_id| op_id)?,
             recovery: rows(&read, FARM, str::to_owned)?.remove(RECOVERY),
             pinned: rows(&read, PINNED, Fingerprint)?,
             sources: sources(&read)?,
@@ -151,6 +153,8 @@ fn make(write: &WriteTransaction, change: &Change) -> Result<(), StoreError> {
         Change::DeleteLabels(key) => delete(write, LABELS, key.0),
         Change::PutMachine(key, row) => put(write, MACHINES, key.0, row),
         Change::DeleteMachine(key) => delete(write, MACHINES, key.0),
+        Change::PutOrder(key, row) => put(write, ORDERS, *key, row),
+        Change::DeleteOrder(key) => delete(write, ORDERS, *key),
         Change::PutRecovery(row) => put(write, FARM, RECOVERY, row),
         Change::PutPinned(key, row) => put(write, PINNED, key.0, row),
         Change::DeletePinned(key) => delete(write, PINNED, key.0),
@@ -248,6 +252,7 @@ fn make_tables(write: &WriteTransaction) -> Result<(), StoreError> {
     }
     write.open_table(PROFILES).map_err(any)?;
     write.open_table(TOKENS).map_err(any)?;
+    write.open_table(ORDERS).map_err(any)?;
     write.open_table(FARM).map_err(any)?;
     Ok(())
 }
@@ -336,6 +341,7 @@ const PINNED: Rows = TableDefinition::new("pinned");
 const LABELS: Rows = TableDefinition::new("labels");
 const MACHINES: Rows = TableDefinition::new("machines");
 const TOKENS: TableDefinition<'static, [u8; 8], &[u8]> = TableDefinition::new("tokens");
+const ORDERS: TableDefinition<'static, [u8; 16], &[u8]> = TableDefinition::new("orders");
 const SOURCES: TableDefinition<'static, u64, u64> = TableDefinition::new("sources");
 const PROFILES: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("profiles");
 const FARM: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("farm");

@@ -18,6 +18,8 @@ use crate::clock::EpochMs;
 pub struct Registry {
     store: Box<dyn Store>,
     pub(super) rows: Contents,
+    /// Orders that made room since this process began.
+    pub(super) orders_lost: u64,
     /// Peers by node ID, which is unique among them.
     pub(super) ids: BTreeMap<NodeId, Fingerprint>,
 }
@@ -28,7 +30,12 @@ impl Registry {
         let mut rows = store.load()?;
         rows.label_by_origin();
         let ids = rows.peers.keys().map(|key| (key.node_id(), *key)).collect();
-        Ok(Self { store, rows, ids })
+        Ok(Self {
+            store,
+            rows,
+            orders_lost: 0,
+            ids,
+        })
     }
 
     /// All registered peers, by fingerprint.
@@ -101,6 +108,7 @@ impl Registry {
             Change::PutTombstone(*key, tombstone),
         ];
         batch.extend(Self::unlabelled(key));
+        batch.extend(self.orders_gone(key));
         batch.extend(self.token_after_removal(key, keep_token, now));
         self.commit(batch, Durable::Now)?;
         self.ids.remove(&key.node_id());
@@ -362,6 +370,9 @@ pub enum RegistryError {
     /// No room for another tag on a rig.
     #[error("a rig has at most {MAX_TAGS} tags")]
     TooManyTags,
+    /// No room for another order: as many as may are open, of this rig or of all.
+    #[error("there are too many orders that are not done")]
+    TooManyOrders,
     /// No room for another token.
     #[error("there are too many tokens")]
     TooManyTokens,

@@ -123,6 +123,7 @@ impl Registry {
             batch.push(Change::PutPinned(new, *row));
         }
         batch.extend(self.labels_moved(old, new));
+        batch.extend(self.orders_moved(old, new));
         Some((name, batch))
     }
 }
