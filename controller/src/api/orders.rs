@@ -86,7 +86,7 @@ const _: () = assert!(LOCATE_SECS <= MAX_LOCATE_SECS);
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct LogLevelBody {
-    /// Least serious level that is logged: `error`, `warn`, `info`, `debug` or `trace`.
+    /// Least serious level that is logged: `info`, `debug` or `trace`. No rig logs less from afar.
     #[schema(value_type = String)]
     level: Option<String>,
     /// As for any order.
@@ -168,7 +168,7 @@ async fn locate(
     give(&api, id, order, body.within_secs).await
 }
 
-/// Has a rig log more or less, until its agent starts anew.
+/// Has a rig log more, until its agent starts anew.
 #[utoipa::path(post, path = "/remote/{peerId}/log-level", tag = "remote", operation_id = "setLogLevel",
     security(("token" = [Scope::Operate])),
     request_body = LogLevelBody,
@@ -179,6 +179,9 @@ async fn log_level(
     JsonBody(body): JsonBody<LogLevelBody>,
 ) -> Result<Json<RigOrderView>, Problem> {
     let LevelName(level) = required("level", body.level.as_deref())?;
+    if level < Level::Info {
+        return Err(Problem::invalid("level", "it must be info, debug or trace"));
+    }
     give(&api, id, Order::LogLevel(level), body.within_secs).await
 }
 
@@ -314,6 +317,7 @@ mod tests {
             ("reboot", json!({ "withinSecs": 604_801 }), "withinSecs"),
             ("log-level", json!({}), "level"),
             ("log-level", json!({ "level": "loud" }), "level"),
+            ("log-level", json!({ "level": "error" }), "level"),
         ] {
             let reply = server.post(&format!("/remote/rig-alpha/{verb}"), &body);
             assert_eq!(

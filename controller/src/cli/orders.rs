@@ -103,14 +103,14 @@ pub(super) struct Locate {
     json: bool,
 }
 
-/// Have a rig log more or less, until its agent starts anew.
+/// Have a rig log more, until its agent starts anew.
 #[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "log-level")]
 pub(super) struct LogLevel {
     /// node ID, unique prefix of one, or name
     #[argh(positional)]
     peer: String,
-    /// error, warn, info, debug or trace
+    /// info, debug or trace
     #[argh(positional)]
     level: String,
     /// seconds that the order waits for a rig out of reach, up to a week; default: 600
