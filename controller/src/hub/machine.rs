@@ -29,10 +29,7 @@ impl Hub {
 
     /// A rig has said it.
     pub(super) fn on_machine(&mut self, env: &mut Env<'_>, key: &Fingerprint, info: &NodeInfo) {
-        let noted = env.registry.note_machine(key, MachineRecord::from(info));
-        if let Err(error) = noted {
-            log::warn!("machine not noted node={} reason={error}", key.node_id());
-        }
+        env.registry.note_machine(key, MachineRecord::from(info));
     }
 
     /// A rig has said by which interfaces it is woken.
@@ -42,8 +39,6 @@ impl Hub {
         key: &Fingerprint,
         interfaces: &[Interface],
     ) {
-        if let Err(error) = env.registry.note_interfaces(key, interfaces) {
-            log::warn!("interfaces not noted node={} reason={error}", key.node_id());
-        }
+        env.registry.note_interfaces(key, interfaces);
     }
 }

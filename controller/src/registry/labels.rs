@@ -17,8 +17,8 @@ use miner_shared::wire::{Interface, NodeInfo};
 use serde::{Deserialize, Serialize};
 
 use super::record::Row;
-use super::rules::{Registry, RegistryError};
-use super::store::{Change, Contents, Durable, StoreError};
+use super::rules::{Note, Registry, RegistryError};
+use super::store::{Change, Contents, Durable};
 
 /// Tags that one rig may have. With group and site a row is at most 18 × 65 bytes, a third of the
 /// longest.
@@ -221,36 +221,26 @@ impl Registry {
 
     /// Notes what a peer says of its machine. A note that is lost in a power cut is made again: the
     /// rig is asked on its next link.
-    pub fn note_machine(
-        &mut self,
-        key: &Fingerprint,
-        mut row: MachineRecord,
-    ) -> Result<(), StoreError> {
+    pub fn note_machine(&mut self, key: &Fingerprint, mut row: MachineRecord) {
         // It tells of its interfaces in another answer.
         row.interfaces = self
             .machine(key)
             .map_or_else(Vec::new, |known| known.interfaces.clone());
-        self.put_machine(key, row)
+        self.put_machine(key, row);
     }
 
     /// Notes by which interfaces a peer is woken, likewise; after [`Self::note_machine`].
-    pub fn note_interfaces(
-        &mut self,
-        key: &Fingerprint,
-        interfaces: &[Interface],
-    ) -> Result<(), StoreError> {
-        let Some(mut row) = self.machine(key).cloned() else {
-            return Ok(());
-        };
-        row.interfaces = interfaces.to_vec();
-        self.put_machine(key, row)
+    pub fn note_interfaces(&mut self, key: &Fingerprint, interfaces: &[Interface]) {
+        if let Some(mut row) = self.machine(key).cloned() {
+            row.interfaces = interfaces.to_vec();
+            self.put_machine(key, row);
+        }
     }
 
-    fn put_machine(&mut self, key: &Fingerprint, row: MachineRecord) -> Result<(), StoreError> {
-        if self.peer(key).is_none() || self.machine(key) == Some(&row) {
-            return Ok(());
+    fn put_machine(&mut self, key: &Fingerprint, row: MachineRecord) {
+        if self.peer(key).is_some() && self.machine(key) != Some(&row) {
+            self.noted(*key, Note::Machine, &Change::PutMachine(*key, row));
         }
-        self.commit(vec![Change::PutMachine(*key, row)], Durable::Soon)
     }
 
     /// The changes that take away what is kept of a peer here.

@@ -172,10 +172,7 @@ impl Registry {
 
     /// Orders of this rig that have not come to their end, the oldest first.
     pub fn open_orders(&self, rig: &Fingerprint) -> Vec<OpId> {
-        let open = |row: &OrderRecord| row.rig == *rig && row.state.is_open();
-        let mut found: Vec<_> = self.orders().filter(|(_, row)| open(row)).collect();
-        found.sort_by_key(|(_, row)| row.created_ms);
-        found.into_iter().map(|(op_id, _)| *op_id).collect()
+        self.index.open_orders(rig).copied().collect()
     }
 
     /// Orders that made room since this process began.
@@ -188,7 +185,7 @@ impl Registry {
         if self.peer(&row.rig).is_none() {
             return Err(RegistryError::NoSuchPeer);
         }
-        if self.open_orders(&row.rig).len() >= MAX_OPEN_ORDERS {
+        if self.index.open_orders(&row.rig).len() >= MAX_OPEN_ORDERS {
             return Err(RegistryError::TooManyOrders);
         }
         let mut batch = vec![Change::PutOrder(op_id, row)];

@@ -12,6 +12,7 @@
 //! profile it mines with. Nothing of it is special afterwards; every verb works on it.
 
 mod args;
+mod descriptors;
 mod local;
 mod profile;
 mod report;
@@ -169,6 +170,18 @@ impl Running {
             .map_err(Failure::new)?;
 
         remember(&farm, lock.folder());
+        let (links, peers) = (
+            descriptors::raise(),
+            farm.node_info().map_err(Failure::new)?,
+        );
+        if links < peers.registered_peers {
+            log::warn!(
+                "too few open files for all rigs links={links} rigs={}: allow more, \
+                 with LimitNOFILE= in the unit or ulimit -n",
+                peers.registered_peers
+            );
+        }
+
         let speaks = Speaks::open(plan.tls.as_ref(), lock.folder()).map_err(Failure::new)?;
 
         // All ports before anything runs: a port in use ends the start without a trace.
