@@ -173,6 +173,7 @@ impl Contents {
         all.extend(puts(&self.origins, Change::PutOrigin));
         all.extend(puts(&self.labels, Change::PutLabels));
         all.extend(puts(&self.machines, Change::PutMachine));
+        all.extend(puts(&self.orders, Change::PutOrder));
         all.extend(self.recovery.clone().map(Change::PutRecovery));
         all.extend(puts(&self.pinned, Change::PutPinned));
         all.push(Change::PutSources(self.sources.clone()));
