@@ -11,16 +11,19 @@
 //! | [`cli`] | verbs, tables, exit codes; a client of the API in either case |
 //! | [`up`] | everything that a serving controller runs |
 //! | [`api`], [`page`] | HTTP: JSON for programs, one page for people |
+//! | [`access`] | who asks: API tokens, sessions, logins |
 //! | [`farm`] | the service that they all use: rigs, wishes, statistics |
-//! | [`hub`], [`registry`] | live links without sockets; durable facts behind a store |
+//! | [`hub`], [`rollout`], [`registry`] | live links without sockets, rollouts likewise; durable facts behind a store |
 //! | [`history`] | hash rate, shares and links over time, in a file of known size |
 //! | `net`, `tls` | sockets, and what TLS on a port takes |
+//! | [`wallet`], [`schedule`] | payout addresses and hours of mining, judged without any of the above |
 //! | [`backup`] | all of a controller in one encrypted file |
 //! | `nearest` | the word that a mistyped one was meant to be |
 //! | [`error`], [`scope`], [`clock`], [`units`] | what all of them share |
 //!
 //! Read on in [`farm`].
 
+pub mod access;
 pub mod api;
 pub mod backup;
 pub mod cli;
@@ -35,7 +38,10 @@ mod nearest;
 mod net;
 pub mod page;
 pub mod registry;
+pub mod rollout;
+pub mod schedule;
 pub mod scope;
 mod tls;
 pub mod units;
 pub mod up;
+pub mod wallet;

@@ -10,10 +10,12 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::access::Asks;
 use super::extract::{JsonBody, PeerPath, Segments, required};
 use super::paging::{Listing, Page};
 use super::{Api, Problem};
-use crate::farm::{AppliedView, DoctorView, FoundSharesView, LOCAL, RigOrderView, WakeView};
+use crate::access::By;
+use crate::farm::{AppliedView, DoctorView, FoundSharesView, RigOrderView, WakeView};
 use crate::registry::Order;
 use crate::scope::Scope;
 
@@ -123,9 +125,10 @@ impl std::str::FromStr for LevelName {
 async fn restart(
     State(api): State<Api>,
     PeerPath(id): PeerPath,
+    Asks(by): Asks,
     JsonBody(body): JsonBody<OrderBody>,
 ) -> Result<Json<RigOrderView>, Problem> {
-    give(&api, id, Order::Restart, body.within_secs).await
+    give(&api, id, Order::Restart, &by, body.within_secs).await
 }
 
 /// Starts the machine of a rig anew; refused where the machine is not the rig's own.
@@ -136,9 +139,10 @@ async fn restart(
 async fn reboot(
     State(api): State<Api>,
     PeerPath(id): PeerPath,
+    Asks(by): Asks,
     JsonBody(body): JsonBody<OrderBody>,
 ) -> Result<Json<RigOrderView>, Problem> {
-    give(&api, id, Order::Reboot, body.within_secs).await
+    give(&api, id, Order::Reboot, &by, body.within_secs).await
 }
 
 /// Switches the machine of a rig off; refused where the machine is not the rig's own.
@@ -149,9 +153,10 @@ async fn reboot(
 async fn power_off(
     State(api): State<Api>,
     PeerPath(id): PeerPath,
+    Asks(by): Asks,
     JsonBody(body): JsonBody<OrderBody>,
 ) -> Result<Json<RigOrderView>, Problem> {
-    give(&api, id, Order::PowerOff, body.within_secs).await
+    give(&api, id, Order::PowerOff, &by, body.within_secs).await
 }
 
 /// Has a machine show the person beside it which one it is, by its console and keyboard lights.
@@ -162,10 +167,11 @@ async fn power_off(
 async fn locate(
     State(api): State<Api>,
     PeerPath(id): PeerPath,
+    Asks(by): Asks,
     JsonBody(body): JsonBody<LocateBody>,
 ) -> Result<Json<RigOrderView>, Problem> {
     let order = Order::Locate(body.seconds.unwrap_or(LOCATE_SECS));
-    give(&api, id, order, body.within_secs).await
+    give(&api, id, order, &by, body.within_secs).await
 }
 
 /// Has a rig log more, until its agent starts anew.
@@ -176,22 +182,24 @@ async fn locate(
 async fn log_level(
     State(api): State<Api>,
     PeerPath(id): PeerPath,
+    Asks(by): Asks,
     JsonBody(body): JsonBody<LogLevelBody>,
 ) -> Result<Json<RigOrderView>, Problem> {
     let LevelName(level) = required("level", body.level.as_deref())?;
     if level < Level::Info {
         return Err(Problem::invalid("level", "it must be info, debug or trace"));
     }
-    give(&api, id, Order::LogLevel(level), body.within_secs).await
+    give(&api, id, Order::LogLevel(level), &by, body.within_secs).await
 }
 
 async fn give(
     api: &Api,
     id: miner_shared::identity::NodeId,
     order: Order,
+    by: &By,
     within_secs: Option<u64>,
 ) -> Result<Json<RigOrderView>, Problem> {
-    let given = api.farm.order(id, order, LOCAL, within_secs).await?;
+    let given = api.farm.order(id, order, by, within_secs).await?;
     Ok(Json(given))
 }
 

@@ -6,10 +6,14 @@
 //!   miner-ctrl node rotate-key|recover|recovery    its key, and the one that takes a farm back
 //!   miner-ctrl peer add|list|discover|remove|..    the rigs
 //!   miner-ctrl token create|list|revoke            by what rigs that dial out enrol
+//!   miner-ctrl api-token create|list|revoke        by what programs use the API
+//!   miner-ctrl login                               where a browser logs in
 //!   miner-ctrl remote status|start|stop|logs       what they do
 //!   miner-ctrl remote managers|handover|revoke|rotate-key    whom they obey, and by which key
+//!   miner-ctrl profile create|edit|list|show|delete    ways to mine
+//!   miner-ctrl profile versions|diff|rollback      what they said before, and how rigs did with it
+//!   miner-ctrl rollout start|list|show|pause|resume|abort|rollback    a version for many rigs
 //!   miner-ctrl history, summary                    the farm over time and now; remote history: one rig
-//!   miner-ctrl profile create|list|show|delete     ways to mine
 //!   miner-ctrl backup, restore                     all of it in one encrypted file, and back
 //!   miner-ctrl doctor                              what is wrong with this controller, and what to do
 //!   miner-ctrl worker ...                          the agent; `up` runs it as a child
@@ -21,6 +25,7 @@
 
 mod admission;
 mod answers;
+mod api_token;
 mod backup;
 mod chart;
 mod client;
@@ -29,6 +34,7 @@ mod doctor;
 mod history;
 pub(crate) mod instance;
 mod keys;
+mod life;
 mod managers;
 mod node;
 mod optimal;
@@ -39,6 +45,7 @@ mod recovery;
 mod reference;
 mod remote;
 mod reset;
+mod rollout;
 pub(crate) mod secrets;
 mod select;
 mod show;
@@ -75,7 +82,10 @@ enum Verb {
     History(history::History),
     Summary(history::Summary),
     Profile(profile::Profile),
+    Rollout(rollout::Rollout),
     Token(token::Token),
+    ApiToken(api_token::ApiToken),
+    Login(api_token::Login),
     Backup(backup::Backup),
     Restore(backup::Restore),
     Doctor(doctor::Doctor),
@@ -138,7 +148,10 @@ impl Verb {
             Self::History(history) => with_client(async |client| history.run(client).await),
             Self::Summary(summary) => with_client(async |client| summary.run(client).await),
             Self::Token(token) => with_client(async |client| token.run(client).await),
+            Self::ApiToken(token) => with_client(async |client| token.run(client).await),
+            Self::Login(login) => with_client(async |client| login.run(client).await),
             Self::Profile(profile) => with_client(async |client| profile.run(client).await),
+            Self::Rollout(rollout) => with_client(async |client| rollout.run(client).await),
             Self::Backup(backup) => with_client(async |client| backup.run(client).await),
             Self::Restore(restore) => restore.run(),
             Self::Doctor(doctor) => doctor.run(),

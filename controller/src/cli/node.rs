@@ -25,6 +25,7 @@ use super::keys::{Recover, RotateKey};
 use super::recovery::Recovery;
 use super::reset::Reset;
 use super::with_client;
+use crate::api::ServedName;
 use crate::up::{self, HttpAddress, Plan, PoolPlan, WorkerPlan};
 
 /// Who this machine is, and its service.
@@ -61,9 +62,16 @@ struct Serve {
     /// do not tell the local network where links come in
     #[argh(switch)]
     no_announce: bool,
-    /// where API and page are, on loopback; default: 127.0.0.1:9090 (controller, dual)
+    /// where API and page are; beyond loopback with --tls; default: 127.0.0.1:9090 (controller, dual)
     #[argh(option)]
     http: Option<HttpAddress>,
+    /// a name under which they are served, NAME or NAME:PORT; may be given more than once (controller,
+    /// dual)
+    #[argh(option)]
+    http_name: Vec<ServedName>,
+    /// beyond loopback without TLS: anyone on the network can read the tokens (controller, dual)
+    #[argh(switch)]
+    http_plain: bool,
     /// both ports speak TLS, with a certificate that is made once (controller, dual)
     #[argh(switch)]
     tls: bool,
@@ -137,9 +145,10 @@ impl Serve {
 
     fn into_worker(self) -> Result<NodeServe, Failure> {
         let serves_tls = self.tls || self.tls_cert.is_some() || self.tls_key.is_some();
-        if self.http.is_some() || self.no_worker || serves_tls || self.tls_only {
+        let serves_http = self.http.is_some() || !self.http_name.is_empty() || self.http_plain;
+        if serves_http || self.no_worker || serves_tls || self.tls_only {
             return Err(Failure::usage(
-                "--http, --no-worker, --tls, --tls-cert, --tls-key and --tls-only are for \
+                "--http, --http-name, --http-plain, --no-worker, --tls, --tls-cert, --tls-key and --tls-only are for \
                  controllers, and this node is a worker",
             ));
         }
@@ -177,7 +186,12 @@ impl Serve {
             dirs,
             listen: self.listen.unwrap_or_else(up::default_listen),
             announce: !self.no_announce,
-            http: self.http.unwrap_or_default(),
+            http: up::http_plan(
+                self.http,
+                self.http_name,
+                self.http_plain,
+                self.tls || self.tls_cert.is_some(),
+            )?,
             pool: PoolPlan::None,
             tls: up::tls_plan(self.tls, self.tls_cert, self.tls_key, self.tls_only)?,
             worker,

@@ -62,6 +62,14 @@ fn every_command_of_the_page_is_understood() {
         "up",
         "up --pool pool.example:3333 --user wallet --pass-file - --no-worker --light --threads 2",
         "up --no-announce",
+        "up --tls --http 0.0.0.0:9090 --http-name farm.example --http-name 192.168.1.2",
+        "node serve --http 192.168.1.2:9090 --http-plain",
+        "api-token create --scope read --label grafana --expires 90d",
+        "api-token create --scope admin --out admin.token --json",
+        "api-token list --json",
+        "api-token revoke 0123",
+        "login",
+        "login --scope read --json",
         "node serve --no-announce",
         "completions bash",
         "man",
@@ -97,7 +105,7 @@ fn what_is_not_understood_is_one_line_and_exit_code_2() {
         &["peer", "ping"],
         &["peer", "add", "--address", "nonsense"],
         &["remote", "logs", "rig", "miner", "--lines", "many"],
-        &["up", "--http", "0.0.0.0:9090"],
+        &["up", "--http", "farm.example:9090"],
         &[],
     ] {
         let failure = refused(args);

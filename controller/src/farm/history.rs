@@ -426,7 +426,7 @@ mod tests {
         ] {
             assert_eq!(
                 Range::of(query, NOW).expect_err("refused").field,
-                Some(field)
+                Some(field.into())
             );
         }
     }

@@ -7,8 +7,8 @@ use miner_shared::wire::{Answer, Manager, Outcome, Query};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::orders::LOCAL;
 use super::{Farm, errors, show};
+use crate::access::By;
 use crate::clock::EpochMs;
 use crate::error::{Code, FarmError};
 use crate::hub::{Ask, Reply, recovery_id};
@@ -149,15 +149,20 @@ impl Farm {
     }
 
     /// Has a rig take another of its managers for the first, who decides from then on.
-    pub async fn hand_over(&self, id: NodeId, to: &str) -> Result<OrderView, FarmError> {
+    pub async fn hand_over(&self, id: NodeId, to: &str, by: &By) -> Result<OrderView, FarmError> {
         let (key, name) = self.named(id)?;
         let to = self.manager(key, &name, to, "to").await?;
-        self.order_now(key, &name, Order::Handover(to), Some(to))
+        self.order_now(key, &name, Order::Handover(to), Some(to), by)
             .await
     }
 
     /// Has a rig obey another of its managers no more.
-    pub async fn revoke_manager(&self, id: NodeId, manager: &str) -> Result<OrderView, FarmError> {
+    pub async fn revoke_manager(
+        &self,
+        id: NodeId,
+        manager: &str,
+        by: &By,
+    ) -> Result<OrderView, FarmError> {
         let (key, name) = self.named(id)?;
         let other = self.manager(key, &name, manager, "manager").await?;
         if other == self.me.fingerprint() {
@@ -166,14 +171,14 @@ impl Farm {
                 .field("manager")
                 .hint("hand the rig over first; its new first manager can"));
         }
-        self.order_now(key, &name, Order::Revoke(other), Some(other))
+        self.order_now(key, &name, Order::Revoke(other), Some(other), by)
             .await
     }
 
     /// Has a rig take another key. It comes back under that one, as the same rig.
-    pub async fn rotate_rig(&self, id: NodeId) -> Result<OrderView, FarmError> {
+    pub async fn rotate_rig(&self, id: NodeId, by: &By) -> Result<OrderView, FarmError> {
         let (key, name) = self.named(id)?;
-        self.order_now(key, &name, Order::Rotate, None).await
+        self.order_now(key, &name, Order::Rotate, None, by).await
     }
 
     /// Gives an order that is about keys: now, or not at all.
@@ -183,8 +188,9 @@ impl Farm {
         name: &str,
         order: Order,
         manager: Option<Fingerprint>,
+        by: &By,
     ) -> Result<OrderView, FarmError> {
-        let by = Label::lossy(LOCAL);
+        let by = Label::lossy(&by.to_string());
         let op_id = self
             .with(|hub, env| hub.order(env, &key, order, &by, ORDER_MS))
             .map_err(|error| errors::registry(error, name))?;

@@ -13,19 +13,23 @@
 //! | `fleet` | many rigs: chosen, labelled, summed up by group |
 //! | `optimal` | which rigs answer best |
 //! | `enrol` | tokens, rigs that wait, removed keys |
+//! | `access` | API tokens |
 //! | `discover` | who announces itself on the local network |
-//! | `orders` | what rigs do once, and pause and resume |
+//! | `orders` | what rigs do once |
 //! | `health` | findings, found shares, wake-on-LAN |
-//! | `remote` | what rigs do: statistics, start, stop, logs |
+//! | `remote` | what rigs do: statistics, start, stop, pause, logs |
 //! | `keys` | the recovery key, managers of rigs, orders about them |
-//! | `profiles` | named ways to mine |
+//! | `profiles` | named ways to mine, in versions |
 //! | `backup` | all of it in one encrypted file |
 //! | `history` | hash rate and shares over time |
 //! | `totals` | what all rigs come to |
 //! | `reports` | shapes of what rigs will report |
+//! | `rollouts` | a version on its way to many rigs |
+//! | `hours`, `yields` | pauses and resumes by the hours of profiles; what rigs make with their versions |
 //! | `view`, `show` | what is shown, and how it is made |
 //! | `errors` | what goes wrong, in words |
 
+mod access;
 mod backup;
 mod discover;
 mod enrol;
@@ -34,6 +38,7 @@ mod facts;
 mod fleet;
 mod health;
 mod history;
+mod hours;
 mod keys;
 mod optimal;
 mod orders;
@@ -41,12 +46,14 @@ mod peers;
 mod profiles;
 mod remote;
 mod reports;
+mod rollouts;
 pub mod select;
 mod show;
 #[cfg(test)]
 mod tests;
 mod totals;
 mod view;
+mod yields;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -55,6 +62,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use jiff::tz::TimeZone;
 use miner_shared::identity::Fingerprint;
 use miner_shared::limits::MAX_FRAME;
 use miner_shared::smsg::LocalNode;
@@ -64,6 +72,7 @@ use rand_core::{Rng, UnwrapErr};
 use smol::channel::{Receiver, Sender, bounded};
 use smol::{Executor, Task};
 
+pub use self::access::{API_TOKEN_LIFE_SECS, ApiTokenView, NewApiToken, NewApiTokenView};
 pub use self::discover::{DISCOVER_SECS, DiscoveryView, FoundView};
 pub use self::enrol::{
     DEFAULT_LIFE_SECS, NewToken, NewTokenView, PendingView, RemovedView, TOKEN_LIFE_SECS, TokenView,
@@ -77,18 +86,24 @@ pub use self::keys::{
     ManagerView, ManagersView, OrderStatus, OrderView, RecoveryStatus, RecoveryView,
 };
 pub use self::optimal::{LeftOutView, OptimalPeer, OptimalView};
-pub use self::orders::{LOCAL, ORDER_SECS, RigOrderStatus, RigOrderView};
+pub use self::orders::{ORDER_SECS, RigOrderStatus, RigOrderView};
 pub use self::peers::{AddPeer, Proof};
+pub use self::profiles::{
+    ChangeView, DiffView, HoursView, NewVersion, PoolView, PreviewView, ProfileView, RigChangeView,
+    VersionView,
+};
 pub use self::remote::LogsWanted;
 pub use self::reports::{
     FanView, FoundShareView, FoundSharesView, FrequencyView, OwnerView, PowerView, TelemetryView,
     TemperatureView, VerdictView,
 };
+pub use self::rollouts::{
+    NewRollout, RolloutRigView, RolloutVerb, RolloutView, StageView, StartedView,
+};
 pub use self::totals::{RigsView, SummaryView};
 pub use self::view::{
     ActivityView, AppliedView, DesiredStatus, DesiredView, ExchangesView, IdentityView,
-    LogLineView, LogsView, MinerView, NodeInfoView, PeerView, PoolView, ProfileView, StatsView,
-    WindowsView,
+    LogLineView, LogsView, MinerView, NodeInfoView, PeerView, StatsView, WindowsView,
 };
 use crate::clock::Clock;
 use crate::history::History;
@@ -97,6 +112,7 @@ use crate::hub::{
 };
 use crate::net::{self, Gate, Meter, Pass, Shut, Socket, SocketEnd};
 use crate::registry::{Registry, Store, StoreError};
+use crate::schedule;
 use crate::tls::Speaks;
 
 /// Events that a subscriber may be behind before it loses some.
@@ -117,6 +133,8 @@ const NUDGES: usize = 8;
 pub struct Farm {
     me: LocalNode,
     clock: Clock,
+    /// In which the hours of profiles are.
+    zone: TimeZone,
     core: Mutex<Core>,
     /// Tells the timer task that something is due earlier than it thinks.
     earlier: (Sender<()>, Receiver<()>),
@@ -139,6 +157,7 @@ struct Core {
     waiting: BTreeMap<RequestId, Sender<Result<Reply, Failure>>>,
     reaching: BTreeMap<ConnId, Sender<Result<Fingerprint, Unreached>>>,
     diallers: BTreeMap<Fingerprint, Dialler>,
+    rollouts: rollouts::Rollouts,
     subscribers: Vec<Sender<Event>>,
     /// Number of the next event that subscribers get.
     published: u64,
@@ -174,6 +193,7 @@ impl Farm {
         let gate = Gate::knowing(registry.sources(), clock.now().mono);
         let core = Core {
             running: Some(running),
+            rollouts: rollouts::Rollouts::open(&registry, clock.now()),
             hub: Hub::default(),
             registry,
             rng: UnwrapErr(getrandom::SysRng),
@@ -194,6 +214,7 @@ impl Farm {
         Ok(Arc::new(Self {
             me,
             clock,
+            zone: schedule::local_zone(),
             core: Mutex::new(core),
             earlier: bounded(1),
             ended,
@@ -206,10 +227,13 @@ impl Farm {
     pub fn run(self: &Arc<Self>, executor: &Arc<Executor<'static>>) {
         let timer = executor.spawn(Arc::clone(self).keep_time());
         let notes = executor.spawn(Arc::clone(self).keep_notes());
+        let hours = executor.spawn(Arc::clone(self).keep_hours());
+        let yields = executor.spawn(Arc::clone(self).keep_yields());
+        let rollouts = executor.spawn(Arc::clone(self).keep_rollouts());
         let keys: Vec<_> = {
             let mut core = self.lock();
             core.executor = Some(Arc::clone(executor));
-            core.tasks.extend([timer, notes]);
+            core.tasks.extend([timer, notes, hours, yields, rollouts]);
             core.registry.peers().map(|(key, _)| *key).collect()
         };
         keys.iter().for_each(|key| self.keep_dialled(key));

@@ -1,28 +1,25 @@
-//! Orders: what rigs are told to do once. And pause and resume, which are wishes.
+//! Orders: what rigs are told to do once.
 
 use std::cmp::Reverse;
 
 use miner_shared::identity::NodeId;
 use miner_shared::limits::MAX_LOCATE_SECS;
 use miner_shared::text::Label;
-use miner_shared::wire::{OpId, State};
+use miner_shared::wire::OpId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::view::AppliedView;
 use super::{Farm, errors, show};
+use crate::access::By;
 use crate::clock::EpochMs;
 use crate::error::{Code, FarmError};
 use crate::hub::{Ask, TOO_OLD, refusal_text};
-use crate::registry::{DesiredRecord, Order, OrderRecord, OrderState, ProfileId, Registry};
+use crate::registry::{Order, OrderRecord, OrderState, Registry};
 
 /// How long an order is sent at all if nobody says, and at most, in seconds: ten minutes, a week.
 pub const ORDER_SECS: (u64, u64) = (600, 7 * 86_400);
 /// How long a caller waits for the receipt, in milliseconds. The order goes on without it.
 const RECEIPT_MS: u64 = 10_000;
-/// Who gives orders on this machine.
-pub const LOCAL: &str = "local";
-
 /// An order, and how far it has come.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -81,44 +78,12 @@ impl RigOrderView {
 }
 
 impl Farm {
-    /// Wishes that a rig rests: it stays logged in and keeps its memory. A wish like start and stop.
-    pub async fn pause(&self, id: NodeId) -> Result<AppliedView, FarmError> {
-        self.rest(id, true).await
-    }
-
-    /// Wishes that a rig which rests goes on.
-    pub async fn resume(&self, id: NodeId) -> Result<AppliedView, FarmError> {
-        self.rest(id, false).await
-    }
-
-    async fn rest(&self, id: NodeId, paused: bool) -> Result<AppliedView, FarmError> {
-        let (key, name) = self.named(id)?;
-        let (generation, profile, state) = {
-            let core = self.lock();
-            let row = core.registry.desired(&key);
-            let (profile, state) = row
-                .and_then(|row| rested(row, paused))
-                .ok_or_else(|| nothing_mined(&name))?;
-            // As it is already: whoever says so twice waits for the same wish.
-            let same = row.filter(|row| row.state == state);
-            (same.map(|row| row.generation), profile, state)
-        };
-        let code = match paused {
-            true => Code::PauseFailed,
-            false => Code::ResumeFailed,
-        };
-        match generation {
-            Some(generation) => self.applied(key, &name, profile, generation, code).await,
-            None => self.apply(key, &name, profile, state, code).await,
-        }
-    }
-
     /// Gives a rig an order, within `secs` ([`ORDER_SECS`]), and waits a moment for its receipt.
     pub async fn order(
         &self,
         id: NodeId,
         order: Order,
-        by: &str,
+        by: &By,
         secs: Option<u64>,
     ) -> Result<RigOrderView, FarmError> {
         let (key, name) = self.named(id)?;
@@ -133,7 +98,7 @@ impl Farm {
             let message = format!("it is 1 to {MAX_LOCATE_SECS} seconds");
             return Err(FarmError::new(Code::InvalidInput, message).field("seconds"));
         }
-        let by = Label::lossy(by);
+        let by = Label::lossy(&by.to_string());
         let op_id = self
             .with(|hub, env| hub.order(env, &key, order, &by, 1_000 * secs))
             .map_err(|error| errors::registry(error, &name))?;
@@ -173,26 +138,6 @@ impl Farm {
         let row = core.registry.order(&op_id).ok_or_else(no_such_order)?;
         Ok(view(&core.registry, &op_id, row))
     }
-}
-
-/// The wish of a rig with another word about resting; `None` if it is to mine nothing.
-fn rested(row: &DesiredRecord, paused: bool) -> Option<(Option<ProfileId>, State)> {
-    let mut plan = row.state.clone().into_plan()?;
-    plan.paused = paused;
-    let state = match &row.state {
-        // What it is already, in the words that it was told.
-        state if state.is_paused() == paused => state.clone(),
-        _ => State::Plan(plan),
-    };
-    Some((row.profile.clone(), state))
-}
-
-fn nothing_mined(name: &str) -> FarmError {
-    FarmError::new(
-        Code::NothingMined,
-        format!("{name} is told to mine nothing, so there is nothing to pause"),
-    )
-    .hint("`remote start` tells it what to mine")
 }
 
 fn no_such_order() -> FarmError {

@@ -3,12 +3,14 @@
 use miner_shared::identity::{Fingerprint, NodeId};
 use miner_shared::text::MinerName;
 use miner_shared::wire::{Answer, Level, LogPage, Outcome, Query, State};
+use rand_core::CryptoRng;
 
 use super::view::{AppliedView, DesiredStatus, LogsView, StatsView};
-use super::{Farm, errors, show};
+use super::{Farm, errors, hours, show};
 use crate::error::{Code, FarmError};
 use crate::hub::{Ask, Failure, Reply};
-use crate::registry::{ProfileId, RegistryError, Wish};
+use crate::registry::{ProfileId, ProfileRecord, Wish};
+use crate::schedule::open_at;
 
 /// How long statistics may take, the making of a link included, in milliseconds.
 const STATS_MS: u64 = 10_000;
@@ -18,6 +20,56 @@ const APPLY_MS: u64 = 30_000;
 const LOGS_MS: u64 = 10_000;
 /// Most log lines that one call gives (the original's bound).
 const MAX_LINES: u16 = 10_000;
+
+/// What a rig should be doing, before it is said in words that its agent knows.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    /// The version of a profile to mine with, and whether to rest for now; `None` is to mine nothing.
+    profile: Option<(ProfileId, ProfileRecord, bool)>,
+    /// Whether a person has paused the rig.
+    held: bool,
+    /// What it is called if a rig refuses it.
+    pub(super) failed: Code,
+}
+
+impl Wanted {
+    /// To mine nothing.
+    pub(super) const fn nothing() -> Self {
+        Self {
+            profile: None,
+            held: false,
+            failed: Code::StopFailed,
+        }
+    }
+
+    /// What a rig is told whose agent speaks this version of the protocol.
+    pub(super) fn told(&self, protocol: Option<u8>) -> Wish {
+        let op_id = [0; 16];
+        let Some((id, row, rests)) = &self.profile else {
+            return Wish {
+                op_id,
+                profile: None,
+                version: 0,
+                held: false,
+                state: State::Stopped,
+            };
+        };
+        Wish {
+            op_id,
+            profile: Some(id.clone()),
+            version: row.version,
+            held: self.held,
+            state: hours::state(row, *rests, protocol),
+        }
+    }
+
+    /// The same, as a command of its own.
+    pub(super) fn wish(&self, protocol: Option<u8>, rng: &mut dyn CryptoRng) -> Wish {
+        let mut wish = self.told(protocol);
+        rng.fill_bytes(&mut wish.op_id);
+        wish
+    }
+}
 
 impl Farm {
     /// Last known statistics of every peer that ever sent some, by name.
@@ -54,20 +106,77 @@ impl Farm {
         }
     }
 
-    /// Wishes that a rig mines with this profile (id or name), and waits up to 30 s for its receipt.
+    /// Wishes that a rig mines with the newest version of this profile (id or name), and waits up to 30 s
+    /// for its receipt.
     pub async fn start(&self, id: NodeId, profile: &str) -> Result<AppliedView, FarmError> {
         let (key, name) = self.named(id)?;
-        let profile_id = ProfileId::of(profile);
-        let state = {
+        self.apply(key, &name, &self.mining(profile)?).await
+    }
+
+    /// What it is to mine with the newest version of this profile (id or name), and to rest now if its
+    /// hours are over.
+    pub(super) fn mining(&self, profile: &str) -> Result<Wanted, FarmError> {
+        let id = ProfileId::of(profile);
+        let row = {
             let core = self.lock();
-            let row = core
-                .registry
-                .profile(&profile_id)
-                .ok_or_else(|| errors::registry(RegistryError::NoSuchProfile, profile))?;
-            State::Mine(row.profile.clone())
+            let row = core.registry.version(&id, None);
+            row.map_err(|error| errors::registry(error, profile))?
+                .clone()
         };
-        self.apply(key, &name, Some(profile_id), state, Code::StartFailed)
-            .await
+        let now = self.clock.now().wall;
+        let opening = open_at(&row.settings.windows, &self.zone, now);
+        Ok(Wanted {
+            profile: Some((id, row, !opening.open)),
+            held: false,
+            failed: Code::StartFailed,
+        })
+    }
+
+    /// Wishes that a rig rests until it is resumed, whatever its profile's hours say: it stays logged in
+    /// and keeps its memory. A wish like start and stop.
+    pub async fn pause(&self, id: NodeId) -> Result<AppliedView, FarmError> {
+        self.hold(id, true).await
+    }
+
+    /// Wishes that a rig which was paused goes on, as the hours of its profile allow.
+    pub async fn resume(&self, id: NodeId) -> Result<AppliedView, FarmError> {
+        self.hold(id, false).await
+    }
+
+    async fn hold(&self, id: NodeId, held: bool) -> Result<AppliedView, FarmError> {
+        let (key, name) = self.named(id)?;
+        let (wanted, same) = {
+            let core = self.lock();
+            let row = core.registry.desired(&key);
+            let (row, id) = row
+                .and_then(|row| Some((row, row.profile.clone()?)))
+                .ok_or_else(|| errors::nothing_mined(&name))?;
+            let version = core.registry.version(&id, Some(row.version));
+            let version = version
+                .map_err(|error| errors::registry(error, id.as_str()))?
+                .clone();
+            let now = self.clock.now().wall;
+            let opening = open_at(&version.settings.windows, &self.zone, now);
+            let wanted = Wanted {
+                profile: Some((id, version, held || !opening.open)),
+                held,
+                failed: if held {
+                    Code::PauseFailed
+                } else {
+                    Code::ResumeFailed
+                },
+            };
+            let told = wanted.told(core.hub.protocol(&key));
+            // Whoever says it twice waits for the same wish.
+            let same = row.held == held && row.state == told.state;
+            let same = same.then_some(row.generation);
+            (wanted, same)
+        };
+        let generation = match same {
+            Some(generation) => generation,
+            None => self.wish(key, &name, &wanted)?,
+        };
+        self.receipt(key, &name, generation, &wanted).await
     }
 
     /// Wishes that a rig mines nothing, and waits up to 30 s for its receipt. A miner that is named
@@ -85,83 +194,63 @@ impl Farm {
                 return Err(errors::no_such_miner(&name, present()));
             }
         }
-        self.apply(key, &name, None, State::Stopped, Code::StopFailed)
-            .await
+        self.apply(key, &name, &Wanted::nothing()).await
     }
 
-    /// Stores a wish and waits for what becomes of it. A rig that says it was told something newer
-    /// gets the same wish once more under a number above that: the owner wants it now.
-    pub(super) async fn apply(
+    /// Stores a wish and waits for what becomes of it.
+    async fn apply(
         &self,
         key: Fingerprint,
         name: &str,
-        profile: Option<ProfileId>,
-        state: State,
-        code: Code,
+        wanted: &Wanted,
     ) -> Result<AppliedView, FarmError> {
-        let generation = self.wish(key, name, profile.clone(), state.clone())?;
-        let told = self.ask(key, Ask::Wish(generation), APPLY_MS).await;
-        if let Ok(Reply::Outcome(Outcome::Behind(_))) = told {
-            let generation = self.wish(key, name, profile.clone(), state)?;
-            return self.applied(key, name, profile, generation, code).await;
-        }
-        Self::told(key, name, profile, generation, told, code)
+        let generation = self.wish(key, name, wanted)?;
+        self.receipt(key, name, generation, wanted).await
     }
 
-    /// Waits for what becomes of a wish that is stored.
-    pub(super) async fn applied(
+    /// Waits for what becomes of the wish of this generation, which is stored. A rig that says it was
+    /// told something newer gets the same once more under a number above that: the owner wants it
+    /// now.
+    pub(super) async fn receipt(
         &self,
         key: Fingerprint,
         name: &str,
-        profile: Option<ProfileId>,
-        generation: u64,
-        code: Code,
+        mut generation: u64,
+        wanted: &Wanted,
     ) -> Result<AppliedView, FarmError> {
-        let told = self.ask(key, Ask::Wish(generation), APPLY_MS).await;
-        Self::told(key, name, profile, generation, told, code)
-    }
-
-    fn told(
-        key: Fingerprint,
-        name: &str,
-        profile: Option<ProfileId>,
-        generation: u64,
-        told: Result<Reply, Failure>,
-        code: Code,
-    ) -> Result<AppliedView, FarmError> {
-        let status = match told {
-            Ok(Reply::Outcome(Outcome::Applied | Outcome::AlreadyThere)) => DesiredStatus::Applied,
-            Ok(Reply::Outcome(Outcome::Refused(refusal))) => {
-                return Err(errors::refusal(&refusal, code, name));
-            }
-            Ok(_) => return Err(errors::nonsense(name)),
-            // It is stored: the rig gets it as soon as it can be reached.
-            Err(Failure::Offline | Failure::TimedOut | Failure::Busy) => DesiredStatus::Pending,
-            Err(error) => return Err(errors::failure(error, name)),
-        };
-        Ok(AppliedView {
-            node_id: key.node_id().to_string(),
-            generation,
-            profile: profile.map(|id| id.to_string()),
-            status,
-        })
-    }
-
-    fn wish(
-        &self,
-        key: Fingerprint,
-        name: &str,
-        profile: Option<ProfileId>,
-        state: State,
-    ) -> Result<u64, FarmError> {
-        self.with(|hub, env| {
-            let mut op_id = [0; 16];
-            env.rng.fill_bytes(&mut op_id);
-            let wish = Wish {
-                op_id,
-                profile,
-                state,
+        let mut repeated = false;
+        loop {
+            let status = match self.ask(key, Ask::Wish(generation), APPLY_MS).await {
+                Ok(Reply::Outcome(Outcome::Applied | Outcome::AlreadyThere)) => {
+                    DesiredStatus::Applied
+                }
+                Ok(Reply::Outcome(Outcome::Behind(_))) if !repeated => {
+                    repeated = true;
+                    generation = self.wish(key, name, wanted)?;
+                    continue;
+                }
+                Ok(Reply::Outcome(Outcome::Refused(refusal))) => {
+                    return Err(errors::refusal(&refusal, wanted.failed, name));
+                }
+                Ok(_) => return Err(errors::nonsense(name)),
+                // It is stored: the rig gets it as soon as it can be reached.
+                Err(Failure::Offline | Failure::TimedOut | Failure::Busy) => DesiredStatus::Pending,
+                Err(error) => return Err(errors::failure(error, name)),
             };
+            return Ok(AppliedView {
+                node_id: key.node_id().to_string(),
+                generation,
+                version: wanted.profile.as_ref().map(|(_, row, _)| row.version),
+                rests: wanted.profile.as_ref().is_some_and(|(_, _, rests)| *rests),
+                profile: wanted.profile.as_ref().map(|(id, ..)| id.to_string()),
+                status,
+            });
+        }
+    }
+
+    fn wish(&self, key: Fingerprint, name: &str, wanted: &Wanted) -> Result<u64, FarmError> {
+        self.with(|hub, env| {
+            let wish = wanted.wish(hub.protocol(&key), env.rng);
             hub.wish(env, &key, wish)
         })
         .map_err(|error| errors::registry(error, name))

@@ -4,18 +4,17 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use miner_shared::identity::Fingerprint;
 use miner_shared::wire::{
-    Activity, Backend, Level, LogLine, Memory, MinerStats, Mode, Pages, Profile, RigStats, Threads,
-    Windows,
+    Activity, Backend, Level, LogLine, Memory, MinerStats, Pages, RigStats, Windows,
 };
 
 use super::keys;
 use super::view::{
     ActivityView, DesiredStatus, DesiredView, ExchangesView, LogLineView, MinerView, PeerView,
-    PoolView, ProfileView, StatsView, WindowsView,
+    StatsView, WindowsView,
 };
 use crate::clock::{EpochMs, Now};
 use crate::hub::{Event, Hub, Rig, TOO_OLD, refusal_text};
-use crate::registry::{LabelName, PeerRecord, ProfileId, ProfileRecord, Registry};
+use crate::registry::{LabelName, PeerRecord, Registry};
 
 /// A key in base64.
 pub(super) fn base64(key: &[u8; 32]) -> String {
@@ -115,6 +114,7 @@ pub(super) fn desired(key: &Fingerprint, registry: &Registry, rig: Option<&Rig>)
     DesiredView {
         generation,
         profile: row.and_then(|row| Some(row.profile.as_ref()?.to_string())),
+        version: row.and_then(|row| row.profile.as_ref().map(|_| row.version)),
         applied_generation: rig.and_then(Rig::applied),
         status: desired_status(key, registry, rig),
         reason: refusal_of(generation, rig).map(str::to_owned),
@@ -241,7 +241,8 @@ pub(super) fn activity(activity: Activity) -> ActivityView {
     }
 }
 
-fn backend(backend: Backend) -> &'static str {
+/// Kind of miner.
+pub(super) fn backend(backend: Backend) -> &'static str {
     match backend {
         Backend::Cpu => "cpu",
         Backend::Cuda => "cuda",
@@ -278,48 +279,6 @@ pub(super) const fn level(level: Level) -> &'static str {
         Level::Info => "info",
         Level::Debug => "debug",
         Level::Trace => "trace",
-    }
-}
-
-/// A profile; passwords stay where they are.
-pub(super) fn profile(id: &ProfileId, row: &ProfileRecord, registry: &Registry) -> ProfileView {
-    let Profile {
-        name,
-        backend: kind,
-        algo,
-        mode,
-        threads,
-        pools,
-    } = &row.profile;
-    ProfileView {
-        id: id.to_string(),
-        name: name.as_str().to_owned(),
-        miner_type: backend(*kind),
-        algorithm: algo.as_str(),
-        mode: match mode {
-            Mode::Auto => "auto",
-            Mode::Fast => "fast",
-            Mode::Light => "light",
-        },
-        threads: match threads {
-            Threads::Auto | Threads::Percent(_) => None,
-            Threads::Count(count) => Some(*count),
-        },
-        pools: pools
-            .iter()
-            .map(|pool| PoolView {
-                url: pool.address.as_str().to_owned(),
-                tls: pool.tls,
-                user: pool.user.as_str().to_owned(),
-                has_pass: !pool.pass.as_str().is_empty(),
-            })
-            .collect(),
-        used_by: registry
-            .users_of(id)
-            .iter()
-            .map(|name| name.as_str().to_owned())
-            .collect(),
-        created_at: EpochMs(row.created_at_ms),
     }
 }
 

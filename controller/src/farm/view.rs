@@ -11,7 +11,7 @@
 //! | [`LogsView`] | `logs` | `GET /remote/{peerId}/logs/{miner}` |
 //! | [`AppliedView`] | `miner_ack` | `POST /remote/{peerId}/start`, `/stop` |
 //! | [`RecoveryView`](super::RecoveryView), [`ManagersView`](super::ManagersView), [`OrderView`](super::OrderView) | - | `/node/recovery`, `/remote/{peerId}/managers`, `/handover`, `/revoke`, `/rotate-key` |
-//! | [`ProfileView`] | profile | `GET, POST /profiles` |
+//! | [`ProfileView`](super::ProfileView) | profile | `GET, POST /profiles` |
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -162,6 +162,8 @@ pub struct DesiredView {
     pub generation: u64,
     /// Profile to mine with; `null` is "mine nothing".
     pub profile: Option<String>,
+    /// Which version of it.
+    pub version: Option<u32>,
     /// Generation that the peer last reported.
     pub applied_generation: Option<u64>,
     /// How far it has come.
@@ -296,6 +298,10 @@ pub struct AppliedView {
     pub generation: u64,
     /// Profile to mine with; `null` after a stop.
     pub profile: Option<String>,
+    /// Which version of it.
+    pub version: Option<u32>,
+    /// Whether it rests for now, as the hours of its profile are over.
+    pub rests: bool,
     /// `applied`, or `pending` if the rig is out of reach: the wish is stored and the rig gets it
     /// when it is back.
     pub status: DesiredStatus,
@@ -329,44 +335,6 @@ pub struct LogLineView {
     pub level: &'static str,
     /// What.
     pub text: String,
-}
-
-/// A profile. Logins are shown, passwords never.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ProfileView {
-    /// What `--profile` takes: the name in lower case, other characters as `-`.
-    pub id: String,
-    /// Name.
-    pub name: String,
-    /// `cpu`, `cuda` or `external`.
-    pub miner_type: &'static str,
-    /// The field's name, such as `rx/0`.
-    pub algorithm: &'static str,
-    /// `auto`, `fast` or `light`.
-    pub mode: &'static str,
-    /// Hash threads; `null` is "as many as suit".
-    pub threads: Option<u16>,
-    /// First choice first.
-    pub pools: Vec<PoolView>,
-    /// Names of the peers that are told to mine with it.
-    pub used_by: Vec<String>,
-    /// When it was made.
-    pub created_at: EpochMs,
-}
-
-/// A pool of a profile.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct PoolView {
-    /// `host:port`.
-    pub url: String,
-    /// Whether to speak TLS with it.
-    pub tls: bool,
-    /// Login there.
-    pub user: String,
-    /// Whether a password is set.
-    pub has_pass: bool,
 }
 
 #[cfg(test)]

@@ -188,6 +188,11 @@ impl Hub {
         self.sessions.contains_key(key)
     }
 
+    /// Protocol version of the link with this peer; `None` if none is up.
+    pub fn protocol(&self, key: &Fingerprint) -> Option<u8> {
+        self.sessions.get(key).map(|session| session.version)
+    }
+
     /// Whether there is nothing to dial: a link with this peer is up and wants no successor.
     pub fn is_served(&self, key: &Fingerprint) -> bool {
         self.sessions

@@ -13,6 +13,7 @@
 //! Rows are few and small (10,000 rigs are about 5 MB), so reads never touch the disk. Nothing
 //! outside this folder knows redb.
 
+mod access;
 #[cfg(test)]
 mod conformance;
 mod index;
@@ -22,10 +23,14 @@ mod labels;
 mod memory;
 mod orders;
 mod pattern;
+mod profiles;
+#[cfg(test)]
+mod profiles_tests;
 mod record;
 mod recovery;
 mod redb_store;
 mod resolve;
+mod rollouts;
 mod rules;
 mod store;
 mod succession;
@@ -35,16 +40,23 @@ mod succession_tests;
 mod token_tests;
 mod tokens;
 
+pub use self::access::{ApiTokenId, ApiTokenRecord, MAX_API_TOKENS, USED_EVERY_MS};
 pub use self::labels::{LabelName, LabelsRecord, MAX_TAGS, MachineRecord, Relabel};
 pub use self::memory::MemoryStore;
 pub use self::orders::{MAX_OPEN_ORDERS, MAX_ORDERS, Order, OrderRecord, OrderState};
 pub use self::pattern::{NamePattern, Network};
-pub use self::record::{
-    DesiredRecord, PeerRecord, ProfileId, ProfileRecord, SCHEMA, Told, Tombstone, Trust,
+pub use self::profiles::{
+    Author, Comment, MAX_COMMENT, MAX_PROFILES, MAX_VERSIONS, ProfileRecord, ProfileSpec, Revision,
+    Settings, YieldRecord,
 };
+pub use self::record::{DesiredRecord, PeerRecord, ProfileId, SCHEMA, Told, Tombstone, Trust};
 pub use self::recovery::{Authority, MAX_RECOVERY_KEYS, PinnedRecord, RecoveryPin, RecoveryRecord};
 pub use self::redb_store::RedbStore;
 pub use self::resolve::meant;
+pub use self::rollouts::{
+    Before, MAX_OPEN_ROLLOUTS, MAX_ROLLOUTS, MAX_STAGES, OnFailure, Phase, Reason, RigOutcome,
+    RolloutRecord, RolloutRig, RolloutRigs, RolloutStatus, RolloutTerms, Step,
+};
 pub use self::rules::{Registry, RegistryError, Wish};
 pub use self::store::{Change, Contents, Durable, KnownSource, Store, StoreError};
 pub use self::succession::Standing;

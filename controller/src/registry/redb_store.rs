@@ -6,7 +6,10 @@
 //!   peers       fingerprint[32] -> row      tombstones, desired, pending, origins: likewise
 //!   profiles    id              -> row      pinned, labels, machines: likewise
 //!   orders      op_id[16]       -> row
+//!   versions    id, number      -> row      yields: likewise
+//!   rollouts    number          -> row      rollout_rigs   number, fingerprint -> row
 //!   tokens      id[8]           -> row      farm    "recovery" -> row
+//!   api_tokens  id[8]           -> row
 //!   sources     number          -> ms left          made when first written; older programs skip it
 //! ```
 //!
@@ -25,6 +28,7 @@ use redb::{
     ReadableDatabase, ReadableTable, StorageError, TableDefinition, TableError, WriteTransaction,
 };
 
+use super::access::ApiTokenId;
 use super::record::{DesiredRecord, OLDEST, ProfileId, Row, SCHEMA, decode, encode};
 use super::store::{Change, Contents, Durable, KnownSource, Store, StoreError};
 use super::tokens::TokenId;
@@ -105,6 +109,10 @@ impl Store for RedbStore {
             tombstones: rows(&read, TOMBSTONES, Fingerprint)?,
             desired: rows(&read, DESIRED, Fingerprint)?,
             profiles: rows(&read, PROFILES, ProfileId::of)?,
+            versions: rows(&read, VERSIONS, |(id, number)| (ProfileId::of(id), number))?,
+            yields: rows(&read, YIELDS, |(id, number)| (ProfileId::of(id), number))?,
+            rollouts: rows(&read, ROLLOUTS, |id| id)?,
+            rollout_rigs: rows(&read, ROLLOUT_RIGS, |(id, key)| (id, Fingerprint(key)))?,
             tokens: rows(&read, TOKENS, TokenId)?,
             pending: rows(&read, PENDING, Fingerprint)?,
             origins: rows(&read, ORIGINS, Fingerprint)?,
@@ -113,6 +121,7 @@ impl Store for RedbStore {
             orders: rows(&read, ORDERS, |op_id| op_id)?,
             recovery: rows(&read, FARM, str::to_owned)?.remove(RECOVERY),
             pinned: rows(&read, PINNED, Fingerprint)?,
+            api_tokens: rows(&read, API_TOKENS, ApiTokenId)?,
             sources: sources(&read)?,
         })
     }
@@ -143,6 +152,14 @@ fn make(write: &WriteTransaction, change: &Change) -> Result<(), StoreError> {
         Change::DeleteDesired(key) => delete(write, DESIRED, key.0),
         Change::PutProfile(key, row) => put(write, PROFILES, key.as_str(), row),
         Change::DeleteProfile(key) => delete(write, PROFILES, key.as_str()),
+        Change::PutVersion(key, n, row) => put(write, VERSIONS, (key.as_str(), *n), row),
+        Change::DeleteVersion(key, n) => delete(write, VERSIONS, (key.as_str(), *n)),
+        Change::PutYield(key, n, row) => put(write, YIELDS, (key.as_str(), *n), row),
+        Change::DeleteYield(key, n) => delete(write, YIELDS, (key.as_str(), *n)),
+        Change::PutRollout(id, row) => put(write, ROLLOUTS, *id, row),
+        Change::DeleteRollout(id) => delete_rollout(write, *id),
+        Change::PutRolloutRig(id, key, row) => put(write, ROLLOUT_RIGS, (*id, key.0), row),
+        Change::DeleteRolloutRig(id, key) => delete(write, ROLLOUT_RIGS, (*id, key.0)),
         Change::PutToken(key, row) => put(write, TOKENS, key.0, row),
         Change::DeleteToken(key) => delete(write, TOKENS, key.0),
         Change::PutPending(key, row) => put(write, PENDING, key.0, row),
@@ -158,6 +175,8 @@ fn make(write: &WriteTransaction, change: &Change) -> Result<(), StoreError> {
         Change::PutRecovery(row) => put(write, FARM, RECOVERY, row),
         Change::PutPinned(key, row) => put(write, PINNED, key.0, row),
         Change::DeletePinned(key) => delete(write, PINNED, key.0),
+        Change::PutApiToken(key, row) => put(write, API_TOKENS, key.0, row),
+        Change::DeleteApiToken(key) => delete(write, API_TOKENS, key.0),
         Change::PutSources(all) => put_sources(write, all),
     }
 }
@@ -178,6 +197,14 @@ fn put_desired(
         return Err(StoreError::Conflict);
     }
     put(write, DESIRED, key, row)
+}
+
+fn delete_rollout(write: &WriteTransaction, id: u32) -> Result<(), StoreError> {
+    let mut rigs = write.open_table(ROLLOUT_RIGS).map_err(any)?;
+    let all = (id, [0; 32])..=(id, [u8::MAX; 32]);
+    rigs.retain_in(all, |_, _| false).map_err(any)?;
+    drop(rigs);
+    delete(write, ROLLOUTS, id)
 }
 
 fn put_sources(write: &WriteTransaction, all: &[KnownSource]) -> Result<(), StoreError> {
@@ -251,8 +278,13 @@ fn make_tables(write: &WriteTransaction) -> Result<(), StoreError> {
         write.open_table(table).map_err(any)?;
     }
     write.open_table(PROFILES).map_err(any)?;
+    write.open_table(VERSIONS).map_err(any)?;
+    write.open_table(YIELDS).map_err(any)?;
+    write.open_table(ROLLOUTS).map_err(any)?;
+    write.open_table(ROLLOUT_RIGS).map_err(any)?;
     write.open_table(TOKENS).map_err(any)?;
     write.open_table(ORDERS).map_err(any)?;
+    write.open_table(API_TOKENS).map_err(any)?;
     write.open_table(FARM).map_err(any)?;
     Ok(())
 }
@@ -331,6 +363,7 @@ fn io_error(error: io::Error) -> StoreError {
 }
 
 type Rows = TableDefinition<'static, [u8; 32], &'static [u8]>;
+type OfVersions = TableDefinition<'static, (&'static str, u32), &'static [u8]>;
 const META: TableDefinition<'static, &str, u8> = TableDefinition::new("meta");
 const PEERS: Rows = TableDefinition::new("peers");
 const TOMBSTONES: Rows = TableDefinition::new("tombstones");
@@ -342,8 +375,14 @@ const LABELS: Rows = TableDefinition::new("labels");
 const MACHINES: Rows = TableDefinition::new("machines");
 const TOKENS: TableDefinition<'static, [u8; 8], &[u8]> = TableDefinition::new("tokens");
 const ORDERS: TableDefinition<'static, [u8; 16], &[u8]> = TableDefinition::new("orders");
+const API_TOKENS: TableDefinition<'static, [u8; 8], &[u8]> = TableDefinition::new("api_tokens");
 const SOURCES: TableDefinition<'static, u64, u64> = TableDefinition::new("sources");
 const PROFILES: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("profiles");
+const VERSIONS: OfVersions = TableDefinition::new("versions");
+const YIELDS: OfVersions = TableDefinition::new("yields");
+const ROLLOUTS: TableDefinition<'static, u32, &[u8]> = TableDefinition::new("rollouts");
+const ROLLOUT_RIGS: TableDefinition<'static, (u32, [u8; 32]), &[u8]> =
+    TableDefinition::new("rollout_rigs");
 const FARM: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("farm");
 /// The one row of the farm as a whole.
 const RECOVERY: &str = "recovery";

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use argh::{ArgsInfo, FromArgs};
 use miner_agent::cli::Failure;
@@ -12,6 +13,7 @@ use miner_shared::limits::MAX_THREADS;
 use miner_shared::text::{Address, PoolPass, PoolUser};
 
 use super::{Plan, PoolPlan, WorkerPlan, serve};
+use crate::api::ServedName;
 use crate::cli::secrets;
 use crate::tls::{Source, TlsPlan};
 
@@ -46,9 +48,15 @@ pub struct Up {
     /// do not tell the local network where rigs dial in
     #[argh(switch)]
     no_announce: bool,
-    /// where API and page are, on loopback; default: 127.0.0.1:9090
+    /// where API and page are; beyond loopback with --tls; default: 127.0.0.1:9090
     #[argh(option)]
     http: Option<HttpAddress>,
+    /// a name under which they are served, NAME or NAME:PORT; may be given more than once
+    #[argh(option)]
+    http_name: Vec<ServedName>,
+    /// beyond loopback without TLS: anyone on the network can read the tokens
+    #[argh(switch)]
+    http_plain: bool,
     /// where the practice pool is, HOST:PORT; default: 127.0.0.1:3333
     #[argh(option)]
     pool_listen: Option<SocketAddr>,
@@ -88,10 +96,15 @@ impl Up {
             worker: (!self.no_worker).then_some(worker),
             log_level: log_level(self.log_level, self.verbose),
             pool: self.pool_plan()?,
+            http: http_plan(
+                self.http,
+                self.http_name,
+                self.http_plain,
+                self.tls || self.tls_cert.is_some(),
+            )?,
             tls: tls_plan(self.tls, self.tls_cert, self.tls_key, self.tls_only)?,
             listen: self.listen.unwrap_or_else(default_listen),
             announce: !self.no_announce,
-            http: self.http.unwrap_or_default(),
         })
     }
 
@@ -173,7 +186,43 @@ pub(crate) fn log_level(level: log::LevelFilter, verbose: bool) -> log::LevelFil
     }
 }
 
-/// Where API and page are: a loopback address, since nothing asks for a token yet.
+/// Where API and page are, and under which names beside loopback and the address itself.
+#[derive(Clone, Debug)]
+pub(crate) struct HttpPlan {
+    pub(crate) address: HttpAddress,
+    pub(crate) names: Arc<[ServedName]>,
+}
+
+/// How the flags want API and page served. Beyond loopback a network is listening, so that takes TLS, or
+/// the word that it is known.
+pub(crate) fn http_plan(
+    address: Option<HttpAddress>,
+    names: Vec<ServedName>,
+    plain: bool,
+    tls: bool,
+) -> Result<HttpPlan, Failure> {
+    let address = address.unwrap_or_default();
+    let ip = address.0.ip();
+    if !ip.is_loopback() && !tls && !plain {
+        return Err(Failure::usage(format!(
+            "--http {ip} opens the API to the network, where without TLS anyone can read the tokens: \
+             add --tls, or --http-plain if that is meant; from elsewhere \
+             `ssh -L 9090:127.0.0.1:9090 HOST` needs neither"
+        )));
+    }
+    if ip.is_unspecified() && names.is_empty() {
+        return Err(Failure::usage(format!(
+            "--http {ip} is every address of this machine, and a request must name one that is ours: \
+             add --http-name NAME, as a browser will call it"
+        )));
+    }
+    Ok(HttpPlan {
+        address,
+        names: names.into(),
+    })
+}
+
+/// Where API and page are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HttpAddress(pub(super) SocketAddr);
 
@@ -202,13 +251,6 @@ impl FromStr for HttpAddress {
                     .map_err(|_| "the host is not an IP address or localhost")?
             }
         };
-        if !ip.is_loopback() {
-            return Err(format!(
-                "{ip} would open the farm to other machines, and tokens come first: until there \
-                 are any, the API is on loopback only; from elsewhere use \
-                 `ssh -L 9090:127.0.0.1:9090 HOST`"
-            ));
-        }
         Ok(Self(SocketAddr::new(ip, port)))
     }
 }
@@ -228,7 +270,7 @@ mod tests {
     fn the_defaults_are_the_ports_of_the_page() {
         let plan = plan(&[]).expect("complete");
         assert_eq!(plan.listen.to_string(), ":9091");
-        assert_eq!(plan.http.0.to_string(), "127.0.0.1:9090");
+        assert_eq!(plan.http.address.0.to_string(), "127.0.0.1:9090");
         assert!(matches!(plan.pool, PoolPlan::Practice(at) if at.to_string() == "127.0.0.1:3333"));
         assert!(plan.worker.is_some());
     }
@@ -252,7 +294,7 @@ mod tests {
         .expect("complete");
         assert!(plan.worker.is_none());
         assert!(matches!(plan.pool, PoolPlan::Real { .. }));
-        assert_eq!(plan.http.0.to_string(), "127.0.0.1:0");
+        assert_eq!(plan.http.address.0.to_string(), "127.0.0.1:0");
     }
 
     #[test]
@@ -303,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn the_api_is_served_on_loopback_only() {
+    fn an_address_is_an_ip_or_localhost_with_a_port() {
         for good in [
             "127.0.0.1:9090",
             "localhost:1",
@@ -311,13 +353,32 @@ mod tests {
             "::1:9090",
             ":9090",
             "127.0.0.2:1",
+            "0.0.0.0:9090",
+            "192.168.1.2:9090",
         ] {
             assert!(good.parse::<HttpAddress>().is_ok(), "{good}");
         }
-        for bad in ["0.0.0.0:9090", "[::]:9090", "192.168.1.2:9090"] {
-            let why = bad.parse::<HttpAddress>().expect_err("refused");
-            assert!(why.contains("tokens come first"), "{why}");
+        for bad in ["9090", "farm.example:9090", "127.0.0.1:70000"] {
+            assert!(bad.parse::<HttpAddress>().is_err(), "{bad}");
         }
-        assert!("9090".parse::<HttpAddress>().is_err());
+    }
+
+    #[test]
+    fn beyond_loopback_takes_tls_or_the_word_that_it_is_plain() {
+        let beyond = ["--http", "192.168.1.2:9090"];
+        let why = plan(&beyond).expect_err("refused").line;
+        assert!(why.contains("anyone can read the tokens"), "{why}");
+        for also in ["--tls", "--http-plain"] {
+            let plan = plan(&[&beyond[..], &[also]].concat()).expect("complete");
+            assert_eq!(plan.http.address.0.to_string(), "192.168.1.2:9090");
+        }
+        for any in ["0.0.0.0:9090", "[::]:9090"] {
+            let any = ["--http", any, "--tls"];
+            let why = plan(&any).expect_err("refused").line;
+            assert!(why.contains("--http-name"), "{why}");
+            let named = ["--http-name", "farm.example", "--http-name", "192.168.1.2"];
+            let plan = plan(&[&any[..], &named].concat()).expect("complete");
+            assert_eq!(plan.http.names.len(), 2);
+        }
     }
 }

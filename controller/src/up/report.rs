@@ -52,6 +52,11 @@ impl Report {
         report
     }
 
+    /// Whether somebody reads along at a terminal, and no log does.
+    pub(super) const fn is_for_a_person(&self) -> bool {
+        self.terminal
+    }
+
     /// Tells the shares of this rig from now on.
     pub(super) fn watch(&self, rig: NodeId) {
         self.lock().watched = Some(rig);
@@ -207,6 +212,22 @@ fn words(event: &Event) -> Option<String> {
         EventKind::Throttled { .. } => format!("{who} sends too much and is read more slowly"),
         EventKind::Ordered { order, by } => format!("{order} ordered for {who} by {by}"),
         EventKind::OrderEnded { order, status } => format!("{order} of {who}: {status}"),
+        EventKind::RolloutStarted {
+            rollout,
+            profile,
+            version,
+            rigs,
+        } => format!("rollout {rollout}: {profile} version {version} for {rigs} rigs"),
+        EventKind::RolloutStage {
+            rollout,
+            stage,
+            stages,
+            rigs,
+        } => format!("rollout {rollout}: stage {stage} of {stages}, {rigs} rigs are told"),
+        EventKind::RolloutHalted { rollout, reason } => {
+            format!("rollout {rollout} stopped by itself: {reason}")
+        }
+        EventKind::RolloutEnded { rollout, status } => format!("rollout {rollout} is {status}"),
         EventKind::DesiredSet { .. }
         | EventKind::Applied { .. }
         | EventKind::PeerLabelled
