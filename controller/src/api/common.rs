@@ -62,6 +62,7 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operati
 fn parameter_after(segment: &str) -> &'static str {
     match segment {
         "history" | "peers" | "remote" => "Node ID, a unique prefix of one, or name.",
+        "orders" => "32 hex characters.",
         "pending" | "removed" => "Node ID or name.",
         "profiles" => "Id or name.",
         "logs" => "Name of the miner, such as `miner-rx0`.",

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::access::Asker;
 use super::extract::{JsonBody, PeerPath, optional, required};
 use super::{Api, Problem};
 use crate::farm::action::Action;
@@ -166,15 +167,19 @@ impl BulkBody {
 
 /// Does something to many rigs, and says what came of it on each.
 ///
-/// It answers when all rigs have, and after 35 s at the latest. A rig out of reach is told when it is
+/// It answers when all rigs have, and after 35 s at the latest. Labels, wishes and orders need the scope
+/// operate; removal and what concerns managers and keys need admin. A rig out of reach is told when it is
 /// back: `pending`.
 #[utoipa::path(post, path = "/bulk", tag = "peers", operation_id = "doToMany",
-    security(("token" = [Scope::Admin])),
+    security(("token" = [Scope::Operate])),
     request_body = BulkBody,
     responses((status = 200, body = BulkView), (status = 409, body = Problem)))]
 async fn bulk(
     State(api): State<Api>,
+    asker: Asker,
     JsonBody(body): JsonBody<BulkBody>,
 ) -> Result<Json<BulkView>, Problem> {
-    Ok(Json(api.farm.bulk(&body.check()?).await?))
+    let bulk = body.check()?;
+    let by = asker.may(bulk.action.scope())?;
+    Ok(Json(api.farm.bulk(&bulk, &by).await?))
 }

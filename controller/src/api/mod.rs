@@ -27,6 +27,7 @@ mod idempotency;
 mod keys;
 mod login;
 mod node;
+mod orders;
 mod paging;
 mod peers;
 mod problem;
@@ -114,6 +115,7 @@ fn described() -> OpenApiRouter<Api> {
         .merge(peers::routes())
         .merge(fleet::routes())
         .merge(remote::routes())
+        .merge(orders::routes())
         .merge(profiles::routes())
         .merge(rollouts::routes())
         .merge(tokens::routes())

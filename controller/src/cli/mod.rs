@@ -40,6 +40,7 @@ mod managers;
 mod many;
 mod node;
 mod optimal;
+mod orders;
 mod peer;
 mod profile;
 mod recovery;

@@ -25,6 +25,7 @@ use super::remote::Wanted;
 use super::select::Selector;
 use super::view::DesiredStatus;
 use super::{Core, Farm, errors, show};
+use crate::access::By;
 use crate::error::{Code, FarmError};
 use crate::hub::{Failure, Rig};
 use crate::registry::{RegistryError, Relabel};
@@ -134,12 +135,16 @@ impl BulkStatus {
 enum Work<'a> {
     /// A wish for each rig.
     Wish(Wanted),
+    /// A wish for each rig, made of the one that it has: to rest, or to go on.
+    Hold(bool),
     Label(&'a Relabel),
     Remove {
         keep_token: bool,
     },
     /// An exchange with each rig.
     Exchange,
+    /// An order to each rig, which waits for a link if it has to.
+    Order,
 }
 
 /// What an action would do to a rig.
@@ -170,16 +175,21 @@ struct Begun {
 impl Farm {
     /// Does something to many rigs. Errors are about the request as a whole; what goes wrong with one
     /// rig is in its result.
-    pub async fn bulk(&self, bulk: &Bulk) -> Result<BulkView, FarmError> {
+    pub async fn bulk(&self, bulk: &Bulk, by: &By) -> Result<BulkView, FarmError> {
         let work = match &bulk.action {
             Action::Start { profile_id } => Work::Wish(self.mining(profile_id)?),
             Action::Stop => Work::Wish(Wanted::nothing()),
+            Action::Pause => Work::Hold(true),
+            Action::Resume => Work::Hold(false),
             Action::Label(change) if change.is_empty() => return Err(no_label()),
             Action::Label(change) => Work::Label(change),
             Action::Remove { keep_token } => Work::Remove {
                 keep_token: *keep_token,
             },
-            _ => Work::Exchange,
+            Action::Ping | Action::Handover { .. } | Action::Revoke { .. } | Action::RotateKey => {
+                Work::Exchange
+            }
+            _ => Work::Order,
         };
         let (keys, strangers) = self.rigs(&bulk.rigs).await?;
         if let Some(expected) = bulk.expect.filter(|expected| *expected != keys.len()) {
@@ -190,7 +200,7 @@ impl Farm {
             begun.extend(self.begin(portion, &work, bulk.dry_run));
             smol::future::yield_now().await;
         }
-        self.hear(&mut begun, &work, &bulk.action).await;
+        self.hear(&mut begun, &work, (&bulk.action, by)).await;
         let results: Vec<_> = begun.into_iter().map(|begun| begun.result).collect();
         let results = [results, strangers].concat();
         let mut counts = BTreeMap::new();
@@ -238,7 +248,7 @@ impl Farm {
             let Some(row) = core.registry.peer(key) else {
                 continue;
             };
-            let outlook = core.outlook(key, row.name.as_str(), work);
+            let outlook = core.outlook(self, key, row.name.as_str(), work);
             let live = core.hub.is_live(key);
             if !dry_run && matches!(outlook, Outlook::Change) {
                 to_do.push(*key);
@@ -270,7 +280,7 @@ impl Farm {
     }
 
     /// Waits for what is still to be heard.
-    async fn hear(&self, begun: &mut [Begun], work: &Work<'_>, action: &Action) {
+    async fn hear(&self, begun: &mut [Begun], work: &Work<'_>, (action, by): (&Action, &By)) {
         let waiting: Vec<_> = begun
             .iter_mut()
             .enumerate()
@@ -288,7 +298,7 @@ impl Farm {
                 let place = gate.acquire().await;
                 let heard = heard.clone();
                 tasks.push(scope.spawn(async move {
-                    let acted = self.answer(*key, name, wait, work, action).await;
+                    let acted = self.answer(*key, name, wait, work, (action, by)).await;
                     // Nobody listens after the deadline.
                     let _late = heard.try_send((*at, acted));
                     drop(place);
@@ -323,44 +333,33 @@ impl Farm {
         name: &str,
         wait: &Wait,
         work: &Work<'_>,
-        action: &Action,
+        (action, by): (&Action, &By),
     ) -> Result<Acted, FarmError> {
-        match (wait, work) {
-            (Wait::Receipt(generation), Work::Wish(wanted)) => {
-                let wish = self.receipt(key, name, *generation, wanted).await?;
-                Ok(match wish.status {
-                    DesiredStatus::Applied => (BulkStatus::Applied, None),
-                    _ => (BulkStatus::Pending, None),
-                })
+        let held;
+        let (generation, wanted) = match (wait, work) {
+            (Wait::Receipt(generation), Work::Wish(wanted)) => (generation, wanted),
+            (Wait::Receipt(generation), Work::Hold(rest)) => {
+                held = self.held(&self.lock(), &key, name, *rest)?;
+                (generation, &held)
             }
-            _ => self.act_on(key, action).await,
-        }
+            _ => return self.act_on(key, action, by).await,
+        };
+        let wish = self.receipt(key, name, *generation, wanted).await?;
+        Ok(match wish.status {
+            DesiredStatus::Applied => (BulkStatus::Applied, None),
+            _ => (BulkStatus::Pending, None),
+        })
     }
 }
 
 impl Core {
-    fn outlook(&self, key: &Fingerprint, name: &str, work: &Work<'_>) -> Outlook {
+    fn outlook(&self, farm: &Farm, key: &Fingerprint, name: &str, work: &Work<'_>) -> Outlook {
         match work {
-            Work::Wish(wanted) => {
-                let told = wanted.told(self.hub.protocol(key));
-                let same = self.registry.desired(key).filter(|row| {
-                    row.state == told.state
-                        && row.profile == told.profile
-                        && row.version == told.version
-                });
-                let Some(row) = same else {
-                    return Outlook::Change;
-                };
-                let rig = self.hub.rig(key);
-                // It was told this, and has something else in force.
-                let differs = |(told, hash)| told == row.generation && hash != row.state.hash();
-                let drifts = rig.and_then(Rig::applied_hash).is_some_and(differs);
-                match show::desired_status(key, &self.registry, rig) {
-                    DesiredStatus::Applied if !drifts => Outlook::There,
-                    DesiredStatus::Pending => Outlook::Told(row.generation),
-                    _ => Outlook::Change,
-                }
-            }
+            Work::Wish(wanted) => self.outlook_of(key, wanted),
+            Work::Hold(rest) => match farm.held(self, key, name, *rest) {
+                Ok(wanted) => self.outlook_of(key, &wanted),
+                Err(error) => Outlook::Cannot(error),
+            },
             Work::Label(change) => {
                 let before = self.registry.labels(key);
                 match change.of(before) {
@@ -372,7 +371,29 @@ impl Core {
             Work::Exchange if !self.hub.is_live(key) => {
                 Outlook::Cannot(errors::failure(Failure::Offline, name))
             }
-            Work::Exchange | Work::Remove { .. } => Outlook::Change,
+            Work::Exchange | Work::Order | Work::Remove { .. } => Outlook::Change,
+        }
+    }
+
+    fn outlook_of(&self, key: &Fingerprint, wanted: &Wanted) -> Outlook {
+        let told = wanted.told(self.hub.protocol(key));
+        let same = self.registry.desired(key).filter(|row| {
+            row.state == told.state
+                && row.profile == told.profile
+                && row.version == told.version
+                && row.held == told.held
+        });
+        let Some(row) = same else {
+            return Outlook::Change;
+        };
+        let rig = self.hub.rig(key);
+        // It was told this, and has something else in force.
+        let differs = |(told, hash)| told == row.generation && hash != row.state.hash();
+        let drifts = rig.and_then(Rig::applied_hash).is_some_and(differs);
+        match show::desired_status(key, &self.registry, rig) {
+            DesiredStatus::Applied if !drifts => Outlook::There,
+            DesiredStatus::Pending => Outlook::Told(row.generation),
+            _ => Outlook::Change,
         }
     }
 
@@ -386,6 +407,16 @@ impl Core {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
+        if let Work::Hold(rest) = work {
+            let mut wishes = Vec::with_capacity(keys.len());
+            for key in keys {
+                // Its outlook was that it can be, under the same hold of the lock.
+                if let Ok(wanted) = farm.held(self, key, "", *rest) {
+                    wishes.push((*key, wanted.wish(self.hub.protocol(key), &mut self.rng)));
+                }
+            }
+            return self.call(farm, |hub, env| hub.wish_all(env, wishes));
+        }
         self.call(farm, |hub, env| match work {
             Work::Wish(wanted) => {
                 let wish = |key: &Fingerprint| (*key, wanted.wish(hub.protocol(key), env.rng));
@@ -396,14 +427,20 @@ impl Core {
             Work::Remove { keep_token } => {
                 hub.remove_all(env, keys, *keep_token).map(|()| Vec::new())
             }
-            Work::Exchange => Ok(Vec::new()),
+            Work::Exchange | Work::Order | Work::Hold(_) => Ok(Vec::new()),
         })
     }
 
     /// What is known of a rig that was not heard in time.
     fn unheard(&self, key: &Fingerprint, work: &Work<'_>) -> Result<Acted, FarmError> {
         let secs = DEADLINE.as_secs();
-        let Work::Wish(wanted) = work else {
+        let failed = match work {
+            Work::Wish(wanted) => Some(wanted.failed),
+            Work::Hold(true) => Some(Code::PauseFailed),
+            Work::Hold(false) => Some(Code::ResumeFailed),
+            _ => None,
+        };
+        let Some(failed) = failed else {
             let message = format!("it was not asked, or did not answer, within {secs} s");
             return Err(FarmError::new(Code::Timeout, message));
         };
@@ -413,7 +450,7 @@ impl Core {
             DesiredStatus::Refused => {
                 let generation = self.registry.desired(key).map_or(0, |row| row.generation);
                 let why = show::refusal_of(generation, rig).unwrap_or("it says no");
-                Err(FarmError::new(wanted.failed, why))
+                Err(FarmError::new(failed, why))
             }
             _ => {
                 let why = format!("no receipt within {secs} s");
@@ -450,8 +487,9 @@ impl Begun {
         live: bool,
         dry_run: bool,
     ) -> Self {
-        let is_wish = matches!(work, Work::Wish(_));
+        let is_wish = matches!(work, Work::Wish(_) | Work::Hold(_));
         let wait = match &outlook {
+            Outlook::Change if !dry_run && matches!(work, Work::Order) => Some(Wait::Exchange),
             _ if dry_run || !live => None,
             Outlook::Told(generation) => Some(Wait::Receipt(*generation)),
             Outlook::Change if is_wish => Some(Wait::Receipt(0)),
@@ -507,7 +545,11 @@ impl Begun {
 impl RigResult {
     fn failed(id: &str, name: &str, error: &FarmError) -> Self {
         let status = match error.code {
-            Code::OrderRefused | Code::StartFailed | Code::StopFailed => BulkStatus::Refused,
+            Code::OrderRefused
+            | Code::PauseFailed
+            | Code::ResumeFailed
+            | Code::StartFailed
+            | Code::StopFailed => BulkStatus::Refused,
             _ => BulkStatus::Failed,
         };
         Self {

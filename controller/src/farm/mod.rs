@@ -16,7 +16,9 @@
 //! | `enrol` | tokens, rigs that wait, removed keys |
 //! | `access` | API tokens |
 //! | `discover` | who announces itself on the local network |
-//! | `remote` | what rigs do: statistics, start, stop, logs |
+//! | `orders` | what rigs do once |
+//! | `health` | findings, found shares, wake-on-LAN |
+//! | `remote` | what rigs do: statistics, start, stop, pause, logs |
 //! | `keys` | the recovery key, managers of rigs, orders about them |
 //! | `profiles` | named ways to mine, in versions |
 //! | `backup` | all of it in one encrypted file |
@@ -37,10 +39,12 @@ mod enrol;
 mod errors;
 mod facts;
 mod fleet;
+mod health;
 mod history;
 mod hours;
 mod keys;
 mod optimal;
+mod orders;
 mod peers;
 mod profiles;
 mod remote;
@@ -79,6 +83,7 @@ pub use self::enrol::{
     DEFAULT_LIFE_SECS, NewToken, NewTokenView, PendingView, RemovedView, TOKEN_LIFE_SECS, TokenView,
 };
 pub use self::fleet::{GroupsView, LabelView};
+pub use self::health::{DoctorView, FindingView, SeverityView, WakeView};
 pub use self::history::{
     DEFAULT_POINTS, FleetPointView, HistoryQuery, HistoryView, MAX_POINTS, RigPointView,
 };
@@ -86,11 +91,13 @@ pub use self::keys::{
     ManagerView, ManagersView, OrderStatus, OrderView, RecoveryStatus, RecoveryView,
 };
 pub use self::optimal::{LeftOutView, OptimalPeer, OptimalView};
+pub use self::orders::{LOCATE_SECS, ORDER_SECS, RigOrderStatus, RigOrderView};
 pub use self::peers::{AddPeer, Proof};
 pub use self::profiles::{
     ChangeView, DiffView, HoursView, NewVersion, PoolView, PreviewView, ProfileView, RigChangeView,
     VersionView,
 };
+pub use self::remote::LogsWanted;
 pub use self::reports::{
     FanView, FoundShareView, FoundSharesView, FrequencyView, OwnerView, PowerView, TelemetryView,
     TemperatureView, VerdictView,
@@ -235,7 +242,10 @@ impl Farm {
             core.registry.peers().map(|(key, _)| *key).collect()
         };
         keys.iter().for_each(|key| self.keep_dialled(key));
-        self.with(|hub, env| hub.await_ends(env));
+        self.with(|hub, env| {
+            hub.await_ends(env);
+            hub.await_orders(env);
+        });
     }
 
     /// Listens for rigs that dial in, after [`Farm::run`]; returns the address bound (port 0 picks

@@ -2,11 +2,11 @@
 
 use miner_shared::identity::{Fingerprint, NodeId};
 use miner_shared::text::MinerName;
-use miner_shared::wire::{Answer, LogPage, Outcome, Query, State};
+use miner_shared::wire::{Answer, Level, LogPage, Outcome, Query, State};
 use rand_core::CryptoRng;
 
 use super::view::{AppliedView, DesiredStatus, LogsView, StatsView};
-use super::{Farm, errors, hours, show};
+use super::{Core, Farm, errors, hours, show};
 use crate::error::{Code, FarmError};
 use crate::hub::{Ask, Failure, Reply};
 use crate::registry::{ProfileId, ProfileRecord, Wish};
@@ -26,6 +26,8 @@ const MAX_LINES: u16 = 10_000;
 pub(super) struct Wanted {
     /// The version of a profile to mine with, and whether to rest for now; `None` is to mine nothing.
     profile: Option<(ProfileId, ProfileRecord, bool)>,
+    /// Whether a person has paused the rig.
+    held: bool,
     /// What it is called if a rig refuses it.
     pub(super) failed: Code,
 }
@@ -35,6 +37,7 @@ impl Wanted {
     pub(super) const fn nothing() -> Self {
         Self {
             profile: None,
+            held: false,
             failed: Code::StopFailed,
         }
     }
@@ -55,7 +58,7 @@ impl Wanted {
             op_id,
             profile: Some(id.clone()),
             version: row.version,
-            held: false,
+            held: self.held,
             state: hours::state(row, *rests, protocol),
         }
     }
@@ -124,7 +127,67 @@ impl Farm {
         let opening = open_at(&row.settings.windows, &self.zone, now);
         Ok(Wanted {
             profile: Some((id, row, !opening.open)),
+            held: false,
             failed: Code::StartFailed,
+        })
+    }
+
+    /// Wishes that a rig rests until it is resumed, whatever its profile's hours say: it stays logged in
+    /// and keeps its memory. A wish like start and stop.
+    pub async fn pause(&self, id: NodeId) -> Result<AppliedView, FarmError> {
+        self.hold(id, true).await
+    }
+
+    /// Wishes that a rig which was paused goes on, as the hours of its profile allow.
+    pub async fn resume(&self, id: NodeId) -> Result<AppliedView, FarmError> {
+        self.hold(id, false).await
+    }
+
+    async fn hold(&self, id: NodeId, held: bool) -> Result<AppliedView, FarmError> {
+        let (key, name) = self.named(id)?;
+        let (wanted, same) = {
+            let core = self.lock();
+            let wanted = self.held(&core, &key, &name, held)?;
+            let told = wanted.told(core.hub.protocol(&key));
+            // Whoever says it twice waits for the same wish.
+            let row = core.registry.desired(&key);
+            let same = row.filter(|row| row.held == held && row.state == told.state);
+            let same = same.map(|row| row.generation);
+            (wanted, same)
+        };
+        let generation = match same {
+            Some(generation) => generation,
+            None => self.wish(key, &name, &wanted)?,
+        };
+        self.receipt(key, &name, generation, &wanted).await
+    }
+
+    /// What a rig is to do with the profile that it has: to rest until it is resumed, or to go on.
+    pub(super) fn held(
+        &self,
+        core: &Core,
+        key: &Fingerprint,
+        name: &str,
+        held: bool,
+    ) -> Result<Wanted, FarmError> {
+        let row = core.registry.desired(key);
+        let (row, id) = row
+            .and_then(|row| Some((row, row.profile.clone()?)))
+            .ok_or_else(|| errors::nothing_mined(name))?;
+        let version = core.registry.version(&id, Some(row.version));
+        let version = version
+            .map_err(|error| errors::registry(error, id.as_str()))?
+            .clone();
+        let now = self.clock.now().wall;
+        let opening = open_at(&version.settings.windows, &self.zone, now);
+        Ok(Wanted {
+            profile: Some((id, version, held || !opening.open)),
+            held,
+            failed: if held {
+                Code::PauseFailed
+            } else {
+                Code::ResumeFailed
+            },
         })
     }
 
@@ -205,16 +268,15 @@ impl Farm {
         .map_err(|error| errors::registry(error, name))
     }
 
-    /// The last `lines` (at most 10,000) records of a miner's log, within 10 s. If the time runs out
-    /// after the first page, what came until then.
+    /// At most `lines` (10,000) records of a miner's log, within 10 s: the last ones, or those from
+    /// `cursor` on. If the time runs out after the first page, what came until then.
     pub async fn logs(
         &self,
         id: NodeId,
         miner: &MinerName,
-        lines: u16,
+        wanted: &LogsWanted,
     ) -> Result<LogsView, FarmError> {
         let (key, name) = self.named(id)?;
-        let wanted = lines.min(MAX_LINES);
         let deadline = self.clock.now().mono + LOGS_MS;
         let mut view = LogsView {
             node_id: id.to_string(),
@@ -222,25 +284,30 @@ impl Farm {
             lines: Vec::new(),
             has_more: false,
             lost: 0,
+            next: 0,
         };
-        let mut cursor = None;
-        let mut left = usize::from(wanted);
+        let mut cursor = wanted.cursor;
+        let mut left = usize::from(wanted.lines.min(MAX_LINES));
+        let mut first = true;
         while left > 0 {
-            let query = Query::GetLogs {
-                miner: miner.clone(),
-                cursor,
-                lines: u16::try_from(left).unwrap_or(MAX_LINES),
-            };
+            let query = wanted.query(miner, cursor, u16::try_from(left).unwrap_or(MAX_LINES));
             let within = deadline.since(self.clock.now().mono);
             let page = match self.query(key, &name, query, within).await {
                 Ok(Answer::Logs(page)) => page,
                 Ok(_) => return Err(errors::nonsense(&name)),
-                Err(_) if cursor.is_some() => {
+                Err(_) if !first => {
                     view.has_more = true;
                     break;
                 }
                 Err(error) => return Err(error),
             };
+            if first && wanted.cursor.is_some_and(|cursor| cursor > page.end) {
+                // The agent has started anew since, and counts from 0.
+                first = false;
+                cursor = Some(0);
+                continue;
+            }
+            first = false;
             left = left.saturating_sub(page.lines.len().max(1));
             self.add_page(&mut view, &page);
             if page.next >= page.end || page.lines.is_empty() {
@@ -257,6 +324,7 @@ impl Farm {
         view.lines
             .extend(records.map(|line| show::log_record(line, page.now_ms, now)));
         view.lost += page.lost;
+        view.next = page.next;
         view.has_more = page.next < page.end;
     }
 
@@ -277,6 +345,36 @@ impl Farm {
             },
             Ok(_) => Err(errors::nonsense(name)),
             Err(error) => Err(errors::failure(error, name)),
+        }
+    }
+}
+
+/// Which records of a log are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogsWanted {
+    /// How many at most.
+    pub lines: u16,
+    /// Number of the first one looked at; `None` for the last ones.
+    pub cursor: Option<u64>,
+    /// Least serious level; `None` for all, which rigs of protocol version 1 know too.
+    pub level: Option<Level>,
+}
+
+impl LogsWanted {
+    fn query(&self, miner: &MinerName, cursor: Option<u64>, lines: u16) -> Query {
+        let miner = miner.clone();
+        match self.level {
+            None => Query::GetLogs {
+                miner,
+                cursor,
+                lines,
+            },
+            Some(level) => Query::GetLogsFrom {
+                miner,
+                cursor,
+                lines,
+                level,
+            },
         }
     }
 }

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use miner_shared::identity::Fingerprint;
 use miner_shared::wire::{
-    Activity, Backend, LogLine, Memory, MinerStats, Pages, RigStats, Windows,
+    Activity, Backend, Level, LogLine, Memory, MinerStats, Pages, RigStats, Windows,
 };
 
 use super::keys;
@@ -267,18 +267,22 @@ pub(super) fn pages(pages: Pages) -> &'static str {
 
 /// One record of a log. Its age is by the rig's clock, the moment by ours.
 pub(super) fn log_record(line: &LogLine, rig_now_ms: u64, now: Now) -> LogLineView {
-    use miner_shared::wire::Level;
     let age = rig_now_ms.saturating_sub(line.at_ms);
     LogLineView {
         at: EpochMs(now.wall.0.saturating_sub(age)),
-        level: match line.level {
-            Level::Error => "error",
-            Level::Warn => "warn",
-            Level::Info => "info",
-            Level::Debug => "debug",
-            Level::Trace => "trace",
-        },
+        level: level(line.level),
         text: line.text.as_str().to_owned(),
+    }
+}
+
+/// The word for a level of a log.
+pub(super) const fn level(level: Level) -> &'static str {
+    match level {
+        Level::Error => "error",
+        Level::Warn => "warn",
+        Level::Info => "info",
+        Level::Debug => "debug",
+        Level::Trace => "trace",
     }
 }
 

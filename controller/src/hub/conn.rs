@@ -21,10 +21,9 @@ use miner_shared::wire::{
 };
 
 use super::recovery::recovery_pin;
-use super::requests::Order;
 use super::succession::Trail;
 use super::{Action, Env, EventKind, Hub, Timer};
-use crate::registry::{PeerRecord, Registry, RegistryError, Standing, Trust};
+use crate::registry::{Order, PeerRecord, Registry, RegistryError, Standing, Trust};
 
 /// Messages that wait to be sealed on one connection: all requests of a rig and one wish.
 const OUTBOX: usize = 32;

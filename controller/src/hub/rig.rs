@@ -5,6 +5,7 @@ use miner_shared::smsg::SeqMemory;
 use miner_shared::time::Millis;
 use miner_shared::wire::{Refusal, RigStats};
 
+use super::found::FoundShares;
 use super::recovery::Offer;
 use super::score::{Counts, Score};
 use super::{ConnId, RequestId};
@@ -42,6 +43,8 @@ pub struct Rig {
     pub(super) sent: Option<Sent>,
     /// How far the recovery key has come on this link.
     pub(super) offer: Offer,
+    /// Shares that it found.
+    pub(super) found: FoundShares,
     /// Requests that wait or are asked.
     pub(super) requests: Vec<RequestId>,
     /// Until when other boots of this key are refused, after a duplicate was seen.
@@ -146,6 +149,11 @@ impl Rig {
     /// Generation and hash of the state that it said on this link that it has.
     pub fn applied_hash(&self) -> Option<(u64, [u8; 32])> {
         self.applied_hash
+    }
+
+    /// The last shares that it found.
+    pub fn found(&self) -> &FoundShares {
+        &self.found
     }
 
     /// Whether its agent is too old for the wish of this generation.

@@ -114,6 +114,7 @@ impl Hub {
         self.record(env, Some(&key), EventKind::LinkUp { dialled_in });
         self.reconcile(env, &key);
         self.offer_recovery(env, &key);
+        self.send_orders(env, &key);
         self.ask_waiting(env, &key);
         self.ask_machine(env, id);
         self.touched(id, now);

@@ -16,6 +16,7 @@ mod pump;
 mod tests;
 #[cfg(test)]
 mod tls_tests;
+pub(crate) mod wake;
 
 use async_tungstenite::WebSocketStream;
 use async_tungstenite::tungstenite::protocol::WebSocketConfig;

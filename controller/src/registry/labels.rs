@@ -13,7 +13,7 @@ use std::str::FromStr;
 
 use miner_shared::identity::Fingerprint;
 use miner_shared::text::{Label, Name, TextError};
-use miner_shared::wire::NodeInfo;
+use miner_shared::wire::{Interface, NodeInfo};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
@@ -164,6 +164,8 @@ pub struct MachineRecord {
     pub cpus: u16,
     /// Memory, in MiB, if the system says.
     pub memory_mib: Option<u32>,
+    /// Network interfaces that were up, by which it is woken; none if its agent does not say.
+    pub interfaces: Vec<Interface>,
 }
 
 impl From<&NodeInfo> for MachineRecord {
@@ -172,6 +174,7 @@ impl From<&NodeInfo> for MachineRecord {
             cpu_model: info.cpu_model.clone(),
             cpus: info.cpus,
             memory_mib: info.memory_mib,
+            interfaces: Vec::new(),
         }
     }
 }
@@ -244,7 +247,23 @@ impl Registry {
 
     /// Notes what a peer says of its machine. A note that is lost in a power cut is made again: the
     /// rig is asked on its next link.
-    pub fn note_machine(&mut self, key: &Fingerprint, row: MachineRecord) {
+    pub fn note_machine(&mut self, key: &Fingerprint, mut row: MachineRecord) {
+        // It tells of its interfaces in another answer.
+        row.interfaces = self
+            .machine(key)
+            .map_or_else(Vec::new, |known| known.interfaces.clone());
+        self.put_machine(key, row);
+    }
+
+    /// Notes by which interfaces a peer is woken, likewise; after [`Self::note_machine`].
+    pub fn note_interfaces(&mut self, key: &Fingerprint, interfaces: &[Interface]) {
+        if let Some(mut row) = self.machine(key).cloned() {
+            row.interfaces = interfaces.to_vec();
+            self.put_machine(key, row);
+        }
+    }
+
+    fn put_machine(&mut self, key: &Fingerprint, row: MachineRecord) {
         if self.peer(key).is_some() && self.machine(key) != Some(&row) {
             self.noted(*key, Note::Machine, &Change::PutMachine(*key, row));
         }

@@ -21,6 +21,8 @@ use crate::clock::EpochMs;
 pub struct Registry {
     store: Box<dyn Store>,
     pub(super) rows: Contents,
+    /// Orders that made room since this process began.
+    pub(super) orders_lost: u64,
     pub(super) index: Index,
     /// Rows that say more than the store's, until [`Registry::keep_notes`].
     noted: BTreeSet<(Fingerprint, Note)>,
@@ -44,6 +46,7 @@ impl Registry {
         Ok(Self {
             store,
             rows,
+            orders_lost: 0,
             index,
             noted: BTreeSet::new(),
         })
@@ -129,6 +132,7 @@ impl Registry {
                 Change::PutTombstone(*key, tombstone),
             ]);
             batch.extend(Self::unlabelled(key));
+            batch.extend(self.orders_gone(key));
             self.token_after_removal(key, keep_token, now, &mut tokens);
         }
         batch.extend(
@@ -413,6 +417,9 @@ pub enum RegistryError {
     /// No room for another tag on a rig.
     #[error("a rig has at most {MAX_TAGS} tags")]
     TooManyTags,
+    /// No room for another order: as many as may are open, of this rig or of all.
+    #[error("there are too many orders that are not done")]
+    TooManyOrders,
     /// No room for another token.
     #[error("there are too many tokens")]
     TooManyTokens,

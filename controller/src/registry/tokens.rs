@@ -375,6 +375,7 @@ impl Registry {
             Change::DeletePinned(*key),
         ];
         batch.extend(Self::unlabelled(key));
+        batch.extend(self.orders_gone(key));
         batch.extend(self.predecessors(key).map(Change::DeleteTombstone));
         batch.extend(self.use_given_back(origin.token));
         self.commit(batch, Durable::Now)?;

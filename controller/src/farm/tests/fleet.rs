@@ -1,5 +1,6 @@
 //! Many rigs on real links: what selectors find, and what comes of one action on each.
 
+use crate::access::By;
 use super::select::Selector;
 use super::*;
 use crate::farm::action::Action;
@@ -92,7 +93,7 @@ fn start() -> Action {
 
 /// Name and status of each rig.
 async fn statuses(farm: &Farm, bulk: &Bulk) -> Vec<(String, &'static str)> {
-    let done = farm.bulk(bulk).await.expect("done");
+    let done = farm.bulk(bulk, &By::Local).await.expect("done");
     assert_eq!(done.matched, done.results.len());
     let counted: usize = done.counts.values().sum();
     assert_eq!(counted, done.results.len());
@@ -182,7 +183,7 @@ fn an_exchange_with_many_says_who_answered_who_refused_and_who_is_off() {
             all(&[("a", would), ("b", would), ("off", "failed")])
         );
 
-        let rotated = farm.bulk(&bulk("all", Action::RotateKey)).await;
+        let rotated = farm.bulk(&bulk("all", Action::RotateKey), &By::Local).await;
         let rotated = rotated.expect("done");
         let codes: Vec<_> = rotated.results.iter().map(|result| result.code).collect();
         let refused = Some("ORDER_REFUSED");
@@ -210,7 +211,7 @@ fn labels_and_removals_of_many_are_one_step_each() {
         let labelled = statuses(farm, &bulk("name=a,off", shed())).await;
         assert_eq!(labelled, all(&[("a", there), ("off", done)]));
         let nothing = farm
-            .bulk(&bulk("all", Action::Label(Relabel::default())))
+            .bulk(&bulk("all", Action::Label(Relabel::default())), &By::Local)
             .await;
         assert_eq!(nothing.expect_err("nothing to do").code, Code::InvalidInput);
 
@@ -237,14 +238,14 @@ fn another_number_of_rigs_than_expected_changes_none() {
             expect: Some(expect),
             ..bulk("state=online", Action::Stop)
         };
-        let refused = farm.bulk(&expecting(3)).await.expect_err("two");
+        let refused = farm.bulk(&expecting(3), &By::Local).await.expect_err("two");
         assert_eq!(refused.code, Code::SelectionChanged);
         assert!(names(farm, "generation>0").is_empty());
-        assert_eq!(farm.bulk(&expecting(2)).await.expect("two").matched, 2);
+        assert_eq!(farm.bulk(&expecting(2), &By::Local).await.expect("two").matched, 2);
         let unknown = Action::Start {
             profile_id: "nothing".to_owned(),
         };
-        let unknown = farm.bulk(&bulk("all", unknown)).await.expect_err("none");
+        let unknown = farm.bulk(&bulk("all", unknown), &By::Local).await.expect_err("none");
         assert_eq!(unknown.code, Code::ProfileNotFound);
     });
 }
@@ -260,7 +261,7 @@ fn rigs_that_are_named_are_taken_once_and_what_is_none_is_said() {
             rigs: Rigs::Named(named.to_vec()),
             ..bulk("all", Action::Stop)
         };
-        let done = farm.bulk(&stop).await.expect("done");
+        let done = farm.bulk(&stop, &By::Local).await.expect("done");
         let results = done.results.iter();
         let results: Vec<_> = results
             .map(|r| (r.name.as_str(), r.status.as_str()))
@@ -279,7 +280,7 @@ fn rigs_that_are_named_are_taken_once_and_what_is_none_is_said() {
             ..stop
         };
         assert_eq!(
-            farm.bulk(&many).await.expect_err("too many").code,
+            farm.bulk(&many, &By::Local).await.expect_err("too many").code,
             Code::InvalidInput
         );
     });

@@ -121,6 +121,15 @@ fn profile() -> Profile {
     }
 }
 
+/// So many of the last records.
+fn last(lines: u16) -> LogsWanted {
+    LogsWanted {
+        lines,
+        cursor: None,
+        level: None,
+    }
+}
+
 fn miner(name: &str) -> MinerName {
     MinerName::parse(name).expect("valid")
 }
@@ -237,7 +246,7 @@ fn logs_come_in_pages_and_in_order() {
         let farm = &fixture.farm;
         let id = farm.resolve("rig-alpha").expect("by name");
         let logs = farm
-            .logs(id, &miner("miner-rx0"), 37)
+            .logs(id, &miner("miner-rx0"), &last(37))
             .await
             .expect("answers");
         let texts: Vec<_> = logs.lines.iter().map(|line| line.text.clone()).collect();
@@ -245,7 +254,7 @@ fn logs_come_in_pages_and_in_order() {
         assert_eq!(texts, wanted);
         assert!(!logs.has_more);
         let wrong = farm
-            .logs(id, &miner("nothing"), 5)
+            .logs(id, &miner("nothing"), &last(5))
             .await
             .expect_err("unknown");
         assert_eq!(wrong.code, Code::MinerNotFound);

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
+use crate::access::By;
 use super::select::Selector;
 use super::*;
 use crate::farm::action::Action;
@@ -112,7 +113,7 @@ fn ten_thousand_wishes_are_forty_syncs() {
                 std::thread::yield_now();
             }
         });
-        let done = timed("stop", || smol::block_on(farm.bulk(&stop)));
+        let done = timed("stop", || smol::block_on(farm.bulk(&stop, &By::Local)));
         ended.store(true, Ordering::Relaxed);
         done.expect("done")
     });
@@ -121,7 +122,7 @@ fn ten_thousand_wishes_are_forty_syncs() {
     assert_eq!(done.counts, [("pending", 10_000)].into());
     assert_eq!(syncs.load(Ordering::Relaxed), 40);
 
-    let again = timed("stop again", || smol::block_on(farm.bulk(&stop)));
+    let again = timed("stop again", || smol::block_on(farm.bulk(&stop, &By::Local)));
     assert_eq!(again.expect("done").counts, [("pending", 10_000)].into());
     assert_eq!(syncs.load(Ordering::Relaxed), 40, "they are told already");
 }
