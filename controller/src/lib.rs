@@ -15,6 +15,7 @@
 //! | [`hub`], [`registry`] | live links without sockets; durable facts behind a store |
 //! | [`history`] | hash rate, shares and links over time, in a file of known size |
 //! | `net`, `tls` | sockets, and what TLS on a port takes |
+//! | `nearest` | the word that a mistyped one was meant to be |
 //! | [`error`], [`scope`], [`clock`], [`units`] | what all of them share |
 //!
 //! Read on in [`farm`].
@@ -28,6 +29,7 @@ pub mod farm;
 mod golden;
 pub mod history;
 pub mod hub;
+mod nearest;
 mod net;
 pub mod page;
 pub mod registry;

@@ -35,6 +35,7 @@ mod reference;
 mod remote;
 mod reset;
 pub(crate) mod secrets;
+mod select;
 mod show;
 mod table;
 mod token;

@@ -166,7 +166,7 @@ impl Farm {
             let rig = core.hub.rig(key);
             Line {
                 live: core.hub.is_live(key),
-                status: show::desired(key, &core.registry, rig).status,
+                status: show::desired_status(key, &core.registry, rig),
                 stats: rig.and_then(|rig| rig.last_stats(now)),
             }
         });

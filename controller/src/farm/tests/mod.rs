@@ -2,6 +2,7 @@
 
 mod discover;
 mod history;
+mod fleet;
 mod keys;
 mod limits;
 mod page;
