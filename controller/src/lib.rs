@@ -14,6 +14,7 @@
 //! | [`farm`] | the service that they all use: rigs, wishes, statistics |
 //! | [`hub`], [`registry`] | live links without sockets; durable facts behind a store |
 //! | [`history`] | hash rate, shares and links over time, in a file of known size |
+//! | [`journal`], [`cause`] | events on disk, and who caused them |
 //! | `net`, `tls` | sockets, and what TLS on a port takes |
 //! | `nearest` | the word that a mistyped one was meant to be |
 //! | [`error`], [`scope`], [`clock`], [`units`] | what all of them share |
@@ -21,6 +22,7 @@
 //! Read on in [`farm`].
 
 pub mod api;
+pub mod cause;
 pub mod cli;
 pub mod clock;
 pub mod error;
@@ -29,6 +31,7 @@ pub mod farm;
 mod golden;
 pub mod history;
 pub mod hub;
+pub mod journal;
 mod nearest;
 mod net;
 pub mod page;

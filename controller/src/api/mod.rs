@@ -16,12 +16,14 @@ mod common;
 mod describe;
 mod discover;
 mod etag;
+mod events;
 mod extract;
 mod fleet;
 mod guard;
 mod history;
 mod idempotency;
 mod keys;
+mod metrics;
 mod node;
 mod paging;
 mod peers;
@@ -83,10 +85,13 @@ fn described() -> OpenApiRouter<Api> {
         .merge(tokens::routes())
         .merge(keys::routes())
         .merge(discover::routes())
-        .merge(history::routes());
+        .merge(history::routes())
+        .merge(events::routes())
+        .merge(metrics::routes());
     OpenApiRouter::with_openapi(describe::head())
         .nest(BASE, routes)
         .merge(node::probes())
+        .merge(metrics::routes())
 }
 
 /// All routes, guarded: what is [described](describe()), and the page at `/`.
@@ -98,6 +103,7 @@ pub fn router(api: Api) -> Router {
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
         .with_state(api)
+        .layer(from_fn(request_id::carry))
         .layer(from_fn(etag::tag))
         .layer(from_fn_with_state(replays, idempotency::once))
         .layer(from_fn(query::check))

@@ -8,6 +8,7 @@
 //!   miner-ctrl token create|list|revoke            by what rigs that dial out enrol
 //!   miner-ctrl remote status|start|stop|logs       what they do
 //!   miner-ctrl remote managers|handover|revoke|rotate-key    whom they obey, and by which key
+//!   miner-ctrl events                              what happened
 //!   miner-ctrl history, summary                    the farm over time and now; remote history: one rig
 //!   miner-ctrl profile create|list|show|delete     ways to mine
 //!   miner-ctrl worker ...                          the agent; `up` runs it as a child
@@ -22,6 +23,7 @@ mod answers;
 mod chart;
 mod client;
 mod discover;
+mod events;
 mod history;
 pub(crate) mod instance;
 mod keys;
@@ -67,6 +69,7 @@ enum Verb {
     Node(node::Node),
     Peer(peer::Peer),
     Remote(remote::Remote),
+    Events(events::Events),
     History(history::History),
     Summary(history::Summary),
     Profile(profile::Profile),
@@ -127,6 +130,7 @@ impl Verb {
             Self::Node(node) => node.run(),
             Self::Peer(peer) => with_client(async |client| peer.run(client).await),
             Self::Remote(remote) => with_client(async |client| remote.run(client).await),
+            Self::Events(events) => with_client(async |client| events.run(client).await),
             Self::History(history) => with_client(async |client| history.run(client).await),
             Self::Summary(summary) => with_client(async |client| summary.run(client).await),
             Self::Token(token) => with_client(async |client| token.run(client).await),

@@ -18,21 +18,27 @@
 //! | `keys` | the recovery key, managers of rigs, orders about them |
 //! | `profiles` | named ways to mine |
 //! | `history` | hash rate and shares over time |
+//! | `events`, `board` | what happened, and what changes, for those who follow |
+//! | `ready`, `counters` | which parts of the controller are not well; what it counts |
 //! | `totals` | what all rigs come to |
 //! | `reports` | shapes of what rigs will report |
 //! | `view`, `show` | what is shown, and how it is made |
 //! | `errors` | what goes wrong, in words |
 
+mod board;
+mod counters;
 mod discover;
 mod enrol;
 mod errors;
-mod history;
+mod events;
 mod facts;
 mod fleet;
+mod history;
 mod keys;
 mod optimal;
 mod peers;
 mod profiles;
+mod ready;
 mod remote;
 mod reports;
 pub mod select;
@@ -57,19 +63,23 @@ use rand_core::{Rng, UnwrapErr};
 use smol::channel::{Receiver, Sender, bounded};
 use smol::{Executor, Task};
 
+pub use self::board::{BoardRow, Tick};
+pub use self::counters::Counters;
 pub use self::discover::{DISCOVER_SECS, DiscoveryView, FoundView};
 pub use self::enrol::{
     DEFAULT_LIFE_SECS, NewToken, NewTokenView, PendingView, RemovedView, TOKEN_LIFE_SECS, TokenView,
 };
+pub use self::events::{EventsView, MAX_EVENTS, MAX_FOLLOWERS};
+pub use self::fleet::{GroupsView, LabelView};
 pub use self::history::{
     DEFAULT_POINTS, FleetPointView, HistoryQuery, HistoryView, MAX_POINTS, RigPointView,
 };
-pub use self::fleet::{GroupsView, LabelView};
 pub use self::keys::{
     ManagerView, ManagersView, OrderStatus, OrderView, RecoveryStatus, RecoveryView,
 };
 pub use self::optimal::{LeftOutView, OptimalPeer, OptimalView};
 pub use self::peers::{AddPeer, Proof};
+pub use self::ready::{PartStatus, PartView, ReadyView};
 pub use self::reports::{
     FanView, FoundShareView, FoundSharesView, FrequencyView, OwnerView, PowerView, TelemetryView,
     TemperatureView, VerdictView,
@@ -80,11 +90,13 @@ pub use self::view::{
     LogLineView, LogsView, MinerView, NodeInfoView, PeerView, PoolView, ProfileView, StatsView,
     WindowsView,
 };
+use crate::cause;
 use crate::clock::Clock;
 use crate::history::History;
 use crate::hub::{
-    Action, Ask, ConnId, Env, Event, Failure, Hub, Reply, RequestId, Target, Unreached,
+    Action, Ask, ConnId, Env, Event, EventKind, Failure, Hub, Reply, RequestId, Target, Unreached,
 };
+use crate::journal::Journal;
 use crate::net::{self, Gate, Meter, Pass, Shut, Socket, SocketEnd};
 use crate::registry::{Registry, Store, StoreError};
 use crate::tls::Speaks;
@@ -93,6 +105,8 @@ use crate::tls::Speaks;
 const SUBSCRIBER_QUEUE: usize = 256;
 /// How long the end waits for close frames to leave.
 const GOODBYES: Duration = Duration::from_millis(400);
+/// How long the last words of history and events may take to the disk.
+const WRITTEN: Duration = Duration::from_millis(800);
 /// Between two writings of the addresses that rigs came from.
 const SOURCES_PAUSE: Duration = Duration::from_secs(60);
 /// Reasons to dial that may wait for a dialler.
@@ -138,6 +152,13 @@ struct Core {
     running: Option<Sender<()>>,
     listen: Option<SocketAddr>,
     history: Option<Arc<History>>,
+    journal: Option<Arc<Journal>>,
+    /// Whether the farm's life is told in events, as a serving controller's is.
+    serving: bool,
+    /// Those who follow events; one word is enough to have them look.
+    followers: Vec<Sender<()>>,
+    /// Those who follow rows and sums.
+    watchers: Vec<Sender<Tick>>,
 }
 
 /// The task that keeps a peer dialled; dropping it ends it.
@@ -176,6 +197,10 @@ impl Farm {
             tasks: Vec::new(),
             listen: None,
             history: None,
+            journal: None,
+            serving: false,
+            followers: Vec::new(),
+            watchers: Vec::new(),
         };
         Ok(Arc::new(Self {
             me,
@@ -218,18 +243,21 @@ impl Farm {
         Ok(bound)
     }
 
-    /// [`Farm::close`], and waits a moment for the goodbyes to leave.
+    /// [`Farm::close`], and waits a moment for the goodbyes to leave and for the disk.
     pub async fn end(&self) {
         self.close();
         let gone = async {
             // Nobody sends: this ends when the last connection's task has.
             let _closed = self.ended.recv().await;
-            self.end_history().await;
         };
-        let late = async {
-            smol::Timer::after(GOODBYES).await;
+        let late = |after| async move {
+            smol::Timer::after(after).await;
         };
-        smol::future::race(gone, late).await;
+        smol::future::race(gone, late(GOODBYES)).await;
+        let written = async {
+            smol::future::zip(self.end_history(), self.end_journal()).await;
+        };
+        smol::future::race(written, late(WRITTEN)).await;
     }
 
     /// Ends listener, diallers and links. Rigs go on mining.
@@ -237,8 +265,12 @@ impl Farm {
         let mut core = self.lock();
         core.running = None;
         core.save_sources(self.clock.now().mono);
+        let serving = std::mem::take(&mut core.serving);
         core.call(self, |hub, env| {
             hub.shut_down(env);
+            if serving {
+                hub.record(env, None, EventKind::ControllerEnded);
+            }
             if let Err(error) = env.registry.sync() {
                 log::warn!("registry not synced reason={error}");
             }
@@ -251,6 +283,8 @@ impl Farm {
             std::mem::take(&mut core.sockets),
             std::mem::take(&mut core.waiting),
             std::mem::take(&mut core.subscribers),
+            std::mem::take(&mut core.followers),
+            std::mem::take(&mut core.watchers),
         );
         core.listen = None;
         // Dropping a task may wake another one that wants the lock.
@@ -404,6 +438,7 @@ impl Core {
             me: &farm.me,
             registry: &mut self.registry,
             rng: &mut self.rng,
+            cause: cause::current(),
         };
         call(&mut self.hub, &mut env)
     }
@@ -458,20 +493,29 @@ impl Core {
         }
     }
 
-    /// Hands new events to all subscribers; one that is gone is forgotten.
+    /// Hands new events to the journal and to all subscribers; one that is gone is forgotten.
     fn publish(&mut self) {
         let new: Vec<_> = self.hub.events_since(self.published).cloned().collect();
+        if new.is_empty() {
+            return;
+        }
         self.published = self.hub.next_event();
         for event in new {
             log::info!("{}", show::log_line(&event));
-            self.subscribers.retain(|subscriber| {
-                !matches!(
-                    subscriber.try_send(event.clone()),
-                    Err(smol::channel::TrySendError::Closed(_))
-                )
-            });
+            if let (Some(journal), Ok(line)) = (&self.journal, serde_json::to_string(&event)) {
+                journal.append(event.seq, line);
+            }
+            self.subscribers
+                .retain(|subscriber| heard(subscriber.try_send(event.clone())));
         }
+        self.followers
+            .retain(|follower| heard(follower.try_send(())));
     }
+}
+
+/// Whether somebody is still there; one whose queue is full is.
+fn heard<T>(sent: Result<(), smol::channel::TrySendError<T>>) -> bool {
+    !matches!(sent, Err(smol::channel::TrySendError::Closed(_)))
 }
 
 /// What sockets and diallers need of the farm.

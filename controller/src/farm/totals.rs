@@ -16,7 +16,7 @@ use super::{Farm, show};
 use crate::clock::EpochMs;
 
 /// The farm at one moment.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SummaryView {
     /// When, by the controller's clock.
@@ -84,13 +84,7 @@ pub(super) struct Line<'a> {
 pub(super) fn sum<'a>(at: EpochMs, rigs: impl Iterator<Item = Line<'a>>) -> SummaryView {
     let mut summary = SummaryView {
         at,
-        hashrate: WindowsView::default(),
-        accepted: 0,
-        rejected: 0,
-        stale: 0,
-        rigs: RigsView::default(),
-        newest_age_ms: None,
-        oldest_age_ms: None,
+        ..SummaryView::default()
     };
     for rig in rigs {
         summary.rigs.count(rig);

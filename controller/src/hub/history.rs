@@ -1,11 +1,14 @@
 //! What the hub gives to the history, and takes from it at the start.
 
+use std::collections::BTreeSet;
+use std::ops::Bound;
+
 use miner_shared::identity::Fingerprint;
 use miner_shared::wire::RigStats;
 
 use super::Hub;
 use crate::clock::{EpochMs, Now};
-use crate::history::Point;
+use crate::history::{Point, Shares};
 use crate::registry::Registry;
 
 /// Steps in which each rig's statistics are kept for the next start once, while its link is up: 15 minutes.
@@ -43,6 +46,49 @@ impl Hub {
             }
         }
         unkept
+    }
+
+    /// Keeps in mind whose rows change from now on, or no longer.
+    pub fn watch_changes(&mut self, watched: bool) {
+        if watched != self.changed.is_some() {
+            self.changed = watched.then(BTreeSet::new);
+        }
+    }
+
+    /// Up to so many rigs whose rows have changed, those behind `after` first, in turn; the others keep for
+    /// the next call.
+    pub fn take_changed(&mut self, after: Fingerprint, most: usize) -> Vec<Fingerprint> {
+        let Some(changed) = &mut self.changed else {
+            return Vec::new();
+        };
+        let behind = (Bound::Excluded(after), Bound::Unbounded);
+        let before = (Bound::Unbounded, Bound::Included(after));
+        let order = changed.range(behind).chain(changed.range(before));
+        let taken: Vec<_> = order.take(most).copied().collect();
+        for key in &taken {
+            changed.remove(key);
+        }
+        taken
+    }
+
+    /// A rig has reported these shares.
+    pub(super) fn note_shares(&mut self, registry: &Registry, key: &Fingerprint, shares: Shares) {
+        self.shares = self.shares.plus(shares);
+        self.note_change(registry, Some(key));
+    }
+
+    /// Shares that rigs reported to this process.
+    pub fn shares(&self) -> Shares {
+        self.shares
+    }
+
+    /// A rig's row has changed.
+    pub(super) fn note_change(&mut self, registry: &Registry, about: Option<&Fingerprint>) {
+        if let (Some(changed), Some(key)) = (&mut self.changed, about)
+            && registry.peer(key).is_some()
+        {
+            changed.insert(*key);
+        }
     }
 
     /// What a rig said to the process before this one.

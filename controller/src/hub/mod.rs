@@ -57,7 +57,9 @@ use self::requests::Request;
 pub use self::requests::{Ask, Failure, Order, Reply, RequestId};
 pub use self::rig::Rig;
 use self::session::Session;
+use crate::cause::Cause;
 use crate::clock::Now;
+use crate::history::Shares;
 use crate::registry::Registry;
 
 /// What the hub needs from outside, for one call.
@@ -74,6 +76,8 @@ pub struct Env<'a> {
     pub registry: &'a mut Registry,
     /// Where handshakes get their randomness.
     pub rng: &'a mut dyn CryptoRng,
+    /// Who asked for this call, if somebody did.
+    pub cause: Cause,
 }
 
 /// All live links.
@@ -94,6 +98,10 @@ pub struct Hub {
     timers: BTreeSet<(Millis, Timer)>,
     actions: VecDeque<Action>,
     events: EventLog,
+    /// Shares that rigs reported to this process.
+    shares: Shares,
+    /// Rigs whose row has changed since it was last taken; `None` while nobody watches.
+    changed: Option<BTreeSet<Fingerprint>>,
     answered: replay::Answered,
 }
 
@@ -207,6 +215,11 @@ impl Hub {
         self.events.next()
     }
 
+    /// The first event gets this number; call it before anything is recorded.
+    pub fn begin_events_at(&mut self, next: u64) {
+        self.events.begin_at(next);
+    }
+
     /// Events that have fallen out of the log.
     pub fn events_lost(&self) -> u64 {
         self.events.lost()
@@ -220,6 +233,8 @@ impl Hub {
         {
             return;
         }
-        self.events.record(env.now.wall, env.registry, about, kind);
+        self.note_change(env.registry, about);
+        self.events
+            .record((env.now.wall, &env.cause), env.registry, about, kind);
     }
 }

@@ -220,12 +220,14 @@ impl Hub {
         rig.last_seen = Some(env.now);
         match message {
             Message::Heartbeat(stats) => {
-                rig.heard(stats, env.now);
+                let shares = rig.heard(stats, env.now);
+                self.note_shares(env.registry, &key, shares);
                 self.on_report(env, &key);
             }
             Message::Answer(number, answer) => {
                 if let Answer::Stats(stats) = &answer {
-                    rig.heard(stats.clone(), env.now);
+                    let shares = rig.heard(stats.clone(), env.now);
+                    self.note_shares(env.registry, &key, shares);
                     self.on_report(env, &key);
                 }
                 if let Answer::Info(info) = &answer {

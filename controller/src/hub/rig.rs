@@ -9,7 +9,7 @@ use super::recovery::Offer;
 use super::score::{Counts, Score};
 use super::{ConnId, RequestId};
 use crate::clock::{EpochMs, Now};
-use crate::history::{Point, Tally};
+use crate::history::{Point, Shares, Tally};
 
 /// What is known of a peer besides its row in the registry.
 #[derive(Debug, Default)]
@@ -63,13 +63,14 @@ pub(super) struct Sent {
 }
 
 impl Rig {
-    /// Statistics came.
-    pub(super) fn heard(&mut self, stats: RigStats, now: Now) {
+    /// Statistics came; the shares since those before.
+    pub(super) fn heard(&mut self, stats: RigStats, now: Now) -> Shares {
         let old = self.stats.as_ref().map(|(stats, _)| stats);
-        self.tally.add(old, &stats);
+        let shares = self.tally.add(old, &stats);
         self.stats = Some((stats, now));
         self.restored = None;
         self.kept = false;
+        shares
     }
 
     /// What it said to the process before this one.

@@ -205,7 +205,10 @@ fn words(event: &Event) -> Option<String> {
             format!("strangers were refused {unrecorded} more times")
         }
         EventKind::Throttled { .. } => format!("{who} sends too much and is read more slowly"),
-        EventKind::DesiredSet { .. }
+        EventKind::ControllerEnded
+        | EventKind::ControllerStarted
+        | EventKind::EventsSkipped { .. }
+        | EventKind::DesiredSet { .. }
         | EventKind::Applied { .. }
         | EventKind::PeerLabelled
         | EventKind::PeerRenamed

@@ -1,8 +1,8 @@
 //! The farm over real loopback sockets, with a tiny scripted rig at the other end.
 
 mod discover;
-mod history;
 mod fleet;
+mod history;
 mod keys;
 mod limits;
 mod page;
