@@ -119,6 +119,8 @@ macro_rules! codes {
 }
 
 codes! {
+    /// The rig's agent does not know what it is asked.
+    AgentTooOld = "AGENT_TOO_OLD", 409, false;
     /// The rig, or what waits for it here, is asked more than its rate; try again.
     Busy = "BUSY", 429, true;
     /// The rig could not be reached.

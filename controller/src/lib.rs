@@ -16,12 +16,14 @@
 //! | [`history`] | hash rate, shares and links over time, in a file of known size |
 //! | [`journal`], [`cause`] | events on disk, and who caused them |
 //! | `net`, `tls` | sockets, and what TLS on a port takes |
+//! | [`backup`] | all of a controller in one encrypted file |
 //! | `nearest` | the word that a mistyped one was meant to be |
 //! | [`error`], [`scope`], [`clock`], [`units`] | what all of them share |
 //!
 //! Read on in [`farm`].
 
 pub mod api;
+pub mod backup;
 pub mod cause;
 pub mod cli;
 pub mod clock;

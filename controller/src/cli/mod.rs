@@ -11,6 +11,8 @@
 //!   miner-ctrl events                              what happened
 //!   miner-ctrl history, summary                    the farm over time and now; remote history: one rig
 //!   miner-ctrl profile create|list|show|delete     ways to mine
+//!   miner-ctrl backup, restore                     all of it in one encrypted file, and back
+//!   miner-ctrl doctor                              what is wrong with this controller, and what to do
 //!   miner-ctrl worker ...                          the agent; `up` runs it as a child
 //!   miner-ctrl completions|man                     for shells and manual readers
 //! ```
@@ -20,9 +22,11 @@
 
 mod admission;
 mod answers;
+mod backup;
 mod chart;
 mod client;
 mod discover;
+mod doctor;
 mod events;
 mod history;
 pub(crate) mod instance;
@@ -74,6 +78,9 @@ enum Verb {
     Summary(history::Summary),
     Profile(profile::Profile),
     Token(token::Token),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
+    Doctor(doctor::Doctor),
     Worker(Worker),
     Completions(reference::Completions),
     Man(reference::Man),
@@ -135,6 +142,9 @@ impl Verb {
             Self::Summary(summary) => with_client(async |client| summary.run(client).await),
             Self::Token(token) => with_client(async |client| token.run(client).await),
             Self::Profile(profile) => with_client(async |client| profile.run(client).await),
+            Self::Backup(backup) => with_client(async |client| backup.run(client).await),
+            Self::Restore(restore) => restore.run(),
+            Self::Doctor(doctor) => doctor.run(),
             Self::Completions(completions) => completions.run(),
             Self::Man(man) => man.run(),
             Self::Worker(worker) => {

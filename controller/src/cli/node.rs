@@ -97,6 +97,9 @@ struct Serve {
     /// hash threads (worker, dual)
     #[argh(option)]
     threads: Option<u16>,
+    /// this machine is there for mining: a manager may restart it and switch it off (worker)
+    #[argh(switch)]
+    owns_machine: bool,
     /// end when standard input ends (worker)
     #[argh(switch)]
     with_parent: bool,
@@ -150,6 +153,7 @@ impl Serve {
             token_file: self.token_file,
             light: self.light,
             threads: self.threads,
+            owns_machine: self.owns_machine,
             with_parent: self.with_parent,
             log_level: self.log_level.unwrap_or(log::LevelFilter::Info),
             verbose: self.verbose,
@@ -158,10 +162,11 @@ impl Serve {
 
     fn into_controller(self, role: Role, dirs: Dirs) -> Result<Plan, Failure> {
         let dials = self.controller.is_some() || self.fingerprint.is_some();
-        if dials || self.tls_pin.is_some() || self.token_file.is_some() || self.with_parent {
+        let ends = self.with_parent || self.owns_machine;
+        if dials || self.tls_pin.is_some() || self.token_file.is_some() || ends {
             return Err(Failure::usage(format!(
-                "--controller, --fingerprint, --tls-pin, --token-file and --with-parent are for workers, \
-                 and this node's role is {role}"
+                "--controller, --fingerprint, --tls-pin, --token-file, --with-parent and --owns-machine are \
+                 for workers, and this node's role is {role}"
             )));
         }
         let worker = (role == Role::Dual && !self.no_worker).then_some(WorkerPlan {

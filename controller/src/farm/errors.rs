@@ -6,7 +6,7 @@ use miner_shared::text::{Address, Name};
 use miner_shared::wire::Refusal;
 
 use crate::error::{Code, FarmError};
-use crate::hub::{Failure, Unreached, refusal_text};
+use crate::hub::{Failure, TOO_OLD, Unreached, refusal_text};
 use crate::registry::{RegistryError, StoreError};
 
 impl From<StoreError> for FarmError {
@@ -123,6 +123,8 @@ pub(super) fn failure(failure: Failure, name: &str) -> FarmError {
         Failure::TimedOut => {
             FarmError::new(Code::Timeout, format!("{name} did not answer in time"))
         }
+        Failure::TooOld => FarmError::new(Code::AgentTooOld, format!("{name}: {TOO_OLD}"))
+            .hint("put a newer `miner` on that rig"),
     }
 }
 

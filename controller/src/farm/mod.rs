@@ -17,6 +17,7 @@
 //! | `remote` | what rigs do: statistics, start, stop, logs |
 //! | `keys` | the recovery key, managers of rigs, orders about them |
 //! | `profiles` | named ways to mine |
+//! | `backup` | all of it in one encrypted file |
 //! | `history` | hash rate and shares over time |
 //! | `events`, `board` | what happened, and what changes, for those who follow |
 //! | `ready`, `counters` | which parts of the controller are not well; what it counts |
@@ -25,6 +26,7 @@
 //! | `view`, `show` | what is shown, and how it is made |
 //! | `errors` | what goes wrong, in words |
 
+mod backup;
 mod board;
 mod counters;
 mod discover;
@@ -56,6 +58,7 @@ use std::time::Duration;
 
 use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use miner_shared::identity::Fingerprint;
+use miner_shared::limits::MAX_FRAME;
 use miner_shared::smsg::LocalNode;
 use miner_shared::text::Address;
 use miner_shared::time::Millis;
@@ -107,8 +110,12 @@ const SUBSCRIBER_QUEUE: usize = 256;
 const GOODBYES: Duration = Duration::from_millis(400);
 /// How long the last words of history and events may take to the disk.
 const WRITTEN: Duration = Duration::from_millis(800);
-/// Between two writings of the addresses that rigs came from.
-const SOURCES_PAUSE: Duration = Duration::from_secs(60);
+/// Between two writings of what was noted of rigs.
+const NOTES_PAUSE: Duration = Duration::from_secs(1);
+/// Rows of one such writing: as many links as may come up in the time between.
+const NOTES: usize = 512;
+/// Writings of notes between two of the addresses that rigs came from: a minute.
+const SOURCES_TURN: u64 = 60;
 /// Reasons to dial that may wait for a dialler.
 const NUDGES: usize = 8;
 
@@ -216,11 +223,11 @@ impl Farm {
     /// Call it once, before any method that talks to a rig.
     pub fn run(self: &Arc<Self>, executor: &Arc<Executor<'static>>) {
         let timer = executor.spawn(Arc::clone(self).keep_time());
-        let sources = executor.spawn(Arc::clone(self).keep_sources());
+        let notes = executor.spawn(Arc::clone(self).keep_notes());
         let keys: Vec<_> = {
             let mut core = self.lock();
             core.executor = Some(Arc::clone(executor));
-            core.tasks.extend([timer, sources]);
+            core.tasks.extend([timer, notes]);
             core.registry.peers().map(|(key, _)| *key).collect()
         };
         keys.iter().for_each(|key| self.keep_dialled(key));
@@ -337,12 +344,19 @@ impl Farm {
         }
     }
 
-    /// Keeps the addresses that rigs came from for the next start.
-    async fn keep_sources(self: Arc<Self>) {
-        loop {
-            smol::Timer::after(SOURCES_PAUSE).await;
+    /// Gives the store what is worth keeping and not worth a commit of its own: when rigs were seen, and
+    /// where they came from.
+    async fn keep_notes(self: Arc<Self>) {
+        for turn in 1_u64.. {
+            smol::Timer::after(NOTES_PAUSE).await;
             let now = self.clock.now().mono;
-            self.lock().save_sources(now);
+            let mut core = self.lock();
+            if let Err(error) = core.registry.keep_notes(NOTES) {
+                log::warn!("links not noted reason={error}");
+            }
+            if turn.is_multiple_of(SOURCES_TURN) {
+                core.save_sources(now);
+            }
         }
     }
 
@@ -575,8 +589,11 @@ impl Farm {
     }
 
     /// The next frame to send on a connection.
-    pub(crate) fn transmit(&self, id: ConnId, out: &mut [u8]) -> Option<usize> {
-        self.with(|hub, env| hub.poll_transmit(env, id, out))
+    pub(crate) fn transmit(&self, id: ConnId) -> Option<Vec<u8>> {
+        // Here and not with the connection: it would be most of what an idle one holds.
+        let mut frame = [0; MAX_FRAME];
+        let len = self.with(|hub, env| hub.poll_transmit(env, id, &mut frame))?;
+        frame.get(..len).map(<[u8]>::to_vec)
     }
 
     /// A socket is gone.

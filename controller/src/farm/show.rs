@@ -4,8 +4,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use miner_shared::identity::Fingerprint;
 use miner_shared::wire::{
-    Activity, Backend, LogLine, Memory, MinerStats, Mode, Pages, Profile, Refusal, RigStats,
-    Threads, Windows,
+    Activity, Backend, LogLine, Memory, MinerStats, Mode, Pages, Profile, RigStats, Threads,
+    Windows,
 };
 
 use super::keys;
@@ -14,7 +14,7 @@ use super::view::{
     PoolView, ProfileView, StatsView, WindowsView,
 };
 use crate::clock::{EpochMs, Now};
-use crate::hub::{Event, Hub, Rig, refusal_text};
+use crate::hub::{Event, Hub, Rig, TOO_OLD, refusal_text};
 use crate::registry::{LabelName, PeerRecord, ProfileId, ProfileRecord, Registry};
 
 /// A key in base64.
@@ -117,7 +117,12 @@ pub(super) fn desired(key: &Fingerprint, registry: &Registry, rig: Option<&Rig>)
         profile: row.and_then(|row| Some(row.profile.as_ref()?.to_string())),
         applied_generation: rig.and_then(Rig::applied),
         status: desired_status(key, registry, rig),
-        reason: refusal_of(generation, rig).map(|refusal| refusal_text(refusal).to_owned()),
+        reason: refusal_of(generation, rig).map(str::to_owned),
+        paused: row.is_some_and(|row| row.state.is_paused()),
+        drift: row.and_then(|row| {
+            let (told, hash) = rig?.applied_hash()?;
+            Some(told != row.generation || hash != row.state.hash())
+        }),
     }
 }
 
@@ -137,10 +142,14 @@ pub(super) fn desired_status(
     }
 }
 
-/// Why a rig refused the wish of this generation, if it did.
-fn refusal_of(generation: u64, rig: Option<&Rig>) -> Option<&Refusal> {
-    let (refused, refusal) = rig?.refused()?;
-    (*refused == generation).then_some(refusal)
+/// Why a rig will not have the wish of this generation, or cannot be told it, in words.
+fn refusal_of(generation: u64, rig: Option<&Rig>) -> Option<&'static str> {
+    let rig = rig?;
+    let refused = rig.refused().filter(|(refused, _)| *refused == generation);
+    let too_old = rig.is_too_old_for(generation);
+    refused
+        .map(|(_, refusal)| refusal_text(refusal))
+        .or_else(|| too_old.then_some(TOO_OLD))
 }
 
 /// Sum of the miners' 10 s rates, in thousandths of a hash per second; unknown if none is known.
@@ -222,6 +231,7 @@ pub(super) fn activity(activity: Activity) -> ActivityView {
         Activity::Filling { .. } => "filling",
         Activity::Mining => "mining",
         Activity::Failed => "failed",
+        Activity::Paused => "paused",
         _ => "unknown",
     };
     ActivityView {
@@ -288,7 +298,7 @@ pub(super) fn profile(id: &ProfileId, row: &ProfileRecord, registry: &Registry) 
             Mode::Light => "light",
         },
         threads: match threads {
-            Threads::Auto => None,
+            Threads::Auto | Threads::Percent(_) => None,
             Threads::Count(count) => Some(*count),
         },
         pools: pools

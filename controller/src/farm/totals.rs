@@ -144,6 +144,7 @@ impl RigsView {
             Some(Activity::Starting) => &mut self.starting,
             Some(Activity::NoPool) => &mut self.no_pool,
             Some(Activity::Stopped) => &mut self.stopped,
+            Some(Activity::Paused) => &mut self.paused,
             Some(Activity::Failed) => &mut self.failed,
             _ => &mut self.unknown,
         };

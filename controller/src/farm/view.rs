@@ -166,6 +166,11 @@ pub struct DesiredView {
     pub status: DesiredStatus,
     /// The peer's reason, if it refused.
     pub reason: Option<String>,
+    /// Whether it shall rest for now, ready to go on at once.
+    pub paused: bool,
+    /// Whether the state that the peer has in force is another one than wished, by its hash; `null`
+    /// while it has not said which, or if its agent is too old to say.
+    pub drift: Option<bool>,
 }
 
 /// How far a wish has come.
@@ -178,7 +183,7 @@ pub enum DesiredStatus {
     Applied,
     /// Stored here; the peer gets it as soon as it can be reached.
     Pending,
-    /// The peer will not; see `reason`.
+    /// The peer will not, or cannot be told; see `reason`.
     Refused,
     /// The peer was told something newer, by an owner of this key or before a restored backup.
     Behind,
@@ -188,7 +193,7 @@ pub enum DesiredStatus {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ActivityView {
-    /// `stopped`, `starting`, `noPool`, `filling`, `mining` or `failed`.
+    /// `stopped`, `starting`, `noPool`, `filling`, `mining`, `failed` or `paused`.
     pub state: &'static str,
     /// Part of the dataset that is ready, while it is being filled.
     pub percent: Option<u8>,

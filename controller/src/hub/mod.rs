@@ -51,7 +51,7 @@ use self::conn::Conn;
 pub use self::conn::{ConnId, Full, NewPeer, Target, Unreached};
 use self::events::EventLog;
 pub use self::events::{Event, EventKind};
-pub use self::reconcile::refusal_text;
+pub use self::reconcile::{TOO_OLD, refusal_text};
 pub use self::recovery::recovery_id;
 use self::requests::Request;
 pub use self::requests::{Ask, Failure, Order, Reply, RequestId};

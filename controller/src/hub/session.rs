@@ -31,6 +31,8 @@ const PING_MS: u64 = 30_000;
 pub(super) struct Session {
     pub(super) conn: ConnId,
     pub(super) boot_id: [u8; 16],
+    /// Protocol version of the link: what a later one brought is not said on it.
+    pub(super) version: u8,
     pub(super) contest: Option<Contest>,
     /// Whether a measuring ping waits for its answer.
     pinged: bool,
@@ -106,12 +108,8 @@ impl Hub {
         }
         conn.link.ping(now);
         self.replace_session(id, peer, now);
-        if let Err(error) =
-            env.registry
-                .note_link(&key, Told::new(peer, card), &card.name, env.now.wall)
-        {
-            log::warn!("link not noted node={} reason={error}", key.node_id());
-        }
+        env.registry
+            .note_link(&key, Told::new(peer, card), &card.name, env.now.wall);
         self.greet_rig(&key, env.now);
         self.record(env, Some(&key), EventKind::LinkUp { dialled_in });
         self.reconcile(env, &key);
@@ -128,6 +126,7 @@ impl Hub {
         let session = Session {
             conn: id,
             boot_id: peer.boot_id,
+            version: peer.version,
             contest: None,
             pinged: true,
             ping_at: now + PING_MS,
@@ -144,7 +143,9 @@ impl Hub {
         rig.score.count(Exchange::Answered);
         rig.last_seen = Some(now);
         rig.applied = None;
+        rig.applied_hash = None;
         rig.refused = None;
+        rig.too_old = None;
         rig.sent = None;
         rig.offer = Offer::default();
     }
@@ -172,10 +173,8 @@ impl Hub {
         self.record(env, Some(key), event);
         if let Some(rig) = self.rigs.get_mut(key) {
             rig.score.count(Exchange::Failed);
-            if let Some(seen) = rig.last_seen
-                && let Err(error) = env.registry.note_seen(key, seen.wall)
-            {
-                log::warn!("last seen not noted node={} reason={error}", key.node_id());
+            if let Some(seen) = rig.last_seen {
+                env.registry.note_seen(key, seen.wall);
             }
         }
         self.await_end(key, env);

@@ -84,6 +84,14 @@ impl Journal {
         data.join("events")
     }
 
+    /// All files of it, in this data directory.
+    pub fn files(data: &Path) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(Self::folder(data)).into_iter().flatten();
+        entries
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .collect()
+    }
+
     /// Opens the journal of this data directory, or begins one, and starts its thread.
     pub fn open(data: &Path) -> io::Result<(Self, Begun)> {
         let (segments, begun) = Segments::open(&Self::folder(data))?;

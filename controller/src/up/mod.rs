@@ -12,6 +12,7 @@
 //! profile it mines with. Nothing of it is special afterwards; every verb works on it.
 
 mod args;
+mod descriptors;
 mod local;
 mod profile;
 mod report;
@@ -170,6 +171,18 @@ impl Running {
             .map_err(Failure::new)?;
 
         remember(&farm, lock.folder());
+        let (links, peers) = (
+            descriptors::raise(),
+            farm.node_info().map_err(Failure::new)?,
+        );
+        if links < peers.registered_peers {
+            log::warn!(
+                "too few open files for all rigs links={links} rigs={}: allow more, \
+                 with LimitNOFILE= in the unit or ulimit -n",
+                peers.registered_peers
+            );
+        }
+
         let speaks = Speaks::open(plan.tls.as_ref(), lock.folder()).map_err(Failure::new)?;
 
         // All ports before anything runs: a port in use ends the start without a trace.
@@ -178,7 +191,7 @@ impl Running {
         farm.run(executor);
         farm.serve();
         let smsg_at = listen(&farm, &plan.listen, &speaks)?;
-        let api_at = serve_api(http, &farm, &speaks, executor)?;
+        let api_at = serve_api(http, &farm, &plan.dirs, &speaks, executor)?;
         lock.announce(api_at)?;
         let announcing = plan.announce.then(|| {
             let instance = Instance {
@@ -319,6 +332,7 @@ fn bind(http: HttpAddress) -> Result<Async<TcpListener>, Failure> {
 fn serve_api(
     http: Async<TcpListener>,
     farm: &Arc<Farm>,
+    dirs: &Dirs,
     speaks: &Speaks,
     executor: &Arc<Executor<'static>>,
 ) -> Result<ApiAt, Failure> {
@@ -330,6 +344,7 @@ fn serve_api(
     let router = api::router(Api {
         farm: Arc::clone(farm),
         guard,
+        dirs: Some(dirs.clone()),
     });
     let tls = tls.cloned();
     let api_at = ApiAt {

@@ -157,7 +157,7 @@ fn is(found: &ProfileView, wanted: &Profile) -> bool {
         Mode::Light => "light",
     };
     let threads = match wanted.threads {
-        Threads::Auto => None,
+        Threads::Auto | Threads::Percent(_) => None,
         Threads::Count(count) => Some(count),
     };
     let pools = found.pools.len() == wanted.pools.len()

@@ -97,6 +97,8 @@ fn mining(number: u16) -> PeerView {
             applied_generation: Some(3),
             status: DesiredStatus::Applied,
             reason: None,
+            paused: false,
+            drift: Some(false),
         },
         activity: Some(ActivityView {
             state: "mining",
