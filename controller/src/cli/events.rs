@@ -123,7 +123,7 @@ impl Events {
 fn line(event: &Value) -> String {
     const HEAD: [&str; 7] = ["seq", "at", "nodeId", "nodeName", "type", "by", "request"];
     let text = |field: &str| event[field].as_str();
-    let who = text("nodeName").or(text("nodeId")).unwrap_or("-");
+    let who = text("nodeName").or_else(|| text("nodeId")).unwrap_or("-");
     let none = Map::new();
     let fields = event.as_object().unwrap_or(&none);
     let facts = fields

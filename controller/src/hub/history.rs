@@ -13,6 +13,8 @@ use crate::registry::Registry;
 
 /// Steps in which each rig's statistics are kept for the next start once, while its link is up: 15 minutes.
 const KEEP_STEPS: u64 = 90;
+/// Rigs whose statistics are kept in one step; 10,000 that come at once take 100 s.
+const KEEP_MOST: usize = 1_000;
 
 impl Hub {
     /// Closes the open step of every registered rig; those of which nothing is known are left out.
@@ -31,18 +33,21 @@ impl Hub {
         points
     }
 
-    /// Statistics to keep for the next start: of rigs whose link has ended since, of a part of the others
-    /// in each step, of all of them without one.
+    /// Statistics to keep for the next start: of rigs whose link has ended since, of those of which none are
+    /// kept yet, of a part of the others in each step, [`KEEP_MOST`] at most; without a step of all.
     pub fn take_unkept(&mut self, step: Option<u64>) -> Vec<(Fingerprint, RigStats, Now)> {
+        let most = step.map_or(usize::MAX, |_| KEEP_MOST);
         let mut unkept = Vec::new();
         for (key, rig) in &mut self.rigs {
             let [first, second, ..] = key.0;
             let turn = u64::from(u16::from_be_bytes([first, second])) % KEEP_STEPS;
-            let due = step.is_none_or(|step| step % KEEP_STEPS == turn);
-            if (due || !self.sessions.contains_key(key))
-                && let Some((stats, at)) = rig.take_unkept()
-            {
+            let is_its_turn = step.is_none_or(|step| step % KEEP_STEPS == turn);
+            let due = is_its_turn || rig.is_never_kept() || !self.sessions.contains_key(key);
+            if due && let Some((stats, at)) = rig.take_unkept() {
                 unkept.push((*key, stats.clone(), *at));
+                if unkept.len() == most {
+                    break;
+                }
             }
         }
         unkept

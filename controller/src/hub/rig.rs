@@ -23,6 +23,8 @@ pub struct Rig {
     tally: Tally,
     /// Whether its last statistics are kept for the next start.
     kept: bool,
+    /// Whether any that it sent to this process are.
+    ever_kept: bool,
     pub(super) last_seen: Option<Now>,
     pub(super) rtt_ms: Option<u64>,
     /// Generation that the rig last said it has.
@@ -89,8 +91,15 @@ impl Rig {
 
     /// Its last statistics, once, unless they are kept already.
     pub(super) fn take_unkept(&mut self) -> Option<&(RigStats, Now)> {
+        let stats = self.stats.as_ref()?;
+        self.ever_kept = true;
         let unkept = !std::mem::replace(&mut self.kept, true);
-        self.stats.as_ref().filter(|_| unkept)
+        unkept.then_some(stats)
+    }
+
+    /// Whether nothing that it sent to this process is kept yet.
+    pub(super) fn is_never_kept(&self) -> bool {
+        !self.ever_kept
     }
 
     /// What it said last, to this process or the one before it, and the age of that in milliseconds.

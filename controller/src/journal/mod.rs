@@ -161,7 +161,8 @@ fn serve(mut segments: Segments, work: &Receiver<Work>, state: &State) {
             match work {
                 Work::Append(seq, line) => {
                     taken += 1;
-                    result = result.and(segments.append(seq, &line));
+                    let appended = segments.append(seq, &line);
+                    result = result.and(appended);
                 }
                 Work::Query(filter, answer) => {
                     let page = segments.flush().and_then(|()| segments.query(&filter));
@@ -170,7 +171,8 @@ fn serve(mut segments: Segments, work: &Receiver<Work>, state: &State) {
                 }
             }
         }
-        state.note(taken, result.and(segments.flush()));
+        let flushed = segments.flush();
+        state.note(taken, result.and(flushed));
     }
     state.note(0, segments.end());
 }
