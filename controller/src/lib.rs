@@ -27,6 +27,7 @@ pub mod farm;
 mod golden;
 pub mod hub;
 mod net;
+pub mod options;
 pub mod page;
 pub mod registry;
 pub mod scope;

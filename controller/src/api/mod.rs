@@ -18,6 +18,7 @@ mod extract;
 mod guard;
 mod keys;
 mod node;
+mod options;
 mod peers;
 mod problem;
 mod profiles;
@@ -67,7 +68,8 @@ fn described() -> OpenApiRouter<Api> {
         .merge(profiles::routes())
         .merge(tokens::routes())
         .merge(keys::routes())
-        .merge(discover::routes());
+        .merge(discover::routes())
+        .merge(options::routes());
     OpenApiRouter::with_openapi(describe::head())
         .nest(BASE, routes)
         .merge(node::probes())

@@ -10,6 +10,7 @@
 //!   miner-ctrl remote managers|handover|revoke|rotate-key    whom they obey, and by which key
 //!   miner-ctrl profile create|list|show|delete     ways to mine
 //!   miner-ctrl worker ...                          the agent; `up` runs it as a child
+//!   miner-ctrl config check|show|path|example      the file with the options of the service
 //!   miner-ctrl completions|man                     for shells and manual readers
 //! ```
 //!
@@ -19,6 +20,7 @@
 mod admission;
 mod answers;
 mod client;
+mod config;
 mod discover;
 pub(crate) mod instance;
 mod keys;
@@ -66,6 +68,7 @@ enum Verb {
     Profile(profile::Profile),
     Token(token::Token),
     Worker(Worker),
+    Config(config::Config),
     Completions(reference::Completions),
     Man(reference::Man),
 }
@@ -123,6 +126,7 @@ impl Verb {
             Self::Remote(remote) => with_client(async |client| remote.run(client).await),
             Self::Token(token) => with_client(async |client| token.run(client).await),
             Self::Profile(profile) => with_client(async |client| profile.run(client).await),
+            Self::Config(config) => config.run(),
             Self::Completions(completions) => completions.run(),
             Self::Man(man) => man.run(),
             Self::Worker(worker) => {

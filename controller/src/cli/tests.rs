@@ -61,6 +61,13 @@ fn every_command_of_the_page_is_understood() {
         "up --pool pool.example:3333 --user wallet --pass-file - --no-worker --light --threads 2",
         "up --no-announce",
         "node serve --no-announce",
+        "config check",
+        "config check --config controller.toml --json",
+        "config show --json",
+        "config path --json",
+        "config example",
+        "up --config controller.toml",
+        "node serve --config controller.toml",
         "completions bash",
         "man",
         "man peer",
@@ -95,7 +102,7 @@ fn what_is_not_understood_is_one_line_and_exit_code_2() {
         &["peer", "ping"],
         &["peer", "add", "--address", "nonsense"],
         &["remote", "logs", "rig", "miner", "--lines", "many"],
-        &["up", "--http", "0.0.0.0:9090"],
+        &["up", "--dig"],
         &[],
     ] {
         let failure = refused(args);

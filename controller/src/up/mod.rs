@@ -39,8 +39,8 @@ use smol::channel::Sender;
 use smol::stream::StreamExt;
 use smol::{Async, Executor, Task};
 
+pub(crate) use self::args::log_level;
 pub use self::args::{HttpAddress, Up};
-pub(crate) use self::args::{checked_threads, default_listen, log_level, tls_plan};
 use self::local::{Controller, LocalRig};
 use self::report::Report;
 use crate::api::{self, Api, Guard};

@@ -65,7 +65,11 @@ fn every_verb_says_in_a_sentence_what_it_and_each_flag_does() {
 }
 
 /// Verbs without `--json`, and why.
-const NO_JSON: [(&str, &str); 16] = [
+const NO_JSON: [(&str, &str); 17] = [
+    (
+        "config example",
+        "a file for a person; GET /options has the table",
+    ),
     (
         "up",
         "it runs until it is told to end; the API has what its lines say",
