@@ -8,31 +8,31 @@
 //! ```
 //!
 //! A handler says what is its own: what it does, its scope, its body, its answer. What operations
-//! have in common follows from their shape and is added here, so that no handler can forget it: the
-//! errors of the guard and of the body's reader, and the parameters of the path.
+//! have in common follows from their shape and is added by [`common`], so that no handler can forget it.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderName, Method, StatusCode};
+use axum::http::{HeaderName, Method};
 use serde_json::Value;
-use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::ToSchema;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
-    ComponentsBuilder, ContentBuilder, InfoBuilder, LicenseBuilder, ObjectBuilder, OpenApi,
-    OpenApiBuilder, Ref, RefOr, Required, Response, ResponseBuilder, schema, tag::TagBuilder,
+    ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, RefOr, Schema,
 };
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Api, BASE, Problem};
+use super::{Api, Problem, common};
+use crate::farm::{FoundSharesView, OwnerView, TelemetryView};
 use crate::scope::Scope;
 
 /// The description of every route.
 pub fn describe() -> &'static OpenApi {
     static DOCUMENT: LazyLock<OpenApi> =
-        LazyLock::new(|| complete(super::described().into_openapi()));
+        LazyLock::new(|| common::complete(super::described().into_openapi()));
     &DOCUMENT
 }
 
@@ -48,29 +48,48 @@ pub fn describe_as_text() -> &'static str {
 /// What a credential needs for a request to the route of this path, as the router matches it; `None`
 /// is open to everybody. A route that does not say is for admins.
 pub fn scope_of(method: &Method, matched: &str) -> Option<Scope> {
-    static SCOPES: LazyLock<BTreeMap<(String, String), Option<Scope>>> = LazyLock::new(scopes);
-    let method = if method == Method::HEAD {
-        &Method::GET
-    } else {
-        method
-    };
-    let route = (matched.to_owned(), method.as_str().to_ascii_lowercase());
-    SCOPES.get(&route).copied().unwrap_or(Some(Scope::Admin))
+    known(method, matched).map_or(Some(Scope::Admin), |known| known.scope)
 }
 
-fn scopes() -> BTreeMap<(String, String), Option<Scope>> {
+/// Names of the parameters that a query to this route may have; `None` if the route is not described.
+pub(super) fn parameters_of(method: &Method, matched: &str) -> Option<&'static [String]> {
+    known(method, matched).map(|known| &*known.parameters)
+}
+
+/// What the description knows of a route that is asked for with each request.
+struct Known {
+    scope: Option<Scope>,
+    parameters: Vec<String>,
+}
+
+fn known(method: &Method, matched: &str) -> Option<&'static Known> {
+    static KNOWN: LazyLock<BTreeMap<String, Known>> = LazyLock::new(all_known);
+    // The router answers HEAD by what answers GET.
+    let is_head = method == Method::HEAD;
+    let method = if is_head { "GET" } else { method.as_str() };
+    KNOWN.get(&format!("{method} {matched}"))
+}
+
+fn all_known() -> BTreeMap<String, Known> {
     let document = serde_json::to_value(describe()).unwrap_or_default();
-    let mut scopes = BTreeMap::new();
+    let mut all = BTreeMap::new();
     for (path, item) in members(&document["paths"]) {
         for (method, operation) in members(item) {
             let security = &operation["security"][0];
             let open = security.as_object().is_some_and(serde_json::Map::is_empty);
             let named = || security["token"][0].as_str()?.parse().ok();
-            let scope = (!open).then(|| named().unwrap_or(Scope::Admin));
-            scopes.insert((path.clone(), method.clone()), scope);
+            let parameters = operation["parameters"].as_array().into_iter().flatten();
+            let in_query = parameters.filter(|parameter| parameter["in"] == "query");
+            let known = Known {
+                scope: (!open).then(|| named().unwrap_or(Scope::Admin)),
+                parameters: in_query
+                    .filter_map(|parameter| Some(parameter["name"].as_str()?.to_owned()))
+                    .collect(),
+            };
+            all.insert(format!("{} {path}", method.to_uppercase()), known);
         }
     }
-    scopes
+    all
 }
 
 fn members(object: &Value) -> impl Iterator<Item = (&String, &Value)> {
@@ -131,182 +150,20 @@ pub(super) fn head() -> OpenApi {
         )
         .tags(Some(tags))
         .components(Some(
-            ComponentsBuilder::new()
-                .schema_from::<Problem>()
-                .responses_from_iter(shared_answers())
+            common::shared(ComponentsBuilder::new())
+                .schemas_from_iter(schemas::<Problem>())
+                .schemas_from_iter(schemas::<FoundSharesView>())
+                .schemas_from_iter(schemas::<OwnerView>())
+                .schemas_from_iter(schemas::<TelemetryView>())
                 .security_scheme("token", SecurityScheme::Http(bearer))
                 .build(),
         ))
         .build()
 }
 
-/// Adds what follows from the shape of each operation.
-fn complete(mut document: OpenApi) -> OpenApi {
-    for (path, item) in &mut document.paths.paths {
-        for (method, operation) in operations(item) {
-            if !path.starts_with(BASE) {
-                // The same handler as under the base.
-                operation.operation_id = operation.operation_id.take().map(|id| id + "AtRoot");
-            }
-            add_parameters(operation, path);
-            add_answers(operation, &method, path);
-        }
-    }
-    document
-}
-
-fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
-    let all = [
-        (Method::GET, &mut item.get),
-        (Method::POST, &mut item.post),
-        (Method::PUT, &mut item.put),
-        (Method::PATCH, &mut item.patch),
-        (Method::DELETE, &mut item.delete),
-    ];
-    all.into_iter()
-        .filter_map(|(method, operation)| operation.as_mut().map(|operation| (method, operation)))
-}
-
-/// What the parameters of paths are, by the segment before them.
-fn parameter_after(segment: &str) -> &'static str {
-    match segment {
-        "peers" | "remote" => "Node ID, a unique prefix of one, or name.",
-        "pending" | "removed" => "Node ID or name.",
-        "profiles" => "Id or name.",
-        "logs" => "Name of the miner, such as `miner-rx0`.",
-        _ => "Its id.",
-    }
-}
-
-fn add_parameters(operation: &mut Operation, path: &str) {
-    let known = operation.parameters.get_or_insert_default();
-    let segments = path.split('/');
-    for (before, segment) in segments.clone().zip(segments.skip(1)) {
-        let Some(name) = segment.strip_prefix('{').and_then(|s| s.strip_suffix('}')) else {
-            continue;
-        };
-        let is_it =
-            |known: &RefOr<Parameter>| matches!(known, RefOr::T(known) if known.name == name);
-        if !known.iter().any(is_it) {
-            let text = ObjectBuilder::new().schema_type(schema::Type::String);
-            let parameter = ParameterBuilder::new()
-                .name(name)
-                .parameter_in(ParameterIn::Path)
-                .required(Required::True)
-                .description(Some(parameter_after(before)))
-                .schema(Some(text));
-            known.push(parameter.build().into());
-        }
-    }
-    if known.is_empty() {
-        operation.parameters = None;
-    }
-}
-
-/// Errors that an operation of some shape may answer whatever it does.
-const PROBLEMS: [(Shape, u16, &str); 11] = [
-    (
-        Shape::Any,
-        400,
-        "A field, a parameter or a header does not keep its rule.",
-    ),
-    (
-        Shape::Secured,
-        401,
-        "No credential, or one that is not good.",
-    ),
-    (
-        Shape::Any,
-        403,
-        "The credential's scope is too small, or a page of another site asks.",
-    ),
-    (Shape::Named, 404, "Nothing has this id or name."),
-    (Shape::Body, 408, "The body did not come in time."),
-    (Shape::Body, 413, "The body is too long."),
-    (Shape::Post, 415, "A POST that is not `application/json`."),
-    (Shape::Any, 421, "The `Host` is not one of ours."),
-    (
-        Shape::Any,
-        429,
-        "Too many failures; or a rig is asked more than its rate.",
-    ),
-    (Shape::Any, 500, "A fault of this program or of its disk."),
-    (
-        Shape::Any,
-        503,
-        "Too much is going on, or a rig cannot be reached; try again.",
-    ),
-];
-
-#[derive(Clone, Copy)]
-enum Shape {
-    Any,
-    /// Needs a credential.
-    Secured,
-    /// Something is named in its path.
-    Named,
-    Body,
-    Post,
-}
-
-fn add_answers(operation: &mut Operation, method: &Method, path: &str) {
-    let secured = operation
-        .security
-        .as_ref()
-        .is_none_or(|needed| needed != &[Default::default()]);
-    let body = operation.request_body.is_some();
-    let answers = &mut operation.responses.responses;
-    for (status, answer) in &mut *answers {
-        if let RefOr::T(answer) = answer
-            && answer.description.is_empty()
-        {
-            let reason = status
-                .parse()
-                .ok()
-                .and_then(|status: StatusCode| status.canonical_reason());
-            answer.description = reason.unwrap_or("Done").to_owned();
-        }
-    }
-    for (shape, status, _) in PROBLEMS {
-        let fits = match shape {
-            Shape::Any => true,
-            Shape::Secured => secured,
-            Shape::Named => path.contains('{'),
-            Shape::Body => body,
-            Shape::Post => method == Method::POST,
-        };
-        if fits {
-            let shared = || Ref::from_response_name(problem_name(status)).into();
-            answers.entry(status.to_string()).or_insert_with(shared);
-        }
-    }
-    let other = || Ref::from_response_name(OTHER).into();
-    answers.entry("default".to_owned()).or_insert_with(other);
-}
-
-/// Name of the answer that is every other failure.
-const OTHER: &str = "Failure";
-
-/// The answers that [`add_answers`] refers to.
-fn shared_answers() -> impl Iterator<Item = (String, RefOr<Response>)> {
-    let shared = PROBLEMS.map(|(_, status, when)| (problem_name(status), problem(when)));
-    let other = (OTHER.to_owned(), problem("Any other failure."));
-    shared.into_iter().chain([other])
-}
-
-/// The status in words, as one: `NotFound`.
-fn problem_name(status: u16) -> String {
-    let status = StatusCode::from_u16(status).ok();
-    let reason = status.and_then(|status| status.canonical_reason());
-    reason.unwrap_or(OTHER).replace(' ', "")
-}
-
-fn problem(when: &str) -> RefOr<Response> {
-    let body = ContentBuilder::new()
-        .schema(Some(Ref::from_schema_name("Problem")))
-        .build();
-    let answer = ResponseBuilder::new()
-        .description(when)
-        .content("application/json", body);
-    answer.build().into()
+/// Of this type and of those in it.
+fn schemas<T: ToSchema>() -> Vec<(String, RefOr<Schema>)> {
+    let mut schemas = vec![(T::name().into_owned(), T::schema())];
+    T::schemas(&mut schemas);
+    schemas
 }

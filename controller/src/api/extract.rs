@@ -3,6 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
@@ -28,44 +29,40 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        let body = Limited::new(request.into_body(), MAX_BODY);
-        let read = async { Some(body.collect().await) };
-        let late = async {
-            Timer::after(BODY_TIMEOUT).await;
-            None
-        };
-        let bytes = match read.or(late).await {
-            Some(Ok(collected)) => collected.to_bytes(),
-            Some(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-                let message = format!("the body is longer than {MAX_BODY} bytes");
-                return Err(Problem::new(
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    "BODY_TOO_LARGE",
-                    message,
-                ));
-            }
-            Some(Err(_)) => {
-                let message = "the body ended before it was whole";
-                return Err(Problem::new(
-                    StatusCode::BAD_REQUEST,
-                    "INVALID_INPUT",
-                    message,
-                ));
-            }
-            None => {
-                let message = "the body did not come in time";
-                return Err(Problem::new(
-                    StatusCode::REQUEST_TIMEOUT,
-                    "BODY_TIMEOUT",
-                    message,
-                ));
-            }
-        };
+        let bytes = read_body(request.into_body()).await?;
         let bytes: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
         serde_json::from_slice(bytes).map(Self).map_err(|error| {
             let message = format!("the body is not the JSON expected here: {error}");
             Problem::new(StatusCode::BAD_REQUEST, "INVALID_INPUT", message)
         })
+    }
+}
+
+/// The whole body, within [`MAX_BODY`] and [`BODY_TIMEOUT`].
+pub(super) async fn read_body(body: Body) -> Result<Bytes, Problem> {
+    let body = Limited::new(body, MAX_BODY);
+    let read = async { Some(body.collect().await) };
+    let late = async {
+        Timer::after(BODY_TIMEOUT).await;
+        None
+    };
+    match read.or(late).await {
+        Some(Ok(collected)) => Ok(collected.to_bytes()),
+        Some(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+            let message = format!("the body is longer than {MAX_BODY} bytes");
+            let status = StatusCode::PAYLOAD_TOO_LARGE;
+            Err(Problem::new(status, "BODY_TOO_LARGE", message))
+        }
+        Some(Err(_)) => {
+            let message = "the body ended before it was whole";
+            let status = StatusCode::BAD_REQUEST;
+            Err(Problem::new(status, "INVALID_INPUT", message))
+        }
+        None => {
+            let message = "the body did not come in time";
+            let status = StatusCode::REQUEST_TIMEOUT;
+            Err(Problem::new(status, "BODY_TIMEOUT", message))
+        }
     }
 }
 

@@ -12,17 +12,23 @@
 //! `/health` and `/ready` are without the base too. Anything else, and any failure, is a [`Problem`].
 
 mod answer;
+mod common;
 mod describe;
 mod discover;
+mod etag;
 mod extract;
 mod guard;
+mod idempotency;
 mod keys;
 mod node;
 mod options;
+mod paging;
 mod peers;
 mod problem;
 mod profiles;
+mod query;
 mod remote;
+mod request_id;
 mod server;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -38,8 +44,14 @@ use utoipa_axum::router::OpenApiRouter;
 pub use self::describe::{describe, describe_as_text, scope_of};
 pub use self::extract::MAX_BODY;
 pub use self::guard::Guard;
+use self::idempotency::Replays;
+pub use self::idempotency::{
+    IDEMPOTENCY_KEY, KEPT_MS, MAX_IDEMPOTENCY_KEY, MAX_KEPT_ANSWER, MAX_KEPT_ANSWERS, REPLAYED,
+};
+pub use self::paging::{MAX_PAGE, TOTAL_COUNT};
 pub use self::problem::Problem;
 pub use self::profiles::{PoolBody, ProfileBody};
+pub use self::request_id::{MAX_REQUEST_ID, REQUEST_ID, RequestId};
 pub(crate) use self::server::serve;
 pub use self::server::{HEADER_TIMEOUT, MAX_CONNECTIONS, MAX_HEADER_BYTES, MAX_HEADERS};
 use crate::farm::Farm;
@@ -78,12 +90,17 @@ fn described() -> OpenApiRouter<Api> {
 /// All routes, guarded: what is [described](describe()), and the page at `/`.
 pub fn router(api: Api) -> Router {
     let guard = api.guard;
+    let replays = Replays::new(api.farm.clock());
     Router::from(described())
         .merge(page::routes())
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
         .with_state(api)
+        .layer(from_fn(etag::tag))
+        .layer(from_fn_with_state(replays, idempotency::once))
+        .layer(from_fn(query::check))
         .layer(from_fn_with_state(guard, guard::check))
+        .layer(from_fn(request_id::name))
         .layer(from_fn(guard::harden))
 }
 

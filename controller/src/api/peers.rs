@@ -15,6 +15,7 @@ use utoipa_axum::routes;
 
 use super::answer::Done;
 use super::extract::{JsonBody, PeerPath, optional};
+use super::paging::{Listing, Page};
 use super::{Api, Problem};
 use crate::farm::{AddPeer, OptimalView, PeerView, Proof};
 use crate::scope::Scope;
@@ -30,9 +31,11 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 /// All peers, by name.
 #[utoipa::path(get, path = "/peers", tag = "peers", operation_id = "listPeers",
     security(("token" = [Scope::Read])),
-    responses((status = 200, body = Vec<PeerView>)))]
-pub(super) async fn list(State(api): State<Api>) -> Result<Json<Vec<PeerView>>, Problem> {
-    Ok(Json(api.farm.peers()?))
+    params(Page), responses((status = 200, body = Vec<PeerView>)))]
+pub(super) async fn list(State(api): State<Api>, page: Page) -> Result<Listing<PeerView>, Problem> {
+    page.of(api.farm.peers()?, |peer| {
+        (peer.name.clone(), peer.id.clone())
+    })
 }
 
 /// One peer.

@@ -1,4 +1,5 @@
-//! The one shape of every REST error: `{code, message, field?, hint?, retryable, fingerprint?}`.
+//! The one shape of every REST error:
+//! `{code, message, field?, hint?, retryable, fingerprint?, requestId?}`.
 //!
 //! The farm's own errors keep their code and status ([`crate::error`]); the codes below are those of
 //! the HTTP side. The command line reads the same type back, so both ends agree by construction.
@@ -37,6 +38,10 @@ pub struct Problem {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub fingerprint: Option<Box<str>>,
+    /// The request's number, as the header `X-Request-Id` and the logs have it.
+    #[serde(default, rename = "requestId", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub request_id: Option<Box<str>>,
 }
 
 impl Problem {
@@ -50,14 +55,16 @@ impl Problem {
             hint: None,
             retryable: false,
             fingerprint: None,
+            request_id: None,
         }
     }
 
     /// An input field that does not keep its rule: 400.
-    pub fn invalid(field: &'static str, why: impl std::fmt::Display) -> Self {
+    pub fn invalid(field: impl Into<Cow<'static, str>>, why: impl std::fmt::Display) -> Self {
+        let field = field.into();
         let message = format!("`{field}` cannot be used: {why}");
         Self {
-            field: Some(Cow::Borrowed(field)),
+            field: Some(field),
             ..Self::new(StatusCode::BAD_REQUEST, "INVALID_INPUT", message)
         }
     }
@@ -81,13 +88,17 @@ impl From<FarmError> for Problem {
             hint: error.hint.map(String::into_boxed_str),
             retryable: error.retryable,
             fingerprint: error.fingerprint.map(|f| f.to_string().into()),
+            request_id: None,
         }
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        (self.status, Json(self)).into_response()
+        let mut response = (self.status, Json(&self)).into_response();
+        // For whoever adds the request's number.
+        response.extensions_mut().insert(self);
+        response
     }
 }
 

@@ -12,7 +12,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::answer::Done;
+use super::etag::IfMatch;
 use super::extract::{JsonBody, Segments, required};
+use super::paging::{Listing, Page};
 use super::{Api, Problem};
 use crate::farm::ProfileView;
 use crate::scope::Scope;
@@ -27,9 +29,12 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 /// All profiles, by id.
 #[utoipa::path(get, path = "/profiles", tag = "profiles", operation_id = "listProfiles",
     security(("token" = [Scope::Read])),
-    responses((status = 200, body = Vec<ProfileView>)))]
-pub(super) async fn list(State(api): State<Api>) -> Result<Json<Vec<ProfileView>>, Problem> {
-    Ok(Json(api.farm.profiles()?))
+    params(Page), responses((status = 200, body = Vec<ProfileView>)))]
+pub(super) async fn list(
+    State(api): State<Api>,
+    page: Page,
+) -> Result<Listing<ProfileView>, Problem> {
+    page.of(api.farm.profiles()?, |profile| profile.id.clone())
 }
 
 /// One profile.
@@ -59,12 +64,15 @@ pub(super) async fn create(
 /// Deletes a profile that no rig is told to mine with.
 #[utoipa::path(delete, path = "/profiles/{id}", tag = "profiles", operation_id = "deleteProfile",
     security(("token" = [Scope::Admin])),
+    params(("If-Match" = Option<String>, Header)),
     responses((status = 200, body = Done), (status = 409, body = Problem)))]
 pub(super) async fn delete(
     State(api): State<Api>,
     Segments(segments): Segments,
+    seen: IfMatch,
 ) -> Result<Json<Done>, Problem> {
     let profile = api.farm.profile(first(&segments))?;
+    seen.check(&profile)?;
     api.farm.delete_profile(&profile.id)?;
     Ok(Done::new("deleted", profile.id))
 }

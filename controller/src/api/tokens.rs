@@ -1,8 +1,10 @@
 //! Enrolment: tokens, rigs that wait for approval, removed keys.
 
-use axum::Json;
+use std::cmp::Reverse;
+
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use miner_shared::text::Name;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -11,6 +13,8 @@ use utoipa_axum::routes;
 
 use super::answer::Done;
 use super::extract::{JsonBody, PeerPath, Segments, optional, required};
+use super::idempotency::HoldsSecret;
+use super::paging::{Listing, Page};
 use super::{Api, Problem};
 use crate::farm::{
     DEFAULT_LIFE_SECS, NewToken, NewTokenView, PeerView, PendingView, RemovedView, TokenView,
@@ -77,17 +81,22 @@ impl TokenBody {
 pub(super) async fn create(
     State(api): State<Api>,
     JsonBody(body): JsonBody<TokenBody>,
-) -> Result<(StatusCode, Json<NewTokenView>), Problem> {
+) -> Result<(StatusCode, Extension<HoldsSecret>, Json<NewTokenView>), Problem> {
     let made = api.farm.create_token(body.check()?)?;
-    Ok((StatusCode::CREATED, Json(made)))
+    Ok((StatusCode::CREATED, Extension(HoldsSecret), Json(made)))
 }
 
 /// All enrolment tokens, without their secrets.
 #[utoipa::path(get, path = "/tokens", tag = "enrolment", operation_id = "listTokens",
     security(("token" = [Scope::Read])),
-    responses((status = 200, body = Vec<TokenView>)))]
-pub(super) async fn list(State(api): State<Api>) -> Json<Vec<TokenView>> {
-    Json(api.farm.tokens())
+    params(Page), responses((status = 200, body = Vec<TokenView>)))]
+pub(super) async fn list(
+    State(api): State<Api>,
+    page: Page,
+) -> Result<Listing<TokenView>, Problem> {
+    page.of(api.farm.tokens(), |token| {
+        (Reverse(token.created_at.0), token.id.clone())
+    })
 }
 
 /// Revokes an enrolment token; rigs that came by it stay.
@@ -105,9 +114,12 @@ pub(super) async fn revoke(
 /// Rigs that wait for approval.
 #[utoipa::path(get, path = "/pending", tag = "enrolment", operation_id = "listPending",
     security(("token" = [Scope::Read])),
-    responses((status = 200, body = Vec<PendingView>)))]
-pub(super) async fn pending(State(api): State<Api>) -> Json<Vec<PendingView>> {
-    Json(api.farm.waiting())
+    params(Page), responses((status = 200, body = Vec<PendingView>)))]
+pub(super) async fn pending(
+    State(api): State<Api>,
+    page: Page,
+) -> Result<Listing<PendingView>, Problem> {
+    page.of(api.farm.waiting(), |rig| (rig.since.0, rig.id.clone()))
 }
 
 /// Admits a rig that waits.
@@ -136,9 +148,12 @@ pub(super) async fn deny(
 /// Keys that are refused.
 #[utoipa::path(get, path = "/removed", tag = "enrolment", operation_id = "listRemoved",
     security(("token" = [Scope::Read])),
-    responses((status = 200, body = Vec<RemovedView>)))]
-pub(super) async fn removed(State(api): State<Api>) -> Json<Vec<RemovedView>> {
-    Json(api.farm.removed())
+    params(Page), responses((status = 200, body = Vec<RemovedView>)))]
+pub(super) async fn removed(
+    State(api): State<Api>,
+    page: Page,
+) -> Result<Listing<RemovedView>, Problem> {
+    page.of(api.farm.removed(), |key| (key.name.clone(), key.id.clone()))
 }
 
 /// Forgets a key that was removed: it may come again.

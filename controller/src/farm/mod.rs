@@ -15,6 +15,7 @@
 //! | `remote` | what rigs do: statistics, start, stop, logs |
 //! | `keys` | the recovery key, managers of rigs, orders about them |
 //! | `profiles` | named ways to mine |
+//! | `reports` | shapes of what rigs will report |
 //! | `view`, `show` | what is shown, and how it is made |
 //! | `errors` | what goes wrong, in words |
 
@@ -26,6 +27,7 @@ mod optimal;
 mod peers;
 mod profiles;
 mod remote;
+mod reports;
 mod show;
 #[cfg(test)]
 mod tests;
@@ -55,6 +57,10 @@ pub use self::keys::{
 };
 pub use self::optimal::{LeftOutView, OptimalPeer, OptimalView};
 pub use self::peers::{AddPeer, Proof};
+pub use self::reports::{
+    FanView, FoundShareView, FoundSharesView, FrequencyView, OwnerView, PowerView, TelemetryView,
+    TemperatureView, VerdictView,
+};
 pub use self::view::{
     ActivityView, AppliedView, DesiredStatus, DesiredView, ExchangesView, IdentityView,
     LogLineView, LogsView, MinerView, NodeInfoView, PeerView, PoolView, ProfileView, StatsView,
@@ -232,6 +238,11 @@ impl Farm {
         // Dropping a task may wake another one that wants the lock.
         drop(core);
         drop(ended);
+    }
+
+    /// The clock that its ages are told by.
+    pub const fn clock(&self) -> Clock {
+        self.clock
     }
 
     /// Events from now on. A subscriber that does not keep up loses some: their numbers are missing.

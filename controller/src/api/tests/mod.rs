@@ -3,10 +3,12 @@
 //! | room | what it asks |
 //! |---|---|
 //! | [`http`] | every path, every rule of the guard, the shape of answers |
+//! | [`conventions`] | request ids, pages of lists, repeated requests, tags of answers |
 //! | [`farm`] | what the routes do: peers, profiles, wishes, tokens |
 //! | [`openapi`] | that the description is whole, and the one in docs |
 //! | [`tls`] | the same inside TLS, over sockets |
 
+mod conventions;
 mod farm;
 mod http;
 mod openapi;
@@ -50,6 +52,10 @@ impl Reply {
         serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {}", self.text))
     }
 
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
     /// Status and code of an answer that has the one error shape.
     pub(super) fn problem(&self) -> (u16, String) {
         let body = self.json();
@@ -60,6 +66,7 @@ impl Reply {
             "fingerprint",
             "hint",
             "message",
+            "requestId",
             "retryable",
         ];
         assert!(
@@ -67,6 +74,7 @@ impl Reply {
             "{keys:?}"
         );
         assert!(body["message"].is_string() && body["retryable"].is_boolean());
+        assert_eq!(self.header("x-request-id"), body["requestId"].as_str());
         (
             self.status.as_u16(),
             body["code"].as_str().expect("a code").to_owned(),
@@ -134,6 +142,20 @@ impl Server {
                 .body(Body::from(body.to_owned()))
                 .expect("well formed"),
         )
+    }
+
+    /// The same under the base, with these headers.
+    fn with(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &Value) -> Reply {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{BASE}{path}"))
+            .header(HOST, "127.0.0.1:9090")
+            .header(CONTENT_TYPE, "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = Body::from(body.to_string());
+        self.send(request.body(body).expect("well formed"))
     }
 
     pub(super) fn get(&self, path: &str) -> Reply {

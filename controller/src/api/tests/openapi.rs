@@ -143,3 +143,31 @@ fn what_reads_changes_nothing_and_what_changes_is_not_for_readers() {
         );
     }
 }
+
+#[test]
+fn bounds_in_the_document_are_those_of_the_code() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/API.md");
+    let text = std::fs::read_to_string(path).expect("docs/API.md");
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| `"));
+    let written: Vec<(&str, u64)> = rows
+        .filter_map(|row| {
+            let (name, rest) = row.split_once("` | ")?;
+            let (value, _) = rest.split_once(" | ")?;
+            Some((name, value.replace(',', "").parse().ok()?))
+        })
+        .collect();
+    let bound = |name, value: usize| (name, value as u64);
+    let bounds = [
+        bound("MAX_BODY", MAX_BODY),
+        bound("MAX_HEADER_BYTES", MAX_HEADER_BYTES),
+        bound("MAX_HEADERS", MAX_HEADERS),
+        bound("MAX_CONNECTIONS", MAX_CONNECTIONS),
+        bound("MAX_REQUEST_ID", MAX_REQUEST_ID),
+        bound("MAX_PAGE", MAX_PAGE),
+        bound("MAX_IDEMPOTENCY_KEY", MAX_IDEMPOTENCY_KEY),
+        bound("MAX_KEPT_ANSWERS", MAX_KEPT_ANSWERS),
+        bound("MAX_KEPT_ANSWER", MAX_KEPT_ANSWER),
+        ("KEPT_MS", KEPT_MS),
+    ];
+    assert_eq!(written, bounds);
+}
