@@ -37,6 +37,7 @@ pub(crate) mod secrets;
 mod show;
 mod table;
 mod token;
+mod width;
 
 use std::sync::Arc;
 

@@ -314,7 +314,7 @@ pub(super) const NO_RIGS: &str = "no rigs yet; run `miner node serve --listen :9
 pub(super) fn table(peers: &[Answer]) -> Table<9> {
     let mut table = Table::new([
         Column::text("Peer", 0),
-        Column::text("State", 0),
+        Column::state("State", 0),
         Column::figure("Hash rate", 0),
         Column::text("Address", 3),
         Column::text("Role", 6),
