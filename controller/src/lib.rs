@@ -14,6 +14,7 @@
 //! | [`farm`] | the service that they all use: rigs, wishes, statistics |
 //! | [`hub`], [`registry`] | live links without sockets; durable facts behind a store |
 //! | `net`, `tls` | sockets, and what TLS on a port takes |
+//! | `nearest` | the word that a mistyped one was meant to be |
 //! | [`error`], [`scope`], [`clock`], [`units`] | what all of them share |
 //!
 //! Read on in [`farm`].
@@ -26,6 +27,7 @@ pub mod farm;
 #[cfg(test)]
 mod golden;
 pub mod hub;
+mod nearest;
 mod net;
 pub mod options;
 pub mod page;

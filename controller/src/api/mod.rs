@@ -17,6 +17,7 @@ mod describe;
 mod discover;
 mod etag;
 mod extract;
+mod fleet;
 mod guard;
 mod idempotency;
 mod keys;
@@ -76,6 +77,7 @@ fn described() -> OpenApiRouter<Api> {
         .merge(node::probes())
         .merge(describe::routes())
         .merge(peers::routes())
+        .merge(fleet::routes())
         .merge(remote::routes())
         .merge(profiles::routes())
         .merge(tokens::routes())

@@ -15,6 +15,7 @@ use utoipa_axum::routes;
 
 use super::answer::Done;
 use super::extract::{JsonBody, PeerPath, optional};
+use super::fleet::{SelectQuery, selector};
 use super::paging::{Listing, Page};
 use super::{Api, Problem};
 use crate::farm::{AddPeer, OptimalView, PeerView, Proof};
@@ -28,14 +29,20 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(optimal))
 }
 
-/// All peers, by name.
+/// Peers, by name: all, or those that a selector takes.
 #[utoipa::path(get, path = "/peers", tag = "peers", operation_id = "listPeers",
     security(("token" = [Scope::Read])),
-    params(Page), responses((status = 200, body = Vec<PeerView>)))]
-pub(super) async fn list(State(api): State<Api>, page: Page) -> Result<Listing<PeerView>, Problem> {
-    page.of(api.farm.peers()?, |peer| {
-        (peer.name.clone(), peer.id.clone())
-    })
+    params(SelectQuery, Page), responses((status = 200, body = Vec<PeerView>)))]
+pub(super) async fn list(
+    State(api): State<Api>,
+    query: Result<Query<SelectQuery>, QueryRejection>,
+    page: Page,
+) -> Result<Listing<PeerView>, Problem> {
+    let keys = api.farm.select(&selector(query)?);
+    let mut peers = api.farm.views_of(&keys).await;
+    let order = |peer: &PeerView| (peer.name.clone(), peer.id.clone());
+    peers.sort_by_cached_key(order);
+    page.of(peers, order)
 }
 
 /// One peer.

@@ -12,6 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::extract::{JsonBody, PeerPath, Segments, optional, required};
+use super::fleet::{SelectQuery, selector};
 use super::{Api, Problem};
 use crate::farm::{AppliedView, LogsView, StatsView};
 use crate::scope::Scope;
@@ -25,14 +26,16 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(logs))
 }
 
-/// What every rig reported last, by node ID.
+/// What every rig reported last, or those that a selector takes, by node ID.
 #[utoipa::path(get, path = "/remote/stats", tag = "remote", operation_id = "getAllStats",
     security(("token" = [Scope::Read])),
-    responses((status = 200, body = BTreeMap<String, StatsView>)))]
+    params(SelectQuery), responses((status = 200, body = BTreeMap<String, StatsView>)))]
 pub(super) async fn all_stats(
     State(api): State<Api>,
+    query: Result<Query<SelectQuery>, QueryRejection>,
 ) -> Result<Json<BTreeMap<String, StatsView>>, Problem> {
-    let stats = api.farm.stats()?;
+    let keys = api.farm.select(&selector(query)?);
+    let stats = api.farm.stats_of_all(&keys).await;
     let by_id = stats.into_iter().map(|rig| (rig.node_id.clone(), rig));
     Ok(Json(by_id.collect()))
 }

@@ -12,14 +12,14 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::answer::Done;
-use super::extract::{JsonBody, PeerPath, Segments, optional, required};
+use super::extract::{JsonBody, Segments, optional};
 use super::idempotency::HoldsSecret;
 use super::paging::{Listing, Page};
 use super::{Api, Problem};
 use crate::farm::{
     DEFAULT_LIFE_SECS, NewToken, NewTokenView, PeerView, PendingView, RemovedView, TokenView,
 };
-use crate::registry::{NamePattern, Network};
+use crate::registry::{LabelName, NamePattern, Network};
 use crate::scope::Scope;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -31,7 +31,6 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(approve))
         .routes(routes!(removed))
         .routes(routes!(forget))
-        .routes(routes!(rename))
 }
 
 /// What `POST /tokens` takes; everything has a default.
@@ -66,7 +65,7 @@ impl TokenBody {
             uses: self.uses.unwrap_or(1),
             expires_secs: self.expires_secs.unwrap_or(DEFAULT_LIFE_SECS),
             name_pattern: optional::<NamePattern>("namePattern", self.name_pattern.as_deref())?,
-            group: optional::<Name>("group", self.group.as_deref())?,
+            group: optional::<LabelName>("group", self.group.as_deref())?,
             from: optional::<Network>("from", self.from.as_deref())?,
             approve: self.approve.unwrap_or(true),
             ephemeral: self.ephemeral,
@@ -166,29 +165,6 @@ pub(super) async fn forget(
 ) -> Result<Json<Done>, Problem> {
     let id = api.farm.forget(first(&segments))?;
     Ok(Done::new("forgotten", id))
-}
-
-/// What `PATCH /peers/{id}` takes.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RenameBody {
-    /// The new name.
-    #[schema(value_type = String)]
-    name: Option<String>,
-}
-
-/// Gives a peer another name.
-#[utoipa::path(patch, path = "/peers/{id}", tag = "peers", operation_id = "renamePeer",
-    security(("token" = [Scope::Operate])),
-    request_body = RenameBody,
-    responses((status = 200, body = PeerView), (status = 409, body = Problem)))]
-pub(super) async fn rename(
-    State(api): State<Api>,
-    PeerPath(id): PeerPath,
-    JsonBody(body): JsonBody<RenameBody>,
-) -> Result<Json<PeerView>, Problem> {
-    let name: Name = required("name", body.name.as_deref())?;
-    Ok(Json(api.farm.rename(id, name)?))
 }
 
 fn first(segments: &[String]) -> &str {

@@ -28,6 +28,7 @@ pub(super) struct Peer {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) address: Option<String>,
+    pub(super) group: Option<String>,
     pub(super) role: Option<String>,
     pub(super) ping_ms: Option<u64>,
     pub(super) score: Option<u8>,

@@ -34,6 +34,7 @@ mod reference;
 mod remote;
 mod reset;
 pub(crate) mod secrets;
+mod select;
 mod show;
 mod table;
 mod token;

@@ -16,6 +16,7 @@ use super::client::{Client, segment};
 use super::discover::Discover;
 use super::optimal::Optimal;
 use super::secrets;
+use super::select;
 use super::show::{self, say_clean};
 use super::table::{Column, Table};
 use crate::api::Problem;
@@ -82,6 +83,9 @@ struct List {
     /// only keys that were removed or denied, and are refused until `peer forget`
     #[argh(switch)]
     removed: bool,
+    /// only rigs that this takes, such as "group=shed state=offline"
+    #[argh(option)]
+    select: Option<String>,
     /// print JSON
     #[argh(switch)]
     json: bool,
@@ -258,21 +262,36 @@ fn understand(line: &str, found: String) -> Result<(&'static str, String), Failu
 
 impl List {
     async fn run(self, client: &Client) -> Result<(), Failure> {
-        match (self.pending, self.removed) {
-            (true, true) => return Err(Failure::usage("give one of --pending and --removed")),
-            (true, false) => return admission::list_others(client, "/pending", self.json).await,
-            (false, true) => return admission::list_others(client, "/removed", self.json).await,
-            (false, false) => {}
+        match (self.pending, self.removed, &self.select) {
+            (false, false, _) => {}
+            (true, false, None) => {
+                return admission::list_others(client, "/pending", self.json).await;
+            }
+            (false, true, None) => {
+                return admission::list_others(client, "/removed", self.json).await;
+            }
+            _ => {
+                let why = "give one of --pending, --removed and --select";
+                return Err(Failure::usage(why));
+            }
         }
-        let answer = client.get("/peers").await?;
+        let path = select::selected("/peers", self.select.as_deref())?;
+        let answer = client.get(&path).await?;
         let Some(peers) = show::for_a_person::<Vec<Answer>>(answer, self.json)? else {
             return Ok(());
         };
-        show::rows_or(&peers, NO_RIGS, table);
+        let empty = match self.select {
+            None => NO_RIGS,
+            Some(_) => NONE_TAKEN,
+        };
+        show::rows_or(&peers, empty, table);
         for note in notes(&peers) {
             say_clean(&note);
         }
-        admission::list_waiting(client).await
+        match self.select {
+            None => admission::list_waiting(client).await,
+            Some(_) => Ok(()),
+        }
     }
 }
 
@@ -310,12 +329,16 @@ fn first_few(notes: impl Iterator<Item = String>) -> Vec<String> {
 /// What a list of rigs says while there are none.
 pub(super) const NO_RIGS: &str = "no rigs yet; run `miner node serve --listen :9091` on one, then here: miner-ctrl peer add --address RIG:9091 --name NAME";
 
+/// What it says when a selector takes none.
+pub(super) const NONE_TAKEN: &str = "the selector takes no rig; `peer list` shows all";
+
 /// The page's columns by name, with state, hash rate and ID.
-pub(super) fn table(peers: &[Answer]) -> Table<9> {
+pub(super) fn table(peers: &[Answer]) -> Table<10> {
     let mut table = Table::new([
         Column::text("Peer", 0),
         Column::state("State", 0),
         Column::figure("Hash rate", 0),
+        Column::text("Group", 7),
         Column::text("Address", 3),
         Column::text("Role", 6),
         Column::figure("Ping", 4),
@@ -331,6 +354,7 @@ pub(super) fn table(peers: &[Answer]) -> Table<9> {
             peer.state(),
             // A rig without a link hashes at a rate that nobody knows.
             units::hashrate(peer.hashrate.filter(|_| peer.connected)),
+            or_unknown(peer.group.clone()),
             peer.address.clone().unwrap_or_else(dials_in),
             or_unknown(peer.role.clone()),
             or_unknown(peer.ping_ms.map(|ms| format!("{ms} ms"))),
@@ -436,6 +460,7 @@ mod tests {
                     percent: None,
                 }),
                 hashrate: Some(12_480.0),
+                group: Some("shed".to_owned()),
                 ..Answer::default()
             },
             Answer {
@@ -447,9 +472,9 @@ mod tests {
             },
         ];
         assert_eq!(table(&peers).render(Output::PIPE), "\
-PEER       STATE           HASH RATE  ADDRESS             ROLE    PING  SCORE  LAST SEEN  ID
-rig-alpha  mining          12.5 kH/s  192.168.1.100:9091  worker  4 ms    100        2 s  0123456789abcdef
-rig-beta   offline 14 min          –  dials in            –          –      –     14 min  fedcba9876543210
+PEER       STATE           HASH RATE  GROUP  ADDRESS             ROLE    PING  SCORE  LAST SEEN  ID
+rig-alpha  mining          12.5 kH/s  shed   192.168.1.100:9091  worker  4 ms    100        2 s  0123456789abcdef
+rig-beta   offline 14 min          –  –      dials in            –          –      –     14 min  fedcba9876543210
 ");
     }
 

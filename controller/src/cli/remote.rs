@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use super::answers::{self, AllStats, Applied, Logs, Peer, Stats};
 use super::client::{Client, segment};
 use super::managers::{Handover, Managers, Revoke, RotateKey};
-use super::peer::NO_RIGS;
+use super::peer::{NO_RIGS, NONE_TAKEN};
+use super::select;
 use super::show::{self, say_clean};
 use super::table::{Column, Table};
 use crate::units::{self, UNKNOWN};
@@ -41,6 +42,9 @@ struct Status {
     /// node ID, unique prefix of one, or name
     #[argh(positional)]
     peer: Option<String>,
+    /// only rigs that this takes, such as "group=shed state=mining"
+    #[argh(option)]
+    select: Option<String>,
     /// print JSON
     #[argh(switch)]
     json: bool,
@@ -111,10 +115,16 @@ impl Remote {
 
 impl Status {
     async fn run(self, client: &Client) -> Result<(), Failure> {
+        let select = self.select.as_deref();
+        if self.peer.is_some() && select.is_some() {
+            return Err(Failure::usage("name one rig, or give --select"));
+        }
+        let peers = select::selected("/peers", select)?;
+        let stats = select::selected("/remote/stats", select)?;
         client.reach(self.peer.as_deref()).await;
         match &self.peer {
             Some(peer) => self.one(client, peer).await,
-            None => self.all(client).await,
+            None => self.all(client, &peers, &stats).await,
         }
     }
 
@@ -127,11 +137,11 @@ impl Status {
         Ok(())
     }
 
-    async fn all(&self, client: &Client) -> Result<(), Failure> {
-        let peers: Vec<Peer> = answers::read(client.get("/peers").await?)?;
+    async fn all(&self, client: &Client, peers: &str, stats: &str) -> Result<(), Failure> {
+        let peers: Vec<Peer> = answers::read(client.get(peers).await?)?;
         let linked = peers.iter().filter(|peer| peer.connected);
         client.refresh(linked.map(|peer| peer.id.as_str())).await;
-        let answer = client.get("/remote/stats").await?;
+        let answer = client.get(stats).await?;
         let Some(mut known) = show::for_a_person::<AllStats>(answer, self.json)? else {
             return Ok(());
         };
@@ -143,7 +153,11 @@ impl Status {
                     .unwrap_or_else(|| never_heard_of(peer))
             })
             .collect();
-        show::rows_or(&rows, NO_RIGS, table);
+        let empty = match self.select {
+            None => NO_RIGS,
+            Some(_) => NONE_TAKEN,
+        };
+        show::rows_or(&rows, empty, table);
         Ok(())
     }
 }

@@ -17,6 +17,8 @@ fn every_command_of_the_page_is_understood() {
         "peer add --address 192.168.1.100:9091 --name rig-alpha",
         "peer list",
         "peer list --json",
+        "peer list --select all",
+        "remote status --select group=shed --json",
         "peer remove 0123456789abcdef",
         "peer ping rig-alpha",
         "peer discover",

@@ -16,7 +16,7 @@ use super::answers;
 use super::client::{Client, segment};
 use super::show::{self, say_clean, say_json};
 use super::table::{Column, Table};
-use crate::registry::{NamePattern, Network};
+use crate::registry::{LabelName, NamePattern, Network};
 use crate::units::{self, UNKNOWN};
 
 /// Tokens by which rigs that dial out enrol.
@@ -54,7 +54,7 @@ struct Create {
     name_pattern: Option<NamePattern>,
     /// group that rigs get as a label
     #[argh(option)]
-    group: Option<Name>,
+    group: Option<LabelName>,
     /// network that rigs must dial from, such as 10.0.0.0/8
     #[argh(option)]
     from: Option<Network>,

@@ -1,7 +1,6 @@
 //! Tokens, rigs that wait for approval, and keys that were removed.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use miner_shared::identity::{EnrolToken, Fingerprint, NodeId};
 use miner_shared::text::Name;
@@ -13,8 +12,8 @@ use super::{Farm, errors};
 use crate::clock::{EpochMs, Now};
 use crate::error::{Code, FarmError};
 use crate::registry::{
-    MAX_USES, NamePattern, Network, PendingRecord, RegistryError, Terms, TokenId, TokenRecord,
-    meant,
+    LabelName, MAX_USES, NamePattern, Network, PendingRecord, RegistryError, Terms, TokenId,
+    TokenRecord, meant,
 };
 
 /// Shortest and longest life of a token, in seconds.
@@ -34,7 +33,7 @@ pub struct NewToken {
     /// Names that rigs must have.
     pub name_pattern: Option<NamePattern>,
     /// Group that rigs get as a label.
-    pub group: Option<Name>,
+    pub group: Option<LabelName>,
     /// Network that rigs must dial from.
     pub from: Option<Network>,
     /// Admit at once; otherwise the owner approves each rig.
@@ -158,7 +157,7 @@ impl Farm {
             uses: new.uses,
             expires_at_ms: now.wall.0.saturating_add(life_ms),
             name_pattern: new.name_pattern,
-            group: new.group,
+            group: new.group.map(LabelName::into_name),
             from: new.from,
             approve: new.approve,
             ephemeral: new.ephemeral,
@@ -275,14 +274,6 @@ impl Farm {
         self.with(|_, env| env.registry.forget(&key))
             .map_err(|error| errors::registry(error, text))?;
         Ok(key.node_id())
-    }
-
-    /// Gives a peer another name.
-    pub fn rename(self: &Arc<Self>, id: NodeId, name: Name) -> Result<PeerView, FarmError> {
-        let (key, _) = self.named(id)?;
-        self.with(|hub, env| hub.rename(env, &key, name))
-            .map_err(|error| errors::registry(error, &id.to_string()))?;
-        self.peer(id)
     }
 }
 

@@ -44,6 +44,9 @@ pub(super) fn registry(error: RegistryError, named: &str) -> FarmError {
             .field("peer")
             .hint("use the node ID")
         }
+        RegistryError::TooManyTags => {
+            FarmError::new(Code::InvalidInput, error.to_string()).field("tags")
+        }
         RegistryError::Removed => FarmError::new(Code::PeerRemoved, error.to_string()),
         error => profile(error, named),
     }

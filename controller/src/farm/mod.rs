@@ -9,6 +9,8 @@
 //! |---|---|
 //! | `mod` | the lock, what runs, what comes out of the hub |
 //! | `peers` | who belongs to the farm: list, resolve, add, remove, ping |
+//! | `select`, `facts` | the selector language, and what it finds on a rig |
+//! | `fleet` | many rigs: chosen, labelled, summed up by group |
 //! | `optimal` | which rigs answer best |
 //! | `enrol` | tokens, rigs that wait, removed keys |
 //! | `discover` | who announces itself on the local network |
@@ -22,12 +24,15 @@
 mod discover;
 mod enrol;
 mod errors;
+mod facts;
+mod fleet;
 mod keys;
 mod optimal;
 mod peers;
 mod profiles;
 mod remote;
 mod reports;
+pub mod select;
 mod show;
 #[cfg(test)]
 mod tests;
@@ -52,6 +57,7 @@ pub use self::discover::{DISCOVER_SECS, DiscoveryView, FoundView};
 pub use self::enrol::{
     DEFAULT_LIFE_SECS, NewToken, NewTokenView, PendingView, RemovedView, TOKEN_LIFE_SECS, TokenView,
 };
+pub use self::fleet::{GroupsView, LabelView};
 pub use self::keys::{
     ManagerView, ManagersView, OrderStatus, OrderView, RecoveryStatus, RecoveryView,
 };

@@ -4,8 +4,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use miner_shared::identity::Fingerprint;
 use miner_shared::wire::{
-    Activity, Backend, LogLine, Memory, MinerStats, Mode, Pages, Profile, RigStats, Threads,
-    Windows,
+    Activity, Backend, LogLine, Memory, MinerStats, Mode, Pages, Profile, Refusal, RigStats,
+    Threads, Windows,
 };
 
 use super::keys;
@@ -15,7 +15,7 @@ use super::view::{
 };
 use crate::clock::{EpochMs, Now};
 use crate::hub::{Event, Hub, Rig, refusal_text};
-use crate::registry::{PeerRecord, ProfileId, ProfileRecord, Registry};
+use crate::registry::{LabelName, PeerRecord, ProfileId, ProfileRecord, Registry};
 
 /// A key in base64.
 pub(super) fn base64(key: &[u8; 32]) -> String {
@@ -32,10 +32,12 @@ pub(super) fn peer(
 ) -> PeerView {
     let rig = hub.rig(key);
     let told = row.told.as_ref();
-    let seen = rig.and_then(Rig::last_seen);
-    let last_seen = seen.map(|seen| seen.wall).or_else(|| row.last_seen());
+    let seen = last_seen(row, rig, now);
     let stats = rig.and_then(Rig::stats);
     let origin = registry.origin(key);
+    let labels = registry.labels(key);
+    let machine = registry.machine(key);
+    let owned = |label: &LabelName| label.as_str().to_owned();
     PeerView {
         id: key.node_id().to_string(),
         name: row.name.as_str().to_owned(),
@@ -45,32 +47,44 @@ pub(super) fn peer(
         role: told.map(|told| told.role.as_str()),
         trust: row.trust.as_str(),
         token: origin.map(|origin| origin.token.to_string()),
-        group: origin
-            .and_then(|origin| origin.group.as_ref())
-            .map(|group| group.as_str().to_owned()),
+        group: labels.group.as_ref().map(owned),
+        site: labels.site.as_ref().map(owned),
+        tags: labels.tags.iter().map(owned).collect(),
         ephemeral: origin.is_some_and(|origin| origin.ephemeral),
         added_at: EpochMs(row.added_at_ms),
-        last_seen,
-        last_seen_age_ms: seen
-            .map(|seen| now.mono.since(seen.mono))
-            .or_else(|| last_seen.map(|seen| now.wall.0.saturating_sub(seen.0))),
+        last_seen: seen.map(|(at, _)| at),
+        last_seen_age_ms: seen.map(|(_, age_ms)| age_ms),
         ping_ms: rig.and_then(Rig::rtt_ms),
         score: rig.and_then(Rig::score),
         exchanges: rig.map(exchanges).unwrap_or_default(),
         connected: hub.is_live(key),
         software: told.map(|told| told.software.as_str().to_owned()),
         host: told.map(|told| told.host.as_str().to_owned()),
+        cpu_model: machine
+            .map(|machine| machine.cpu_model.as_str().to_owned())
+            .filter(|model| !model.is_empty()),
+        cpus: machine.map(|machine| machine.cpus),
+        memory_mib: machine.and_then(|machine| machine.memory_mib),
         recovery: keys::status(registry, key),
         desired: desired(key, registry, rig),
         activity: stats.map(|(stats, _)| activity(stats.activity)),
-        hashrate: stats.and_then(|(stats, _)| hashrate(stats)),
+        hashrate: stats.and_then(|(stats, _)| per_second(thousandths(stats))),
         shares: stats.map(|(stats, _)| stats.miners.iter().map(|m| m.accepted).sum()),
         memory: stats.and_then(|(stats, _)| least_memory(stats)),
         age_ms: stats.map(|(_, at)| now.mono.since(at.mono)),
     }
 }
 
-fn least_memory(stats: &RigStats) -> Option<&'static str> {
+/// When a peer was last heard of, and how long ago that is in milliseconds.
+pub(super) fn last_seen(row: &PeerRecord, rig: Option<&Rig>, now: Now) -> Option<(EpochMs, u64)> {
+    if let Some(seen) = rig.and_then(Rig::last_seen) {
+        return Some((seen.wall, now.mono.since(seen.mono)));
+    }
+    let at = row.last_seen()?;
+    Some((at, now.wall.0.saturating_sub(at.0)))
+}
+
+pub(super) fn least_memory(stats: &RigStats) -> Option<&'static str> {
     let known = || stats.miners.iter().filter_map(|miner| miner.memory);
     known()
         .find(|memory| *memory == Memory::Light)
@@ -98,33 +112,41 @@ fn exchanges(rig: &Rig) -> ExchangesView {
 pub(super) fn desired(key: &Fingerprint, registry: &Registry, rig: Option<&Rig>) -> DesiredView {
     let row = registry.desired(key);
     let generation = row.map_or(0, |row| row.generation);
-    let applied = rig.and_then(Rig::applied);
-    let refused = rig
-        .and_then(Rig::refused)
-        .filter(|(refused, _)| *refused == generation);
-    let status = match applied {
-        Some(applied) if applied > generation => DesiredStatus::Behind,
-        _ if generation == 0 => DesiredStatus::None,
-        Some(applied) if applied == generation => DesiredStatus::Applied,
-        _ if refused.is_some() => DesiredStatus::Refused,
-        _ => DesiredStatus::Pending,
-    };
     DesiredView {
         generation,
         profile: row.and_then(|row| Some(row.profile.as_ref()?.to_string())),
-        applied_generation: applied,
-        status,
-        reason: refused.map(|(_, refusal)| refusal_text(refusal).to_owned()),
+        applied_generation: rig.and_then(Rig::applied),
+        status: desired_status(key, registry, rig),
+        reason: refusal_of(generation, rig).map(|refusal| refusal_text(refusal).to_owned()),
     }
 }
 
-/// Sum over the miners whose rate is known; unknown if none is.
-fn hashrate(stats: &RigStats) -> Option<f64> {
-    stats
-        .miners
-        .iter()
-        .filter_map(|miner| per_second(miner.hashrate.s10))
-        .reduce(|sum, rate| sum + rate)
+/// How far a peer's wish has come.
+pub(super) fn desired_status(
+    key: &Fingerprint,
+    registry: &Registry,
+    rig: Option<&Rig>,
+) -> DesiredStatus {
+    let generation = registry.desired(key).map_or(0, |row| row.generation);
+    match rig.and_then(Rig::applied) {
+        Some(applied) if applied > generation => DesiredStatus::Behind,
+        _ if generation == 0 => DesiredStatus::None,
+        Some(applied) if applied == generation => DesiredStatus::Applied,
+        _ if refusal_of(generation, rig).is_some() => DesiredStatus::Refused,
+        _ => DesiredStatus::Pending,
+    }
+}
+
+/// Why a rig refused the wish of this generation, if it did.
+fn refusal_of(generation: u64, rig: Option<&Rig>) -> Option<&Refusal> {
+    let (refused, refusal) = rig?.refused()?;
+    (*refused == generation).then_some(refusal)
+}
+
+/// Sum of the miners' 10 s rates, in thousandths of a hash per second; unknown if none is known.
+pub(super) fn thousandths(stats: &RigStats) -> Option<u64> {
+    let rates = stats.miners.iter().filter_map(|miner| miner.hashrate.s10);
+    rates.reduce(u64::saturating_add)
 }
 
 /// Statistics of one peer.
@@ -185,11 +207,11 @@ fn windows(windows: &Windows) -> WindowsView {
     clippy::cast_precision_loss,
     reason = "exact below 2^53 thousandths, which is 9 TH/s"
 )]
-fn per_second(thousandths: Option<u64>) -> Option<f64> {
+pub(super) fn per_second(thousandths: Option<u64>) -> Option<f64> {
     thousandths.map(|rate| rate as f64 / 1000.0)
 }
 
-fn activity(activity: Activity) -> ActivityView {
+pub(super) fn activity(activity: Activity) -> ActivityView {
     let (percent, left_ms) = match activity {
         Activity::Filling { percent, left_ms } => (Some(percent), left_ms),
         _ => (None, None),
@@ -219,7 +241,7 @@ fn backend(backend: Backend) -> &'static str {
     }
 }
 
-fn pages(pages: Pages) -> &'static str {
+pub(super) fn pages(pages: Pages) -> &'static str {
     match pages {
         Pages::Small => "small",
         Pages::Transparent => "transparent",

@@ -77,8 +77,12 @@ pub struct PeerView {
     pub trust: &'static str,
     /// Name of the token that it came by, if it did.
     pub token: Option<String>,
-    /// Group, a label from that token.
+    /// The group that it is in: that of its token until the owner says otherwise.
     pub group: Option<String>,
+    /// Where it stands.
+    pub site: Option<String>,
+    /// Its tags, in order.
+    pub tags: Vec<String>,
     /// Whether its entry vanishes 10 minutes after its link was lost.
     pub ephemeral: bool,
     /// When it was registered.
@@ -99,6 +103,12 @@ pub struct PeerView {
     pub software: Option<String>,
     /// Operating system and architecture, as it says itself.
     pub host: Option<String>,
+    /// Model name of its processor, as it said last.
+    pub cpu_model: Option<String>,
+    /// Its logical processors, as it said last.
+    pub cpus: Option<u16>,
+    /// Its memory in MiB, as it said last.
+    pub memory_mib: Option<u32>,
     /// What it has made of the recovery key; `null` if the farm has none.
     pub recovery: Option<RecoveryStatus>,
     /// What it should be doing.

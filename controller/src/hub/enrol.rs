@@ -20,7 +20,7 @@ use miner_shared::wire::{Admission, NodeCard};
 
 use super::{ConnId, Env, EventKind, Hub, Timer, Unreached};
 use crate::registry::{
-    Applicant, Enrolled, RegistryError, Terms, TokenId, TokenRecord, TokenRefusal,
+    Applicant, Enrolled, RegistryError, Relabel, Terms, TokenId, TokenRecord, TokenRefusal,
 };
 
 /// How long an ephemeral entry outlives its link, in milliseconds.
@@ -180,6 +180,20 @@ impl Hub {
         env.registry.rename(key, name)?;
         self.record(env, Some(key), EventKind::PeerRenamed);
         Ok(())
+    }
+
+    /// Writes on all of these peers, or on none. Returns those that it changed.
+    pub fn relabel(
+        &mut self,
+        env: &mut Env<'_>,
+        keys: &[Fingerprint],
+        change: &Relabel,
+    ) -> Result<Vec<Fingerprint>, RegistryError> {
+        let changed = env.registry.relabel(keys, change)?;
+        for key in &changed {
+            self.record(env, Some(key), EventKind::PeerLabelled);
+        }
+        Ok(changed)
     }
 
     /// Has all ephemeral entries vanish whose rigs do not come back. For the start of the program,

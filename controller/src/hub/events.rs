@@ -95,6 +95,8 @@ pub enum EventKind {
     },
     /// A peer was registered.
     PeerAdded,
+    /// A peer has other labels.
+    PeerLabelled,
     /// A peer was removed; its key is refused from now on.
     PeerRemoved,
     /// A peer has another name.

@@ -17,6 +17,7 @@
 //!                               └ score.rs, events.rs      enrol.rs      strangers with a token
 //!                                                         succession.rs  rigs with a new key
 //!                                                         recovery.rs   the farm's recovery key
+//!                                                         machine.rs    what is at the other end
 //! ```
 //!
 //! The hub is the **managing** side: its sessions are indexed by fingerprint alone because every one
@@ -25,6 +26,7 @@
 mod conn;
 mod enrol;
 mod events;
+mod machine;
 mod pace;
 mod reconcile;
 mod recovery;

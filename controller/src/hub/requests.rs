@@ -228,6 +228,9 @@ impl Hub {
                     rig.stats = Some((stats.clone(), env.now));
                     self.on_report(env, &key);
                 }
+                if let Answer::Info(info) = &answer {
+                    self.on_machine(env, &key, info);
+                }
                 if let Answer::Managers(managers) = &answer {
                     self.on_managers(env, &key, managers);
                 }

@@ -117,6 +117,7 @@ impl Hub {
         self.reconcile(env, &key);
         self.offer_recovery(env, &key);
         self.ask_waiting(env, &key);
+        self.ask_machine(env, id);
         self.touched(id, now);
         true
     }

@@ -192,7 +192,12 @@ impl Rig {
         if let Some(Ok(Message::Binary(bytes))) = self.ws.next().await {
             let mut frame = bytes.to_vec();
             let event = self.link.handle_frame(&self.node, NOW, &mut frame);
-            return matches!(event, Ok(Event::Idle | Event::Up { .. })).then_some(());
+            // What is asked of it stays without an answer.
+            let goes_on = matches!(
+                event,
+                Ok(Event::Idle | Event::Up { .. } | Event::Message(_))
+            );
+            return goes_on.then_some(());
         }
         None
     }

@@ -123,6 +123,24 @@ fn pinned() -> PinnedRecord {
     }
 }
 
+/// The longest labels that there can be.
+fn labels() -> LabelsRecord {
+    let label = |n: usize| LabelName::parse(&format!("{n:064}")).expect("valid");
+    LabelsRecord {
+        group: Some(label(0)),
+        site: Some(label(1)),
+        tags: (2..2 + MAX_TAGS).map(label).collect(),
+    }
+}
+
+fn machine() -> MachineRecord {
+    MachineRecord {
+        cpu_model: Label::lossy("AMD Ryzen 9 5950X 16-Core Processor"),
+        cpus: 32,
+        memory_mib: Some(65_536),
+    }
+}
+
 fn source(n: u64) -> KnownSource {
     KnownSource {
         source: n,
@@ -157,6 +175,8 @@ fn gives_back_every_kind_of_row(store: &mut dyn Store) {
         Change::PutToken(TokenId([3; 8]), token()),
         Change::PutPending(key(5), waiting()),
         Change::PutOrigin(key(1), waiting().origin),
+        Change::PutLabels(key(1), labels()),
+        Change::PutMachine(key(1), machine()),
         Change::PutRecovery(recovery(3)),
         Change::PutPinned(key(1), pinned()),
         Change::PutSources(vec![source(1), source(2)]),
@@ -177,6 +197,8 @@ fn gives_back_every_kind_of_row(store: &mut dyn Store) {
     assert_eq!(rows.tokens.get(&TokenId([3; 8])), Some(&token()));
     assert_eq!(rows.pending.get(&key(5)), Some(&waiting()));
     assert_eq!(rows.origins.get(&key(1)), Some(&waiting().origin));
+    assert_eq!(rows.labels.get(&key(1)), Some(&labels()));
+    assert_eq!(rows.machines.get(&key(1)), Some(&machine()));
     assert_eq!(rows.recovery, Some(recovery(3)));
     assert_eq!(rows.pinned.get(&key(1)), Some(&pinned()));
 }
@@ -211,6 +233,9 @@ fn deletes_what_is_there_and_what_is_not(store: &mut dyn Store) {
         Change::DeleteOrigin(key(1)),
         Change::DeleteOrigin(key(99)),
         Change::DeletePinned(key(1)),
+        Change::DeleteLabels(key(1)),
+        Change::DeleteLabels(key(99)),
+        Change::DeleteMachine(key(1)),
         Change::PutRecovery(recovery(MAX_RECOVERY_KEYS)),
         Change::PutSources(Vec::new()),
     ];
@@ -290,7 +315,7 @@ fn a_registry_of_a_newer_program_is_refused_with_advice() {
 
 #[test]
 fn a_registry_of_an_older_schema_opens_with_its_rows_and_takes_new_ones() {
-    for schema in [1, 2] {
+    for schema in [1, 2, 3] {
         let dir = tempfile::tempdir().expect("temporary directory");
         let mut store = RedbStore::open(dir.path()).expect("opens");
         let batch = [Change::PutPeer(key(1), peer("rig-1"))];
@@ -303,6 +328,8 @@ fn a_registry_of_an_older_schema_opens_with_its_rows_and_takes_new_ones() {
             Change::PutToken(TokenId([3; 8]), token()),
             Change::PutRecovery(recovery(1)),
             Change::PutPinned(key(1), pinned()),
+            Change::PutLabels(key(1), labels()),
+            Change::PutMachine(key(1), machine()),
         ];
         store.commit(&put, Durable::Now).expect("commits");
         drop(store);
@@ -312,6 +339,7 @@ fn a_registry_of_an_older_schema_opens_with_its_rows_and_takes_new_ones() {
         assert_eq!(rows.tombstones.get(&key(2)), Some(&removed()));
         assert_eq!(rows.tokens.len(), 1);
         assert_eq!((rows.recovery, rows.pinned.len()), (Some(recovery(1)), 1));
+        assert_eq!((rows.labels.len(), rows.machines.len()), (1, 1));
     }
 }
 
@@ -323,20 +351,23 @@ fn removed() -> Tombstone {
     }
 }
 
-/// Makes of a registry with one peer what the program of schema 1 or 2 wrote, with one tombstone.
+/// Makes of a registry with one peer what the program of schema 1, 2 or 3 wrote, with one tombstone.
 fn as_older(path: &std::path::Path, schema: u8) {
     type Rows = redb::TableDefinition<'static, [u8; 32], &'static [u8]>;
     let db = redb::Database::open(path).expect("opens");
     let write = db.begin_write().expect("begins");
     let gone: &[&str] = match schema {
-        1 => &["pinned", "pending", "origins"],
-        _ => &["pinned"],
+        1 => &["labels", "machines", "pinned", "pending", "origins"],
+        2 => &["labels", "machines", "pinned"],
+        _ => &["labels", "machines"],
     };
     for table in gone {
         write.delete_table(Rows::new(table)).expect("was there");
     }
     let farm = redb::TableDefinition::<&str, &[u8]>::new("farm");
-    write.delete_table(farm).expect("was there");
+    if schema < 3 {
+        write.delete_table(farm).expect("was there");
+    }
     if schema == 1 {
         let tokens = redb::TableDefinition::<[u8; 8], &[u8]>::new("tokens");
         write.delete_table(tokens).expect("was there");
@@ -346,9 +377,11 @@ fn as_older(path: &std::path::Path, schema: u8) {
     table.insert("schema", schema).expect("inserts");
     drop(table);
     let peers = record::encode(&peer("rig-1")).expect("short");
-    // Of a tombstone, the last byte is the successor that there was not yet.
+    // Of a tombstone, the last byte is the successor that there was not yet before 3.
     let mut tombstones = record::encode(&removed()).expect("short");
-    tombstones.pop();
+    if schema < 3 {
+        tombstones.pop();
+    }
     for (table, key, mut row) in [("peers", 1, peers), ("tombstones", 2, tombstones)] {
         let mut table = write.open_table(Rows::new(table)).expect("opens");
         row[0] = schema;

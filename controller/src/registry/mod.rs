@@ -1,6 +1,6 @@
 //! The registry: what the farm must not forget. Which keys are peers, which were removed or replaced,
-//! what each rig should be doing, the profiles, the tokens by which rigs enrol, the recovery key, and
-//! from where rigs came lately.
+//! what each rig should be doing, what is written on it, the profiles, the tokens by which rigs enrol,
+//! the recovery key, and from where rigs came lately.
 //!
 //! ```text
 //!   hub, farm ──▶ Registry   the rules, written once, and all rows in memory
@@ -15,6 +15,9 @@
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod label_tests;
+mod labels;
 mod memory;
 mod pattern;
 mod record;
@@ -30,6 +33,7 @@ mod succession_tests;
 mod token_tests;
 mod tokens;
 
+pub use self::labels::{LabelName, LabelsRecord, MAX_TAGS, MachineRecord, Relabel};
 pub use self::memory::MemoryStore;
 pub use self::pattern::{NamePattern, Network};
 pub use self::record::{

@@ -4,7 +4,7 @@
 //! ```text
 //!   meta        "schema"        -> u8
 //!   peers       fingerprint[32] -> row      tombstones, desired, pending, origins: likewise
-//!   profiles    id              -> row      pinned: likewise
+//!   profiles    id              -> row      pinned, labels, machines: likewise
 //!   tokens      id[8]           -> row      farm    "recovery" -> row
 //!   sources     number          -> ms left          made when first written; older programs skip it
 //! ```
@@ -88,6 +88,8 @@ impl Store for RedbStore {
             tokens: rows(&read, TOKENS, TokenId)?,
             pending: rows(&read, PENDING, Fingerprint)?,
             origins: rows(&read, ORIGINS, Fingerprint)?,
+            labels: rows(&read, LABELS, Fingerprint)?,
+            machines: rows(&read, MACHINES, Fingerprint)?,
             recovery: rows(&read, FARM, str::to_owned)?.remove(RECOVERY),
             pinned: rows(&read, PINNED, Fingerprint)?,
             sources: sources(&read)?,
@@ -126,6 +128,10 @@ fn make(write: &WriteTransaction, change: &Change) -> Result<(), StoreError> {
         Change::DeletePending(key) => delete(write, PENDING, key.0),
         Change::PutOrigin(key, row) => put(write, ORIGINS, key.0, row),
         Change::DeleteOrigin(key) => delete(write, ORIGINS, key.0),
+        Change::PutLabels(key, row) => put(write, LABELS, key.0, row),
+        Change::DeleteLabels(key) => delete(write, LABELS, key.0),
+        Change::PutMachine(key, row) => put(write, MACHINES, key.0, row),
+        Change::DeleteMachine(key) => delete(write, MACHINES, key.0),
         Change::PutRecovery(row) => put(write, FARM, RECOVERY, row),
         Change::PutPinned(key, row) => put(write, PINNED, key.0, row),
         Change::DeletePinned(key) => delete(write, PINNED, key.0),
@@ -216,7 +222,9 @@ fn rows<K: Key + 'static, I: Ord, T: Row>(
 fn make_tables(write: &WriteTransaction) -> Result<(), StoreError> {
     let mut meta = write.open_table(META).map_err(any)?;
     meta.insert("schema", SCHEMA).map_err(any)?;
-    for table in [PEERS, TOMBSTONES, DESIRED, PENDING, ORIGINS, PINNED] {
+    for table in [
+        PEERS, TOMBSTONES, DESIRED, PENDING, ORIGINS, PINNED, LABELS, MACHINES,
+    ] {
         write.open_table(table).map_err(any)?;
     }
     write.open_table(PROFILES).map_err(any)?;
@@ -306,6 +314,8 @@ const DESIRED: Rows = TableDefinition::new("desired");
 const PENDING: Rows = TableDefinition::new("pending");
 const ORIGINS: Rows = TableDefinition::new("origins");
 const PINNED: Rows = TableDefinition::new("pinned");
+const LABELS: Rows = TableDefinition::new("labels");
+const MACHINES: Rows = TableDefinition::new("machines");
 const TOKENS: TableDefinition<'static, [u8; 8], &[u8]> = TableDefinition::new("tokens");
 const SOURCES: TableDefinition<'static, u64, u64> = TableDefinition::new("sources");
 const PROFILES: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("profiles");

@@ -7,6 +7,7 @@ use miner_shared::identity::{Fingerprint, NodeId};
 use miner_shared::text::{Address, Name};
 use miner_shared::wire::{OpId, Profile, State};
 
+use super::labels::MAX_TAGS;
 use super::record::{DesiredRecord, PeerRecord, ProfileId, ProfileRecord, Told, Tombstone};
 use super::store::{Change, Contents, Durable, KnownSource, Store, StoreError};
 use super::tokens::TokenRefusal;
@@ -24,7 +25,8 @@ pub struct Registry {
 impl Registry {
     /// Reads all rows of the store.
     pub fn open(store: Box<dyn Store>) -> Result<Self, StoreError> {
-        let rows = store.load()?;
+        let mut rows = store.load()?;
+        rows.label_by_origin();
         let ids = rows.peers.keys().map(|key| (key.node_id(), *key)).collect();
         Ok(Self { store, rows, ids })
     }
@@ -98,6 +100,7 @@ impl Registry {
             Change::DeletePinned(*key),
             Change::PutTombstone(*key, tombstone),
         ];
+        batch.extend(Self::unlabelled(key));
         batch.extend(self.token_after_removal(key, keep_token, now));
         self.commit(batch, Durable::Now)?;
         self.ids.remove(&key.node_id());
@@ -351,6 +354,9 @@ pub enum RegistryError {
     /// A token of this name exists.
     #[error("a token of this name exists")]
     TokenExists,
+    /// No room for another tag on a rig.
+    #[error("a rig has at most {MAX_TAGS} tags")]
+    TooManyTags,
     /// No room for another token.
     #[error("there are too many tokens")]
     TooManyTokens,

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use miner_shared::identity::Fingerprint;
 
+use super::labels::{LabelsRecord, MachineRecord};
 use super::record::{DesiredRecord, PeerRecord, ProfileId, ProfileRecord, SCHEMA, Tombstone};
 use super::recovery::{PinnedRecord, RecoveryRecord};
 use super::tokens::{Origin, PendingRecord, TokenId, TokenRecord};
@@ -63,6 +64,14 @@ pub enum Change {
     PutOrigin(Fingerprint, Origin),
     /// Deletes by which token a peer came.
     DeleteOrigin(Fingerprint),
+    /// Writes a peer's labels.
+    PutLabels(Fingerprint, LabelsRecord),
+    /// Deletes a peer's labels.
+    DeleteLabels(Fingerprint),
+    /// Writes what a peer said of its machine.
+    PutMachine(Fingerprint, MachineRecord),
+    /// Deletes what a peer said of its machine.
+    DeleteMachine(Fingerprint),
     /// Writes the recovery key of the farm.
     PutRecovery(RecoveryRecord),
     /// Writes which recovery key a peer has pinned.
@@ -99,6 +108,10 @@ pub struct Contents {
     pub pending: BTreeMap<Fingerprint, PendingRecord>,
     /// By which token peers came.
     pub origins: BTreeMap<Fingerprint, Origin>,
+    /// What is written on peers.
+    pub labels: BTreeMap<Fingerprint, LabelsRecord>,
+    /// What peers said of their machines.
+    pub machines: BTreeMap<Fingerprint, MachineRecord>,
     /// The recovery key of the farm, if it has one.
     pub recovery: Option<RecoveryRecord>,
     /// Which recovery key peers have pinned.
@@ -125,6 +138,10 @@ impl Contents {
             Change::DeletePending(key) => drop(self.pending.remove(key)),
             Change::PutOrigin(key, row) => drop(self.origins.insert(*key, row.clone())),
             Change::DeleteOrigin(key) => drop(self.origins.remove(key)),
+            Change::PutLabels(key, row) => drop(self.labels.insert(*key, row.clone())),
+            Change::DeleteLabels(key) => drop(self.labels.remove(key)),
+            Change::PutMachine(key, row) => drop(self.machines.insert(*key, row.clone())),
+            Change::DeleteMachine(key) => drop(self.machines.remove(key)),
             Change::PutRecovery(row) => self.recovery = Some(row.clone()),
             Change::PutPinned(key, row) => drop(self.pinned.insert(*key, *row)),
             Change::DeletePinned(key) => drop(self.pinned.remove(key)),

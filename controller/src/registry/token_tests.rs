@@ -115,6 +115,8 @@ fn a_token_admits_as_many_rigs_as_it_has_uses() {
     assert_eq!((row.trust, row.name.as_str()), (Trust::Token, "rig-1"));
     let origin = registry.origin(&key(1)).expect("by a token");
     assert_eq!((origin.token, &origin.group), (TOKEN, &Some(name("east"))));
+    let group = registry.labels(&key(1)).group.as_ref();
+    assert_eq!(group.map(LabelName::as_str), Some("east"));
 }
 
 #[test]

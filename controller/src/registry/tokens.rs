@@ -20,6 +20,7 @@ use miner_shared::wire::NodeCard;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
+use super::labels;
 use super::pattern::{NamePattern, Network};
 use super::record::{PeerRecord, Row, Told, Tombstone, Trust};
 use super::rules::{Registry, RegistryError};
@@ -372,6 +373,7 @@ impl Registry {
             Change::DeleteDesired(*key),
             Change::DeletePinned(*key),
         ];
+        batch.extend(Self::unlabelled(key));
         batch.extend(self.predecessors(key).map(Change::DeleteTombstone));
         batch.extend(self.use_given_back(origin.token));
         self.commit(batch, Durable::Now)?;
@@ -446,7 +448,7 @@ fn suffixed(name: &Name, id: &str) -> Option<Name> {
 }
 
 /// The rows of a rig that came by a token.
-fn registration(key: Fingerprint, entry: PendingRecord, now: EpochMs) -> [Change; 2] {
+fn registration(key: Fingerprint, entry: PendingRecord, now: EpochMs) -> Vec<Change> {
     let peer = PeerRecord {
         name: entry.name,
         address: None,
@@ -455,8 +457,10 @@ fn registration(key: Fingerprint, entry: PendingRecord, now: EpochMs) -> [Change
         last_seen_ms: None,
         told: Some(entry.told),
     };
-    [
-        Change::PutPeer(key, peer),
-        Change::PutOrigin(key, entry.origin),
-    ]
+    let mut batch = vec![Change::PutPeer(key, peer)];
+    if let Some(group) = &entry.origin.group {
+        batch.push(Change::PutLabels(key, labels::of_group(group)));
+    }
+    batch.push(Change::PutOrigin(key, entry.origin));
+    batch
 }

@@ -207,6 +207,7 @@ fn words(event: &Event) -> Option<String> {
         EventKind::Throttled { .. } => format!("{who} sends too much and is read more slowly"),
         EventKind::DesiredSet { .. }
         | EventKind::Applied { .. }
+        | EventKind::PeerLabelled
         | EventKind::PeerRenamed
         | EventKind::RecoveryPinned { .. }
         | EventKind::RecoverySet { .. }

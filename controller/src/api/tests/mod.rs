@@ -6,10 +6,12 @@
 //! | [`conventions`] | request ids, pages of lists, repeated requests, tags of answers |
 //! | [`farm`] | what the routes do: peers, profiles, wishes, tokens |
 //! | [`openapi`] | that the description is whole, and the one in docs |
+//! | [`fleet`] | many rigs: selectors, labels, groups |
 //! | [`tls`] | the same inside TLS, over sockets |
 
 mod conventions;
 mod farm;
+mod fleet;
 mod http;
 mod openapi;
 mod tls;

@@ -14,7 +14,7 @@ use miner_shared::text::{Label, LogText, MinerName, Name};
 use miner_shared::time::Millis;
 use miner_shared::wire::{
     Activity, Admission, Algo, Answer, Backend, Command, Level, LogLine, LogPage, Manager, Message,
-    MinerStats, NodeCard, Outcome, Query, Refusal, RigStats, State, Windows,
+    MinerStats, NodeCard, NodeInfo, Outcome, Query, Refusal, RigStats, State, Windows,
 };
 use smol::net::{TcpListener, TcpStream};
 use smol::stream::StreamExt;
@@ -213,6 +213,7 @@ impl TestRig {
                 let managers = [controller, STANDBY].map(manager);
                 Message::Answer(id, Answer::Managers(managers.into_iter().collect()))
             }
+            Message::Query(id, Query::GetInfo) => Message::Answer(id, Answer::Info(self.info())),
             Message::Query(id, Query::GetStats) => Message::Answer(id, Answer::Stats(self.stats())),
             Message::Query(
                 id,
@@ -224,6 +225,16 @@ impl TestRig {
             ) => Message::Answer(id, logs(&miner, cursor, lines)),
             other => panic!("unexpected {other:?}"),
         })
+    }
+
+    fn info(&self) -> NodeInfo {
+        NodeInfo {
+            card: self.node.card().clone(),
+            cpus: 32,
+            cpu_model: Label::lossy("AMD Ryzen 9 5950X 16-Core Processor"),
+            memory_mib: Some(65_536),
+            uptime_ms: 10_000,
+        }
     }
 
     fn stats(&self) -> RigStats {

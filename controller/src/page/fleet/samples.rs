@@ -71,6 +71,8 @@ fn mining(number: u16) -> PeerView {
         trust: "pairing",
         token: None,
         group: None,
+        site: None,
+        tags: Vec::new(),
         ephemeral: false,
         added_at: EpochMs(1_700_000_000_000),
         last_seen: Some(EpochMs(1_700_000_100_000)),
@@ -85,6 +87,9 @@ fn mining(number: u16) -> PeerView {
         connected: true,
         software: Some("miner 0.1.0".to_owned()),
         host: Some("linux x86_64".to_owned()),
+        cpu_model: None,
+        cpus: None,
+        memory_mib: None,
         recovery: None,
         desired: DesiredView {
             generation: 3,

@@ -1,0 +1,121 @@
+//! Many rigs at a time: selectors, labels, groups.
+
+use std::collections::BTreeSet;
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use miner_shared::text::Name;
+use serde::{Deserialize, Deserializer};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::extract::{JsonBody, PeerPath, optional};
+use super::{Api, Problem};
+use crate::farm::select::Selector;
+use crate::farm::{GroupsView, PeerView};
+use crate::registry::{LabelName, Relabel};
+use crate::scope::Scope;
+
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::default()
+        .routes(routes!(change))
+        .routes(routes!(groups))
+}
+
+/// Which rigs a list is about.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct SelectQuery {
+    /// A selector, such as `group=shed state=offline`; all without it.
+    select: Option<String>,
+}
+
+/// The selector of a list; none, or a blank one, is all.
+pub(super) fn selector(
+    query: Result<Query<SelectQuery>, QueryRejection>,
+) -> Result<Selector, Problem> {
+    let Query(query) = query.map_err(|why| Problem::invalid("select", why))?;
+    let text = query.select.filter(|text| !text.trim().is_empty());
+    Ok(optional::<Selector>("select", text.as_deref())?.unwrap_or_else(Selector::all))
+}
+
+/// What `PATCH /peers/{id}` takes. What is absent stays as it is; `null` takes a group or site away.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct ChangeBody {
+    /// The name from now on.
+    name: Option<String>,
+    /// The group from now on.
+    #[serde(default, deserialize_with = "given")]
+    group: Option<Option<String>>,
+    /// The site from now on.
+    #[serde(default, deserialize_with = "given")]
+    site: Option<Option<String>>,
+    /// All tags from now on, at most 16.
+    tags: Option<Vec<String>>,
+    /// Tags to add.
+    #[serde(default)]
+    add_tags: Vec<String>,
+    /// Tags to take away.
+    #[serde(default)]
+    remove_tags: Vec<String>,
+}
+
+/// Tells a field that is `null` from one that is not there.
+fn given<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(field).map(Some)
+}
+
+impl ChangeBody {
+    /// The labels, checked.
+    fn labels(&self) -> Result<Relabel, Problem> {
+        let one = |field, given: &Option<Option<String>>| {
+            let text = given.as_ref().map(|text| optional(field, text.as_deref()));
+            text.transpose()
+        };
+        Ok(Relabel {
+            group: one("group", &self.group)?,
+            site: one("site", &self.site)?,
+            tags: self
+                .tags
+                .as_ref()
+                .map(|tags| checked("tags", tags))
+                .transpose()?,
+            add_tags: checked("addTags", &self.add_tags)?,
+            remove_tags: checked("removeTags", &self.remove_tags)?,
+        })
+    }
+}
+
+fn checked(field: &'static str, tags: &[String]) -> Result<BTreeSet<LabelName>, Problem> {
+    let tag = |text: &String| LabelName::parse(text).map_err(|why| Problem::invalid(field, why));
+    tags.iter().map(tag).collect()
+}
+
+/// Gives a peer another name, or other labels.
+#[utoipa::path(patch, path = "/peers/{id}", tag = "peers", operation_id = "changePeer",
+    security(("token" = [Scope::Operate])),
+    request_body = ChangeBody,
+    responses((status = 200, body = PeerView), (status = 409, body = Problem)))]
+async fn change(
+    State(api): State<Api>,
+    PeerPath(id): PeerPath,
+    JsonBody(body): JsonBody<ChangeBody>,
+) -> Result<Json<PeerView>, Problem> {
+    let name = optional::<Name>("name", body.name.as_deref())?;
+    let labels = body.labels()?;
+    if name.is_none() && labels.is_empty() {
+        return Err(Problem::invalid("name", "nothing is to be changed"));
+    }
+    Ok(Json(api.farm.change_peer(id, name, &labels)?))
+}
+
+/// Groups, sites and tags, with what their rigs come to.
+#[utoipa::path(get, path = "/groups", tag = "peers", operation_id = "listGroups",
+    security(("token" = [Scope::Read])),
+    responses((status = 200, body = GroupsView)))]
+async fn groups(State(api): State<Api>) -> Json<GroupsView> {
+    Json(api.farm.groups())
+}

@@ -1,0 +1,141 @@
+//! What a selector finds under each key of a rig: registry first, then what the hub remembers.
+//!
+//! Nothing is made before a selector asks for it, so that a pass over 10,000 rigs costs what its keys
+//! cost. Figures that only a link makes true (hash rate, round trip, uptime) are unknown without one.
+
+use miner_shared::identity::Fingerprint;
+use miner_shared::wire::RigStats;
+
+use super::select::{Facts, Key};
+use super::show;
+use super::view::DesiredStatus;
+use crate::clock::Now;
+use crate::hub::{Hub, Rig};
+use crate::registry::{LabelName, PeerRecord, Registry};
+
+/// One registered peer.
+pub(super) struct RigFacts<'a> {
+    key: &'a Fingerprint,
+    row: &'a PeerRecord,
+    registry: &'a Registry,
+    rig: Option<&'a Rig>,
+    live: bool,
+    now: Now,
+}
+
+impl<'a> RigFacts<'a> {
+    pub(super) fn new(
+        key: &'a Fingerprint,
+        row: &'a PeerRecord,
+        registry: &'a Registry,
+        hub: &'a Hub,
+        now: Now,
+    ) -> Self {
+        Self {
+            key,
+            row,
+            registry,
+            rig: hub.rig(key),
+            live: hub.is_live(key),
+            now,
+        }
+    }
+
+    fn stats(&self) -> Option<&'a RigStats> {
+        self.rig?.stats().map(|(stats, _)| stats)
+    }
+
+    /// Its statistics as long as a link says that they are of now.
+    fn live_stats(&self) -> Option<&'a RigStats> {
+        self.stats().filter(|_| self.live)
+    }
+
+    fn has_state(&self, passes: &dyn Fn(&str) -> bool) -> bool {
+        if !self.live {
+            return passes("offline") || self.has_wish_state(passes);
+        }
+        let activity = self
+            .live_stats()
+            .map(|stats| show::activity(stats.activity).state);
+        passes("online") || activity.is_some_and(passes) || self.has_wish_state(passes)
+    }
+
+    fn has_wish_state(&self, passes: &dyn Fn(&str) -> bool) -> bool {
+        let status = show::desired_status(self.key, self.registry, self.rig);
+        match status {
+            DesiredStatus::None | DesiredStatus::Applied => false,
+            // A rig that is off drifts from nothing: it has not been told.
+            DesiredStatus::Pending => passes("pending") || (self.live && passes("drift")),
+            DesiredStatus::Refused => passes("refused") || passes("drift"),
+            DesiredStatus::Behind => passes("behind") || passes("drift"),
+        }
+    }
+}
+
+impl Facts for RigFacts<'_> {
+    fn any(&self, key: Key, passes: &dyn Fn(&str) -> bool) -> Option<bool> {
+        let told = self.row.told.as_ref();
+        let labels = self.registry.labels(self.key);
+        let one = |text: Option<&str>| text.map(passes);
+        match key {
+            Key::Address => one(self.row.address.as_ref().map(|address| address.as_str())),
+            Key::Cpu => {
+                let model = &self.registry.machine(self.key)?.cpu_model;
+                one(Some(model.as_str()).filter(|model| !model.is_empty()))
+            }
+            Key::Group => one(labels.group.as_ref().map(LabelName::as_str)),
+            Key::Host => one(told.map(|told| told.host.as_str())),
+            Key::Id => Some(passes(&self.key.node_id().to_string())),
+            Key::Mode => one(self.stats().and_then(show::least_memory)),
+            Key::Name => Some(passes(self.row.name.as_str())),
+            Key::Pages => {
+                let miners = self.stats()?.miners.iter();
+                let pages = miners.filter_map(|miner| Some(show::pages(miner.pages?)));
+                some_passes(pages, passes)
+            }
+            Key::Profile => {
+                let desired = self.registry.desired(self.key)?;
+                one(desired.profile.as_ref().map(|id| id.as_str()))
+            }
+            Key::Role => one(told.map(|told| told.role.as_str())),
+            Key::Site => one(labels.site.as_ref().map(LabelName::as_str)),
+            Key::Software => one(told.map(|told| told.software.as_str())),
+            Key::State => Some(self.has_state(passes)),
+            Key::Tag => some_passes(labels.tags.iter().map(LabelName::as_str), passes),
+            Key::Trust => Some(passes(self.row.trust.as_str())),
+            Key::Version => {
+                one(told.and_then(|told| Some(told.software.as_str().rsplit_once(' ')?.1)))
+            }
+            // Numbers.
+            Key::Cpus
+            | Key::Generation
+            | Key::Hashrate
+            | Key::Rtt
+            | Key::Score
+            | Key::Seen
+            | Key::Uptime => None,
+        }
+    }
+
+    fn number(&self, key: Key) -> Option<u64> {
+        match key {
+            Key::Cpus => self.registry.machine(self.key).map(|row| row.cpus.into()),
+            Key::Generation => Some(self.registry.desired(self.key)?.generation),
+            Key::Hashrate => show::thousandths(self.live_stats()?),
+            Key::Rtt => self.rig.filter(|_| self.live)?.rtt_ms(),
+            Key::Score => self.rig?.score().map(u64::from),
+            Key::Seen => show::last_seen(self.row, self.rig, self.now).map(|(_, age_ms)| age_ms),
+            Key::Uptime => self.live_stats().map(|stats| stats.uptime_ms),
+            _ => None,
+        }
+    }
+}
+
+/// Whether one of these passes; `None` if there is none.
+fn some_passes<'a>(
+    mut texts: impl Iterator<Item = &'a str>,
+    passes: &dyn Fn(&str) -> bool,
+) -> Option<bool> {
+    let first = texts.next()?;
+    Some(passes(first) || texts.any(passes))
+}
