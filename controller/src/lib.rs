@@ -14,12 +14,14 @@
 //! | [`farm`] | the service that they all use: rigs, wishes, statistics |
 //! | [`hub`], [`registry`] | live links without sockets; durable facts behind a store |
 //! | `net`, `tls` | sockets, and what TLS on a port takes |
+//! | [`backup`] | all of a controller in one encrypted file |
 //! | `nearest` | the word that a mistyped one was meant to be |
 //! | [`error`], [`scope`], [`clock`], [`units`] | what all of them share |
 //!
 //! Read on in [`farm`].
 
 pub mod api;
+pub mod backup;
 pub mod cli;
 pub mod clock;
 pub mod error;

@@ -12,6 +12,7 @@
 //! `/health` and `/ready` are without the base too. Anything else, and any failure, is a [`Problem`].
 
 mod answer;
+mod backup;
 mod common;
 mod describe;
 mod discover;
@@ -40,6 +41,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::{from_fn, from_fn_with_state};
+use miner_agent::store::Dirs;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use self::describe::{describe, describe_as_text, scope_of};
@@ -68,6 +70,8 @@ pub struct Api {
     pub farm: Arc<Farm>,
     /// Who may ask.
     pub guard: Guard,
+    /// Where this node's files are, for a backup; `None` where it has none.
+    pub dirs: Option<Dirs>,
 }
 
 /// All described routes: the API under [`BASE`], and what supervisors ask also at the root.
@@ -83,7 +87,8 @@ fn described() -> OpenApiRouter<Api> {
         .merge(tokens::routes())
         .merge(keys::routes())
         .merge(discover::routes())
-        .merge(options::routes());
+        .merge(options::routes())
+        .merge(backup::routes());
     OpenApiRouter::with_openapi(describe::head())
         .nest(BASE, routes)
         .merge(node::probes())

@@ -80,6 +80,7 @@ impl Client {
                 let router = api::router(Api {
                     farm: Arc::clone(&farm),
                     guard,
+                    dirs: Some(store.dirs().clone()),
                 });
                 Ok(Self::Here {
                     router,
@@ -144,6 +145,26 @@ impl Client {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Value, Problem> {
+        let bytes = self.exchange(method, path, body).await?;
+        serde_json::from_slice(&bytes).map_err(|error| unanswered(&error))
+    }
+
+    /// Sends a request whose answer is a file.
+    pub(super) async fn download(
+        &self,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> Result<Bytes, Problem> {
+        self.exchange(method, path, Some(body)).await
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Bytes, Problem> {
         let address = match self {
             Self::Serving(api) => api.address,
             Self::Here { .. } => IN_PROCESS,
@@ -169,7 +190,7 @@ impl Client {
         };
         let (status, bytes) = answer.or(late).await?;
         if status.is_success() {
-            return serde_json::from_slice(&bytes).map_err(|error| unanswered(&error));
+            return Ok(bytes);
         }
         match serde_json::from_slice::<Problem>(&bytes) {
             Ok(problem) => Err(Problem { status, ..problem }),

@@ -9,6 +9,8 @@
 //!   miner-ctrl remote status|start|stop|logs       what they do
 //!   miner-ctrl remote managers|handover|revoke|rotate-key    whom they obey, and by which key
 //!   miner-ctrl profile create|list|show|delete     ways to mine
+//!   miner-ctrl backup, restore                     all of it in one encrypted file, and back
+//!   miner-ctrl doctor                              what is wrong with this controller, and what to do
 //!   miner-ctrl worker ...                          the agent; `up` runs it as a child
 //!   miner-ctrl config check|show|path|example      the file with the options of the service
 //!   miner-ctrl completions|man                     for shells and manual readers
@@ -19,9 +21,11 @@
 
 mod admission;
 mod answers;
+mod backup;
 mod client;
 mod config;
 mod discover;
+mod doctor;
 pub(crate) mod instance;
 mod keys;
 mod managers;
@@ -69,6 +73,9 @@ enum Verb {
     Remote(remote::Remote),
     Profile(profile::Profile),
     Token(token::Token),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
+    Doctor(doctor::Doctor),
     Worker(Worker),
     Config(config::Config),
     Completions(reference::Completions),
@@ -129,6 +136,9 @@ impl Verb {
             Self::Token(token) => with_client(async |client| token.run(client).await),
             Self::Profile(profile) => with_client(async |client| profile.run(client).await),
             Self::Config(config) => config.run(),
+            Self::Backup(backup) => with_client(async |client| backup.run(client).await),
+            Self::Restore(restore) => restore.run(),
+            Self::Doctor(doctor) => doctor.run(),
             Self::Completions(completions) => completions.run(),
             Self::Man(man) => man.run(),
             Self::Worker(worker) => {

@@ -2,9 +2,10 @@
 //! machine can read in the process list.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write as _};
 
-use miner_agent::cli::Failure;
+use miner_agent::cli::{Failure, terminal};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
 /// Longest secret: a wallet with what pools let one append, and room for line ends.
@@ -28,6 +29,43 @@ pub(crate) fn read(file: &str) -> Result<Zeroizing<String>, Failure> {
     }
     let line = text.lines().next().unwrap_or_default().trim();
     Ok(Zeroizing::new(line.to_owned()))
+}
+
+/// Asks the person, and does not show what they type. Without a terminal it is exit code 3 with the
+/// line that `flags` makes.
+pub(crate) fn ask(
+    question: &str,
+    flags: impl FnOnce() -> String,
+) -> Result<Zeroizing<String>, Failure> {
+    let _quiet = Quiet::new();
+    let answer = terminal::ask(question, flags)?;
+    // The line feed that was typed was not shown either.
+    let _ = writeln!(io::stderr());
+    Ok(answer)
+}
+
+/// The terminal without echo, while this lives.
+struct Quiet(Option<Termios>);
+
+impl Quiet {
+    fn new() -> Self {
+        let shown = tcgetattr(io::stdin()).ok();
+        if let Some(shown) = &shown {
+            let mut quiet = shown.clone();
+            quiet.local_modes.remove(LocalModes::ECHO);
+            // Shown after all, if the terminal cannot do it.
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, &quiet);
+        }
+        Self(shown)
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        if let Some(shown) = &self.0 {
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, shown);
+        }
+    }
 }
 
 #[cfg(test)]

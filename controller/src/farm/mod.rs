@@ -17,10 +17,12 @@
 //! | `remote` | what rigs do: statistics, start, stop, logs |
 //! | `keys` | the recovery key, managers of rigs, orders about them |
 //! | `profiles` | named ways to mine |
+//! | `backup` | all of it in one encrypted file |
 //! | `reports` | shapes of what rigs will report |
 //! | `view`, `show` | what is shown, and how it is made |
 //! | `errors` | what goes wrong, in words |
 
+mod backup;
 mod discover;
 mod enrol;
 mod errors;

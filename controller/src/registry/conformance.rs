@@ -201,6 +201,21 @@ fn gives_back_every_kind_of_row(store: &mut dyn Store) {
     assert_eq!(rows.machines.get(&key(1)), Some(&machine()));
     assert_eq!(rows.recovery, Some(recovery(3)));
     assert_eq!(rows.pinned.get(&key(1)), Some(&pinned()));
+    assert_copied_whole(&rows);
+}
+
+/// That a copy of the registry, as a backup holds it, has every row of it.
+fn assert_copied_whole(rows: &Contents) {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let bytes = RedbStore::copy(rows, folder.path()).expect("copied");
+    assert_eq!(
+        fs::read_dir(folder.path()).expect("there").count(),
+        0,
+        "nothing is left behind"
+    );
+    fs::write(RedbStore::file(folder.path()), bytes).expect("written");
+    let copy = RedbStore::open(folder.path()).expect("opens");
+    assert_eq!(copy.load().expect("loads"), *rows);
 }
 
 fn takes_a_batch_whole_or_not_at_all(store: &mut dyn Store) {

@@ -13,9 +13,9 @@
 //! registry or a good one; a file that is there and cannot be read is never replaced.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use miner_shared::identity::Fingerprint;
@@ -55,6 +55,25 @@ impl RedbStore {
         let store = Self { db, unsynced: 0 };
         store.check_schema()?;
         Ok(store)
+    }
+
+    /// The bytes of a registry file that holds these rows, made in this folder and taken away again.
+    pub fn copy(contents: &Contents, folder: &Path) -> Result<Vec<u8>, StoreError> {
+        let dir = folder.join(COPY);
+        match fs::remove_dir_all(&dir) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_error(error)),
+            Ok(()) | Err(_) => {}
+        }
+        DirBuilder::new()
+            .mode(0o700)
+            .create(&dir)
+            .map_err(io_error)?;
+        let mut store = Self::open(&dir)?;
+        store.commit(&contents.changes(), Durable::Now)?;
+        drop(store);
+        let bytes = fs::read(Self::file(&dir)).map_err(io_error)?;
+        fs::remove_dir_all(&dir).map_err(io_error)?;
+        Ok(bytes)
     }
 
     fn check_schema(&self) -> Result<(), StoreError> {
@@ -325,6 +344,8 @@ const RECOVERY: &str = "recovery";
 
 const FILE: &str = "registry.redb";
 const UNFINISHED: &str = "registry.redb.new";
+/// Where a copy is made: a folder of its own, so that the lock of the original is not in the way.
+const COPY: &str = "registry.copy";
 /// Memory that redb may use for pages; rows are kept by the registry itself.
 const CACHE: usize = 4 << 20;
 /// Batches that may wait for a sync: redb cannot reuse pages before one.

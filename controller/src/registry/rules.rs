@@ -193,6 +193,11 @@ impl Registry {
         self.commit(vec![Change::PutSources(all)], Durable::Soon)
     }
 
+    /// All rows, for a copy of the registry.
+    pub fn contents(&self) -> &Contents {
+        &self.rows
+    }
+
     /// Makes durable what was only noted.
     pub fn sync(&mut self) -> Result<(), StoreError> {
         self.store.commit(&[], Durable::Now)

@@ -150,6 +150,34 @@ impl Contents {
     }
 }
 
+impl Contents {
+    /// The batch that makes an empty store hold all of this.
+    pub fn changes(&self) -> Vec<Change> {
+        let mut all = Vec::new();
+        all.extend(puts(&self.peers, Change::PutPeer));
+        all.extend(puts(&self.tombstones, Change::PutTombstone));
+        all.extend(puts(&self.desired, Change::PutDesired));
+        all.extend(puts(&self.profiles, Change::PutProfile));
+        all.extend(puts(&self.tokens, Change::PutToken));
+        all.extend(puts(&self.pending, Change::PutPending));
+        all.extend(puts(&self.origins, Change::PutOrigin));
+        all.extend(puts(&self.labels, Change::PutLabels));
+        all.extend(puts(&self.machines, Change::PutMachine));
+        all.extend(self.recovery.clone().map(Change::PutRecovery));
+        all.extend(puts(&self.pinned, Change::PutPinned));
+        all.push(Change::PutSources(self.sources.clone()));
+        all
+    }
+}
+
+fn puts<'r, K: Clone, R: Clone>(
+    rows: &'r BTreeMap<K, R>,
+    put: impl Fn(K, R) -> Change + 'r,
+) -> impl Iterator<Item = Change> + 'r {
+    rows.iter()
+        .map(move |(key, row)| put(key.clone(), row.clone()))
+}
+
 /// Why a store cannot be opened, read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

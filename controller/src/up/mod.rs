@@ -173,7 +173,7 @@ impl Running {
         let practice = bind_practice(&plan.pool).await?;
         farm.run(executor);
         let smsg_at = listen(&farm, &plan.listen, &speaks)?;
-        let api_at = serve_api(http, &farm, &speaks, executor)?;
+        let api_at = serve_api(http, &farm, &plan.dirs, &speaks, executor)?;
         lock.announce(api_at)?;
         let announcing = plan.announce.then(|| {
             let instance = Instance {
@@ -293,6 +293,7 @@ fn bind(http: HttpAddress) -> Result<Async<TcpListener>, Failure> {
 fn serve_api(
     http: Async<TcpListener>,
     farm: &Arc<Farm>,
+    dirs: &Dirs,
     speaks: &Speaks,
     executor: &Arc<Executor<'static>>,
 ) -> Result<ApiAt, Failure> {
@@ -304,6 +305,7 @@ fn serve_api(
     let router = api::router(Api {
         farm: Arc::clone(farm),
         guard,
+        dirs: Some(dirs.clone()),
     });
     let tls = tls.cloned();
     let api_at = ApiAt {

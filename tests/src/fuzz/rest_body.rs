@@ -110,7 +110,11 @@ fn server() -> axum::Router {
         port: 9090,
         tls: false,
     };
-    router(Api { farm, guard })
+    router(Api {
+        farm,
+        guard,
+        dirs: None,
+    })
 }
 
 fn answer(

@@ -109,7 +109,11 @@ impl Server {
         let farm = Farm::open(Box::new(MemoryStore::default()), me, Clock::start()).expect("empty");
         Self {
             farm: Arc::clone(&farm),
-            router: router(Api { farm, guard }),
+            router: router(Api {
+                farm,
+                guard,
+                dirs: None,
+            }),
         }
     }
 

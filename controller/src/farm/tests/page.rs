@@ -36,7 +36,11 @@ fn every_route_of_the_page_does_what_the_page_says() {
             tls: false,
         };
         let farm = Arc::clone(&fixture.farm);
-        let router = router(Api { farm, guard });
+        let router = router(Api {
+            farm,
+            guard,
+            dirs: None,
+        });
         let api = async |what: &str, body: Value| ask(&router, what, body).await;
         let rig = TestRig::new(1);
         let id = rig.fingerprint().node_id().to_string();
