@@ -14,6 +14,9 @@
 //! | PinRecovery | any manager's, for itself | bad proof: another key is pinned, and has not made room |
 //! | Handover, Revoke | the first manager's; none revokes itself | no such manager |
 //! | Rotate | the first manager's | |
+//! | Restart | the first manager's | already there: it is told to mine nothing |
+//! | Reboot, PowerOff | the first manager's | not our image |
+//! | Locate, SetLogLevel | the first manager's | |
 //!
 //! Who is first is asked at each command. A generation belongs to the rig, not to its manager: one that
 //! decides from now on, and whose wishes have lower numbers, is told `Behind` with the number in force,
@@ -27,15 +30,18 @@
 use heapless::{Deque, Vec};
 use miner_shared::gate::Bucket;
 use miner_shared::identity::{Fingerprint, Pin};
-use miner_shared::limits::{MANAGER_RATE, MAX_MANAGERS, MAX_MESSAGE, RECEIPTS, SIGNATURE};
+use miner_shared::limits::{
+    MANAGER_RATE, MAX_LOCATE_SECS, MAX_MANAGERS, MAX_MESSAGE, MAX_NICE, RECEIPTS, SIGNATURE,
+};
 use miner_shared::text::MinerName;
 use miner_shared::time::Millis;
 use miner_shared::wire::{
-    Algo, Answer, Backend, Command, Desired, LogPage, Manager, Mode, NodeInfo, OpId, Outcome,
-    Profile, Query, Refusal, RigStats, State,
+    Algo, Answer, Backend, Command, Desired, Findings, Interfaces, Level, LogPage, Manager, Mode,
+    NodeInfo, OpId, Outcome, Profile, Query, Refusal, RigStats, State, Threads,
 };
 use sha2::{Digest, Sha256};
 
+use crate::platform::machine::MachineEnd;
 use crate::store::Managers;
 
 /// What commands and queries need of the rig.
@@ -63,12 +69,26 @@ pub trait Host {
     fn unpin(&mut self, manager: Fingerprint) -> bool;
     /// Lets a new key take the place of the rig's own.
     fn rotate(&mut self) -> bool;
+    /// Ends the miner with its memory, and starts it anew from the state in force.
+    fn restart(&mut self);
+    /// Whether the machine is the rig's own.
+    fn may_end_machine(&self) -> bool;
+    /// Restarts the machine or switches it off, as soon as the receipt is away.
+    fn end_machine(&mut self, how: MachineEnd);
+    /// Shows for so many seconds which machine it is.
+    fn locate(&mut self, seconds: u16);
+    /// Logs what is at least this serious, until the next start.
+    fn set_log_level(&mut self, least: Level);
+    /// What the rig finds wrong with itself.
+    fn doctor(&self) -> Findings;
+    /// Its network interfaces.
+    fn network(&self) -> Interfaces;
     /// Who and what the rig is.
     fn info(&self) -> NodeInfo;
     /// Statistics now.
     fn stats(&self) -> RigStats;
-    /// Part of the log.
-    fn logs(&self, cursor: Option<u64>, lines: u16) -> LogPage;
+    /// Part of the log; of records that are at least this serious if a level is given.
+    fn logs(&self, cursor: Option<u64>, lines: u16, least: Option<Level>) -> LogPage;
     /// Names of the miners.
     fn miners(&self) -> Vec<MinerName, { miner_shared::limits::MAX_MINERS }>;
 }
@@ -190,14 +210,15 @@ fn answer(query: &Query, host: &dyn Host) -> Answer {
             miner,
             cursor,
             lines,
-        } => {
-            let miners = host.miners();
-            if miners.contains(miner) {
-                Answer::Logs(host.logs(*cursor, *lines))
-            } else {
-                Answer::Refused(Refusal::NoSuchMiner(miners))
-            }
-        }
+        } => logs(host, miner, (*cursor, *lines), None),
+        Query::GetLogsFrom {
+            miner,
+            cursor,
+            lines,
+            level,
+        } => logs(host, miner, (*cursor, *lines), Some(*level)),
+        Query::GetDoctor => Answer::Doctor(host.doctor()),
+        Query::GetNetwork => Answer::Network(host.network()),
         Query::GetManagers => {
             let managers = host.managers();
             let manager = |pin: &Pin| Manager {
@@ -207,6 +228,20 @@ fn answer(query: &Query, host: &dyn Host) -> Answer {
             Answer::Managers(managers.pins().iter().map(manager).collect())
         }
         _ => Answer::Refused(Refusal::Unsupported),
+    }
+}
+
+fn logs(
+    host: &dyn Host,
+    miner: &MinerName,
+    (cursor, lines): (Option<u64>, u16),
+    least: Option<Level>,
+) -> Answer {
+    let miners = host.miners();
+    if miners.contains(miner) {
+        Answer::Logs(host.logs(cursor, lines, least))
+    } else {
+        Answer::Refused(Refusal::NoSuchMiner(miners))
     }
 }
 
@@ -237,6 +272,24 @@ fn obey(from: Fingerprint, command: &Command, host: &mut dyn Host) -> Outcome {
         Command::Handover { to } => kept(host.put_first(*to)),
         Command::Revoke { manager } => kept(host.unpin(*manager)),
         Command::Rotate => kept(host.rotate()),
+        Command::Restart
+            if host
+                .desired()
+                .is_none_or(|now| now.state.profile().is_none()) =>
+        {
+            AlreadyThere
+        }
+        Command::Reboot | Command::PowerOff if !host.may_end_machine() => {
+            Refused(Refusal::NotOurImage)
+        }
+        Command::Restart
+        | Command::Reboot
+        | Command::PowerOff
+        | Command::Locate { .. }
+        | Command::SetLogLevel(_) => {
+            carry_out(command, host);
+            Outcome::Applied
+        }
         _ => Refused(Refusal::Unsupported),
     }
 }
@@ -246,6 +299,18 @@ const fn kept(on_disk: bool) -> Outcome {
         Outcome::Applied
     } else {
         Outcome::Refused(Refusal::NotStored)
+    }
+}
+
+/// What leaves no trace on disk, and cannot fail.
+fn carry_out(order: &Command, host: &mut dyn Host) {
+    match order {
+        Command::Restart => host.restart(),
+        Command::Reboot => host.end_machine(MachineEnd::Reboot),
+        Command::PowerOff => host.end_machine(MachineEnd::PowerOff),
+        Command::Locate { seconds } => host.locate((*seconds).clamp(1, MAX_LOCATE_SECS)),
+        Command::SetLogLevel(least) => host.set_log_level(*least),
+        _ => {}
     }
 }
 
@@ -260,9 +325,7 @@ fn set_state(desired: &Desired, host: &mut dyn Host) -> Outcome {
             return Outcome::Behind(now.generation);
         }
     }
-    if let State::Mine(profile) = &desired.state
-        && let Some(reason) = refusal(profile, host)
-    {
+    if let Some(reason) = refusal(&desired.state, host) {
         return Outcome::Refused(reason);
     }
     if !host.store(desired) {
@@ -272,8 +335,20 @@ fn set_state(desired: &Desired, host: &mut dyn Host) -> Outcome {
     Outcome::Applied
 }
 
-/// Why this rig cannot mine by the profile, if it cannot.
-fn refusal(profile: &Profile, host: &dyn Host) -> Option<Refusal> {
+/// Why this rig cannot be in this state, if it cannot.
+fn refusal(state: &State, host: &dyn Host) -> Option<Refusal> {
+    let profile = state.profile()?;
+    let percent = match profile.threads {
+        Threads::Percent(percent) => percent,
+        Threads::Auto | Threads::Count(_) => 100,
+    };
+    let nice = match state {
+        State::Plan(plan) => plan.nice,
+        State::Mine(_) | State::Stopped => 0,
+    };
+    if !(1..=100).contains(&percent) || nice > MAX_NICE {
+        return Some(Refusal::Unsupported);
+    }
     if profile.backend != Backend::Cpu || profile.algo != Algo::Rx0 || profile.pools.is_empty() {
         return Some(Refusal::Unsupported);
     }
@@ -297,7 +372,7 @@ mod tests {
     use miner_shared::bytes::Bytes;
     use miner_shared::identity::RecoveryKey;
     use miner_shared::text::{Address, Label, Name, PoolPass, PoolUser};
-    use miner_shared::wire::{Activity, NodeCard, Pool, Threads};
+    use miner_shared::wire::{Activity, NodeCard, PageWish, Plan, Pool};
 
     use super::*;
 
@@ -314,6 +389,10 @@ mod tests {
         effects: u32,
         disk_full: bool,
         small: bool,
+        /// The machine is its own.
+        owns: bool,
+        /// Orders without a trace on disk.
+        done: std::vec::Vec<String>,
     }
 
     impl Default for Rig {
@@ -325,6 +404,8 @@ mod tests {
                 effects: 0,
                 disk_full: false,
                 small: false,
+                owns: false,
+                done: std::vec::Vec::new(),
             }
         }
     }
@@ -378,6 +459,27 @@ mod tests {
         fn rotate(&mut self) -> bool {
             self.change(|_| ())
         }
+        fn restart(&mut self) {
+            self.done.push("restart".to_owned());
+        }
+        fn may_end_machine(&self) -> bool {
+            self.owns
+        }
+        fn end_machine(&mut self, how: MachineEnd) {
+            self.done.push(format!("{how:?}"));
+        }
+        fn locate(&mut self, seconds: u16) {
+            self.done.push(format!("locate {seconds}"));
+        }
+        fn set_log_level(&mut self, least: Level) {
+            self.done.push(format!("log {least:?}"));
+        }
+        fn doctor(&self) -> Findings {
+            Findings::new()
+        }
+        fn network(&self) -> Interfaces {
+            Interfaces::new()
+        }
         fn info(&self) -> NodeInfo {
             NodeInfo {
                 card: NodeCard {
@@ -401,9 +503,10 @@ mod tests {
                 logs_lost: 0,
             }
         }
-        fn logs(&self, cursor: Option<u64>, _: u16) -> LogPage {
+        fn logs(&self, cursor: Option<u64>, _: u16, least: Option<Level>) -> LogPage {
             LogPage {
                 first: cursor.unwrap_or(7),
+                next: least.map_or(0, |level| level as u64),
                 ..LogPage::default()
             }
         }
@@ -535,6 +638,99 @@ mod tests {
         assert_eq!(rig.effects, 2);
     }
 
+    fn pause(generation: u64, change: impl FnOnce(&mut Plan)) -> Command {
+        let mut plan = Plan {
+            paused: true,
+            ..Plan::new(profile())
+        };
+        change(&mut plan);
+        Command::SetState(Desired {
+            generation,
+            state: State::Plan(plan),
+        })
+    }
+
+    #[test]
+    fn a_pause_is_a_wish_like_any_other() {
+        let mut rig = Rig::default();
+        assert_eq!(tell(&mut rig, &mine(1, |_| ())), Outcome::Applied);
+        assert_eq!(tell(&mut rig, &pause(2, |_| ())), Outcome::Applied);
+        assert_eq!(tell(&mut rig, &pause(2, |_| ())), Outcome::AlreadyThere);
+        assert_eq!(tell(&mut rig, &pause(1, |_| ())), Outcome::Behind(2));
+        assert!(
+            rig.stored
+                .as_ref()
+                .is_some_and(|kept| kept.state.is_paused())
+        );
+        let resume = pause(3, |plan| plan.paused = false);
+        assert_eq!(tell(&mut rig, &resume), Outcome::Applied);
+        assert_eq!(rig.effects, 3);
+    }
+
+    #[test]
+    fn what_is_no_percentage_and_no_niceness_is_refused() {
+        let threads = |percent| {
+            pause(1, |plan| {
+                plan.profile.threads = Threads::Percent(percent);
+                plan.pages = PageWish::Huge1G;
+            })
+        };
+        for (command, outcome) in [
+            (threads(0), Outcome::Refused(Refusal::Unsupported)),
+            (threads(101), Outcome::Refused(Refusal::Unsupported)),
+            (threads(100), Outcome::Applied),
+            (
+                pause(1, |plan| plan.nice = 20),
+                Outcome::Refused(Refusal::Unsupported),
+            ),
+            (pause(1, |plan| plan.nice = 19), Outcome::Applied),
+            (
+                pause(1, |plan| plan.profile.pools[0].tls = true),
+                Outcome::Refused(Refusal::NoTls),
+            ),
+        ] {
+            assert_eq!(tell(&mut Rig::default(), &command), outcome, "{command:?}");
+        }
+    }
+
+    #[test]
+    fn one_off_orders_are_done_once_and_only_what_the_machine_allows() {
+        let (mut rig, mut commands) = (Rig::default(), Commands::default());
+        let mut tell = |op_id: u8, command: Command, rig: &mut Rig| {
+            commands.command(FIRST, NOW, [op_id; 16], &command, rig)
+        };
+        let there = tell(1, Command::Restart, &mut rig);
+        assert_eq!(there, Outcome::AlreadyThere, "nothing is mined");
+        tell(2, mine(1, |_| ()), &mut rig);
+        for _ in 0..2 {
+            assert_eq!(tell(3, Command::Restart, &mut rig), Outcome::Applied);
+        }
+        for (op_id, command) in [(4, Command::Reboot), (5, Command::PowerOff)] {
+            let refused = tell(op_id, command.clone(), &mut rig);
+            assert_eq!(refused, Outcome::Refused(Refusal::NotOurImage));
+            rig.owns = true;
+            assert_eq!(tell(op_id + 10, command, &mut rig), Outcome::Applied);
+            rig.owns = false;
+        }
+        for (op_id, seconds) in [(6, 0), (7, 30), (8, u16::MAX)] {
+            let outcome = tell(op_id, Command::Locate { seconds }, &mut rig);
+            assert_eq!(outcome, Outcome::Applied);
+        }
+        tell(9, Command::SetLogLevel(Level::Debug), &mut rig);
+        assert_eq!(
+            rig.done,
+            [
+                "restart",
+                "Reboot",
+                "PowerOff",
+                "locate 1",
+                "locate 30",
+                "locate 600",
+                "log Debug"
+            ]
+        );
+    }
+
     #[test]
     fn only_the_first_manager_decides() {
         let mut rig = Rig::default();
@@ -543,6 +739,10 @@ mod tests {
             Command::Handover { to: SECOND },
             Command::Revoke { manager: FIRST },
             Command::Rotate,
+            Command::Restart,
+            Command::Reboot,
+            Command::Locate { seconds: 9 },
+            Command::SetLogLevel(Level::Trace),
         ] {
             for from in [SECOND, STRANGER] {
                 let outcome = tell_as(from, &mut rig, &command);
@@ -689,6 +889,14 @@ mod tests {
             Commands::default().query(SECOND, NOW, &query, &Rig::default())
         };
         assert!(matches!(ask("miner-rx0"), Answer::Logs(page) if page.first == 3));
+        let serious = Query::GetLogsFrom {
+            miner: MinerName::parse("miner-rx0").expect("valid"),
+            cursor: Some(3),
+            lines: 10,
+            level: Level::Warn,
+        };
+        let answer = Commands::default().query(SECOND, NOW, &serious, &Rig::default());
+        assert!(matches!(answer, Answer::Logs(page) if (page.first, page.next) == (3, 1)));
         let Answer::Refused(Refusal::NoSuchMiner(names)) = ask("xmrig-123") else {
             panic!("refused with names");
         };

@@ -10,6 +10,7 @@
 
 use std::fmt;
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use log::{LevelFilter, Log, Metadata, Record};
@@ -23,7 +24,8 @@ use crate::clock::Clock;
 pub struct Logger {
     ring: Mutex<LogRing<LOG_RING>>,
     clock: Clock,
-    level: LevelFilter,
+    /// Least serious level that is logged, as [`number`] says.
+    least: AtomicU8,
 }
 
 /// The log of this process; the `log` crate wants it to live for ever.
@@ -45,15 +47,32 @@ impl Logger {
         Self {
             ring: Mutex::new(LogRing::new()),
             clock,
-            level,
+            least: AtomicU8::new(number(level)),
         }
     }
 
-    /// A page of the ring; see [`LogRing::page`].
-    pub fn page(&self, cursor: Option<u64>, lines: u16) -> LogPage {
+    /// A page of the ring, of records that are at least this serious if a level is given; see
+    /// [`LogRing::page`] and [`LogRing::page_of`].
+    pub fn page(&self, cursor: Option<u64>, lines: u16, least: Option<Level>) -> LogPage {
         let now = self.clock.now().0;
         let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
-        ring.page(cursor, lines, now)
+        match least {
+            None => ring.page(cursor, lines, now),
+            Some(least) => ring.page_of(cursor, lines, least, now),
+        }
+    }
+
+    /// Logs from now on what is at least this serious.
+    pub fn set_level(&self, least: Level) {
+        let filter = match least {
+            Level::Error => LevelFilter::Error,
+            Level::Warn => LevelFilter::Warn,
+            Level::Info => LevelFilter::Info,
+            Level::Debug => LevelFilter::Debug,
+            Level::Trace => LevelFilter::Trace,
+        };
+        self.least.store(number(filter), Ordering::Relaxed);
+        log::set_max_level(filter);
     }
 
     /// Records that fell out of the ring.
@@ -66,7 +85,8 @@ impl Logger {
 impl Log for Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         // Dependencies say nothing that an operator needs; tungstenite logs each frame.
-        metadata.level() <= self.level && metadata.target().starts_with("miner")
+        metadata.level() as usize <= self.least.load(Ordering::Relaxed).into()
+            && metadata.target().starts_with("miner")
     }
 
     fn log(&self, record: &Record<'_>) {
@@ -91,7 +111,19 @@ impl Log for Logger {
 
 impl fmt::Debug for Logger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Logger({})", self.level)
+        write!(f, "Logger({})", self.least.load(Ordering::Relaxed))
+    }
+}
+
+/// 0 for nothing, 1 for errors, to 5 for all: the numbers of the `log` crate.
+const fn number(level: LevelFilter) -> u8 {
+    match level {
+        LevelFilter::Off => 0,
+        LevelFilter::Error => 1,
+        LevelFilter::Warn => 2,
+        LevelFilter::Info => 3,
+        LevelFilter::Debug => 4,
+        LevelFilter::Trace => 5,
     }
 }
 
@@ -135,9 +167,31 @@ mod tests {
             "too detailed",
         );
         log(&logger, "tungstenite", log::Level::Warn, "not ours");
-        let page = logger.page(None, 10);
+        let page = logger.page(None, 10, None);
         assert_eq!(page.lines.len(), 1);
         assert_eq!(page.lines[0].text.as_str(), "pool says ?[2Jhi??");
         assert_eq!(page.lines[0].level, Level::Warn);
+    }
+
+    #[test]
+    fn the_level_changes_while_it_runs_and_old_records_stay() {
+        let logger = Logger::new(LevelFilter::Info, Clock::start());
+        let debug = || log(&logger, "miner_agent", log::Level::Debug, "detail");
+        debug();
+        assert_eq!(logger.page(None, 10, None).lines.len(), 0);
+        logger.set_level(Level::Debug);
+        debug();
+        logger.set_level(Level::Error);
+        log(&logger, "miner_agent", log::Level::Warn, "unheard");
+        log(&logger, "miner_agent", log::Level::Error, "bad");
+        let texts = |least| {
+            let page = logger.page(None, 10, least);
+            page.lines
+                .iter()
+                .map(|line| line.text.to_string())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(texts(None), ["detail", "bad"]);
+        assert_eq!(texts(Some(Level::Warn)), ["bad"]);
     }
 }

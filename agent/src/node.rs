@@ -57,6 +57,8 @@ pub struct ServeConfig {
     pub light: bool,
     /// Hash threads, 1 to [`miner_shared::limits::MAX_THREADS`], whatever the profile says.
     pub threads: Option<u16>,
+    /// The machine is there for this rig: a manager may restart it and switch it off.
+    pub owns_machine: bool,
     /// End when standard input ends: the parent is gone.
     pub with_parent: bool,
     /// Least serious records that are logged.
@@ -143,7 +145,9 @@ impl Serving {
             limits: Limits {
                 light: config.light,
                 threads: config.threads,
+                owns_machine: config.owns_machine,
             },
+            link: link_words(&config),
             executor: Rc::downgrade(&executor),
         })?;
         Ok(Self {
@@ -252,6 +256,17 @@ async fn announce_for_ever(rig: Rc<Rig>, listening: SocketAddr) {
         };
         let another_key = async { while rig.is_me(&me) && changes.recv().await.is_ok() {} };
         future::or(another_key, lan::announce(instance, listening, rig.clock)).await;
+    }
+}
+
+/// How controllers and this rig find each other, in words.
+const fn link_words(config: &ServeConfig) -> &'static str {
+    match (&config.controller, &config.listen, &config.tls_pin) {
+        (Some(url), _, Some(_)) if url.tls => "SMSG through TLS with a pinned key; dials",
+        (Some(url), ..) if url.tls => "SMSG through TLS; dials",
+        (Some(_), Some(_), _) => "SMSG; dials, and listens",
+        (Some(_), None, _) => "SMSG; dials, no port is open here",
+        (None, ..) => "SMSG; listens",
     }
 }
 

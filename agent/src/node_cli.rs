@@ -114,6 +114,9 @@ pub struct NodeServe {
     /// hash threads, whatever the profile says
     #[argh(option)]
     pub threads: Option<u16>,
+    /// this machine is there for mining: a manager may restart it and switch it off
+    #[argh(switch)]
+    pub owns_machine: bool,
     /// end when standard input ends
     #[argh(switch)]
     pub with_parent: bool,
@@ -310,6 +313,7 @@ impl NodeServe {
             token: self.token_file.as_deref().map(read_token).transpose()?,
             light: self.light,
             threads: self.threads,
+            owns_machine: self.owns_machine,
             with_parent: self.with_parent,
             log_level: if self.verbose {
                 self.log_level.max(log::LevelFilter::Debug)

@@ -11,7 +11,7 @@ use common::{clock, config, job, wait_until};
 use miner_agent::mining::{Miner, MinerConfig, Phase, WhyLight, fast_mode_mib};
 use miner_engine::{Cache, EngineError, HashEngine, Vm};
 use miner_shared::mining::{Job, Share};
-use miner_shared::wire::{Memory, Mode, Threads};
+use miner_shared::wire::{Memory, Mode, PageWish, Pages, Threads};
 
 /// An engine of the test's own, to check the miner's.
 fn verifier(job: &Job) -> Vm {
@@ -86,6 +86,55 @@ fn without_a_job_it_rests_and_stopped_it_has_no_memory() {
     assert_eq!(miner.snapshot().hashes, hashes);
     miner.set_job(&job);
     wait_until(&miner, |snapshot| snapshot.hashes > hashes);
+}
+
+#[test]
+fn paused_it_hashes_nothing_and_resumed_it_goes_on_at_once_with_other_nonces() {
+    let miner = Miner::start(config(Mode::Light), clock()).expect("a thread");
+    let job = job("a", 1, 1);
+    miner.set_job(&job);
+    let mut nonces: HashSet<_> = shares_of(&miner, &job, 4).iter().map(|s| s.nonce).collect();
+    let pause = |paused| {
+        miner.configure(MinerConfig {
+            paused,
+            ..config(Mode::Light)
+        });
+    };
+    pause(true);
+    // Threads end the hash that they are at.
+    let mut rests = wait_until(&miner, |snapshot| snapshot.phase == Phase::Paused);
+    loop {
+        let later = wait_until(&miner, |_| true);
+        if later.hashes == rests.hashes {
+            break;
+        }
+        rests = later;
+    }
+    assert_eq!((rests.threads, rests.memory), (2, Some(Memory::Light)));
+    while let Ok(share) = miner.shares().try_recv() {
+        nonces.insert(share.nonce);
+    }
+    pause(false);
+    for share in shares_of(&miner, &job, 4) {
+        assert!(nonces.insert(share.nonce), "{} again", share.nonce);
+    }
+}
+
+#[test]
+fn a_restart_and_other_pages_make_memory_anew() {
+    let miner = Miner::start(config(Mode::Light), clock()).expect("a thread");
+    let job = job("a", 1, 1);
+    miner.set_job(&job);
+    let before = wait_until(&miner, |snapshot| snapshot.hashes > 0).hashes;
+    miner.restart();
+    wait_until(&miner, |snapshot| snapshot.threads == 0);
+    wait_until(&miner, |snapshot| snapshot.hashes > before + 4);
+    miner.configure(MinerConfig {
+        pages: PageWish::Small,
+        nice: 7,
+        ..config(Mode::Light)
+    });
+    wait_until(&miner, |snapshot| snapshot.pages == Some(Pages::Small));
 }
 
 #[test]

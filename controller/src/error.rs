@@ -4,6 +4,7 @@
 //! that was wrong, what to do about it, and whether trying the same again can help. What happened
 //! inside (a database error, a broken frame) goes to the log, not into the message.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use miner_shared::identity::Fingerprint;
@@ -18,7 +19,7 @@ pub struct FarmError {
     /// What happened, in one sentence without a full stop.
     pub message: String,
     /// The input field that was wrong, as REST and CLI name it.
-    pub field: Option<&'static str>,
+    pub field: Option<Cow<'static, str>>,
     /// What to do about it.
     pub hint: Option<String>,
     /// Whether the same request may succeed later without a change.
@@ -42,8 +43,8 @@ impl FarmError {
 
     /// The same, about this input field.
     #[must_use]
-    pub fn field(mut self, field: &'static str) -> Self {
-        self.field = Some(field);
+    pub fn field(mut self, field: impl Into<Cow<'static, str>>) -> Self {
+        self.field = Some(field.into());
         self
     }
 
@@ -70,7 +71,7 @@ impl Serialize for FarmError {
             code: Code,
             message: &'a str,
             #[serde(skip_serializing_if = "Option::is_none")]
-            field: Option<&'static str>,
+            field: Option<&'a str>,
             #[serde(skip_serializing_if = "Option::is_none")]
             hint: Option<&'a str>,
             retryable: bool,
@@ -80,7 +81,7 @@ impl Serialize for FarmError {
         Body {
             code: self.code,
             message: &self.message,
-            field: self.field,
+            field: self.field.as_deref(),
             hint: self.hint.as_deref(),
             retryable: self.retryable,
             fingerprint: self.fingerprint.map(|f| f.to_string()),
@@ -119,6 +120,8 @@ macro_rules! codes {
 }
 
 codes! {
+    /// The rig's agent does not know what it is asked.
+    AgentTooOld = "AGENT_TOO_OLD", 409, false;
     /// The rig, or what waits for it here, is asked more than its rate; try again.
     Busy = "BUSY", 429, true;
     /// The rig could not be reached.
@@ -165,6 +168,10 @@ codes! {
     RecoveryNotFound = "RECOVERY_NOT_FOUND", 404, false;
     /// The proof is not by the recovery key of the farm.
     RecoveryRefused = "RECOVERY_REFUSED", 403, false;
+    /// The rollout, or a rig in another one, does not allow it now.
+    RolloutConflict = "ROLLOUT_CONFLICT", 409, false;
+    /// No rollout has this number.
+    RolloutNotFound = "ROLLOUT_NOT_FOUND", 404, false;
     /// No token has this ID.
     TokenNotFound = "TOKEN_NOT_FOUND", 404, false;
     /// The rig refused to start.
@@ -175,6 +182,10 @@ codes! {
     Timeout = "TIMEOUT", 504, true;
     /// Too much is going on; try again.
     ServiceUnavailable = "SERVICE_UNAVAILABLE", 503, true;
+    /// The profile has a newer version than the one that was seen.
+    VersionConflict = "VERSION_CONFLICT", 412, false;
+    /// The profile has no such version, or it is no longer kept.
+    VersionNotFound = "VERSION_NOT_FOUND", 404, false;
 }
 
 impl fmt::Display for Code {

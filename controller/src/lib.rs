@@ -12,8 +12,9 @@
 //! | [`up`] | everything that a serving controller runs |
 //! | [`api`], [`page`] | HTTP: JSON for programs, one page for people |
 //! | [`farm`] | the service that they all use: rigs, wishes, statistics |
-//! | [`hub`], [`registry`] | live links without sockets; durable facts behind a store |
+//! | [`hub`], [`rollout`], [`registry`] | live links without sockets, rollouts likewise; durable facts behind a store |
 //! | `net`, `tls` | sockets, and what TLS on a port takes |
+//! | [`wallet`], [`schedule`] | payout addresses and hours of mining, judged without any of the above |
 //! | [`backup`] | all of a controller in one encrypted file |
 //! | `nearest` | the word that a mistyped one was meant to be |
 //! | [`error`], [`scope`], [`clock`], [`units`] | what all of them share |
@@ -34,7 +35,10 @@ mod net;
 pub mod options;
 pub mod page;
 pub mod registry;
+pub mod rollout;
+pub mod schedule;
 pub mod scope;
 mod tls;
 pub mod units;
 pub mod up;
+pub mod wallet;

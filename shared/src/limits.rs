@@ -31,6 +31,26 @@ pub const LOG_RING: usize = 32 * 1024;
 /// Log lines that one answer carries at most; a reader asks again with the cursor it got.
 pub const MAX_LOG_LINES: usize = 15;
 
+/// Found shares of one batch, 30 bytes each: 32 * 30 = 960 bytes.
+pub const MAX_FOUND_SHARES: usize = 32;
+/// Found shares that a rig keeps for managers that have not heard of them, 40 bytes each: at one share in
+/// 30 s, half an hour without a link.
+pub const FOUND_RING: usize = 64;
+/// Longest name of a check, such as `huge-pages`, in bytes.
+pub const MAX_CHECK_NAME: usize = 24;
+/// Longest text of a finding, and of what to do about it, in bytes.
+pub const MAX_FINDING: usize = 96;
+/// Findings of one answer.
+pub const MAX_FINDINGS: usize = 16;
+/// Longest name of a network interface, in bytes (the kernel's IFNAMSIZ, less its NUL).
+pub const MAX_INTERFACE_NAME: usize = 15;
+/// Network interfaces that a rig tells of; further ones are left out.
+pub const MAX_INTERFACES: usize = 8;
+/// Longest time that a machine shows which one it is, in seconds: ten minutes, for a large hall.
+pub const MAX_LOCATE_SECS: u16 = 600;
+/// Most that hash threads may give way, on the system's scale of 0 to 19.
+pub const MAX_NICE: u8 = 19;
+
 /// SMSG frame header: magic, version, kind, body length.
 pub const FRAME_HEADER: usize = 4 + 1 + 1 + 2;
 /// AEAD tag of ChaCha20-Poly1305.
@@ -236,3 +256,15 @@ const _: () =
 const _: () = assert!(2 * (MAX_SESSION_ID + MAX_JOB_ID) + 8 + 64 + 128 < MAX_SENT_LINE);
 const _: () = assert!(REKEY_FRAMES.is_power_of_two());
 const _: () = assert!(MAX_LOG_LINES * (MAX_LOG_LINE + 16) + 64 <= MAX_MESSAGE);
+// Each text with its length; number of the answer, its kind and the count of findings.
+const _: () = assert!(
+    MAX_FINDINGS * (1 + MAX_CHECK_NAME + 1 + 2 * (1 + MAX_FINDING)) + 16 <= MAX_MESSAGE
+        && MAX_FINDING < 128
+);
+// Height, nonce, thread, verdict and age; the number in front.
+const _: () = assert!(MAX_FOUND_SHARES * (11 + 5 + 3 + 1 + 10) + 16 <= MAX_MESSAGE);
+// A plan: three pools with their texts and lengths, a name, and below 32 bytes of numbers around them.
+const _: () = assert!(
+    MAX_POOLS * (MAX_ADDRESS + 2 + 1 + MAX_POOL_USER + 2 + MAX_POOL_PASS + 1) + MAX_NAME + 32
+        <= MAX_MESSAGE
+);

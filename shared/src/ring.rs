@@ -71,6 +71,28 @@ impl<const BYTES: usize> LogRing<BYTES> {
         let wanted = cursor
             .unwrap_or_else(|| self.end.saturating_sub(lines.into()))
             .min(self.end);
+        self.page_from(wanted, lines, Level::Trace, now_ms)
+    }
+
+    /// The same of records that are at least as serious as `least`. The cursor passes over the others,
+    /// which do not count.
+    pub fn page_of(&self, cursor: Option<u64>, lines: u16, least: Level, now_ms: u64) -> LogPage {
+        let from = cursor.unwrap_or_else(|| {
+            let serious = || self.records().map(|line| line.level <= least);
+            let spare = serious().filter(|is| *is).count();
+            let mut spare = spare.saturating_sub(lines.into());
+            // Passes over as many as are not wanted, and what lies between them.
+            let passed = serious().take_while(|is| {
+                let over = *is && spare > 0;
+                spare -= usize::from(over);
+                over || !is
+            });
+            self.first + u64::try_from(passed.count()).unwrap_or(u64::MAX)
+        });
+        self.page_from(from.min(self.end), lines, least, now_ms)
+    }
+
+    fn page_from(&self, wanted: u64, lines: u16, least: Level, now_ms: u64) -> LogPage {
         let first = wanted.max(self.first);
         let mut page = LogPage {
             first,
@@ -81,13 +103,15 @@ impl<const BYTES: usize> LogRing<BYTES> {
             lines: heapless::Vec::new(),
         };
         let skip = usize::try_from(first - self.first).unwrap_or(usize::MAX);
-        for line in self
-            .records()
-            .skip(skip)
-            .take(MAX_LOG_LINES.min(lines.into()))
-        {
-            // Cannot be full: as many were taken as fit.
-            let _ = page.lines.push(line);
+        let most = MAX_LOG_LINES.min(lines.into());
+        for line in self.records().skip(skip) {
+            if line.level <= least {
+                if page.lines.len() >= most {
+                    break;
+                }
+                // Cannot be full: it has just been looked.
+                let _ = page.lines.push(line);
+            }
             page.next += 1;
         }
         page
@@ -250,6 +274,33 @@ mod tests {
         let page = ring.page(None, 9, 0);
         assert_eq!(page.lines[0].text.as_str().len(), MAX_LOG_LINE);
         assert_eq!(page.lines[1].text.as_str(), "a?b");
+    }
+
+    #[test]
+    fn a_reader_of_serious_records_is_not_held_up_by_the_others() {
+        let mut ring = LogRing::<4096>::new();
+        for n in 0..60 {
+            let level = if n % 10 == 3 {
+                Level::Warn
+            } else {
+                Level::Info
+            };
+            ring.push(n, level, &format!("line {n}"));
+        }
+        let last = ring.page_of(None, 2, Level::Warn, 0);
+        assert_eq!(texts(&last), ["line 43", "line 53"]);
+        assert_eq!((last.next, last.end, last.lost), (60, 60, 0));
+        let none = ring.page_of(None, 2, Level::Error, 0);
+        assert_eq!((none.lines.len(), none.next), (0, 60));
+        let from = ring.page_of(Some(4), 2, Level::Warn, 0);
+        assert_eq!(texts(&from), ["line 13", "line 23"]);
+        assert_eq!((from.next, from.end), (33, 60), "more are left");
+        let rest = ring.page_of(Some(from.next), 9, Level::Warn, 0);
+        assert_eq!(texts(&rest), ["line 33", "line 43", "line 53"]);
+        for lines in [0, 2, 9] {
+            let all = ring.page_of(None, lines, Level::Trace, 7);
+            assert_eq!(all, ring.page(None, lines, 7), "{lines}");
+        }
     }
 
     proptest! {

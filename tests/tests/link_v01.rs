@@ -335,7 +335,7 @@ fn node(fill: u8, role: Role) -> LocalNode {
         software: Label::lossy("miner 0.1.0"),
         host: Label::lossy("linux x86_64"),
     };
-    LocalNode::new(NodeKeys::from_seed(&[fill; 32]), role, [fill; 16], card)
+    LocalNode::new(NodeKeys::from_seed(&[fill; 32]), role, [fill; 16], card).up_to_version(1)
 }
 
 /// A random source of one byte, repeated.

@@ -4,14 +4,16 @@
 use miner_shared::bytes::Bytes;
 use miner_shared::identity::{Fingerprint, NodeKeys, Statement};
 use miner_shared::limits::{
-    FRAME_HEADER, MAX_LABEL, MAX_LOG_LINE, MAX_LOG_LINES, MAX_MANAGERS, MAX_MESSAGE, MAX_MINERS,
+    FRAME_HEADER, MAX_CHECK_NAME, MAX_FINDING, MAX_FINDINGS, MAX_FOUND_SHARES, MAX_INTERFACE_NAME,
+    MAX_INTERFACES, MAX_LABEL, MAX_LOG_LINE, MAX_LOG_LINES, MAX_MANAGERS, MAX_MESSAGE, MAX_MINERS,
     MAX_POOL_PASS, MAX_POOL_USER, MAX_POOLS, SEQ, SIGNATURE, TAG,
 };
-use miner_shared::text::{Address, Label, LogText, MinerName, Name, PoolPass, PoolUser};
+use miner_shared::text::{Address, Label, LogText, MinerName, Name, PoolPass, PoolUser, Text};
 use miner_shared::wire::{
-    Activity, Admission, Algo, Answer, Backend, Command, Desired, Level, LogLine, LogPage, Manager,
-    Memory, Message, MinerStats, Mode, NodeCard, NodeInfo, Outcome, Pages, Pool, Profile, Query,
-    Refusal, RigStats, State, Threads, Windows, WireError,
+    Activity, Admission, Algo, Answer, Backend, Command, Desired, Finding, FoundBatch, FoundShare,
+    Interface, Level, LogLine, LogPage, Manager, Memory, Message, MinerStats, Mode, NodeCard,
+    NodeInfo, Outcome, PageWish, Pages, Plan, Pool, Profile, Query, Refusal, RigStats, Severity,
+    ShareVerdict, State, Threads, Windows, WireError,
 };
 use proptest::prelude::*;
 
@@ -173,6 +175,69 @@ fn fullest() -> Vec<Message> {
         Message::Command([0xff; 16], Command::Rotate),
         Message::Succession(statement),
     ]
+    .into_iter()
+    .chain(fullest_since_2())
+    .collect()
+}
+
+/// The same of what version 2 added.
+fn fullest_since_2() -> Vec<Message> {
+    let plan = Plan {
+        profile: full_profile(),
+        paused: true,
+        pages: PageWish::Huge1G,
+        nice: u8::MAX,
+    };
+    let wish = Desired {
+        generation: u64::MAX,
+        state: State::Plan(plan),
+    };
+    let logs = Query::GetLogsFrom {
+        miner: MinerName::parse(&text(24)).expect("a name"),
+        cursor: Some(u64::MAX),
+        lines: u16::MAX,
+        level: Level::Trace,
+    };
+    let finding = Finding {
+        check: Text::lossy(&text(MAX_CHECK_NAME)),
+        severity: Severity::Bad,
+        detail: Text::lossy(&text(MAX_FINDING)),
+        fix: Text::lossy(&text(MAX_FINDING)),
+    };
+    let interface = Interface {
+        name: Text::lossy(&text(MAX_INTERFACE_NAME)),
+        mac: [0xff; 6],
+    };
+    let share = FoundShare {
+        height: Some(u64::MAX),
+        nonce: u32::MAX,
+        thread: u16::MAX,
+        verdict: ShareVerdict::Lost,
+        age_ms: u64::MAX,
+    };
+    let batch = FoundBatch {
+        first: u64::MAX,
+        shares: (0..MAX_FOUND_SHARES).map(|_| share).collect(),
+    };
+    let findings = (0..MAX_FINDINGS).map(|_| finding.clone()).collect();
+    let interfaces = (0..MAX_INTERFACES).map(|_| interface.clone()).collect();
+    let order = |command| Message::Command([0xff; 16], command);
+    vec![
+        order(Command::SetState(wish)),
+        order(Command::Locate { seconds: u16::MAX }),
+        order(Command::SetLogLevel(Level::Trace)),
+        order(Command::PowerOff),
+        Message::Query(u32::MAX, logs),
+        Message::Query(u32::MAX, Query::GetDoctor),
+        Message::Query(u32::MAX, Query::GetNetwork),
+        Message::Answer(u32::MAX, Answer::Doctor(findings)),
+        Message::Answer(u32::MAX, Answer::Network(interfaces)),
+        Message::Applied {
+            generation: u64::MAX,
+            hash: [0xff; 32],
+        },
+        Message::FoundShares(batch),
+    ]
 }
 
 #[test]
@@ -278,7 +343,7 @@ proptest! {
 
     #[test]
     fn a_message_with_changed_bytes_does_no_harm(
-        which in 0_usize..22,
+        which in 0_usize..33,
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
     ) {
         let mut out = [0; MAX_MESSAGE];

@@ -3,8 +3,9 @@
 use core::fmt;
 
 use miner_shared::mining::SeedHash;
+use miner_shared::wire::PageWish;
 
-use crate::ffi::{Flags, RawCache, advise_huge_pages};
+use crate::ffi::{Flags, RawCache, advise_pages};
 use crate::{Backing, EngineError, Features};
 
 /// Size of a cache.
@@ -22,17 +23,28 @@ impl Cache {
     /// # Errors
     /// [`EngineError::NoCacheMemory`].
     pub fn new() -> Result<Self, EngineError> {
-        Self::with(Features::detect())
+        Self::with_pages(PageWish::Auto)
     }
 
-    pub(crate) fn with(features: Features) -> Result<Self, EngineError> {
+    /// The same, in these pages if it can.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_pages(wish: PageWish) -> Result<Self, EngineError> {
+        Self::with(Features::detect(), wish)
+    }
+
+    pub(crate) fn with(features: Features, wish: PageWish) -> Result<Self, EngineError> {
         let flags = features.cache_flags();
-        let raw = RawCache::new(flags.with(Flags::LARGE_PAGES))
+        let reserved = || RawCache::new(flags.with(Flags::LARGE_PAGES));
+        let raw = (wish != PageWish::Small)
+            .then(reserved)
+            .flatten()
             .or_else(|| RawCache::new(flags))
             .or_else(|| RawCache::new(features.without_jit().cache_flags()))
             .ok_or(EngineError::NoCacheMemory)?;
         if let Some(memory) = raw.memory() {
-            advise_huge_pages(memory, CACHE_BYTES);
+            advise_pages(memory, CACHE_BYTES, wish);
         }
         Ok(Self { raw, keyed: false })
     }

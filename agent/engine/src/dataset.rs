@@ -5,7 +5,9 @@ use core::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use crate::ffi::{Filler, Flags, RawDataset, advise_huge_pages};
+use miner_shared::wire::PageWish;
+
+use crate::ffi::{Filler, Flags, RawDataset, advise_pages};
 use crate::{Backing, Cache, EngineError};
 
 /// Size of a dataset: 2^31 + 33,554,368 bytes.
@@ -28,11 +30,22 @@ impl Dataset {
     /// # Errors
     /// [`EngineError::NoDatasetMemory`].
     pub fn new() -> Result<Self, EngineError> {
-        let raw = RawDataset::new(Flags::LARGE_PAGES)
+        Self::with_pages(PageWish::Auto)
+    }
+
+    /// The same, in these pages if it can.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_pages(wish: PageWish) -> Result<Self, EngineError> {
+        let reserved = || RawDataset::new(Flags::LARGE_PAGES);
+        let raw = (wish != PageWish::Small)
+            .then(reserved)
+            .flatten()
             .or_else(|| RawDataset::new(Flags::NONE))
             .ok_or(EngineError::NoDatasetMemory)?;
         if let Some(memory) = raw.memory() {
-            advise_huge_pages(memory, DATASET_BYTES);
+            advise_pages(memory, DATASET_BYTES, wish);
         }
         Ok(Self { raw, filled: false })
     }

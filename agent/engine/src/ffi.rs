@@ -28,6 +28,7 @@ use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
+use miner_shared::wire::PageWish;
 // Brings the static library; its safe API cannot drive a miner.
 use randomx_rs as _;
 use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags};
@@ -264,18 +265,22 @@ impl Drop for RawVm {
     }
 }
 
-/// Asks for transparent huge pages on the whole 2 MiB pieces of this memory; whether they came
-/// shows only once it is written to. A refusal is no error: small pages work too.
-pub(crate) fn advise_huge_pages(memory: NonNull<c_void>, bytes: usize) {
+/// Asks for transparent huge pages on the whole 2 MiB pieces of this memory, or for none; what came of
+/// it shows only once it is written to. A refusal is no error: other pages work too.
+pub(crate) fn advise_pages(memory: NonNull<c_void>, bytes: usize, wish: PageWish) {
     const PIECE: usize = 2 << 20;
     let before = memory.as_ptr().cast::<u8>().align_offset(PIECE);
     let Some(whole) = bytes.checked_sub(before).map(|rest| rest & !(PIECE - 1)) else {
         return;
     };
     let start = memory.as_ptr().wrapping_byte_add(before);
-    // SAFETY: the range lies within one allocation that the caller owns; MADV_HUGEPAGE changes no
-    // content and no access right.
-    let _ = unsafe { rustix::mm::madvise(start, whole, Advice::LinuxHugepage) };
+    let advice = match wish {
+        PageWish::Small => Advice::LinuxNoHugepage,
+        PageWish::Auto | PageWish::Huge2M | PageWish::Huge1G => Advice::LinuxHugepage,
+    };
+    // SAFETY: the range lies within one allocation that the caller owns; neither advice changes content
+    // or access rights.
+    let _ = unsafe { rustix::mm::madvise(start, whole, advice) };
 }
 
 /// What the system lets happen to pages that hold generated code.
@@ -377,7 +382,7 @@ mod tests {
     /// The words of tevador's tests.cpp; they also prove that the address is the memory's.
     #[test]
     fn cache_memory_holds_the_published_words() {
-        let mut cache = Cache::with(Features::detect()).expect("memory");
+        let mut cache = Cache::with(Features::detect(), PageWish::Auto).expect("memory");
         cache.key_bytes(b"test key 000");
         let memory = cache.keyed().expect("keyed").memory().expect("memory");
         assert_eq!(word(memory, 0), 0x191e_0e1d_23c0_2186);
@@ -389,7 +394,7 @@ mod tests {
     #[test]
     fn dataset_items_are_the_published_ones_compiled_and_interpreted() {
         for features in [Features::detect(), Features::detect().without_jit()] {
-            let mut cache = Cache::with(features).expect("memory");
+            let mut cache = Cache::with(features, PageWish::Auto).expect("memory");
             cache.key_bytes(b"test key 000");
             let mut dataset = RawDataset::new(Flags::NONE).expect("address space");
             let memory = dataset.memory().expect("memory");
@@ -410,7 +415,7 @@ mod tests {
 
     #[test]
     fn items_end_where_the_dataset_ends() {
-        let mut cache = Cache::with(Features::detect()).expect("memory");
+        let mut cache = Cache::with(Features::detect(), PageWish::Auto).expect("memory");
         cache.key_bytes(b"k");
         let mut dataset = RawDataset::new(Flags::NONE).expect("address space");
         let filler = dataset.filler(&cache).expect("keyed");
@@ -425,7 +430,7 @@ mod tests {
 
     #[test]
     fn rounding_mode_is_put_back() {
-        let mut cache = Cache::with(Features::detect()).expect("memory");
+        let mut cache = Cache::with(Features::detect(), PageWish::Auto).expect("memory");
         cache.key_bytes(b"test key 000");
         let flags = Features::detect().vm_flags();
         let mut vm = RawVm::light(flags, &Arc::new(cache)).expect("memory");

@@ -9,6 +9,9 @@
 //! | 1 | reserved huge pages, `MAP_HUGETLB` | pages reserved by the owner (`vm.nr_hugepages`) |
 //! | 2 | transparent huge pages, `madvise` before the first write | nothing; the kernel may refuse |
 //! | 3 | small pages | nothing |
+//!
+//! Who wishes small pages gets the third alone. The library asks for reserved pages of the system's
+//! default size only, so a wish for 2 MiB or for 1 GiB pages asks for those and takes what comes.
 
 use core::ffi::c_void;
 use core::ptr::NonNull;

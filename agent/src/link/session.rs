@@ -5,7 +5,7 @@
 //!            frame ──▶ Link ──▶ event: token? · succession · proven? · up · message ──▶ rig ──▶ sealed answer;
 //!                      before the receipt of a command that was applied, the statistics it made
 //!            order ──▶ another connection of this manager: prove that the peer lives, or give way
-//!            change, or 10 s ──▶ heartbeat; a new key of ours: end, and come back under it
+//!            change, or 10 s ──▶ heartbeat, and to version 2 the state's hash and found shares; a new key of ours: end, and come back under it
 //!            time  ──▶ Link (deadline, ping, death, age)
 //! ```
 
@@ -16,7 +16,7 @@ use miner_shared::identity::{Fingerprint, Pin, Role, Statement};
 use miner_shared::limits::{HEARTBEAT_MS, MAX_FRAME, MAX_STATEMENTS};
 use miner_shared::smsg::{Event, Expect, Link, LinkError, Peer};
 use miner_shared::time::Millis;
-use miner_shared::wire::{Admission, Message, NodeCard, Outcome};
+use miner_shared::wire::{Admission, Answer, MIN_VERSION, Message, NodeCard, Outcome};
 use smol::channel::{Receiver, Sender, bounded};
 use smol::future;
 
@@ -37,6 +37,8 @@ const CLOSE_MS: u64 = 1_000;
 const CHANGE_MS: u64 = 250;
 /// Two heartbeats are at least this far apart, however much changes, in milliseconds.
 const HEARTBEAT_GAP_MS: u64 = 1_000;
+/// Protocol version since which a rig says more than its statistics unasked.
+const NEWS_SINCE: u8 = 2;
 
 /// One connection.
 pub(crate) struct Session {
@@ -65,6 +67,12 @@ pub(crate) struct Session {
 /// What a session has once the peer is admitted.
 struct Up {
     manager: Fingerprint,
+    /// Protocol version of this link.
+    version: u8,
+    /// Generation and hash of the state that it was told last.
+    applied: Option<(u64, [u8; 32])>,
+    /// Number of the next found share that it is told.
+    found: u64,
     orders: Receiver<Order>,
     changes: Receiver<()>,
     next_heartbeat: Millis,
@@ -245,8 +253,37 @@ impl Session {
             up.next_heartbeat = now + HEARTBEAT_MS;
             up.last_heartbeat = Some(now);
         }
-        let stats = self.rig.stats();
-        self.say(&Message::Heartbeat(stats)).await
+        let version = self.version();
+        let stats = self.rig.stats().for_version(version);
+        self.say(&Message::Heartbeat(stats)).await?;
+        if version >= NEWS_SINCE {
+            self.tell_news().await?;
+        }
+        Ok(())
+    }
+
+    /// Says what the manager has not heard on this link: another state in force, found shares.
+    async fn tell_news(&mut self) -> Result<(), End> {
+        let applied = self.rig.applied();
+        if let Some(up) = &mut self.up
+            && up.applied != applied
+        {
+            up.applied = applied;
+            if let Some((generation, hash)) = applied {
+                self.say(&Message::Applied { generation, hash }).await?;
+            }
+        }
+        while let Some(batch) = self.up.as_ref().and_then(|up| self.rig.found(up.found)) {
+            if let Some(up) = &mut self.up {
+                up.found = batch.first + batch.shares.len() as u64;
+            }
+            self.say(&Message::FoundShares(batch)).await?;
+        }
+        Ok(())
+    }
+
+    fn version(&self) -> u8 {
+        self.up.as_ref().map_or(MIN_VERSION, |up| up.version)
     }
 
     async fn handle_frame(&mut self, len: usize) -> Result<(), End> {
@@ -408,6 +445,9 @@ impl Session {
         self.open = self.rig.sessions.open();
         self.up = Some(Up {
             manager,
+            version: peer.version,
+            applied: None,
+            found: 0,
             orders,
             changes: self.rig.changes(),
             next_heartbeat: self.rig.clock.now(),
@@ -432,6 +472,12 @@ impl Session {
             // Who reads the receipt and then looks at the rig sees what the receipt says.
             self.heartbeat(self.rig.clock.now()).await?;
         }
+        let answer = match answer {
+            Message::Answer(id, Answer::Stats(stats)) => {
+                Message::Answer(id, Answer::Stats(stats.for_version(self.version())))
+            }
+            answer => answer,
+        };
         self.say(&answer).await
     }
 

@@ -4,6 +4,7 @@
 //! which does nothing if things are as they should be:
 //!
 //! ```text
+//!   restart? other pages? give all memory back ─▶ no job, paused? publish none
 //!   collect the filled dataset ─▶ key the cache ─▶ fill the dataset ─▶ man the memory ─▶ publish the job
 //!                                  └ only once the crew is gone and the filling cancelled
 //! ```
@@ -17,9 +18,9 @@ use std::thread::{self, JoinHandle};
 use miner_engine::{Cache, Dataset, EngineError, Progress};
 use miner_shared::mining::{Job, SeedHash};
 use miner_shared::time::Millis;
-use miner_shared::wire::{Memory, Mode, Pages};
+use miner_shared::wire::{Memory, Mode, PageWish, Pages};
 
-use super::crew::{Crew, Floor, Source};
+use super::crew::{Crew, Floor, Source, settle};
 use super::slot::Publisher;
 use super::topology::Topology;
 use super::{MinerConfig, Now, WhyLight, fast_mode_mib};
@@ -30,7 +31,7 @@ use super::{MinerConfig, Now, WhyLight, fast_mode_mib};
 /// A second of filling saved is worth more hashes than light mode makes in it, so they give way at
 /// all. But the first share is to come within a minute: at 10 they get a tenth, and beside other
 /// work (load 8 on two cores) none came in 95 s.
-const NICE_WHILE_FILLING: i32 = 5;
+const NICE_WHILE_FILLING: u8 = 5;
 
 /// Where wishes are left and the state can be read.
 #[derive(Debug)]
@@ -54,6 +55,8 @@ pub(super) struct Wish {
     pub(super) job: Option<Job>,
     /// While there is no job, keep no memory either.
     pub(super) release: bool,
+    /// How often to have begun from nothing.
+    pub(super) restarts: u32,
     /// End the control thread.
     pub(super) end: bool,
 }
@@ -95,6 +98,10 @@ impl Desk {
         locked(&self.wish).wish.job.is_some()
     }
 
+    pub(super) fn is_paused(&self) -> bool {
+        locked(&self.wish).wish.config.paused
+    }
+
     pub(super) fn status(&self) -> Status {
         locked(&self.status).clone()
     }
@@ -124,6 +131,8 @@ pub(super) struct Control {
     cache: Option<(Arc<Cache>, SeedHash)>,
     dataset: Store,
     crew: Option<(Crew, Manning)>,
+    /// For which wish the memory was got: its restarts and pages.
+    made_for: (u32, PageWish),
 }
 
 /// The dataset's memory, and what is in it.
@@ -156,7 +165,7 @@ impl Filling {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Manning {
     memory: Memory,
-    niceness: i32,
+    niceness: u8,
     plan: Vec<Option<u16>>,
 }
 
@@ -171,6 +180,7 @@ impl Control {
             cache: None,
             dataset: Store::None,
             crew: None,
+            made_for: (0, PageWish::Auto),
         }
     }
 
@@ -194,6 +204,10 @@ impl Control {
     }
 
     fn fulfil(&mut self, wish: &Wish) -> Result<(), EngineError> {
+        let made_for = (wish.restarts, wish.config.pages);
+        if mem::replace(&mut self.made_for, made_for) != made_for {
+            self.release();
+        }
         self.collect_filled();
         let Some(job) = &wish.job else {
             if wish.release {
@@ -202,12 +216,16 @@ impl Control {
             self.publish(None);
             return Ok(());
         };
+        if wish.config.paused {
+            self.publish(None);
+            return Ok(());
+        }
         let plan = self.topology.plan(wish.config.threads);
         // The larger memory first: reserved pages may not suffice for both.
         let why_light = self.allocate_dataset(wish.config, plan.len())?;
         self.key(&job.seed)?;
-        self.fill();
-        self.man(plan, why_light)?;
+        self.fill(wish.config.nice);
+        self.man(plan, wish.config.nice, why_light)?;
         self.publish(Some(job));
         Ok(())
     }
@@ -269,7 +287,7 @@ impl Control {
                 needed_mib,
                 available_mib,
             },
-            _ => match Dataset::new() {
+            _ => match Dataset::with_pages(config.pages) {
                 Ok(dataset) => {
                     self.dataset = Store::Empty(dataset);
                     return Ok(None);
@@ -297,7 +315,7 @@ impl Control {
             .and_then(|(cache, _)| Arc::into_inner(cache));
         let mut cache = match old {
             Some(cache) => cache,
-            None => Cache::new()?,
+            None => Cache::with_pages(self.made_for.1)?,
         };
         cache.key(seed);
         self.cache = Some((Arc::new(cache), *seed));
@@ -305,7 +323,7 @@ impl Control {
     }
 
     /// Starts to fill the dataset if it is empty.
-    fn fill(&mut self) {
+    fn fill(&mut self, nice: u8) {
         let Some((cache, _)) = &self.cache else {
             return;
         };
@@ -319,6 +337,8 @@ impl Control {
             let (cache, progress) = (Arc::clone(cache), Arc::clone(&progress));
             let desk = Arc::clone(&self.desk);
             move || {
+                // Its helpers begin where it is.
+                settle(None, nice);
                 // Cancelled or whole: whoever joins this thread reads it from the progress.
                 let _ = dataset.fill(&cache, threads, &progress);
                 drop(cache);
@@ -339,6 +359,7 @@ impl Control {
     fn man(
         &mut self,
         plan: Vec<Option<u16>>,
+        nice: u8,
         why_light: Option<WhyLight>,
     ) -> Result<(), EngineError> {
         let Some((cache, _)) = &self.cache else {
@@ -346,9 +367,14 @@ impl Control {
         };
         let light = Source::Light(Arc::clone(cache));
         let (source, niceness, why_light) = match &self.dataset {
-            Store::Filled(dataset) => (Source::Fast(Arc::clone(dataset)), 0, None),
-            Store::Filling(_) => (light, NICE_WHILE_FILLING, Some(WhyLight::Filling)),
-            Store::Empty(_) | Store::None => (light, 0, why_light.or(Some(WhyLight::NotAllocated))),
+            Store::Filled(dataset) => (Source::Fast(Arc::clone(dataset)), nice, None),
+            Store::Filling(_) => {
+                let niceness = nice.max(NICE_WHILE_FILLING);
+                (light, niceness, Some(WhyLight::Filling))
+            }
+            Store::Empty(_) | Store::None => {
+                (light, nice, why_light.or(Some(WhyLight::NotAllocated)))
+            }
         };
         let manning = Manning {
             memory: source.memory(),

@@ -64,12 +64,13 @@ impl Floor {
         self.shares.close();
     }
 
-    fn hand_in(&self, work: &Work, nonce: u32, hash: &Hash) {
+    fn hand_in(&self, work: &Work, nonce: u32, hash: &Hash, thread: u16) {
         self.found.fetch_add(1, Ordering::Relaxed);
         let share = Share {
             job_id: work.id.clone(),
             nonce,
             hash: *hash,
+            thread,
         };
         if let Err(TrySendError::Full(_) | TrySendError::Closed(_)) = self.shares.try_send(share) {
             self.lost.fetch_add(1, Ordering::Relaxed);
@@ -128,12 +129,12 @@ impl Crew {
         floor: &Arc<Floor>,
         source: &Source,
         plan: &[Option<u16>],
-        niceness: i32,
+        niceness: u8,
     ) -> Result<Self, EngineError> {
         let leave = Arc::new(AtomicBool::new(false));
         let (ready, answers) = mpsc::channel();
         let mut threads = Vec::with_capacity(plan.len());
-        for (index, cpu) in plan.iter().copied().enumerate() {
+        for (index, cpu) in (0_u16..).zip(plan.iter().copied()) {
             let (floor, leave) = (Arc::clone(floor), Arc::clone(&leave));
             let (source, ready) = (source.clone(), ready.clone());
             let body = move || {
@@ -143,8 +144,14 @@ impl Crew {
                 drop(source);
                 let _ = ready.send(machine.as_ref().map(|_| ()).map_err(|error| *error));
                 drop(ready);
-                if let (Ok(mut machine), Some(counter)) = (machine, floor.hashes.get(index)) {
-                    work_until_told_to_leave(&floor, &leave, &mut machine, &counter.0);
+                if let (Ok(mut machine), Some(counter)) =
+                    (machine, floor.hashes.get(usize::from(index)))
+                {
+                    let thread = Thread {
+                        index,
+                        hashes: &counter.0,
+                    };
+                    work_until_told_to_leave(&floor, &leave, &mut machine, thread);
                 }
             };
             let thread = thread::Builder::new().name(format!("rx-hash-{index}"));
@@ -195,7 +202,7 @@ impl Crew {
 }
 
 /// Puts this thread on a processor and in its place in the queue; the system may refuse both.
-pub(crate) fn settle(cpu: Option<u16>, niceness: i32) {
+pub(crate) fn settle(cpu: Option<u16>, niceness: u8) {
     if let Some(cpu) = cpu {
         let mut set = CpuSet::new();
         set.set(cpu.into());
@@ -203,8 +210,15 @@ pub(crate) fn settle(cpu: Option<u16>, niceness: i32) {
     }
     if niceness != 0 {
         // On Linux this is the thread's own, not the process's.
-        let _ = setpriority_process(Some(gettid()), niceness);
+        let _ = setpriority_process(Some(gettid()), niceness.into());
     }
+}
+
+/// Which hash thread, and where it counts its hashes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Thread<'f> {
+    pub(super) index: u16,
+    pub(super) hashes: &'f AtomicU64,
 }
 
 /// Hashes whatever job is in the slot, and rests while there is none or all its nonces are done.
@@ -212,7 +226,7 @@ fn work_until_told_to_leave<E: HashEngine>(
     floor: &Floor,
     leave: &AtomicBool,
     engine: &mut E,
-    hashes: &AtomicU64,
+    thread: Thread<'_>,
 ) {
     loop {
         let (generation, work) = floor.slot.read();
@@ -220,7 +234,7 @@ fn work_until_told_to_leave<E: HashEngine>(
             return;
         }
         if let Some(work) = work {
-            hash_job(floor, engine, hashes, generation, &work);
+            hash_job(floor, engine, thread, generation, &work);
         }
         // A wake between the look and the rest is not lost: `park` then returns at once.
         while floor.slot.generation() == generation && !leave.load(Ordering::Acquire) {
@@ -233,7 +247,7 @@ fn work_until_told_to_leave<E: HashEngine>(
 pub(super) fn hash_job<E: HashEngine>(
     floor: &Floor,
     engine: &mut E,
-    hashes: &AtomicU64,
+    thread: Thread<'_>,
     generation: u64,
     work: &Work,
 ) {
@@ -264,9 +278,9 @@ pub(super) fn hash_job<E: HashEngine>(
             }
             None => engine.last(&mut hash),
         }
-        hashes.fetch_add(1, Ordering::Relaxed);
+        thread.hashes.fetch_add(1, Ordering::Relaxed);
         if work.target.is_met_by(&hash) {
-            floor.hand_in(work, nonce, &hash);
+            floor.hand_in(work, nonce, &hash, thread.index);
         }
         match next {
             Some(next) => nonce = next,
@@ -339,8 +353,11 @@ mod tests {
                     let (floor, leave, all) = (&floor, &leave, &all);
                     scope.spawn(move || {
                         let mut notes = Notes::default();
-                        let hashes = &floor.hashes[index].0;
-                        work_until_told_to_leave(floor, leave, &mut notes, hashes);
+                        let thread = Thread {
+                            index: 0,
+                            hashes: &floor.hashes[index].0,
+                        };
+                        work_until_told_to_leave(floor, leave, &mut notes, thread);
                         all.lock().expect("no panic").append(&mut notes.hashed);
                     })
                 })
@@ -378,8 +395,12 @@ mod tests {
         let work = work.expect("published");
         let mut notes = Notes::default();
         let hashes = AtomicU64::new(0);
+        let thread = Thread {
+            index: 5,
+            hashes: &hashes,
+        };
         thread::scope(|scope| {
-            scope.spawn(|| hash_job(&floor, &mut notes, &hashes, generation, &work));
+            scope.spawn(|| hash_job(&floor, &mut notes, thread, generation, &work));
             while hashes.load(Ordering::Relaxed) < 1000 {
                 thread::yield_now();
             }
@@ -389,6 +410,7 @@ mod tests {
         let nonces: Vec<_> = found.iter().map(|share| share.nonce).collect();
         assert_eq!(nonces, [0x4000_0000, 0x4000_0001, 0x4000_0002]);
         assert!(found.iter().all(|share| share.job_id.as_str() == "job 1"));
+        assert!(found.iter().all(|share| share.thread == 5));
         assert!(found.iter().all(|share| work.target.is_met_by(&share.hash)));
         assert_eq!(floor.shares(), (3, 0));
     }
@@ -401,7 +423,7 @@ mod tests {
         let (_, work) = floor.slot.read();
         let work = work.expect("published");
         for nonce in 0..100 {
-            floor.hand_in(&work, nonce, &[0; 32]);
+            floor.hand_in(&work, nonce, &[0; 32], 0);
         }
         assert_eq!(shares.len(), SHARE_QUEUE);
         assert_eq!(floor.shares(), (100, 36));

@@ -32,7 +32,7 @@ use std::thread::{self, JoinHandle};
 use miner_engine::{CACHE_BYTES, DATASET_BYTES, EngineError, SCRATCHPAD_BYTES};
 use miner_shared::mining::{Job, Share};
 use miner_shared::time::Millis;
-use miner_shared::wire::{Memory, Mode, Pages, Threads};
+use miner_shared::wire::{Memory, Mode, PageWish, Pages, Threads};
 use smol::channel::Receiver;
 
 use control::{Control, Desk, Status};
@@ -53,6 +53,12 @@ pub struct MinerConfig {
     /// Memory that the system can give without swapping, in MiB; `None` if it does not say, which
     /// counts as enough. Only looked at when the dataset is not there yet.
     pub memory_available_mib: Option<u32>,
+    /// Pages wanted; other ones than before start the memory anew.
+    pub pages: PageWish,
+    /// How much hash threads, and those that fill the dataset, give way: 0 to 19.
+    pub nice: u8,
+    /// Rest, whatever job there is: memory and threads stay, and nothing new is filled.
+    pub paused: bool,
 }
 
 impl Default for MinerConfig {
@@ -61,6 +67,9 @@ impl Default for MinerConfig {
             threads: Threads::Auto,
             mode: Mode::Auto,
             memory_available_mib: None,
+            pages: PageWish::Auto,
+            nice: 0,
+            paused: false,
         }
     }
 }
@@ -124,6 +133,12 @@ impl Miner {
         });
     }
 
+    /// Ends the hash threads and gives the memory back as [`Self::stop`] does, and starts again with the
+    /// job that there is.
+    pub fn restart(&self) {
+        self.desk.wish(|wish| wish.restarts += 1);
+    }
+
     /// Works like this from now on. What does not change goes on undisturbed.
     pub fn configure(&self, config: MinerConfig) {
         self.desk.wish(|wish| wish.config = config);
@@ -155,6 +170,7 @@ impl Miner {
 
     fn phase(&self, status: &Status) -> Phase {
         match (&status.failed, &status.fill) {
+            _ if self.desk.is_paused() => Phase::Paused,
             _ if !self.desk.has_job() => Phase::Idle,
             (Some(error), _) => Phase::Failed(*error),
             _ if status.threads == 0 => Phase::Starting,
@@ -219,6 +235,8 @@ pub struct MinerSnapshot {
 pub enum Phase {
     /// There is no job.
     Idle,
+    /// The configuration says to rest.
+    Paused,
     /// Getting memory and keys ready; no hash yet.
     Starting,
     /// Hashing in light mode while the dataset is being filled.

@@ -90,14 +90,16 @@ impl Topology {
     /// the system.
     pub fn plan(&self, threads: Threads) -> Vec<Option<u16>> {
         match threads {
-            Threads::Auto => {
-                let mut chosen: Vec<_> = self.caches().iter().flat_map(Shared::suited).collect();
+            Threads::Auto => placed(self.suited()),
+            Threads::Percent(percent) => {
+                let suited = self.suited();
+                let count = (suited.len() * usize::from(percent.min(100))).div_ceil(100);
+                // From each cache in turn, as the fewer threads have the more of each cache.
+                let mut chosen = self.spread();
+                chosen.retain(|cpu| suited.contains(cpu));
+                chosen.truncate(count.max(1));
                 chosen.sort_unstable();
-                chosen.truncate(self.granted.clamp(1, MAX_THREADS));
-                if chosen.is_empty() {
-                    return vec![None];
-                }
-                chosen.into_iter().map(Some).collect()
+                placed(chosen)
             }
             Threads::Count(count) => {
                 let count = usize::from(count).clamp(1, MAX_THREADS);
@@ -105,6 +107,14 @@ impl Topology {
                 spread.chain(std::iter::repeat(None)).take(count).collect()
             }
         }
+    }
+
+    /// The processors that the automatic choice takes, in ascending order.
+    fn suited(&self) -> Vec<u16> {
+        let mut chosen: Vec<_> = self.caches().iter().flat_map(Shared::suited).collect();
+        chosen.sort_unstable();
+        chosen.truncate(self.granted.clamp(1, MAX_THREADS));
+        chosen
     }
 
     /// All processors: from each cache in turn, cores before second threads of cores.
@@ -128,6 +138,14 @@ impl Topology {
         }
         caches.into_values().collect()
     }
+}
+
+/// A thread for each of these processors; one anywhere if there is none.
+fn placed(cpus: Vec<u16>) -> Vec<Option<u16>> {
+    if cpus.is_empty() {
+        return vec![None];
+    }
+    cpus.into_iter().map(Some).collect()
 }
 
 /// The processors that share a cache.
@@ -242,6 +260,25 @@ mod tests {
             granted: 0,
         };
         assert_eq!(nothing.plan(Threads::Auto), [None]);
+    }
+
+    #[test]
+    fn a_percentage_is_of_the_automatic_choice_rounded_up_and_spread_over_caches() {
+        let two = machine(2, 8, 4, 2);
+        let plan = |percent| {
+            let plan = two.plan(Threads::Percent(percent));
+            plan.into_iter().flatten().collect::<Vec<_>>()
+        };
+        assert_eq!(plan(100), auto(&two));
+        assert_eq!(plan(50), [0, 1, 4, 5]);
+        assert_eq!(plan(51).len(), 5);
+        assert_eq!(plan(1), [0]);
+        assert_eq!(plan(255), auto(&two), "never more");
+        let nothing = Topology {
+            cpus: Vec::new(),
+            granted: 0,
+        };
+        assert_eq!(nothing.plan(Threads::Percent(50)), [None]);
     }
 
     #[test]

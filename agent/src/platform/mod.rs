@@ -1,8 +1,10 @@
-//! What the agent asks of the machine: memory, processor, names, read-only from `/proc`; and that it
-//! may start no program ([`no_exec`]).
+//! What the agent asks of the machine: memory, processor, names, read-only from `/proc` and `/sys`; that
+//! it may start no program ([`no_exec`]); that it shows itself ([`beacon`]), and ends ([`machine`]).
 //!
 //! Unknown is `None` or an empty text, never a guess.
 
+pub mod beacon;
+pub mod machine;
 pub mod no_exec;
 
 use std::fs;
@@ -88,14 +90,44 @@ fn meminfo_kib(key: &str) -> Option<u64> {
 /// What control group v2 leaves of its limit, in MiB; `None` without a limit. Page cache counts as
 /// used here, so this is on the careful side.
 fn cgroup_left_mib() -> Option<u64> {
-    let text = fs::read_to_string("/proc/self/cgroup").ok()?;
-    let path = text.lines().find_map(|line| line.strip_prefix("0::/"))?;
-    let number = |name| {
-        let file = format!("/sys/fs/cgroup/{path}/{name}");
-        fs::read_to_string(file).ok()?.trim().parse::<u64>().ok()
-    };
+    let number = |name| cgroup(name)?.trim().parse::<u64>().ok();
     let (max, used) = (number("memory.max")?, number("memory.current")?);
     Some(max.saturating_sub(used) >> 20)
+}
+
+/// A file of this process's control group, of version 2.
+fn cgroup(name: &str) -> Option<String> {
+    let text = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let path = text.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    fs::read_to_string(format!("/sys/fs/cgroup/{path}/{name}")).ok()
+}
+
+/// Limit that the control group sets, in MiB of memory; `None` without one.
+pub fn memory_limit_mib() -> Option<u64> {
+    Some(cgroup("memory.max")?.trim().parse::<u64>().ok()? >> 20)
+}
+
+/// Limit that the control group sets, in hundredths of a processor; `None` without one.
+pub fn cpu_limit_percent() -> Option<u64> {
+    let text = cgroup("cpu.max")?;
+    let (quota, period) = text.trim().split_once(' ')?;
+    let (quota, period) = (quota.parse::<u64>().ok()?, period.parse::<u64>().ok()?);
+    (quota * 100).checked_div(period)
+}
+
+/// How the first processor chooses its clock rate, such as `performance`; `None` where it does not.
+pub fn governor() -> Option<String> {
+    let file = "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor";
+    Some(fs::read_to_string(file).ok()?.trim().to_owned())
+}
+
+/// Reserved huge pages of this size: all, and those not in use. `None` where the kernel has no such.
+pub fn reserved_pages(kib: u32) -> Option<(u64, u64)> {
+    let number = |name| {
+        let file = format!("/sys/kernel/mm/hugepages/hugepages-{kib}kB/{name}_hugepages");
+        fs::read_to_string(file).ok()?.trim().parse::<u64>().ok()
+    };
+    Some((number("nr")?, number("free")?))
 }
 
 fn field<'t>(text: &'t str, key: &str) -> Option<&'t str> {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 
 use miner_shared::limits::{MAX_POOL_LINE, MAX_SENT_LINE};
-use miner_shared::mining::{Job, Share};
+use miner_shared::mining::{Job, Share, Submitted};
 use miner_shared::stratum::{
     Client, ClientError, ClientEvent, LineSplitter, LineTooLong, Login, SubmitError,
 };
@@ -158,6 +158,11 @@ impl Connection {
     /// Takes a share to send with the next flush.
     pub(super) fn submit(&mut self, share: Share) -> Result<(), SubmitError> {
         self.client.submit(share)
+    }
+
+    /// The same, one by one.
+    pub(super) fn outstanding_shares(&self) -> impl Iterator<Item = Submitted> {
+        self.client.outstanding_shares()
     }
 
     /// Shares that are lost if the connection ends now.

@@ -14,6 +14,7 @@
 //! when the profile comes.
 
 mod connection;
+mod found;
 mod order;
 
 pub(crate) use order::full_jitter;
@@ -24,17 +25,18 @@ use std::rc::Rc;
 
 use log::{info, warn};
 use miner_shared::limits::MAX_POOLS;
-use miner_shared::mining::{Job, Share, Verdict};
+use miner_shared::mining::{Job, Share, Submitted, Verdict};
 use miner_shared::stratum::{ClientEvent, Login};
 use miner_shared::text::{Address, Label, Name};
 use miner_shared::time::Millis;
-use miner_shared::wire::Pool;
+use miner_shared::wire::{Pool, ShareVerdict};
 use smol::channel::Receiver;
 use smol::future;
 
 use crate::clock::Clock;
 use crate::store::system_rng;
 use connection::{Connection, PoolError};
+use found::FoundRing;
 use order::PoolOrder;
 
 /// The miner goes on with the last job for this long without a pool, in milliseconds.
@@ -59,6 +61,8 @@ pub(crate) struct PoolStats {
     pub(crate) difficulty: Option<u64>,
     /// Since when there is no login; `None` while there is one.
     pub(crate) offline_since: Option<Millis>,
+    /// The last shares, one by one.
+    pub(crate) found: FoundRing,
 }
 
 /// Gives a job to the miner.
@@ -151,7 +155,9 @@ impl PoolSide {
         loop {
             self.enter(index, &connection);
             let end = self.session(index, renewals, &mut connection).await;
-            self.stats.borrow_mut().lost += u64::from(connection.outstanding());
+            connection
+                .outstanding_shares()
+                .for_each(|share| self.lost(share));
             let error = match end {
                 End::Better(better) => {
                     (connection, index) = (better, 0);
@@ -175,11 +181,11 @@ impl PoolSide {
         if let Some(address) = &address {
             info!("pool up pool={address}");
         }
-        let mut stats = self.stats.borrow_mut();
         // Shares that still wait were found for a session that is over.
-        while self.shares.try_recv().is_ok() {
-            stats.lost += 1;
+        while let Ok(share) = self.shares.try_recv() {
+            self.lost(unsent(&share));
         }
+        let mut stats = self.stats.borrow_mut();
         stats.pool = address;
         stats.offline_since = None;
         drop(stats);
@@ -240,8 +246,9 @@ impl PoolSide {
         match future::or(event, future::or(share, future::or(better, exhausted))).await? {
             Wake::Event(event) => self.handle(event),
             Wake::Share(share) => {
+                let unsent = unsent(&share);
                 if connection.submit(share).is_err() {
-                    self.stats.borrow_mut().lost += 1;
+                    self.lost(unsent);
                 }
             }
             Wake::Better(connection) => return Ok(Some(End::Better(connection))),
@@ -259,12 +266,13 @@ impl PoolSide {
         match event {
             ClientEvent::LoggedIn(job) | ClientEvent::Job(job) => self.mine(&job),
             ClientEvent::Answered {
+                share,
                 verdict,
                 latency_ms,
                 message,
-            } => self.count(verdict, latency_ms, message.as_str()),
-            ClientEvent::Lost { count, in_a_row } => {
-                self.stats.borrow_mut().lost += u64::from(count);
+            } => self.count(share, verdict, latency_ms, message.as_str()),
+            ClientEvent::Lost { shares, in_a_row } => {
+                shares.into_iter().for_each(|share| self.lost(share));
                 if in_a_row >= 3 {
                     warn!("pool does not answer shares in_a_row={in_a_row}");
                 }
@@ -282,8 +290,22 @@ impl PoolSide {
         (self.set_job)(job);
     }
 
-    fn count(&self, verdict: Verdict, latency_ms: u64, message: &str) {
+    fn lost(&self, share: Submitted) {
         let mut stats = self.stats.borrow_mut();
+        stats.lost += 1;
+        stats
+            .found
+            .push(self.clock.now(), share, ShareVerdict::Lost);
+    }
+
+    fn count(&self, share: Submitted, verdict: Verdict, latency_ms: u64, message: &str) {
+        let mut stats = self.stats.borrow_mut();
+        let found = match verdict {
+            Verdict::Accepted => ShareVerdict::Accepted,
+            Verdict::Stale => ShareVerdict::Stale,
+            _ => ShareVerdict::Rejected,
+        };
+        stats.found.push(self.clock.now(), share, found);
         match verdict {
             Verdict::Accepted => {
                 stats.accepted += 1;
@@ -333,6 +355,15 @@ impl PoolSide {
             nicehash: false,
         };
         Connection::log_in(&pool.address, login, self.clock).await
+    }
+}
+
+/// A share that no pool will hear of.
+const fn unsent(share: &Share) -> Submitted {
+    Submitted {
+        height: None,
+        nonce: share.nonce,
+        thread: share.thread,
     }
 }
 

@@ -15,6 +15,8 @@ pub trait Mine {
     fn clear_job(&self);
     /// Rests and gives the memory back.
     fn stop(&self);
+    /// Ends its threads, gives the memory back and starts with the job that there is.
+    fn restart(&self);
     /// Works like this from now on.
     fn configure(&self, config: MinerConfig);
     /// Where found shares come out.
@@ -34,6 +36,10 @@ impl Mine for Miner {
 
     fn stop(&self) {
         Self::stop(self);
+    }
+
+    fn restart(&self) {
+        Self::restart(self);
     }
 
     fn configure(&self, config: MinerConfig) {

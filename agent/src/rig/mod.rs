@@ -11,6 +11,7 @@
 //! ```
 //! Everything is borrowed for the length of one call; nothing is held while a task waits.
 
+mod doctor;
 mod mine;
 mod works;
 
@@ -23,7 +24,7 @@ use log::{debug, info};
 use miner_shared::identity::{Fingerprint, Signer, Statement};
 use miner_shared::text::Name;
 use miner_shared::time::Millis;
-use miner_shared::wire::{Command, Desired, Message, Outcome, RigStats};
+use miner_shared::wire::{Command, Desired, FoundBatch, Message, Outcome, RigStats};
 use smol::LocalExecutor;
 use smol::channel::{Receiver, Sender, bounded};
 
@@ -50,6 +51,8 @@ pub(crate) struct Parts {
     pub(crate) log: &'static Logger,
     pub(crate) miner: Rc<dyn Mine>,
     pub(crate) limits: Limits,
+    /// How its controllers and it find each other, in words.
+    pub(crate) link: &'static str,
     /// Weak, since the tasks that it runs hold the rig.
     pub(crate) executor: Weak<LocalExecutor<'static>>,
 }
@@ -59,6 +62,8 @@ pub(crate) struct Parts {
 pub(crate) struct Limits {
     pub(crate) light: bool,
     pub(crate) threads: Option<u16>,
+    /// The machine is there for this rig, which may restart it and switch it off.
+    pub(crate) owns_machine: bool,
 }
 
 /// One rig. Lives as long as the program.
@@ -234,6 +239,18 @@ impl Rig {
         self.works.borrow().stats()
     }
 
+    /// The generation and hash of the state in force; `None` before the first.
+    pub(crate) fn applied(&self) -> Option<(u64, [u8; 32])> {
+        let works = self.works.borrow();
+        let desired = works.desired()?;
+        Some((desired.generation, desired.state.hash()))
+    }
+
+    /// Found shares from this number on; `None` if there are none.
+    pub(crate) fn found(&self, from: u64) -> Option<FoundBatch> {
+        self.works.borrow().found(from)
+    }
+
     /// A channel that says when a heartbeat is worth sending before its time.
     pub(crate) fn changes(&self) -> Receiver<()> {
         self.listeners.listen()
@@ -258,15 +275,21 @@ impl Rig {
 
 /// The miner's configuration for a state: the profile, narrowed by what the owner allows.
 pub(crate) fn miner_config(desired: &Desired, limits: Limits) -> MinerConfig {
-    use miner_shared::wire::{Mode, State, Threads};
+    use miner_shared::wire::{Mode, Plan, Threads};
     let mut config = MinerConfig {
         memory_available_mib: crate::platform::available_mib()
             .map(|mib| u32::try_from(mib).unwrap_or(u32::MAX)),
         ..MinerConfig::default()
     };
-    if let State::Mine(profile) = &desired.state {
-        config.mode = profile.mode;
-        config.threads = profile.threads;
+    if let Some(plan) = desired.state.clone().into_plan() {
+        let Plan {
+            profile,
+            paused,
+            pages,
+            nice,
+        } = plan;
+        (config.mode, config.threads) = (profile.mode, profile.threads);
+        (config.paused, config.pages, config.nice) = (paused, pages, nice);
     }
     if limits.light {
         config.mode = Mode::Light;

@@ -11,23 +11,31 @@ use miner_shared::mining::HashrateMeter;
 use miner_shared::text::{MinerName, Name};
 use miner_shared::time::Millis;
 use miner_shared::wire::{
-    Activity, Algo, Backend, Desired, LogPage, Memory, MinerStats, NodeCard, NodeInfo, Pages,
-    Profile, RigStats, State, Threads,
+    Activity, Algo, Backend, Desired, Findings, FoundBatch, Interfaces, Level, LogPage, Memory,
+    MinerStats, Mode, NodeCard, NodeInfo, PageWish, Pages, Plan, Profile, RigStats, State, Threads,
 };
 use smol::channel::{Receiver, Sender, bounded};
 use smol::{LocalExecutor, Task};
 
+use super::doctor::{self, Facts, Machine};
 use super::{Limits, Listeners, Mine, Parts, miner_config};
 use crate::clock::Clock;
 use crate::commands::Host;
 use crate::logger::Logger;
+use crate::mining::topology::Topology;
 use crate::mining::{self, MinerSnapshot, Phase, WhyLight};
 use crate::platform;
+use crate::platform::beacon::Beacon;
+use crate::platform::machine::{self, MachineEnd};
+
 use crate::pool::{self, PoolSide, PoolStats};
 use crate::store::{Managers, NodeStore, StoreError, system_rng};
 
 /// Name of the rig's own miner.
 const MINER: &str = "miner-rx0";
+
+/// From the receipt of an order that ends the machine to its end: the receipt has to arrive.
+const LAST_WORDS_MS: u64 = 2_000;
 
 /// The rig's work: the state in force, the miner, and the pool side that feeds it.
 pub(super) struct Works {
@@ -48,6 +56,11 @@ pub(super) struct Works {
     clock: Clock,
     /// When mining was ordered; `None` while it is not.
     mining_since: Option<Millis>,
+    /// Shows a person which machine it is, until then.
+    beacon: Option<(Beacon, Millis)>,
+    /// How the machine is to end, and when.
+    ending: Option<(MachineEnd, Millis)>,
+    link: &'static str,
     log: &'static Logger,
     listeners: Rc<Listeners>,
     executor: Weak<LocalExecutor<'static>>,
@@ -78,6 +91,9 @@ impl Works {
             limits: parts.limits,
             clock: parts.clock,
             mining_since: None,
+            beacon: None,
+            ending: None,
+            link: parts.link,
             log: parts.log,
             listeners,
             executor: parts.executor.clone(),
@@ -87,17 +103,19 @@ impl Works {
     /// Takes a sample, asks for new nonces where there are none, lets the miner rest where there is
     /// no pool, says what changed. True if it is worth a heartbeat.
     pub(super) fn tick(&mut self, now: Millis) -> bool {
+        self.shine(now);
+        self.end_if_due(now);
         let snapshot = self.miner.snapshot();
-        if self.mines() {
+        if self.hashes() {
             self.meter.record(now, snapshot.hashes);
         }
-        if self.mines() && snapshot.exhausted {
+        if self.hashes() && snapshot.exhausted {
             // One that has not been heard yet says it already.
             let _ = self.exhausted.0.try_send(());
         }
         let offline = self.pool_stats.borrow().offline_since;
         if offline.is_some_and(|since| now.since(since) > pool::GRACE_MS)
-            && snapshot.phase != Phase::Idle
+            && !matches!(snapshot.phase, Phase::Idle | Phase::Paused)
         {
             info!("miner rests: no pool for {} s", pool::GRACE_MS / 1_000);
             self.miner.clear_job();
@@ -132,10 +150,45 @@ impl Works {
         true
     }
 
-    /// Whether mining is what the rig was told.
+    fn shine(&mut self, now: Millis) {
+        match &mut self.beacon {
+            Some((_, until)) if now >= *until => {
+                info!("located: the machine shows itself no more");
+                self.beacon = None;
+            }
+            Some((beacon, _)) => beacon.blink(),
+            None => {}
+        }
+    }
+
+    fn end_if_due(&mut self, now: Millis) {
+        if let Some((how, _)) = self.ending.take_if(|(_, at)| now >= *at) {
+            // What waits for a pool or in a file of its own is not lost by this: it was written when it came.
+            let error = machine::end(how);
+            error!("the machine goes on: {error}");
+        }
+    }
+
+    /// The state that the rig was told.
+    fn state(&self) -> &State {
+        self.desired
+            .as_ref()
+            .map_or(&State::Stopped, |desired| &desired.state)
+    }
+
+    /// Whether mining is what the rig was told, at rest or not.
     fn mines(&self) -> bool {
-        let desired = self.desired.as_ref();
-        desired.is_some_and(|desired| matches!(desired.state, State::Mine(_)))
+        self.state().profile().is_some()
+    }
+
+    /// Whether it was told to mine and not to rest.
+    fn hashes(&self) -> bool {
+        self.mines() && !self.state().is_paused()
+    }
+
+    /// Found shares from this number on.
+    pub(super) fn found(&self, from: u64) -> Option<FoundBatch> {
+        self.pool_stats.borrow().found.batch(from, self.clock.now())
     }
 
     fn activity(&self, snapshot: &MinerSnapshot) -> Activity {
@@ -143,8 +196,9 @@ impl Works {
             return Activity::Stopped;
         }
         match snapshot.phase {
+            _ if self.state().is_paused() => Activity::Paused,
             Phase::Idle if self.pool_stats.borrow().offline_since.is_some() => Activity::NoPool,
-            Phase::Idle | Phase::Starting => Activity::Starting,
+            Phase::Idle | Phase::Paused | Phase::Starting => Activity::Starting,
             Phase::Filling { percent, left_ms } => Activity::Filling { percent, left_ms },
             Phase::Mining => Activity::Mining,
             Phase::Failed(_) => Activity::Failed,
@@ -205,7 +259,7 @@ impl Host for Works {
     fn fast_mode_fits(&self, profile: &Profile) -> bool {
         let threads = match profile.threads {
             Threads::Count(count) => count,
-            Threads::Auto => platform::cpus(),
+            Threads::Auto | Threads::Percent(_) => platform::cpus(),
         };
         let in_use = self.miner.snapshot().memory == Some(Memory::Fast);
         let needed = u64::from(mining::fast_mode_mib(threads));
@@ -263,35 +317,87 @@ impl Host for Works {
     }
 
     fn apply(&mut self, desired: &Desired) {
-        // The old pool side ends first: two of them would draw from one queue of shares. Its job
-        // ends with it: it pays the account of another profile.
-        self.pool = None;
-        self.miner.clear_job();
-        {
+        let pools = |state: &State| state.profile().map(|profile| profile.pools.clone());
+        let (before, pools) = (pools(self.state()), pools(&desired.state));
+        let stays = self.pool.is_some() && before == pools;
+        if !stays {
+            // The old pool side ends first: two of them would draw from one queue of shares. Its job
+            // ends with it: it pays the account of another profile.
+            self.pool = None;
+            self.miner.clear_job();
             let mut stats = self.pool_stats.borrow_mut();
             (stats.pool, stats.difficulty, stats.offline_since) = (None, None, None);
         }
-        match &desired.state {
-            State::Stopped => {
-                info!("state applied generation={} stopped", desired.generation);
+        let generation = desired.generation;
+        if desired.state.is_paused() || desired.state.profile().is_none() {
+            // What was hashed before says nothing about a rig that stands still.
+            self.meter.reset();
+        }
+        match desired.state.profile() {
+            None => {
+                info!("state applied generation={generation} stopped");
                 self.mining_since = None;
-                // What was hashed before says nothing about a rig that stands still.
-                self.meter.reset();
                 self.miner.stop();
             }
-            State::Mine(profile) => {
-                let generation = desired.generation;
+            Some(profile) => {
+                let rests = if desired.state.is_paused() {
+                    " paused"
+                } else {
+                    ""
+                };
                 info!(
-                    "state applied generation={generation} profile=\"{}\"",
+                    "state applied generation={generation} profile=\"{}\"{rests}",
                     profile.name
                 );
                 let clock = self.clock;
                 self.mining_since.get_or_insert_with(|| clock.now());
                 self.miner.configure(miner_config(desired, self.limits));
-                self.start(profile);
+                if !stays {
+                    self.start(profile);
+                }
             }
         }
         self.desired = Some(desired.clone());
+    }
+
+    fn restart(&mut self) {
+        info!("restarting the miner from the stored state");
+        self.pool = None;
+        self.miner.restart();
+        self.meter.reset();
+        self.mining_since = None;
+        if let Some(desired) = self.desired.take() {
+            self.apply(&desired);
+        }
+    }
+
+    fn may_end_machine(&self) -> bool {
+        machine::may_end(self.limits.owns_machine)
+    }
+
+    fn end_machine(&mut self, how: MachineEnd) {
+        let what = match how {
+            MachineEnd::Reboot => "starts anew",
+            MachineEnd::PowerOff => "is switched off",
+        };
+        warn!(
+            "the machine {what} in {} s: a manager orders it",
+            LAST_WORDS_MS / 1_000
+        );
+        self.ending = Some((how, self.clock.now() + LAST_WORDS_MS));
+    }
+
+    fn locate(&mut self, seconds: u16) {
+        let name = self.name.as_str();
+        warn!("located: this machine is {name}, shown for {seconds} s");
+        let beacon = Beacon::new(&format!("this machine is {name}"));
+        let until = self.clock.now() + 1_000 * u64::from(seconds);
+        self.beacon = Some((beacon, until));
+    }
+
+    fn set_log_level(&mut self, least: Level) {
+        self.log.set_level(least);
+        info!("log level {least:?}, until the next start");
     }
 
     fn info(&self) -> NodeInfo {
@@ -310,18 +416,50 @@ impl Host for Works {
         RigStats {
             uptime_ms: self.clock.now().0,
             generation: desired.map_or(0, |desired| desired.generation),
-            profile: desired.and_then(|desired| match &desired.state {
-                State::Mine(profile) => Some(profile.name.clone()),
-                State::Stopped => None,
-            }),
+            profile: self.state().profile().map(|profile| profile.name.clone()),
             activity: self.activity(&snapshot),
             miners: Vec::from_array([self.miner_stats(&snapshot)]),
             logs_lost: self.log.lost(),
         }
     }
 
-    fn logs(&self, cursor: Option<u64>, lines: u16) -> LogPage {
-        self.log.page(cursor, lines)
+    fn logs(&self, cursor: Option<u64>, lines: u16, least: Option<Level>) -> LogPage {
+        self.log.page(cursor, lines, least)
+    }
+
+    fn doctor(&self) -> Findings {
+        let snapshot = self.miner.snapshot();
+        let topology = Topology::read();
+        let suited = topology.plan(Threads::Auto).len();
+        let plan = self.state().clone().into_plan();
+        let pool = self.pool_stats.borrow();
+        let threads = u16::try_from(suited).unwrap_or(u16::MAX);
+        let wished = |plan: &Plan| (plan.profile.mode, plan.pages);
+        let (mode, wished) = plan.as_ref().map_or((Mode::Auto, PageWish::Auto), wished);
+        doctor::findings(&Facts {
+            memory: snapshot.memory,
+            pages: snapshot.pages,
+            why_light: snapshot.why_light,
+            threads: snapshot.threads,
+            mode: if self.limits.light { Mode::Light } else { mode },
+            wished,
+            mines: self.mines(),
+            paused: self.state().is_paused(),
+            suited,
+            cpus: topology.cpus.len(),
+            pool: pool.pool.as_ref().map(ToString::to_string),
+            offline_ms: pool
+                .offline_since
+                .map(|since| self.clock.now().since(since)),
+            link: self.link,
+            available_mib: platform::available_mib(),
+            needed_mib: mining::fast_mode_mib(threads),
+            machine: Machine::read(),
+        })
+    }
+
+    fn network(&self) -> Interfaces {
+        machine::interfaces()
     }
 
     fn miners(&self) -> Vec<MinerName, MAX_MINERS> {
@@ -358,6 +496,7 @@ fn say_activity(activity: Activity, snapshot: &MinerSnapshot) {
         (Activity::Starting, _) => info!("getting memory and keys ready"),
         (Activity::NoPool, _) => warn!("no pool can be reached"),
         (Activity::Stopped, _) => info!("mining nothing"),
+        (Activity::Paused, _) => info!("paused: logged in, memory kept, no hash"),
         // `Failed` is logged with its reason.
         _ => {}
     }
@@ -403,6 +542,7 @@ mod tests {
     struct Straw {
         mines: Cell<bool>,
         released: Cell<bool>,
+        restarts: Cell<u32>,
         hashes: Cell<u64>,
         exhausted: Cell<bool>,
         config: Cell<Option<MinerConfig>>,
@@ -417,9 +557,13 @@ mod tests {
             self.mines.set(false);
             self.released.set(true);
         }
+        fn restart(&self) {
+            self.restarts.set(self.restarts.get() + 1);
+            self.mines.set(false);
+        }
         fn configure(&self, config: MinerConfig) {
             self.config.set(Some(config));
-            self.mines.set(true);
+            self.mines.set(!config.paused);
         }
         fn shares(&self) -> Receiver<Share> {
             bounded(1).1
@@ -461,6 +605,7 @@ mod tests {
             log: logger::start(log::LevelFilter::Off, clock),
             miner: Rc::clone(&straw) as Rc<dyn Mine>,
             limits,
+            link: "test",
             executor: Rc::downgrade(&executor),
         };
         (Works::new(&parts, Rc::default()), straw, executor)
@@ -512,6 +657,110 @@ mod tests {
         });
         assert!(straw.released.get());
         assert_eq!(works.stats().miners[0].uptime_ms, 0);
+    }
+
+    /// The same profile in a plan.
+    fn plan(generation: u64, change: impl FnOnce(&mut Plan)) -> Desired {
+        let mut plan = mine().state.into_plan().expect("it mines");
+        change(&mut plan);
+        Desired {
+            generation,
+            state: State::Plan(plan),
+        }
+    }
+
+    #[test]
+    fn a_pause_keeps_the_login_and_hashes_nothing_and_a_resume_goes_on() {
+        let (mut works, straw, _executor) = works(Limits::default());
+        works.apply(&mine());
+        works.pool_stats.borrow_mut().pool = Address::parse("pool.example:1").ok();
+        let later = works.clock.now() + 1_000;
+        let tick = |works: &mut Works, from: u64| {
+            for second in from..from + 11 {
+                straw.hashes.set(500 * second);
+                works.tick(later + 1_000 * second);
+            }
+            works.meter.windows(later + 1_000 * (from + 10)).s10
+        };
+        assert_eq!(tick(&mut works, 0), Some(500_000));
+        works.apply(&plan(4, |plan| plan.paused = true));
+        let stats = works.stats();
+        assert_eq!((stats.activity, stats.generation), (Activity::Paused, 4));
+        assert_eq!(
+            stats.profile,
+            mine().state.profile().map(|p| p.name.clone())
+        );
+        let pool = &stats.miners[0].pool;
+        assert_eq!(pool.as_ref().map(Address::as_str), Some("pool.example:1"));
+        assert!(!straw.mines.get() && !straw.released.get());
+        assert_eq!(tick(&mut works, 20), None, "unknown, not 0");
+        // Nor does it rest more than it does already when the pool goes away.
+        works.pool_stats.borrow_mut().offline_since = Some(Millis(0));
+        works.tick(Millis(90_000));
+        works.pool_stats.borrow_mut().offline_since = None;
+        works.apply(&plan(5, |_| ()));
+        assert_eq!(works.stats().activity, Activity::Mining);
+        assert_eq!(tick(&mut works, 120), Some(500_000));
+    }
+
+    #[test]
+    fn a_plan_reaches_the_miner_and_another_pool_makes_another_login() {
+        let (mut works, straw, _executor) = works(Limits::default());
+        works.apply(&mine());
+        works.apply(&plan(4, |plan| {
+            (plan.pages, plan.nice) = (PageWish::Small, 7);
+            plan.profile.threads = Threads::Percent(50);
+        }));
+        let config = straw.config.get().expect("configured");
+        assert_eq!((config.pages, config.nice), (PageWish::Small, 7));
+        assert_eq!(config.threads, Threads::Percent(50));
+        works.pool_stats.borrow_mut().pool = Address::parse("pool.example:1").ok();
+        works.apply(&plan(5, |plan| {
+            plan.profile.pools[0].address = Address::parse("other.example:1").expect("valid");
+        }));
+        assert_eq!(works.stats().miners[0].pool, None, "not logged in there");
+    }
+
+    #[test]
+    fn a_restart_ends_the_miner_and_begins_from_the_state_in_force() {
+        let (mut works, straw, _executor) = works(Limits::default());
+        works.apply(&plan(9, |plan| plan.nice = 3));
+        works.pool_stats.borrow_mut().pool = Address::parse("pool.example:1").ok();
+        straw.config.set(None);
+        Host::restart(&mut works);
+        assert_eq!(straw.restarts.get(), 1);
+        assert_eq!(straw.config.get().map(|config| config.nice), Some(3));
+        let stats = works.stats();
+        assert_eq!((stats.generation, &stats.miners[0].pool), (9, &None));
+        assert!(straw.mines.get());
+    }
+
+    #[test]
+    fn a_machine_that_is_not_the_rigs_own_is_not_ended() {
+        let (works, ..) = works(Limits::default());
+        assert!(!works.may_end_machine());
+    }
+
+    #[test]
+    fn a_located_machine_shows_itself_for_so_long() {
+        let (mut works, ..) = works(Limits::default());
+        works.locate(30);
+        let now = works.clock.now();
+        works.tick(now + 29_000);
+        assert!(works.beacon.is_some());
+        works.tick(now + 31_000);
+        assert!(works.beacon.is_none());
+    }
+
+    #[test]
+    fn a_rig_has_findings_about_itself() {
+        let (mut works, ..) = works(Limits::default());
+        works.apply(&mine());
+        let findings = works.doctor();
+        let checks: Vec<_, 16> = findings.iter().map(|found| found.check.as_str()).collect();
+        assert!(checks.contains(&"huge-pages") && checks.contains(&"pool"));
+        let link = findings.iter().find(|found| found.check.as_str() == "link");
+        assert_eq!(link.map(|found| found.detail.as_str()), Some("test"));
     }
 
     #[test]
@@ -567,6 +816,7 @@ mod tests {
         let (mut works, straw, _executor) = works(Limits {
             light: true,
             threads: Some(2),
+            owns_machine: false,
         });
         works.apply(&mine());
         let config = straw.config.get().expect("configured");

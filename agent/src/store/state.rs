@@ -7,7 +7,7 @@ use super::file::{self, Access};
 use super::{NodeStore, StoreError};
 
 const MAGIC: &[u8; 8] = b"SMSGSTA1";
-/// A profile with three pools and all texts at their bounds takes under 2 KiB.
+/// A plan with three pools and all texts at their bounds takes under 2 KiB.
 const MAX_BODY: usize = 2_048;
 const MAX_FILE: usize = MAX_BODY + record::OVERHEAD;
 
@@ -41,7 +41,7 @@ mod tests {
     use heapless::Vec;
     use miner_shared::limits::{MAX_NAME, MAX_POOL_PASS, MAX_POOL_USER};
     use miner_shared::text::{Address, Name, PoolPass, PoolUser};
-    use miner_shared::wire::{Algo, Backend, Mode, Pool, Profile, State, Threads};
+    use miner_shared::wire::{Algo, Backend, Mode, PageWish, Plan, Pool, Profile, State, Threads};
 
     use super::super::Dirs;
     use super::*;
@@ -64,7 +64,12 @@ mod tests {
         };
         Desired {
             generation: u64::MAX,
-            state: State::Mine(profile),
+            state: State::Plan(Plan {
+                profile,
+                paused: true,
+                pages: PageWish::Huge1G,
+                nice: u8::MAX,
+            }),
         }
     }
 

@@ -19,7 +19,7 @@ pub(crate) fn config(mode: Mode) -> MinerConfig {
     MinerConfig {
         threads: Threads::Count(2),
         mode,
-        memory_available_mib: None,
+        ..MinerConfig::default()
     }
 }
 

@@ -199,6 +199,7 @@ fn config(root: &Path) -> ServeConfig {
         token: None,
         light: false,
         threads: None,
+        owns_machine: false,
         with_parent: false,
         log_level: log::LevelFilter::Info,
     }
@@ -216,6 +217,8 @@ struct StrawInner {
     /// Grows with every look at it while there is a job.
     hashes: Cell<u64>,
     interruptions: Cell<u32>,
+    restarts: Cell<u32>,
+    configurations: Cell<u32>,
 }
 
 impl Straw {
@@ -227,6 +230,8 @@ impl Straw {
             config: Cell::new(None),
             hashes: Cell::new(0),
             interruptions: Cell::new(0),
+            restarts: Cell::new(0),
+            configurations: Cell::new(0),
         }))
     }
 
@@ -260,12 +265,23 @@ impl Straw {
         self.0.interruptions.get()
     }
 
+    /// How often it was configured: once for each wish to mine.
+    pub(crate) fn configurations(&self) -> u32 {
+        self.0.configurations.get()
+    }
+
+    /// How often it was restarted.
+    pub(crate) fn restarts(&self) -> u32 {
+        self.0.restarts.get()
+    }
+
     /// "Finds" a share for this job.
     pub(crate) fn find(&self, job: &Job, nonce: u32) {
         let share = Share {
             job_id: job.id.clone(),
             nonce,
             hash: [0; 32],
+            thread: 1,
         };
         self.0.shares.0.try_send(share).expect("room");
     }
@@ -286,8 +302,14 @@ impl Mine for Straw {
         self.clear_job();
     }
 
+    fn restart(&self) {
+        self.0.restarts.set(self.0.restarts.get() + 1);
+    }
+
     fn configure(&self, config: MinerConfig) {
         self.0.config.set(Some(config));
+        let configurations = &self.0.configurations;
+        configurations.set(configurations.get() + 1);
     }
 
     fn shares(&self) -> Receiver<Share> {
@@ -480,13 +502,25 @@ impl Manager {
         self.ws.send(frame).await.expect("sent");
     }
 
-    /// Sends a message and gives the first that comes back and is no heartbeat.
+    /// Sends a message and gives the first that comes back and that the rig does not say by itself.
     pub(crate) async fn ask(&mut self, message: &Message) -> Message {
         self.say(message).await;
         loop {
             match self.next().await.expect("the link is up") {
-                Event::Message(Message::Heartbeat(_)) => {}
+                Event::Message(
+                    Message::Heartbeat(_) | Message::Applied { .. } | Message::FoundShares(_),
+                ) => {}
                 Event::Message(message) => return message,
+                _ => {}
+            }
+        }
+    }
+
+    /// The next message that pleases.
+    pub(crate) async fn message(&mut self, pleases: impl Fn(&Message) -> bool) -> Message {
+        loop {
+            match self.next().await.expect("the link is up") {
+                Event::Message(message) if pleases(&message) => return message,
                 _ => {}
             }
         }

@@ -15,4 +15,6 @@ mod program;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]
+mod version2;
+#[cfg(test)]
 mod work;

@@ -180,6 +180,7 @@ async fn partition(
     (generation, length_ms): (u8, u64),
 ) -> u64 {
     let (hashes, interruptions) = (straw.hashes(), straw.interruptions());
+    let configurations = straw.configurations();
     let job = straw.job();
     assert!(job.is_some());
     let begun = clock.now();
@@ -215,11 +216,11 @@ async fn partition(
     assert_eq!(outcome, Outcome::Applied, "{length_ms} ms");
     let took = clock.now().since(healed);
     assert_eq!(
-        straw.interruptions(),
-        interruptions + 1,
+        straw.configurations(),
+        configurations + 1,
         "{length_ms} ms: a wish has one effect, however often it is sent"
     );
-    straw.next_job().await;
+    assert_eq!(straw.interruptions(), interruptions, "the pool is the same");
     took
 }
 

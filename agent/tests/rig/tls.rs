@@ -122,7 +122,7 @@ async fn logged(begins: &str, with: &str) {
     let log = logger::start(log::LevelFilter::Info, Clock::start());
     let mut cursor = 0;
     loop {
-        let page = log.page(Some(cursor), 15);
+        let page = log.page(Some(cursor), 15, None);
         cursor = page.next;
         let mut lines = page.lines.iter().map(|line| line.text.as_str());
         if lines.any(|line| line.starts_with(begins) && line.contains(with)) {

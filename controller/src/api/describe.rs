@@ -109,11 +109,15 @@ async fn show() -> ([(HeaderName, &'static str); 1], &'static str) {
 }
 
 /// Tags and what they hold; an operation has one of them.
-const TAGS: [(&str, &str); 8] = [
+const TAGS: [(&str, &str); 9] = [
     ("node", "The local node and its farm in numbers."),
     ("peers", "The nodes in the registry."),
     ("remote", "What rigs do, and what they should do."),
-    ("profiles", "Named ways to mine."),
+    ("profiles", "Named ways to mine, in versions."),
+    (
+        "rollouts",
+        "Versions of profiles on their way to many rigs.",
+    ),
     (
         "enrolment",
         "Tokens, rigs that wait for approval, removed keys.",

@@ -27,10 +27,12 @@ mod options;
 mod paging;
 mod peers;
 mod problem;
+mod profile_body;
 mod profiles;
 mod query;
 mod remote;
 mod request_id;
+mod rollouts;
 mod server;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -53,7 +55,7 @@ pub use self::idempotency::{
 };
 pub use self::paging::{MAX_PAGE, TOTAL_COUNT};
 pub use self::problem::Problem;
-pub use self::profiles::{PoolBody, ProfileBody};
+pub use self::profile_body::{PoolBody, ProfileBody};
 pub use self::request_id::{MAX_REQUEST_ID, REQUEST_ID, RequestId};
 pub(crate) use self::server::serve;
 pub use self::server::{HEADER_TIMEOUT, MAX_CONNECTIONS, MAX_HEADER_BYTES, MAX_HEADERS};
@@ -84,6 +86,7 @@ fn described() -> OpenApiRouter<Api> {
         .merge(fleet::routes())
         .merge(remote::routes())
         .merge(profiles::routes())
+        .merge(rollouts::routes())
         .merge(tokens::routes())
         .merge(keys::routes())
         .merge(discover::routes())

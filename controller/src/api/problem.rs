@@ -84,7 +84,7 @@ impl From<FarmError> for Problem {
                 .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
             code: Cow::Borrowed(error.code.as_str()),
             message: error.message.into(),
-            field: error.field.map(Cow::Borrowed),
+            field: error.field,
             hint: error.hint.map(String::into_boxed_str),
             retryable: error.retryable,
             fingerprint: error.fingerprint.map(|f| f.to_string().into()),

@@ -1,12 +1,12 @@
-//! Profiles: named ways to mine.
+//! Profiles: named ways to mine, in versions.
+//!
+//! A change tells no rig anything: rigs keep the version that they have until `start` or a rollout.
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
-use miner_shared::limits::{MAX_POOLS, MAX_THREADS};
-use miner_shared::text::{Address, Name, PoolPass, PoolUser};
-use miner_shared::wire::{Algo, Backend, Mode, Pool, Profile, Threads};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -15,18 +15,24 @@ use super::answer::Done;
 use super::etag::IfMatch;
 use super::extract::{JsonBody, Segments, required};
 use super::paging::{Listing, Page};
+use super::profile_body::{ProfileBody, comment};
 use super::{Api, Problem};
-use crate::farm::ProfileView;
+use crate::farm::{DiffView, PreviewView, ProfileView, VersionView};
 use crate::scope::Scope;
 
 // A profile says who is paid, so that writing one is for admins; operators choose among them.
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::default()
         .routes(routes!(list, create))
-        .routes(routes!(show, delete))
+        .routes(routes!(show, change, delete))
+        .routes(routes!(preview))
+        .routes(routes!(versions))
+        .routes(routes!(version))
+        .routes(routes!(diff))
+        .routes(routes!(roll_back))
 }
 
-/// All profiles, by id.
+/// All profiles in their newest version, by id.
 #[utoipa::path(get, path = "/profiles", tag = "profiles", operation_id = "listProfiles",
     security(("token" = [Scope::Read])),
     params(Page), responses((status = 200, body = Vec<ProfileView>)))]
@@ -37,7 +43,7 @@ pub(super) async fn list(
     page.of(api.farm.profiles()?, |profile| profile.id.clone())
 }
 
-/// One profile.
+/// One profile in its newest version.
 #[utoipa::path(get, path = "/profiles/{id}", tag = "profiles", operation_id = "getProfile",
     security(("token" = [Scope::Read])),
     responses((status = 200, body = ProfileView)))]
@@ -61,7 +67,45 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(created)))
 }
 
-/// Deletes a profile that no rig is told to mine with.
+/// Gives a profile its next version.
+///
+/// Rigs keep the version that they have until they are started with the new one, or a rollout brings
+/// it. A body that says what the newest version says makes no version.
+#[utoipa::path(put, path = "/profiles/{id}", tag = "profiles", operation_id = "changeProfile",
+    security(("token" = [Scope::Admin])),
+    params(("If-Match" = Option<String>, Header)),
+    request_body = ProfileBody,
+    responses((status = 200, body = ProfileView), (status = 409, body = Problem),
+        (status = 412, body = Problem)))]
+pub(super) async fn change(
+    State(api): State<Api>,
+    Segments(segments): Segments,
+    seen: IfMatch,
+    JsonBody(body): JsonBody<ProfileBody>,
+) -> Result<Json<ProfileView>, Problem> {
+    let current = api.farm.profile(first(&segments))?;
+    seen.check(&current)?;
+    let new = body.check_named(Some(&current.name))?;
+    Ok(Json(api.farm.change_profile(&current.id, new)?))
+}
+
+/// What the same change would do, to the profile and to each rig. Stores nothing.
+#[utoipa::path(post, path = "/profiles/{id}/preview", tag = "profiles",
+    operation_id = "previewProfile",
+    security(("token" = [Scope::Operate])),
+    request_body = ProfileBody,
+    responses((status = 200, body = PreviewView), (status = 412, body = Problem)))]
+pub(super) async fn preview(
+    State(api): State<Api>,
+    Segments(segments): Segments,
+    JsonBody(body): JsonBody<ProfileBody>,
+) -> Result<Json<PreviewView>, Problem> {
+    let current = api.farm.profile(first(&segments))?;
+    let new = body.check_named(Some(&current.name))?;
+    Ok(Json(api.farm.preview_profile(&current.id, new)?))
+}
+
+/// Deletes a profile that no rig is told to mine with, in all its versions.
 #[utoipa::path(delete, path = "/profiles/{id}", tag = "profiles", operation_id = "deleteProfile",
     security(("token" = [Scope::Admin])),
     params(("If-Match" = Option<String>, Header)),
@@ -77,110 +121,91 @@ pub(super) async fn delete(
     Ok(Done::new("deleted", profile.id))
 }
 
+/// Versions of a profile that are kept, newest first, and what rigs made with each.
+#[utoipa::path(get, path = "/profiles/{id}/versions", tag = "profiles",
+    operation_id = "listVersions",
+    security(("token" = [Scope::Read])),
+    responses((status = 200, body = Vec<VersionView>)))]
+pub(super) async fn versions(
+    State(api): State<Api>,
+    Segments(segments): Segments,
+) -> Result<Json<Vec<VersionView>>, Problem> {
+    Ok(Json(api.farm.profile_versions(first(&segments))?))
+}
+
+/// One version of a profile.
+#[utoipa::path(get, path = "/profiles/{id}/versions/{version}", tag = "profiles",
+    operation_id = "getVersion",
+    security(("token" = [Scope::Read])),
+    responses((status = 200, body = ProfileView)))]
+pub(super) async fn version(
+    State(api): State<Api>,
+    Segments(segments): Segments,
+) -> Result<Json<ProfileView>, Problem> {
+    let number: u32 = required("version", segments.get(1).map(String::as_str))?;
+    let shown = api.farm.profile_version(first(&segments), Some(number))?;
+    Ok(Json(shown))
+}
+
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct DiffQuery {
+    /// The one version.
+    from: u32,
+    /// The other; the newest without it.
+    to: Option<u32>,
+}
+
+/// What two versions of a profile differ in. Of passwords it says only that they do.
+#[utoipa::path(get, path = "/profiles/{id}/diff", tag = "profiles", operation_id = "diffVersions",
+    security(("token" = [Scope::Read])),
+    params(DiffQuery), responses((status = 200, body = DiffView)))]
+pub(super) async fn diff(
+    State(api): State<Api>,
+    Segments(segments): Segments,
+    query: Result<Query<DiffQuery>, QueryRejection>,
+) -> Result<Json<DiffView>, Problem> {
+    let Query(query) = query.map_err(|why| Problem::invalid("from", why))?;
+    let shown = api
+        .farm
+        .profile_diff(first(&segments), query.from, query.to)?;
+    Ok(Json(shown))
+}
+
+/// What `POST /profiles/{id}/rollback` takes.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RollbackBody {
+    /// The version to bring back.
+    #[schema(value_type = u32)]
+    to: Option<u32>,
+    /// Why.
+    #[schema(max_length = 200)]
+    comment: Option<String>,
+}
+
+/// Gives a profile a next version that says what an older one says, passwords included.
+#[utoipa::path(post, path = "/profiles/{id}/rollback", tag = "profiles",
+    operation_id = "rollBackProfile",
+    security(("token" = [Scope::Admin])),
+    request_body = RollbackBody,
+    responses((status = 200, body = ProfileView), (status = 409, body = Problem)))]
+pub(super) async fn roll_back(
+    State(api): State<Api>,
+    Segments(segments): Segments,
+    JsonBody(body): JsonBody<RollbackBody>,
+) -> Result<Json<ProfileView>, Problem> {
+    let to = body
+        .to
+        .ok_or_else(|| Problem::invalid("to", "it is missing"))?;
+    let comment = body.comment.as_deref().map(comment).transpose()?;
+    let restored = api
+        .farm
+        .restore_profile(first(&segments), to, None, comment)?;
+    Ok(Json(restored))
+}
+
 fn first(segments: &[String]) -> &str {
     segments.first().map_or("", String::as_str)
-}
-
-/// What `POST /profiles` takes.
-#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ProfileBody {
-    /// Name; the profile's id follows from it.
-    #[schema(value_type = String)]
-    pub name: Option<String>,
-    /// `auto` (default), `fast` or `light`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mode: Option<String>,
-    /// Hash threads, from 1 to 256; without it, as many as suit the rig.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1, maximum = 256)]
-    pub threads: Option<u16>,
-    /// One to three pools, first choice first.
-    #[serde(default)]
-    #[schema(required, min_items = 1, max_items = 3)]
-    pub pools: Vec<PoolBody>,
-}
-
-/// One pool of a [`ProfileBody`].
-#[derive(Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PoolBody {
-    /// `host:port`.
-    #[schema(value_type = String)]
-    pub url: Option<String>,
-    /// Login: the wallet, with what the pool lets one append.
-    #[schema(value_type = String)]
-    pub user: Option<String>,
-    /// Password; never given back by any route.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pass: Option<String>,
-    /// Whether to speak TLS with the pool.
-    #[serde(default)]
-    pub tls: bool,
-}
-
-impl std::fmt::Debug for PoolBody {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PoolBody")
-            .field("url", &self.url)
-            .field("tls", &self.tls)
-            .finish_non_exhaustive()
-    }
-}
-
-impl ProfileBody {
-    /// The profile, if every field keeps its rule.
-    pub fn check(&self) -> Result<Profile, Problem> {
-        let mut pools = heapless::Vec::new();
-        for pool in &self.pools {
-            pools.push(pool.check()?).map_err(|_| {
-                Problem::invalid("pools", format!("a profile has at most {MAX_POOLS}"))
-            })?;
-        }
-        if pools.is_empty() {
-            return Err(Problem::invalid("pools", "a profile needs at least one"));
-        }
-        Ok(Profile {
-            name: required::<Name>("name", self.name.as_deref())?,
-            backend: Backend::Cpu,
-            algo: Algo::Rx0,
-            mode: mode(self.mode.as_deref())?,
-            threads: threads(self.threads)?,
-            pools,
-        })
-    }
-}
-
-impl PoolBody {
-    fn check(&self) -> Result<Pool, Problem> {
-        let address = required::<Address>("pools.url", self.url.as_deref())?;
-        let user = self.user.as_deref().unwrap_or("");
-        let pass = self.pass.as_deref().unwrap_or("");
-        Ok(Pool {
-            address,
-            tls: self.tls,
-            user: PoolUser::parse(user).map_err(|why| Problem::invalid("pools.user", why))?,
-            pass: PoolPass::parse(pass).map_err(|why| Problem::invalid("pools.pass", why))?,
-        })
-    }
-}
-
-fn mode(text: Option<&str>) -> Result<Mode, Problem> {
-    match text {
-        None | Some("auto") => Ok(Mode::Auto),
-        Some("fast") => Ok(Mode::Fast),
-        Some("light") => Ok(Mode::Light),
-        Some(_) => Err(Problem::invalid("mode", "it must be auto, fast or light")),
-    }
-}
-
-fn threads(count: Option<u16>) -> Result<Threads, Problem> {
-    match count {
-        None => Ok(Threads::Auto),
-        Some(count) if (1..=MAX_THREADS).contains(&usize::from(count)) => Ok(Threads::Count(count)),
-        Some(_) => {
-            let why = format!("it must be from 1 to {MAX_THREADS}");
-            Err(Problem::invalid("threads", why))
-        }
-    }
 }

@@ -121,10 +121,30 @@ pub(super) struct Profile {
     pub(super) name: String,
     pub(super) algorithm: String,
     pub(super) mode: String,
+    pub(super) version: u32,
+    pub(super) hash: String,
+    pub(super) coin: Option<String>,
     pub(super) threads: Option<u16>,
+    pub(super) threads_percent: Option<u8>,
+    pub(super) pages: String,
+    pub(super) nice: u8,
     pub(super) pools: Vec<Pool>,
+    pub(super) hours: Hours,
     pub(super) used_by: Vec<String>,
     pub(super) created_at: String,
+    pub(super) changed_at: String,
+    pub(super) by: Option<String>,
+    pub(super) comment: Option<String>,
+    pub(super) restores: Option<u32>,
+}
+
+/// See [`crate::farm::HoursView`].
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Hours {
+    pub(super) windows: Vec<String>,
+    pub(super) open: bool,
+    pub(super) next: Option<String>,
 }
 
 /// See [`crate::farm::PoolView`].
@@ -134,6 +154,7 @@ pub(super) struct Pool {
     pub(super) url: String,
     pub(super) tls: bool,
     pub(super) user: String,
+    pub(super) checked: String,
     pub(super) has_pass: bool,
 }
 

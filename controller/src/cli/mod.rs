@@ -8,7 +8,9 @@
 //!   miner-ctrl token create|list|revoke            by what rigs that dial out enrol
 //!   miner-ctrl remote status|start|stop|logs       what they do
 //!   miner-ctrl remote managers|handover|revoke|rotate-key    whom they obey, and by which key
-//!   miner-ctrl profile create|list|show|delete     ways to mine
+//!   miner-ctrl profile create|edit|list|show|delete    ways to mine
+//!   miner-ctrl profile versions|diff|rollback      what they said before, and how rigs did with it
+//!   miner-ctrl rollout start|list|show|pause|resume|abort|rollback    a version for many rigs
 //!   miner-ctrl backup, restore                     all of it in one encrypted file, and back
 //!   miner-ctrl doctor                              what is wrong with this controller, and what to do
 //!   miner-ctrl worker ...                          the agent; `up` runs it as a child
@@ -37,6 +39,7 @@ mod recovery;
 mod reference;
 mod remote;
 mod reset;
+mod rollout;
 pub(crate) mod secrets;
 mod select;
 mod show;
@@ -72,6 +75,7 @@ enum Verb {
     Peer(peer::Peer),
     Remote(remote::Remote),
     Profile(profile::Profile),
+    Rollout(rollout::Rollout),
     Token(token::Token),
     Backup(backup::Backup),
     Restore(backup::Restore),
@@ -136,6 +140,7 @@ impl Verb {
             Self::Token(token) => with_client(async |client| token.run(client).await),
             Self::Profile(profile) => with_client(async |client| profile.run(client).await),
             Self::Config(config) => config.run(),
+            Self::Rollout(rollout) => with_client(async |client| rollout.run(client).await),
             Self::Backup(backup) => with_client(async |client| backup.run(client).await),
             Self::Restore(restore) => restore.run(),
             Self::Doctor(doctor) => doctor.run(),

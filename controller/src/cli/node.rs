@@ -104,6 +104,9 @@ pub(super) struct Serve {
     /// file with an enrolment token of that controller, or - for standard input (worker)
     #[argh(option)]
     token_file: Option<String>,
+    /// this machine is there for mining: a manager may restart it and switch it off (worker)
+    #[argh(switch)]
+    owns_machine: bool,
     /// end when standard input ends (worker)
     #[argh(switch)]
     with_parent: bool,
@@ -165,6 +168,7 @@ impl Serve {
             token_file: self.token_file,
             light: self.light,
             threads: settings.get(&THREADS)?,
+            owns_machine: self.owns_machine,
             with_parent: self.with_parent,
             log_level: match settings.is_said(&LOG_LEVEL) {
                 true => settings.get(&LOG_LEVEL)?.unwrap_or(log::LevelFilter::Info),
@@ -176,10 +180,11 @@ impl Serve {
 
     fn into_controller(self, role: Role, dirs: Dirs) -> Result<Plan, Failure> {
         let dials = self.controller.is_some() || self.fingerprint.is_some();
-        if dials || self.tls_pin.is_some() || self.token_file.is_some() || self.with_parent {
+        let ends = self.with_parent || self.owns_machine;
+        if dials || self.tls_pin.is_some() || self.token_file.is_some() || ends {
             return Err(Failure::usage(format!(
-                "--controller, --fingerprint, --tls-pin, --token-file and --with-parent are for workers, \
-                 and this node's role is {role}"
+                "--controller, --fingerprint, --tls-pin, --token-file, --with-parent and --owns-machine are \
+                 for workers, and this node's role is {role}"
             )));
         }
         let file = ConfigFile::open(self.config.as_deref(), &dirs)?;
@@ -221,7 +226,7 @@ mod tests {
     use crate::options::{Kind, Of, service, tests::compare};
 
     /// Flags of a worker alone, which are the agent's options, and those that are no options.
-    const OWN: [&str; 8] = [
+    const OWN: [&str; 9] = [
         "--help",
         "--config",
         "--verbose",
@@ -230,6 +235,7 @@ mod tests {
         "--fingerprint",
         "--token-file",
         "--with-parent",
+        "--owns-machine",
     ];
 
     fn serve(args: &[&str]) -> Serve {

@@ -6,8 +6,9 @@ use miner_shared::text::{Address, Name};
 use miner_shared::wire::Refusal;
 
 use crate::error::{Code, FarmError};
-use crate::hub::{Failure, Unreached, refusal_text};
+use crate::hub::{Failure, TOO_OLD, Unreached, refusal_text};
 use crate::registry::{RegistryError, StoreError};
+use crate::wallet::WalletFault;
 
 impl From<StoreError> for FarmError {
     fn from(error: StoreError) -> Self {
@@ -88,9 +89,51 @@ fn profile(error: RegistryError, named: &str) -> FarmError {
         )
         .field("profile")
         .hint("`profile list` shows all"),
+        RegistryError::NoSuchVersion(kept) => {
+            let kept: Vec<_> = kept.iter().map(ToString::to_string).collect();
+            FarmError::new(
+                Code::VersionNotFound,
+                format!("that version of {named:?} is not kept"),
+            )
+            .field("version")
+            .hint(format!("kept are {}", kept.join(", ")))
+        }
+        RegistryError::VersionMoved(_) => FarmError::new(Code::VersionConflict, error.to_string())
+            .field("version")
+            .hint("look at it again, then repeat the change"),
+        RegistryError::VersionsInUse => FarmError::new(Code::ProfileInUse, error.to_string())
+            .hint("bring rigs to one version first: `rollout start`"),
+        RegistryError::OtherProfile(_) => FarmError::new(Code::InvalidInput, error.to_string())
+            .field("name")
+            .hint("a name can change in spelling only; `profile create` makes another profile"),
+        RegistryError::ProfileInRollout => FarmError::new(Code::ProfileInUse, error.to_string())
+            .hint("`rollout list` shows it; `rollout abort` ends it"),
+        RegistryError::NoSuchRollout => FarmError::new(
+            Code::RolloutNotFound,
+            format!("no rollout has the number {named}"),
+        )
+        .hint("`rollout list` shows all"),
+        RegistryError::TooManyRollouts => FarmError::new(Code::RolloutConflict, error.to_string())
+            .hint("`rollout abort` or `rollout rollback` one of them"),
+        RegistryError::TooManyProfiles => FarmError::new(Code::InvalidInput, error.to_string())
+            .hint("`profile delete` those that nobody uses"),
         RegistryError::Store(error) => error.into(),
         error => FarmError::new(Code::InternalError, error.to_string()),
     }
+}
+
+/// A wallet at pool number `at`, from 0, that pays nobody.
+pub(super) fn wallet(at: usize, fault: WalletFault) -> FarmError {
+    let field = format!("pools[{at}].user");
+    let error = FarmError::new(
+        Code::InvalidInput,
+        format!("`{field}` cannot be used: {fault}"),
+    );
+    let hint = match fault {
+        WalletFault::OtherCoin { .. } => "name the coin that it is of: `coin`",
+        _ => "copy it again from the wallet, whole",
+    };
+    error.field(field).hint(hint)
 }
 
 /// What helps against [`Code::Busy`].
@@ -116,6 +159,8 @@ pub(super) fn failure(failure: Failure, name: &str) -> FarmError {
         Failure::TimedOut => {
             FarmError::new(Code::Timeout, format!("{name} did not answer in time"))
         }
+        Failure::TooOld => FarmError::new(Code::AgentTooOld, format!("{name}: {TOO_OLD}"))
+            .hint("put a newer `miner` on that rig"),
     }
 }
 

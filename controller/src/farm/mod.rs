@@ -16,9 +16,11 @@
 //! | `discover` | who announces itself on the local network |
 //! | `remote` | what rigs do: statistics, start, stop, logs |
 //! | `keys` | the recovery key, managers of rigs, orders about them |
-//! | `profiles` | named ways to mine |
+//! | `profiles` | named ways to mine, in versions |
 //! | `backup` | all of it in one encrypted file |
 //! | `reports` | shapes of what rigs will report |
+//! | `rollouts` | a version on its way to many rigs |
+//! | `hours`, `yields` | pauses and resumes by the hours of profiles; what rigs make with their versions |
 //! | `view`, `show` | what is shown, and how it is made |
 //! | `errors` | what goes wrong, in words |
 
@@ -28,17 +30,20 @@ mod enrol;
 mod errors;
 mod facts;
 mod fleet;
+mod hours;
 mod keys;
 mod optimal;
 mod peers;
 mod profiles;
 mod remote;
 mod reports;
+mod rollouts;
 pub mod select;
 mod show;
 #[cfg(test)]
 mod tests;
 mod view;
+mod yields;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -47,6 +52,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use jiff::tz::TimeZone;
 use miner_shared::identity::Fingerprint;
 use miner_shared::smsg::LocalNode;
 use miner_shared::text::Address;
@@ -65,14 +71,20 @@ pub use self::keys::{
 };
 pub use self::optimal::{LeftOutView, OptimalPeer, OptimalView};
 pub use self::peers::{AddPeer, Proof};
+pub use self::profiles::{
+    ChangeView, DiffView, HoursView, NewVersion, PoolView, PreviewView, ProfileView, RigChangeView,
+    VersionView,
+};
 pub use self::reports::{
     FanView, FoundShareView, FoundSharesView, FrequencyView, OwnerView, PowerView, TelemetryView,
     TemperatureView, VerdictView,
 };
+pub use self::rollouts::{
+    NewRollout, RolloutRigView, RolloutVerb, RolloutView, StageView, StartedView,
+};
 pub use self::view::{
     ActivityView, AppliedView, DesiredStatus, DesiredView, ExchangesView, IdentityView,
-    LogLineView, LogsView, MinerView, NodeInfoView, PeerView, PoolView, ProfileView, StatsView,
-    WindowsView,
+    LogLineView, LogsView, MinerView, NodeInfoView, PeerView, StatsView, WindowsView,
 };
 use crate::clock::Clock;
 use crate::hub::{
@@ -80,6 +92,7 @@ use crate::hub::{
 };
 use crate::net::{self, Gate, Meter, Pass, Shut, Socket, SocketEnd};
 use crate::registry::{Registry, Store, StoreError};
+use crate::schedule;
 use crate::tls::Speaks;
 
 /// Events that a subscriber may be behind before it loses some.
@@ -96,6 +109,8 @@ const NUDGES: usize = 8;
 pub struct Farm {
     me: LocalNode,
     clock: Clock,
+    /// In which the hours of profiles are.
+    zone: TimeZone,
     core: Mutex<Core>,
     /// Tells the timer task that something is due earlier than it thinks.
     earlier: (Sender<()>, Receiver<()>),
@@ -118,6 +133,7 @@ struct Core {
     waiting: BTreeMap<RequestId, Sender<Result<Reply, Failure>>>,
     reaching: BTreeMap<ConnId, Sender<Result<Fingerprint, Unreached>>>,
     diallers: BTreeMap<Fingerprint, Dialler>,
+    rollouts: rollouts::Rollouts,
     subscribers: Vec<Sender<Event>>,
     /// Number of the next event that subscribers get.
     published: u64,
@@ -152,6 +168,7 @@ impl Farm {
         let gate = Gate::knowing(registry.sources(), clock.now().mono);
         let core = Core {
             running: Some(running),
+            rollouts: rollouts::Rollouts::open(&registry, clock.now()),
             hub: Hub::default(),
             registry,
             rng: UnwrapErr(getrandom::SysRng),
@@ -171,6 +188,7 @@ impl Farm {
         Ok(Arc::new(Self {
             me,
             clock,
+            zone: schedule::local_zone(),
             core: Mutex::new(core),
             earlier: bounded(1),
             ended,
@@ -183,10 +201,13 @@ impl Farm {
     pub fn run(self: &Arc<Self>, executor: &Arc<Executor<'static>>) {
         let timer = executor.spawn(Arc::clone(self).keep_time());
         let sources = executor.spawn(Arc::clone(self).keep_sources());
+        let hours = executor.spawn(Arc::clone(self).keep_hours());
+        let yields = executor.spawn(Arc::clone(self).keep_yields());
+        let rollouts = executor.spawn(Arc::clone(self).keep_rollouts());
         let keys: Vec<_> = {
             let mut core = self.lock();
             core.executor = Some(Arc::clone(executor));
-            core.tasks.extend([timer, sources]);
+            core.tasks.extend([timer, sources, hours, yields, rollouts]);
             core.registry.peers().map(|(key, _)| *key).collect()
         };
         keys.iter().for_each(|key| self.keep_dialled(key));

@@ -5,10 +5,11 @@ use miner_shared::text::MinerName;
 use miner_shared::wire::{Answer, LogPage, Outcome, Query, State};
 
 use super::view::{AppliedView, DesiredStatus, LogsView, StatsView};
-use super::{Farm, errors, show};
+use super::{Farm, errors, hours, show};
 use crate::error::{Code, FarmError};
 use crate::hub::{Ask, Failure, Reply};
-use crate::registry::{ProfileId, RegistryError, Wish};
+use crate::registry::{ProfileId, ProfileRecord, Wish};
+use crate::schedule::open_at;
 
 /// How long statistics may take, the making of a link included, in milliseconds.
 const STATS_MS: u64 = 10_000;
@@ -54,20 +55,32 @@ impl Farm {
         }
     }
 
-    /// Wishes that a rig mines with this profile (id or name), and waits up to 30 s for its receipt.
+    /// Wishes that a rig mines with the newest version of this profile (id or name), and waits up to 30 s
+    /// for its receipt.
     pub async fn start(&self, id: NodeId, profile: &str) -> Result<AppliedView, FarmError> {
         let (key, name) = self.named(id)?;
         let profile_id = ProfileId::of(profile);
-        let state = {
+        let told = {
             let core = self.lock();
-            let row = core
-                .registry
-                .profile(&profile_id)
-                .ok_or_else(|| errors::registry(RegistryError::NoSuchProfile, profile))?;
-            State::Mine(row.profile.clone())
+            let row = core.registry.version(&profile_id, None);
+            let row = row.map_err(|error| errors::registry(error, profile))?;
+            self.told_now(&profile_id, row, core.hub.protocol(&key))
         };
-        self.apply(key, &name, Some(profile_id), state, Code::StartFailed)
-            .await
+        self.apply(key, &name, told, Code::StartFailed).await
+    }
+
+    /// What a rig is told at this moment so that it mines with this version: to rest, if its hours are
+    /// over.
+    fn told_now(&self, id: &ProfileId, row: &ProfileRecord, protocol: Option<u8>) -> Wish {
+        let now = self.clock.now().wall;
+        let opening = open_at(&row.settings.windows, &self.zone, now);
+        Wish {
+            op_id: [0; 16],
+            profile: Some(id.clone()),
+            version: row.version,
+            held: false,
+            state: hours::state(row, !opening.open, protocol),
+        }
     }
 
     /// Wishes that a rig mines nothing, and waits up to 30 s for its receipt. A miner that is named
@@ -85,8 +98,14 @@ impl Farm {
                 return Err(errors::no_such_miner(&name, present()));
             }
         }
-        self.apply(key, &name, None, State::Stopped, Code::StopFailed)
-            .await
+        let stopped = Wish {
+            op_id: [0; 16],
+            profile: None,
+            version: 0,
+            held: false,
+            state: State::Stopped,
+        };
+        self.apply(key, &name, stopped, Code::StopFailed).await
     }
 
     /// Stores a wish and waits for what becomes of it. A rig that says it was told something newer
@@ -95,13 +114,12 @@ impl Farm {
         &self,
         key: Fingerprint,
         name: &str,
-        profile: Option<ProfileId>,
-        state: State,
+        told: Wish,
         code: Code,
     ) -> Result<AppliedView, FarmError> {
         let mut repeated = false;
         loop {
-            let generation = self.wish(key, name, profile.clone(), state.clone())?;
+            let generation = self.wish(key, name, told.clone())?;
             let status = match self.ask(key, Ask::Wish(generation), APPLY_MS).await {
                 Ok(Reply::Outcome(Outcome::Applied | Outcome::AlreadyThere)) => {
                     DesiredStatus::Applied
@@ -121,27 +139,17 @@ impl Farm {
             return Ok(AppliedView {
                 node_id: key.node_id().to_string(),
                 generation,
-                profile: profile.map(|id| id.to_string()),
+                version: told.profile.as_ref().map(|_| told.version),
+                rests: told.rests(),
+                profile: told.profile.map(|id| id.to_string()),
                 status,
             });
         }
     }
 
-    fn wish(
-        &self,
-        key: Fingerprint,
-        name: &str,
-        profile: Option<ProfileId>,
-        state: State,
-    ) -> Result<u64, FarmError> {
+    fn wish(&self, key: Fingerprint, name: &str, mut wish: Wish) -> Result<u64, FarmError> {
         self.with(|hub, env| {
-            let mut op_id = [0; 16];
-            env.rng.fill_bytes(&mut op_id);
-            let wish = Wish {
-                op_id,
-                profile,
-                state,
-            };
+            env.rng.fill_bytes(&mut wish.op_id);
             hub.wish(env, &key, wish)
         })
         .map_err(|error| errors::registry(error, name))

@@ -4,18 +4,17 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use miner_shared::identity::Fingerprint;
 use miner_shared::wire::{
-    Activity, Backend, LogLine, Memory, MinerStats, Mode, Pages, Profile, Refusal, RigStats,
-    Threads, Windows,
+    Activity, Backend, LogLine, Memory, MinerStats, Pages, Refusal, RigStats, Windows,
 };
 
 use super::keys;
 use super::view::{
     ActivityView, DesiredStatus, DesiredView, ExchangesView, LogLineView, MinerView, PeerView,
-    PoolView, ProfileView, StatsView, WindowsView,
+    StatsView, WindowsView,
 };
 use crate::clock::{EpochMs, Now};
-use crate::hub::{Event, Hub, Rig, refusal_text};
-use crate::registry::{LabelName, PeerRecord, ProfileId, ProfileRecord, Registry};
+use crate::hub::{Event, Hub, Rig, TOO_OLD, refusal_text};
+use crate::registry::{LabelName, PeerRecord, Registry};
 
 /// A key in base64.
 pub(super) fn base64(key: &[u8; 32]) -> String {
@@ -112,12 +111,22 @@ fn exchanges(rig: &Rig) -> ExchangesView {
 pub(super) fn desired(key: &Fingerprint, registry: &Registry, rig: Option<&Rig>) -> DesiredView {
     let row = registry.desired(key);
     let generation = row.map_or(0, |row| row.generation);
+    let too_old = rig.is_some_and(|rig| rig.is_too_old_for(generation));
     DesiredView {
         generation,
         profile: row.and_then(|row| Some(row.profile.as_ref()?.to_string())),
+        version: row.and_then(|row| row.profile.as_ref().map(|_| row.version)),
         applied_generation: rig.and_then(Rig::applied),
         status: desired_status(key, registry, rig),
-        reason: refusal_of(generation, rig).map(|refusal| refusal_text(refusal).to_owned()),
+        reason: refusal_of(generation, rig)
+            .map(refusal_text)
+            .or_else(|| too_old.then_some(TOO_OLD))
+            .map(str::to_owned),
+        paused: row.is_some_and(|row| row.state.is_paused()),
+        drift: row.and_then(|row| {
+            let (told, hash) = rig?.applied_hash()?;
+            Some(told != row.generation || hash != row.state.hash())
+        }),
     }
 }
 
@@ -133,6 +142,7 @@ pub(super) fn desired_status(
         _ if generation == 0 => DesiredStatus::None,
         Some(applied) if applied == generation => DesiredStatus::Applied,
         _ if refusal_of(generation, rig).is_some() => DesiredStatus::Refused,
+        _ if rig.is_some_and(|rig| rig.is_too_old_for(generation)) => DesiredStatus::Refused,
         _ => DesiredStatus::Pending,
     }
 }
@@ -223,6 +233,7 @@ pub(super) fn activity(activity: Activity) -> ActivityView {
         Activity::Filling { .. } => "filling",
         Activity::Mining => "mining",
         Activity::Failed => "failed",
+        Activity::Paused => "paused",
         _ => "unknown",
     };
     ActivityView {
@@ -232,7 +243,8 @@ pub(super) fn activity(activity: Activity) -> ActivityView {
     }
 }
 
-fn backend(backend: Backend) -> &'static str {
+/// Kind of miner.
+pub(super) fn backend(backend: Backend) -> &'static str {
     match backend {
         Backend::Cpu => "cpu",
         Backend::Cuda => "cuda",
@@ -265,48 +277,6 @@ pub(super) fn log_record(line: &LogLine, rig_now_ms: u64, now: Now) -> LogLineVi
             Level::Trace => "trace",
         },
         text: line.text.as_str().to_owned(),
-    }
-}
-
-/// A profile; passwords stay where they are.
-pub(super) fn profile(id: &ProfileId, row: &ProfileRecord, registry: &Registry) -> ProfileView {
-    let Profile {
-        name,
-        backend: kind,
-        algo,
-        mode,
-        threads,
-        pools,
-    } = &row.profile;
-    ProfileView {
-        id: id.to_string(),
-        name: name.as_str().to_owned(),
-        miner_type: backend(*kind),
-        algorithm: algo.as_str(),
-        mode: match mode {
-            Mode::Auto => "auto",
-            Mode::Fast => "fast",
-            Mode::Light => "light",
-        },
-        threads: match threads {
-            Threads::Auto => None,
-            Threads::Count(count) => Some(*count),
-        },
-        pools: pools
-            .iter()
-            .map(|pool| PoolView {
-                url: pool.address.as_str().to_owned(),
-                tls: pool.tls,
-                user: pool.user.as_str().to_owned(),
-                has_pass: !pool.pass.as_str().is_empty(),
-            })
-            .collect(),
-        used_by: registry
-            .users_of(id)
-            .iter()
-            .map(|name| name.as_str().to_owned())
-            .collect(),
-        created_at: EpochMs(row.created_at_ms),
     }
 }
 

@@ -11,7 +11,7 @@
 //! | [`LogsView`] | `logs` | `GET /remote/{peerId}/logs/{miner}` |
 //! | [`AppliedView`] | `miner_ack` | `POST /remote/{peerId}/start`, `/stop` |
 //! | [`RecoveryView`](super::RecoveryView), [`ManagersView`](super::ManagersView), [`OrderView`](super::OrderView) | - | `/node/recovery`, `/remote/{peerId}/managers`, `/handover`, `/revoke`, `/rotate-key` |
-//! | [`ProfileView`] | profile | `GET, POST /profiles` |
+//! | [`ProfileView`](super::ProfileView) | profile | `GET, POST /profiles` |
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -160,12 +160,19 @@ pub struct DesiredView {
     pub generation: u64,
     /// Profile to mine with; `null` is "mine nothing".
     pub profile: Option<String>,
+    /// Which version of it.
+    pub version: Option<u32>,
     /// Generation that the peer last reported.
     pub applied_generation: Option<u64>,
     /// How far it has come.
     pub status: DesiredStatus,
     /// The peer's reason, if it refused.
     pub reason: Option<String>,
+    /// Whether it shall rest for now, ready to go on at once.
+    pub paused: bool,
+    /// Whether the state that the peer has in force is another one than wished, by its hash; `null`
+    /// while it has not said which, or if its agent is too old to say.
+    pub drift: Option<bool>,
 }
 
 /// How far a wish has come.
@@ -178,7 +185,7 @@ pub enum DesiredStatus {
     Applied,
     /// Stored here; the peer gets it as soon as it can be reached.
     Pending,
-    /// The peer will not; see `reason`.
+    /// The peer will not, or cannot be told; see `reason`.
     Refused,
     /// The peer was told something newer, by an owner of this key or before a restored backup.
     Behind,
@@ -188,7 +195,7 @@ pub enum DesiredStatus {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ActivityView {
-    /// `stopped`, `starting`, `noPool`, `filling`, `mining` or `failed`.
+    /// `stopped`, `starting`, `noPool`, `filling`, `mining`, `failed` or `paused`.
     pub state: &'static str,
     /// Part of the dataset that is ready, while it is being filled.
     pub percent: Option<u8>,
@@ -289,6 +296,10 @@ pub struct AppliedView {
     pub generation: u64,
     /// Profile to mine with; `null` after a stop.
     pub profile: Option<String>,
+    /// Which version of it.
+    pub version: Option<u32>,
+    /// Whether it rests for now, as the hours of its profile are over.
+    pub rests: bool,
     /// `applied`, or `pending` if the rig is out of reach: the wish is stored and the rig gets it
     /// when it is back.
     pub status: DesiredStatus,
@@ -320,44 +331,6 @@ pub struct LogLineView {
     pub level: &'static str,
     /// What.
     pub text: String,
-}
-
-/// A profile. Logins are shown, passwords never.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ProfileView {
-    /// What `--profile` takes: the name in lower case, other characters as `-`.
-    pub id: String,
-    /// Name.
-    pub name: String,
-    /// `cpu`, `cuda` or `external`.
-    pub miner_type: &'static str,
-    /// The field's name, such as `rx/0`.
-    pub algorithm: &'static str,
-    /// `auto`, `fast` or `light`.
-    pub mode: &'static str,
-    /// Hash threads; `null` is "as many as suit".
-    pub threads: Option<u16>,
-    /// First choice first.
-    pub pools: Vec<PoolView>,
-    /// Names of the peers that are told to mine with it.
-    pub used_by: Vec<String>,
-    /// When it was made.
-    pub created_at: EpochMs,
-}
-
-/// A pool of a profile.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct PoolView {
-    /// `host:port`.
-    pub url: String,
-    /// Whether to speak TLS with it.
-    pub tls: bool,
-    /// Login there.
-    pub user: String,
-    /// Whether a password is set.
-    pub has_pass: bool,
 }
 
 #[cfg(test)]

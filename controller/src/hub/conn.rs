@@ -16,7 +16,9 @@ use miner_shared::limits::{MAX_CONTROLLER_LINKS, MAX_PENDING_HANDSHAKES};
 use miner_shared::smsg::{self, Dial, Expect, Link, LinkError, Peer};
 use miner_shared::text::{Address, Name};
 use miner_shared::time::Millis;
-use miner_shared::wire::{Admission, Command, Desired, Message, NodeCard, OpId, Query};
+use miner_shared::wire::{
+    Admission, Command, Desired, MIN_VERSION, Message, NodeCard, OpId, Query,
+};
 
 use super::recovery::recovery_pin;
 use super::requests::Order;
@@ -510,7 +512,11 @@ impl Conn {
                 },
                 Outgoing::Desired => match self.key.and_then(|key| registry.desired(&key)) {
                     Some(row) => {
-                        let state = row.state.clone();
+                        let version = self.link.peer().map_or(MIN_VERSION, |peer| peer.version);
+                        // A wish that came since may have no words here: that one waits.
+                        let Some(state) = row.state.for_version(version) else {
+                            continue;
+                        };
                         let generation = row.generation;
                         Message::Command(
                             row.op_id,

@@ -159,6 +159,42 @@ pub enum EventKind {
         /// Its name.
         token: String,
     },
+    /// A rollout came to its end.
+    RolloutEnded {
+        /// Its number.
+        rollout: u32,
+        /// `done`, `aborted` or `rolledBack`.
+        status: &'static str,
+    },
+    /// A rollout stopped by itself.
+    RolloutHalted {
+        /// Its number.
+        rollout: u32,
+        /// Why.
+        reason: String,
+    },
+    /// A stage of a rollout begins.
+    RolloutStage {
+        /// The rollout's number.
+        rollout: u32,
+        /// Which, from 1.
+        stage: u8,
+        /// Of how many.
+        stages: usize,
+        /// Rigs that are told.
+        rigs: usize,
+    },
+    /// A rollout was started.
+    RolloutStarted {
+        /// Its number.
+        rollout: u32,
+        /// Id of the profile.
+        profile: String,
+        /// Version that rigs get.
+        version: u32,
+        /// Rigs in all.
+        rigs: usize,
+    },
     /// A stranger completed a handshake and got nothing.
     UnknownKey {
         /// Its fingerprint.

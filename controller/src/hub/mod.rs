@@ -50,7 +50,7 @@ use self::conn::Conn;
 pub use self::conn::{ConnId, Full, NewPeer, Target, Unreached};
 use self::events::EventLog;
 pub use self::events::{Event, EventKind};
-pub use self::reconcile::refusal_text;
+pub use self::reconcile::{TOO_OLD, refusal_text};
 pub use self::recovery::recovery_id;
 use self::requests::Request;
 pub use self::requests::{Ask, Failure, Order, Reply, RequestId};
@@ -177,6 +177,11 @@ impl Hub {
     /// Whether a link with this peer is up.
     pub fn is_live(&self, key: &Fingerprint) -> bool {
         self.sessions.contains_key(key)
+    }
+
+    /// Protocol version of the link with this peer; `None` if none is up.
+    pub fn protocol(&self, key: &Fingerprint) -> Option<u8> {
+        self.sessions.get(key).map(|session| session.version)
     }
 
     /// Whether there is nothing to dial: a link with this peer is up and wants no successor.

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | unknown or lower | SetState with the wish, again after [`RESEND_MS`] without a receipt |
 //! | equal | nothing: whoever waits is told that it is applied |
+//! | unknown or lower, and its protocol version has no words for the wish | nothing: whoever waits is told that its agent is too old |
 //! | higher | nothing is sent: an event says so once, and the next wish is numbered above it |
 //!
 //! A rig that refused a wish is not asked again on the same link; one that was only busy is, after a pause
@@ -60,10 +61,12 @@ impl Hub {
 
     /// Compares wish and report.
     pub(super) fn reconcile(&mut self, env: &mut Env<'_>, key: &Fingerprint) {
-        let wished = env.registry.desired(key).map_or(0, |row| row.generation);
-        let Some(conn) = self.sessions.get(key).map(|session| session.conn) else {
+        let row = env.registry.desired(key);
+        let wished = row.map_or(0, |row| row.generation);
+        let Some((conn, version)) = self.sessions.get(key).map(|s| (s.conn, s.version)) else {
             return;
         };
+        let sayable = row.is_some_and(|row| row.state.for_version(version).is_some());
         let rig = self.rigs.entry(*key).or_default();
         match rig.applied {
             Some(applied) if applied > wished => self.rig_is_ahead(env, key, applied),
@@ -72,6 +75,10 @@ impl Hub {
             }
             // Nothing was ever wished of it.
             _ if wished == 0 => {}
+            _ if !sayable => {
+                rig.too_old = Some(wished);
+                self.too_old_for(key, wished);
+            }
             _ => {
                 let refused = rig.refused.as_ref().is_some_and(|(g, _)| *g == wished);
                 let sent = rig
@@ -144,6 +151,9 @@ impl Hub {
     /// A wish may have come to its end before anyone waited for it.
     pub(super) fn look_at_wish(&mut self, key: &Fingerprint, generation: u64) {
         let rig = self.rigs.entry(*key).or_default();
+        if rig.is_too_old_for(generation) {
+            return self.too_old_for(key, generation);
+        }
         let outcome = match (rig.applied, &rig.refused) {
             (Some(applied), _) if applied == generation => Outcome::AlreadyThere,
             (Some(applied), _) if applied > generation => Outcome::Behind(applied),
@@ -164,6 +174,9 @@ impl Hub {
     }
 }
 
+/// Why a rig cannot be told something, in words.
+pub const TOO_OLD: &str = "its agent is too old";
+
 /// A refusal in words.
 pub fn refusal_text(refusal: &Refusal) -> &'static str {
     match refusal {
@@ -175,6 +188,10 @@ pub fn refusal_text(refusal: &Refusal) -> &'static str {
         Refusal::NotAWorker => "it is no worker",
         Refusal::NotAllowed => "another controller holds its desired state",
         Refusal::NotStored => "it could not write the state to its disk",
+        Refusal::NotOurImage => {
+            "the machine is not its own: it was not started with --owns-machine, nor by our image"
+        }
+        Refusal::OwnerForbids => "the owner of the machine does not allow it",
         Refusal::OpIdReused => "it has seen this command's number with other content",
         Refusal::TooLittleMemory => "it has too little memory for fast mode",
         Refusal::Unsupported => "it cannot run this backend or algorithm",

@@ -18,7 +18,7 @@
 use miner_shared::identity::Fingerprint;
 use miner_shared::limits::RECEIPTS;
 use miner_shared::time::Millis;
-use miner_shared::wire::{Answer, Command, Message, OpId, Outcome, Query};
+use miner_shared::wire::{Answer, Command, MIN_VERSION, Message, OpId, Outcome, Query};
 
 use super::conn::Outgoing;
 use super::score::Exchange;
@@ -42,6 +42,18 @@ pub enum Ask {
     Wish(u64),
     /// To do something, once.
     Order(Order),
+}
+
+impl Ask {
+    /// First protocol version that has words for it. A wish is said in those that there are, and
+    /// `reconcile.rs` knows when there are none.
+    fn since(&self) -> u8 {
+        match self {
+            Self::Ping | Self::Wish(_) => MIN_VERSION,
+            Self::Query(query) => query.since(),
+            Self::Order(order) => Command::from(*order).since(),
+        }
+    }
 }
 
 /// A command that an owner waits for.
@@ -97,6 +109,9 @@ pub enum Failure {
     /// No answer by the deadline.
     #[error("no answer in time")]
     TimedOut,
+    /// The peer's agent speaks no protocol version that has words for it.
+    #[error("its agent is too old")]
+    TooOld,
 }
 
 /// An open request.
@@ -160,15 +175,20 @@ impl Hub {
 
     /// Asks what has not been asked on this peer's live connection.
     pub(super) fn ask_waiting(&mut self, env: &mut Env<'_>, key: &Fingerprint) {
-        let Some((conn, boot)) = self.sessions.get(key).map(|s| (s.conn, s.boot_id)) else {
+        let Some(session) = self.sessions.get(key) else {
             return;
         };
+        let (conn, boot, version) = (session.conn, session.boot_id, session.version);
         let waiting: Vec<_> = self.requests_of(key).collect();
         for id in waiting {
             let Some(request) = self.requests.get_mut(&id) else {
                 continue;
             };
             if request.asked.is_some() {
+                continue;
+            }
+            if request.ask.since() > version {
+                self.finish(id, Err(Failure::TooOld));
                 continue;
             }
             self.next_query = self.next_query.wrapping_add(1);
@@ -223,6 +243,10 @@ impl Hub {
                 rig.stats = Some((stats, env.now));
                 self.on_report(env, &key);
             }
+            Message::Applied { generation, hash } => {
+                rig.applied_hash = Some((generation, hash));
+            }
+            Message::FoundShares(_) => {}
             Message::Answer(number, answer) => {
                 if let Answer::Stats(stats) = &answer {
                     rig.stats = Some((stats.clone(), env.now));
@@ -283,6 +307,13 @@ impl Hub {
     pub(super) fn answer_wish(&mut self, key: &Fingerprint, generation: u64, outcome: &Outcome) {
         self.finish_where(key, |request| {
             (request.ask == Ask::Wish(generation)).then(|| Ok(Reply::Outcome(outcome.clone())))
+        });
+    }
+
+    /// The rig's agent has no words for the wish of this generation.
+    pub(super) fn too_old_for(&mut self, key: &Fingerprint, generation: u64) {
+        self.finish_where(key, |request| {
+            (request.ask == Ask::Wish(generation)).then_some(Err(Failure::TooOld))
         });
     }
 

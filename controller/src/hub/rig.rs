@@ -20,6 +20,10 @@ pub struct Rig {
     pub(super) rtt_ms: Option<u64>,
     /// Generation that the rig last said it has.
     pub(super) applied: Option<u64>,
+    /// The same with the hash of the state, on this link; a rig of protocol version 1 does not say it.
+    pub(super) applied_hash: Option<(u64, [u8; 32])>,
+    /// Generation of a wish that the rig's protocol version has no words for.
+    pub(super) too_old: Option<u64>,
     /// Generation that the rig refused, and why.
     pub(super) refused: Option<(u64, Refusal)>,
     /// The refusal that was last reported as an event.
@@ -94,6 +98,16 @@ impl Rig {
     /// Generation that it last said it has.
     pub fn applied(&self) -> Option<u64> {
         self.applied
+    }
+
+    /// Generation and hash of the state that it said on this link that it has.
+    pub fn applied_hash(&self) -> Option<(u64, [u8; 32])> {
+        self.applied_hash
+    }
+
+    /// Whether its agent is too old for the wish of this generation.
+    pub fn is_too_old_for(&self, generation: u64) -> bool {
+        self.too_old == Some(generation)
     }
 
     /// Generation that it refused, and why.

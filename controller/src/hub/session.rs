@@ -31,6 +31,8 @@ const PING_MS: u64 = 30_000;
 pub(super) struct Session {
     pub(super) conn: ConnId,
     pub(super) boot_id: [u8; 16],
+    /// Protocol version of the link: what a later one brought is not said on it.
+    pub(super) version: u8,
     pub(super) contest: Option<Contest>,
     /// Whether a measuring ping waits for its answer.
     pinged: bool,
@@ -128,6 +130,7 @@ impl Hub {
         let session = Session {
             conn: id,
             boot_id: peer.boot_id,
+            version: peer.version,
             contest: None,
             pinged: true,
             ping_at: now + PING_MS,
@@ -144,7 +147,9 @@ impl Hub {
         rig.score.count(Exchange::Answered);
         rig.last_seen = Some(now);
         rig.applied = None;
+        rig.applied_hash = None;
         rig.refused = None;
+        rig.too_old = None;
         rig.sent = None;
         rig.offer = Offer::default();
     }

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use miner_shared::bytes::Bytes;
 use miner_shared::identity::{Enrolment, Fingerprint, Role};
 use miner_shared::text::{Address, Label, Name, PoolPass, PoolUser};
-use miner_shared::wire::{Algo, Backend, Mode, Pool, Profile, State, Threads};
+use miner_shared::wire::{Algo, Backend, Mode, PageWish, Pool, Profile, State, Threads};
 
 use super::*;
 use crate::clock::EpochMs;
@@ -37,6 +37,8 @@ fn wish(generation: u64) -> DesiredRecord {
         profile: None,
         state: State::Stopped,
         set_at_ms: 2,
+        version: 3,
+        held: true,
     }
 }
 
@@ -58,10 +60,70 @@ fn profile(text: &str) -> Profile {
     }
 }
 
+/// The longest row of a profile there can be.
 fn profile_row(text: &str) -> ProfileRecord {
+    let window = "mon,wed,fri,sun 22:22-21:21".parse().expect("valid");
     ProfileRecord {
         profile: profile(text),
-        created_at_ms: 3,
+        created_at_ms: u64::MAX,
+        version: u32::MAX,
+        settings: Settings {
+            pages: PageWish::Huge1G,
+            nice: 19,
+            coin: Some("c".repeat(24).parse().expect("valid")),
+            windows: vec![window; crate::schedule::MAX_WINDOWS],
+        },
+        revision: Revision {
+            first_at_ms: Some(u64::MAX),
+            by: Some(Author::lossy(&"b".repeat(64))),
+            comment: Some(Comment::lossy(&"c".repeat(MAX_COMMENT))),
+            restores: Some(u32::MAX),
+        },
+        lost: u32::MAX,
+    }
+}
+
+/// The longest row of a rollout there can be.
+fn rollout() -> RolloutRecord {
+    RolloutRecord {
+        profile: ProfileId::of(&"p".repeat(64)),
+        version: u32::MAX,
+        terms: RolloutTerms {
+            stages: vec![Step::Rigs(u32::MAX); MAX_STAGES],
+            observe_secs: u32::MAX,
+            min_percent: 100,
+            on_failure: OnFailure::RollBack,
+        },
+        bounds: vec![u32::MAX; MAX_STAGES],
+        stage: 7,
+        phase: Phase::Observe,
+        status: RolloutStatus::Halted,
+        reason: Some(Reason::lossy(&"r".repeat(200))),
+        by: Some(Author::lossy(&"b".repeat(64))),
+        comment: Some(Comment::lossy(&"c".repeat(MAX_COMMENT))),
+        started_at_ms: u64::MAX,
+        ended_at_ms: Some(u64::MAX),
+    }
+}
+
+fn rollout_rig() -> RolloutRig {
+    RolloutRig {
+        place: u32::MAX,
+        before: Some(Before {
+            generation: u64::MAX,
+            profile: ProfileId::of("Long Name"),
+            version: 7,
+        }),
+        baseline: Some(u64::MAX),
+        observed: None,
+        outcome: RigOutcome::Refused(Reason::lossy("no")),
+    }
+}
+
+fn yielded() -> YieldRecord {
+    YieldRecord {
+        rig_secs: u64::MAX,
+        milli_hashes: u128::MAX,
     }
 }
 
@@ -172,6 +234,12 @@ fn gives_back_every_kind_of_row(store: &mut dyn Store) {
         Change::PutTombstone(key(2), tombstone.clone()),
         Change::PutDesired(key(1), wish(1)),
         Change::PutProfile(id.clone(), profile_row("Long Name")),
+        Change::PutVersion(id.clone(), 7, profile_row("Long Name")),
+        Change::PutYield(id.clone(), 7, yielded()),
+        Change::PutRollout(6, rollout()),
+        Change::PutRolloutRig(6, key(1), rollout_rig()),
+        Change::PutRolloutRig(6, key(2), rollout_rig()),
+        Change::PutRolloutRig(7, key(1), rollout_rig()),
         Change::PutToken(TokenId([3; 8]), token()),
         Change::PutPending(key(5), waiting()),
         Change::PutOrigin(key(1), waiting().origin),
@@ -194,6 +262,12 @@ fn gives_back_every_kind_of_row(store: &mut dyn Store) {
     assert_eq!(rows.tombstones.get(&key(2)), Some(&tombstone));
     assert_eq!(rows.desired.get(&key(1)), Some(&wish(1)));
     assert_eq!(rows.profiles.get(&id), Some(&profile_row("Long Name")));
+    let seventh = (id, 7);
+    assert_eq!(rows.versions.get(&seventh), Some(&profile_row("Long Name")));
+    assert_eq!(rows.yields.get(&seventh), Some(&yielded()));
+    assert_eq!(rows.rollouts.get(&6), Some(&rollout()));
+    assert_eq!(rows.rollout_rigs.get(&(6, key(1))), Some(&rollout_rig()));
+    assert_eq!(rows.rollout_rigs.len(), 3);
     assert_eq!(rows.tokens.get(&TokenId([3; 8])), Some(&token()));
     assert_eq!(rows.pending.get(&key(5)), Some(&waiting()));
     assert_eq!(rows.origins.get(&key(1)), Some(&waiting().origin));
@@ -243,6 +317,13 @@ fn deletes_what_is_there_and_what_is_not(store: &mut dyn Store) {
         Change::DeleteDesired(key(1)),
         Change::DeleteProfile(ProfileId::of("Long Name")),
         Change::DeleteProfile(ProfileId::of("never there")),
+        Change::DeleteVersion(ProfileId::of("Long Name"), 7),
+        Change::DeleteVersion(ProfileId::of("Long Name"), 8),
+        Change::DeleteYield(ProfileId::of("Long Name"), 7),
+        Change::DeleteYield(ProfileId::of("Long Name"), 8),
+        Change::DeleteRollout(6),
+        Change::DeleteRollout(99),
+        Change::DeleteRolloutRig(7, key(1)),
         Change::DeleteToken(TokenId([3; 8])),
         Change::DeletePending(key(5)),
         Change::DeleteOrigin(key(1)),
@@ -333,7 +414,11 @@ fn a_registry_of_an_older_schema_opens_with_its_rows_and_takes_new_ones() {
     for schema in [1, 2, 3] {
         let dir = tempfile::tempdir().expect("temporary directory");
         let mut store = RedbStore::open(dir.path()).expect("opens");
-        let batch = [Change::PutPeer(key(1), peer("rig-1"))];
+        let batch = [
+            Change::PutPeer(key(1), peer("rig-1")),
+            Change::PutDesired(key(1), first_wish()),
+            Change::PutProfile(ProfileId::of("Old"), first_version()),
+        ];
         store.commit(&batch, Durable::Now).expect("commits");
         drop(store);
         as_older(&dir.path().join("registry.redb"), schema);
@@ -352,9 +437,33 @@ fn a_registry_of_an_older_schema_opens_with_its_rows_and_takes_new_ones() {
         let rows = rows.expect("loads");
         assert_eq!(rows.peers.get(&key(1)), Some(&peer("rig-1")));
         assert_eq!(rows.tombstones.get(&key(2)), Some(&removed()));
+        assert_eq!(rows.desired.get(&key(1)), Some(&first_wish()));
+        let profile = rows.profiles.get(&ProfileId::of("Old"));
+        assert_eq!(profile, Some(&first_version()));
         assert_eq!(rows.tokens.len(), 1);
         assert_eq!((rows.recovery, rows.pinned.len()), (Some(recovery(1)), 1));
         assert_eq!((rows.labels.len(), rows.machines.len()), (1, 1));
+    }
+}
+
+/// What a wish of an older schema reads as.
+fn first_wish() -> DesiredRecord {
+    DesiredRecord {
+        version: 1,
+        held: false,
+        ..wish(1)
+    }
+}
+
+/// What a profile of an older schema reads as.
+fn first_version() -> ProfileRecord {
+    ProfileRecord {
+        profile: profile("Old"),
+        created_at_ms: 3,
+        version: 1,
+        settings: Settings::default(),
+        revision: Revision::default(),
+        lost: 0,
     }
 }
 
@@ -366,7 +475,7 @@ fn removed() -> Tombstone {
     }
 }
 
-/// Makes of a registry with one peer what the program of schema 1, 2 or 3 wrote, with one tombstone.
+/// Makes of a registry with one peer what the program of an older schema wrote, with one tombstone.
 fn as_older(path: &std::path::Path, schema: u8) {
     type Rows = redb::TableDefinition<'static, [u8; 32], &'static [u8]>;
     let db = redb::Database::open(path).expect("opens");
@@ -379,8 +488,16 @@ fn as_older(path: &std::path::Path, schema: u8) {
     for table in gone {
         write.delete_table(Rows::new(table)).expect("was there");
     }
-    let farm = redb::TableDefinition::<&str, &[u8]>::new("farm");
+    let rollouts = redb::TableDefinition::<u32, &[u8]>::new("rollouts");
+    write.delete_table(rollouts).expect("was there");
+    let rigs = redb::TableDefinition::<(u32, [u8; 32]), &[u8]>::new("rollout_rigs");
+    write.delete_table(rigs).expect("was there");
+    for table in ["versions", "yields"] {
+        let table = redb::TableDefinition::<(&str, u32), &[u8]>::new(table);
+        write.delete_table(table).expect("was there");
+    }
     if schema < 3 {
+        let farm = redb::TableDefinition::<&str, &[u8]>::new("farm");
         write.delete_table(farm).expect("was there");
     }
     if schema == 1 {
@@ -392,12 +509,26 @@ fn as_older(path: &std::path::Path, schema: u8) {
     table.insert("schema", schema).expect("inserts");
     drop(table);
     let peers = record::encode(&peer("rig-1")).expect("short");
-    // Of a tombstone, the last byte is the successor that there was not yet before 3.
+    // The last bytes are what there was not yet: a tombstone's successor; version and hold of a wish; all
+    // of a profile that is not in the profile as rigs get it.
     let mut tombstones = record::encode(&removed()).expect("short");
     if schema < 3 {
         tombstones.pop();
     }
-    for (table, key, mut row) in [("peers", 1, peers), ("tombstones", 2, tombstones)] {
+    let mut wishes = record::encode(&first_wish()).expect("short");
+    wishes.truncate(wishes.len() - 2);
+    let mut old = record::encode(&first_version()).expect("short");
+    old.truncate(old.len() - 10);
+    old[0] = schema;
+    let profiles = redb::TableDefinition::<&str, &[u8]>::new("profiles");
+    let mut table = write.open_table(profiles).expect("opens");
+    table.insert("old", old.as_slice()).expect("inserts");
+    drop(table);
+    for (table, key, mut row) in [
+        ("peers", 1, peers),
+        ("tombstones", 2, tombstones),
+        ("desired", 1, wishes),
+    ] {
         let mut table = write.open_table(Rows::new(table)).expect("opens");
         row[0] = schema;
         table.insert([key; 32], row.as_slice()).expect("inserts");
@@ -473,6 +604,8 @@ fn generations_rise_also_over_removal_and_above_what_the_rig_was_told() {
     let stop = || Wish {
         op_id: [1; 16],
         profile: None,
+        version: 0,
+        held: false,
         state: State::Stopped,
     };
     registry.add(key(1), peer("rig")).expect("adds");
@@ -503,34 +636,4 @@ fn a_text_that_could_mean_two_peers_means_none() {
         Err(RegistryError::Ambiguous(matches)) => assert_eq!(matches.len(), 2),
         other => panic!("{other:?}"),
     }
-}
-
-#[test]
-fn a_profile_in_use_stays_and_one_without_pools_is_refused() {
-    let mut registry = registry();
-    registry.add(key(1), peer("rig-1")).expect("adds");
-    let id = registry
-        .create_profile(profile("My Profile"), NOW)
-        .expect("creates");
-    assert_eq!(id.as_str(), "my-profile");
-    let twice = registry.create_profile(profile("my_profile"), NOW);
-    assert!(matches!(twice, Err(RegistryError::ProfileExists(_))));
-
-    let mine = Wish {
-        op_id: [1; 16],
-        profile: Some(id.clone()),
-        state: State::Mine(profile("My Profile")),
-    };
-    registry.wish(&key(1), mine, 0, NOW).expect("wishes");
-    match registry.delete_profile(&id) {
-        Err(RegistryError::ProfileInUse(rigs)) => assert_eq!(rigs, [name("rig-1")]),
-        other => panic!("{other:?}"),
-    }
-    registry.remove(&key(1), false, NOW).expect("removes");
-    registry.delete_profile(&id).expect("nobody uses it now");
-
-    let mut empty = profile("empty");
-    empty.pools.clear();
-    let refused = registry.create_profile(empty, NOW);
-    assert!(matches!(refused, Err(RegistryError::NoPool)));
 }

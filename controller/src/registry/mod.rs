@@ -20,10 +20,14 @@ mod label_tests;
 mod labels;
 mod memory;
 mod pattern;
+mod profiles;
+#[cfg(test)]
+mod profiles_tests;
 mod record;
 mod recovery;
 mod redb_store;
 mod resolve;
+mod rollouts;
 mod rules;
 mod store;
 mod succession;
@@ -36,12 +40,18 @@ mod tokens;
 pub use self::labels::{LabelName, LabelsRecord, MAX_TAGS, MachineRecord, Relabel};
 pub use self::memory::MemoryStore;
 pub use self::pattern::{NamePattern, Network};
-pub use self::record::{
-    DesiredRecord, PeerRecord, ProfileId, ProfileRecord, SCHEMA, Told, Tombstone, Trust,
+pub use self::profiles::{
+    Author, Comment, MAX_COMMENT, MAX_PROFILES, MAX_VERSIONS, ProfileRecord, ProfileSpec, Revision,
+    Settings, YieldRecord,
 };
+pub use self::record::{DesiredRecord, PeerRecord, ProfileId, SCHEMA, Told, Tombstone, Trust};
 pub use self::recovery::{Authority, MAX_RECOVERY_KEYS, PinnedRecord, RecoveryPin, RecoveryRecord};
 pub use self::redb_store::RedbStore;
 pub use self::resolve::meant;
+pub use self::rollouts::{
+    Before, MAX_OPEN_ROLLOUTS, MAX_ROLLOUTS, MAX_STAGES, OnFailure, Phase, Reason, RigOutcome,
+    RolloutRecord, RolloutRig, RolloutRigs, RolloutStatus, RolloutTerms, Step,
+};
 pub use self::rules::{Registry, RegistryError, Wish};
 pub use self::store::{Change, Contents, Durable, KnownSource, Store, StoreError};
 pub use self::succession::Standing;

@@ -8,7 +8,7 @@ use std::fmt;
 use miner_shared::identity::{Fingerprint, Role};
 use miner_shared::smsg::Peer;
 use miner_shared::text::{Address, Label, Name};
-use miner_shared::wire::{NodeCard, OpId, Profile, State};
+use miner_shared::wire::{NodeCard, OpId, State};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::StoreError;
@@ -20,7 +20,7 @@ pub const SCHEMA: u8 = 4;
 /// 3 the recovery key and who pinned it, and the successor in a tombstone; 4 what a farm run by intent
 /// needs: labels, versions of profiles, orders, API tokens, rollouts.
 pub(super) const OLDEST: u8 = 1;
-/// Largest encoded row: a profile with its pools (3 times 579 bytes) and the rest, rounded up.
+/// Largest encoded row: a profile with its pools (3 times 579 bytes), its hours and a comment, rounded up.
 const MAX_ROW: usize = 4096;
 
 /// A registered peer. Its fingerprint is the key of the row.
@@ -119,6 +119,22 @@ pub struct DesiredRecord {
     pub state: State,
     /// When it was made, in milliseconds since 1970.
     pub set_at_ms: u64,
+    /// Which version of the profile; without one it means nothing. Before schema 4 each had one version.
+    pub version: u32,
+    /// A person has paused the rig: it rests until a person resumes it, whatever the profile's hours say.
+    pub held: bool,
+}
+
+impl DesiredRecord {
+    /// Whether it has a profile and is told to rest, in whatever words.
+    pub fn rests(&self) -> bool {
+        rests(self.profile.as_ref(), &self.state)
+    }
+}
+
+/// Rest in whatever words: with a profile, to mine nothing is one of them.
+pub(super) fn rests(profile: Option<&ProfileId>, state: &State) -> bool {
+    profile.is_some() && (state.is_paused() || *state == State::Stopped)
 }
 
 impl fmt::Debug for DesiredRecord {
@@ -129,15 +145,6 @@ impl fmt::Debug for DesiredRecord {
             self.generation, self.profile
         )
     }
-}
-
-/// A named way to mine. Its id is the key of the row.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProfileRecord {
-    /// The profile as rigs get it.
-    pub profile: Profile,
-    /// When it was made, in milliseconds since 1970.
-    pub created_at_ms: u64,
 }
 
 /// What `--profile` takes: a profile's name in lower case, with `-` for what is neither letter nor
@@ -177,8 +184,16 @@ pub(super) trait Row: Serialize + DeserializeOwned {
 }
 
 impl Row for PeerRecord {}
-impl Row for DesiredRecord {}
-impl Row for ProfileRecord {}
+impl Row for DesiredRecord {
+    fn missing_since(schema: u8) -> &'static [u8] {
+        const FIRST_VERSION_NOT_HELD: &[u8] = &[1, 0];
+        if schema < 4 {
+            FIRST_VERSION_NOT_HELD
+        } else {
+            &[]
+        }
+    }
+}
 impl Row for Tombstone {
     fn missing_since(schema: u8) -> &'static [u8] {
         const NO_SUCCESSOR: &[u8] = &[0];

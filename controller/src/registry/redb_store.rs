@@ -5,6 +5,8 @@
 //!   meta        "schema"        -> u8
 //!   peers       fingerprint[32] -> row      tombstones, desired, pending, origins: likewise
 //!   profiles    id              -> row      pinned, labels, machines: likewise
+//!   versions    id, number      -> row      yields: likewise
+//!   rollouts    number          -> row      rollout_rigs   number, fingerprint -> row
 //!   tokens      id[8]           -> row      farm    "recovery" -> row
 //!   sources     number          -> ms left          made when first written; older programs skip it
 //! ```
@@ -104,6 +106,10 @@ impl Store for RedbStore {
             tombstones: rows(&read, TOMBSTONES, Fingerprint)?,
             desired: rows(&read, DESIRED, Fingerprint)?,
             profiles: rows(&read, PROFILES, ProfileId::of)?,
+            versions: rows(&read, VERSIONS, |(id, number)| (ProfileId::of(id), number))?,
+            yields: rows(&read, YIELDS, |(id, number)| (ProfileId::of(id), number))?,
+            rollouts: rows(&read, ROLLOUTS, |id| id)?,
+            rollout_rigs: rows(&read, ROLLOUT_RIGS, |(id, key)| (id, Fingerprint(key)))?,
             tokens: rows(&read, TOKENS, TokenId)?,
             pending: rows(&read, PENDING, Fingerprint)?,
             origins: rows(&read, ORIGINS, Fingerprint)?,
@@ -141,6 +147,14 @@ fn make(write: &WriteTransaction, change: &Change) -> Result<(), StoreError> {
         Change::DeleteDesired(key) => delete(write, DESIRED, key.0),
         Change::PutProfile(key, row) => put(write, PROFILES, key.as_str(), row),
         Change::DeleteProfile(key) => delete(write, PROFILES, key.as_str()),
+        Change::PutVersion(key, n, row) => put(write, VERSIONS, (key.as_str(), *n), row),
+        Change::DeleteVersion(key, n) => delete(write, VERSIONS, (key.as_str(), *n)),
+        Change::PutYield(key, n, row) => put(write, YIELDS, (key.as_str(), *n), row),
+        Change::DeleteYield(key, n) => delete(write, YIELDS, (key.as_str(), *n)),
+        Change::PutRollout(id, row) => put(write, ROLLOUTS, *id, row),
+        Change::DeleteRollout(id) => delete_rollout(write, *id),
+        Change::PutRolloutRig(id, key, row) => put(write, ROLLOUT_RIGS, (*id, key.0), row),
+        Change::DeleteRolloutRig(id, key) => delete(write, ROLLOUT_RIGS, (*id, key.0)),
         Change::PutToken(key, row) => put(write, TOKENS, key.0, row),
         Change::DeleteToken(key) => delete(write, TOKENS, key.0),
         Change::PutPending(key, row) => put(write, PENDING, key.0, row),
@@ -174,6 +188,14 @@ fn put_desired(
         return Err(StoreError::Conflict);
     }
     put(write, DESIRED, key, row)
+}
+
+fn delete_rollout(write: &WriteTransaction, id: u32) -> Result<(), StoreError> {
+    let mut rigs = write.open_table(ROLLOUT_RIGS).map_err(any)?;
+    let all = (id, [0; 32])..=(id, [u8::MAX; 32]);
+    rigs.retain_in(all, |_, _| false).map_err(any)?;
+    drop(rigs);
+    delete(write, ROLLOUTS, id)
 }
 
 fn put_sources(write: &WriteTransaction, all: &[KnownSource]) -> Result<(), StoreError> {
@@ -247,6 +269,10 @@ fn make_tables(write: &WriteTransaction) -> Result<(), StoreError> {
         write.open_table(table).map_err(any)?;
     }
     write.open_table(PROFILES).map_err(any)?;
+    write.open_table(VERSIONS).map_err(any)?;
+    write.open_table(YIELDS).map_err(any)?;
+    write.open_table(ROLLOUTS).map_err(any)?;
+    write.open_table(ROLLOUT_RIGS).map_err(any)?;
     write.open_table(TOKENS).map_err(any)?;
     write.open_table(FARM).map_err(any)?;
     Ok(())
@@ -326,6 +352,7 @@ fn io_error(error: io::Error) -> StoreError {
 }
 
 type Rows = TableDefinition<'static, [u8; 32], &'static [u8]>;
+type OfVersions = TableDefinition<'static, (&'static str, u32), &'static [u8]>;
 const META: TableDefinition<'static, &str, u8> = TableDefinition::new("meta");
 const PEERS: Rows = TableDefinition::new("peers");
 const TOMBSTONES: Rows = TableDefinition::new("tombstones");
@@ -338,6 +365,11 @@ const MACHINES: Rows = TableDefinition::new("machines");
 const TOKENS: TableDefinition<'static, [u8; 8], &[u8]> = TableDefinition::new("tokens");
 const SOURCES: TableDefinition<'static, u64, u64> = TableDefinition::new("sources");
 const PROFILES: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("profiles");
+const VERSIONS: OfVersions = TableDefinition::new("versions");
+const YIELDS: OfVersions = TableDefinition::new("yields");
+const ROLLOUTS: TableDefinition<'static, u32, &[u8]> = TableDefinition::new("rollouts");
+const ROLLOUT_RIGS: TableDefinition<'static, (u32, [u8; 32]), &[u8]> =
+    TableDefinition::new("rollout_rigs");
 const FARM: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("farm");
 /// The one row of the farm as a whole.
 const RECOVERY: &str = "recovery";

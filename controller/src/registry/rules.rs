@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use miner_shared::identity::{Fingerprint, NodeId};
 use miner_shared::text::{Address, Name};
-use miner_shared::wire::{OpId, Profile, State};
+use miner_shared::wire::{OpId, State};
 
 use super::labels::MAX_TAGS;
-use super::record::{DesiredRecord, PeerRecord, ProfileId, ProfileRecord, Told, Tombstone};
+use super::record::{DesiredRecord, PeerRecord, ProfileId, Told, Tombstone, rests};
 use super::store::{Change, Contents, Durable, KnownSource, Store, StoreError};
 use super::tokens::TokenRefusal;
 use crate::clock::EpochMs;
@@ -227,65 +227,12 @@ impl Registry {
             profile: wish.profile,
             state: wish.state,
             set_at_ms: now.0,
+            version: wish.version,
+            held: wish.held,
         };
         let generation = row.generation;
         self.commit(vec![Change::PutDesired(*key, row)], Durable::Now)?;
         Ok(generation)
-    }
-
-    /// All profiles, by id.
-    pub fn profiles(&self) -> impl ExactSizeIterator<Item = (&ProfileId, &ProfileRecord)> {
-        self.rows.profiles.iter()
-    }
-
-    /// The profile of this id.
-    pub fn profile(&self, id: &ProfileId) -> Option<&ProfileRecord> {
-        self.rows.profiles.get(id)
-    }
-
-    /// Stores a new profile under the id that its name leads to.
-    pub fn create_profile(
-        &mut self,
-        profile: Profile,
-        now: EpochMs,
-    ) -> Result<ProfileId, RegistryError> {
-        let id = ProfileId::of(profile.name.as_str());
-        if profile.pools.is_empty() {
-            return Err(RegistryError::NoPool);
-        }
-        if self.rows.profiles.contains_key(&id) {
-            return Err(RegistryError::ProfileExists(id));
-        }
-        let row = ProfileRecord {
-            profile,
-            created_at_ms: now.0,
-        };
-        self.commit(vec![Change::PutProfile(id.clone(), row)], Durable::Now)?;
-        Ok(id)
-    }
-
-    /// Deletes a profile that no registered rig is told to mine with.
-    pub fn delete_profile(&mut self, id: &ProfileId) -> Result<(), RegistryError> {
-        if !self.rows.profiles.contains_key(id) {
-            return Err(RegistryError::NoSuchProfile);
-        }
-        let users = self.users_of(id);
-        if !users.is_empty() {
-            return Err(RegistryError::ProfileInUse(users));
-        }
-        Ok(self.commit(vec![Change::DeleteProfile(id.clone())], Durable::Now)?)
-    }
-
-    /// Names of the registered rigs that are told to mine with this profile.
-    pub fn users_of(&self, id: &ProfileId) -> Vec<Name> {
-        let uses = |key| {
-            self.desired(key)
-                .is_some_and(|row| row.profile.as_ref() == Some(id))
-        };
-        self.peers()
-            .filter(|(key, _)| uses(key))
-            .map(|(_, peer)| peer.name.clone())
-            .collect()
     }
 
     /// The store first: what it did not take has not happened.
@@ -307,8 +254,19 @@ pub struct Wish {
     pub op_id: OpId,
     /// The profile's id, if it is to mine.
     pub profile: Option<ProfileId>,
+    /// Which version of the profile; without one it means nothing.
+    pub version: u32,
+    /// Whether a person has paused the rig.
+    pub held: bool,
     /// What the rig is told.
     pub state: State,
+}
+
+impl Wish {
+    /// Whether a rig with a profile is told to rest, in whatever words.
+    pub fn rests(&self) -> bool {
+        rests(self.profile.as_ref(), &self.state)
+    }
 }
 
 /// Why the registry refused something.
@@ -344,6 +302,30 @@ pub enum RegistryError {
     /// No such profile.
     #[error("no such profile")]
     NoSuchProfile,
+    /// No such version of the profile; these are kept, newest first.
+    #[error("no such version")]
+    NoSuchVersion(Vec<u32>),
+    /// The profile was changed meanwhile: its newest version.
+    #[error("the profile was changed meanwhile: its newest version is {0}")]
+    VersionMoved(u32),
+    /// All versions that are kept are in use.
+    #[error("all {} versions that are kept of it are in use", super::MAX_VERSIONS)]
+    VersionsInUse,
+    /// The id of a profile follows from its name, and would change.
+    #[error("under that name it would be the profile {0}")]
+    OtherProfile(ProfileId),
+    /// A rollout of the profile is under way.
+    #[error("a rollout of it is under way")]
+    ProfileInRollout,
+    /// No such rollout.
+    #[error("no such rollout")]
+    NoSuchRollout,
+    /// No room for another rollout.
+    #[error("{} rollouts are under way already", super::MAX_OPEN_ROLLOUTS)]
+    TooManyRollouts,
+    /// No room for another profile.
+    #[error("there are {} profiles already", super::MAX_PROFILES)]
+    TooManyProfiles,
     /// The key was removed, denied or replaced, and not forgotten since.
     #[error("this key was removed")]
     Removed,

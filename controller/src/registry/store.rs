@@ -11,8 +11,10 @@ use std::path::PathBuf;
 use miner_shared::identity::Fingerprint;
 
 use super::labels::{LabelsRecord, MachineRecord};
-use super::record::{DesiredRecord, PeerRecord, ProfileId, ProfileRecord, SCHEMA, Tombstone};
+use super::profiles::{ProfileRecord, YieldRecord};
+use super::record::{DesiredRecord, PeerRecord, ProfileId, SCHEMA, Tombstone};
 use super::recovery::{PinnedRecord, RecoveryRecord};
+use super::rollouts::{RolloutRecord, RolloutRig};
 use super::tokens::{Origin, PendingRecord, TokenId, TokenRecord};
 
 /// Where the registry's rows live.
@@ -50,8 +52,24 @@ pub enum Change {
     DeleteDesired(Fingerprint),
     /// Writes a profile.
     PutProfile(ProfileId, ProfileRecord),
-    /// Deletes a profile.
+    /// Deletes a profile; its older versions are rows of their own.
     DeleteProfile(ProfileId),
+    /// Writes an older version of a profile.
+    PutVersion(ProfileId, u32, ProfileRecord),
+    /// Deletes an older version of a profile.
+    DeleteVersion(ProfileId, u32),
+    /// Writes what rigs made with a version of a profile.
+    PutYield(ProfileId, u32, YieldRecord),
+    /// Deletes what rigs made with a version of a profile.
+    DeleteYield(ProfileId, u32),
+    /// Writes a rollout.
+    PutRollout(u32, RolloutRecord),
+    /// Deletes a rollout with all of its rigs.
+    DeleteRollout(u32),
+    /// Writes a rig of a rollout.
+    PutRolloutRig(u32, Fingerprint, RolloutRig),
+    /// Deletes a rig of a rollout.
+    DeleteRolloutRig(u32, Fingerprint),
     /// Writes a token.
     PutToken(TokenId, TokenRecord),
     /// Deletes a token.
@@ -100,8 +118,16 @@ pub struct Contents {
     pub tombstones: BTreeMap<Fingerprint, Tombstone>,
     /// What rigs should be doing.
     pub desired: BTreeMap<Fingerprint, DesiredRecord>,
-    /// Profiles.
+    /// The newest version of each profile.
     pub profiles: BTreeMap<ProfileId, ProfileRecord>,
+    /// Older versions of profiles, by number.
+    pub versions: BTreeMap<(ProfileId, u32), ProfileRecord>,
+    /// What rigs made with each version.
+    pub yields: BTreeMap<(ProfileId, u32), YieldRecord>,
+    /// Rollouts, by number.
+    pub rollouts: BTreeMap<u32, RolloutRecord>,
+    /// Their rigs.
+    pub rollout_rigs: BTreeMap<(u32, Fingerprint), RolloutRig>,
     /// Enrolment tokens.
     pub tokens: BTreeMap<TokenId, TokenRecord>,
     /// Rigs that wait for approval.
@@ -132,6 +158,27 @@ impl Contents {
             Change::DeleteDesired(key) => drop(self.desired.remove(key)),
             Change::PutProfile(key, row) => drop(self.profiles.insert(key.clone(), row.clone())),
             Change::DeleteProfile(key) => drop(self.profiles.remove(key)),
+            Change::PutVersion(key, version, row) => {
+                drop(self.versions.insert((key.clone(), *version), row.clone()));
+            }
+            Change::DeleteVersion(key, version) => {
+                drop(self.versions.remove(&(key.clone(), *version)));
+            }
+            Change::PutYield(key, version, row) => {
+                self.yields.insert((key.clone(), *version), *row);
+            }
+            Change::DeleteYield(key, version) => {
+                self.yields.remove(&(key.clone(), *version));
+            }
+            Change::PutRollout(id, row) => drop(self.rollouts.insert(*id, row.clone())),
+            Change::DeleteRollout(id) => {
+                self.rollouts.remove(id);
+                self.rollout_rigs.retain(|(of, _), _| of != id);
+            }
+            Change::PutRolloutRig(id, key, row) => {
+                drop(self.rollout_rigs.insert((*id, *key), row.clone()));
+            }
+            Change::DeleteRolloutRig(id, key) => drop(self.rollout_rigs.remove(&(*id, *key))),
             Change::PutToken(key, row) => drop(self.tokens.insert(*key, row.clone())),
             Change::DeleteToken(key) => drop(self.tokens.remove(key)),
             Change::PutPending(key, row) => drop(self.pending.insert(*key, row.clone())),
@@ -158,6 +205,16 @@ impl Contents {
         all.extend(puts(&self.tombstones, Change::PutTombstone));
         all.extend(puts(&self.desired, Change::PutDesired));
         all.extend(puts(&self.profiles, Change::PutProfile));
+        all.extend(puts(&self.versions, |(id, n), row| {
+            Change::PutVersion(id, n, row)
+        }));
+        all.extend(puts(&self.yields, |(id, n), row| {
+            Change::PutYield(id, n, row)
+        }));
+        all.extend(puts(&self.rollouts, Change::PutRollout));
+        all.extend(puts(&self.rollout_rigs, |(id, key), row| {
+            Change::PutRolloutRig(id, key, row)
+        }));
         all.extend(puts(&self.tokens, Change::PutToken));
         all.extend(puts(&self.pending, Change::PutPending));
         all.extend(puts(&self.origins, Change::PutOrigin));

@@ -122,6 +122,7 @@ impl Registry {
             batch.push(Change::DeletePinned(*old));
             batch.push(Change::PutPinned(new, *row));
         }
+        batch.extend(self.moved_in_rollouts(old, new));
         batch.extend(self.labels_moved(old, new));
         Some((name, batch))
     }

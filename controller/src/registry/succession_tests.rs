@@ -30,6 +30,8 @@ fn wish() -> Wish {
     Wish {
         op_id: [1; 16],
         profile: None,
+        version: 0,
+        held: false,
         state: State::Stopped,
     }
 }

@@ -205,6 +205,22 @@ fn words(event: &Event) -> Option<String> {
             format!("strangers were refused {unrecorded} more times")
         }
         EventKind::Throttled { .. } => format!("{who} sends too much and is read more slowly"),
+        EventKind::RolloutStarted {
+            rollout,
+            profile,
+            version,
+            rigs,
+        } => format!("rollout {rollout}: {profile} version {version} for {rigs} rigs"),
+        EventKind::RolloutStage {
+            rollout,
+            stage,
+            stages,
+            rigs,
+        } => format!("rollout {rollout}: stage {stage} of {stages}, {rigs} rigs are told"),
+        EventKind::RolloutHalted { rollout, reason } => {
+            format!("rollout {rollout} stopped by itself: {reason}")
+        }
+        EventKind::RolloutEnded { rollout, status } => format!("rollout {rollout} is {status}"),
         EventKind::DesiredSet { .. }
         | EventKind::Applied { .. }
         | EventKind::PeerLabelled

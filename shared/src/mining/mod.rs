@@ -3,7 +3,7 @@
 //! ```text
 //!   Job { blob, target, seed, .. } ──▶ nonces of its slot, from where NonceMemory says ──▶ hash
 //!                                                                                         │
-//!   Verdict ◀── pool ◀── Share { job_id, nonce, hash } ◀── target.is_met_by(&hash) ◀──────┘
+//!   Verdict ◀── pool ◀── Share { job_id, nonce, .. }   ◀── target.is_met_by(&hash) ◀──────┘
 //! ```
 //!
 //! Facts and worked examples are in docs/STRATUM.md. Nothing here knows a socket, a clock or a
@@ -24,7 +24,7 @@ pub use job::{
     seed_height,
 };
 pub use nonce::{NonceKey, NonceMemory, NonceSlot};
-pub use share::{Share, Verdict};
+pub use share::{Share, Submitted, Verdict};
 pub use target::{Difficulty, Target, TargetError, TargetWidth};
 
 #[cfg(test)]

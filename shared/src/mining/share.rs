@@ -11,6 +11,19 @@ pub struct Share {
     pub nonce: u32,
     /// The hash.
     pub hash: Hash,
+    /// Which hash thread found it, from 0; the pool is not told.
+    pub thread: u16,
+}
+
+/// A share as the books know it once it is on its way to the pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Submitted {
+    /// Height of its job's block; `None` where the pool does not say, or has since given another job.
+    pub height: Option<u64>,
+    /// Nonce in the blob.
+    pub nonce: u32,
+    /// Which hash thread found it, from 0.
+    pub thread: u16,
 }
 
 /// What became of a share.

@@ -4,7 +4,7 @@ use heapless::Vec;
 
 use crate::identity::{Fingerprint, NodeKeys, PublicKeys, Role, Statement};
 use crate::limits::MAX_STATEMENTS;
-use crate::wire::NodeCard;
+use crate::wire::{MAX_VERSION, NodeCard};
 
 /// This node, as all of its links show it. Made once per process start.
 #[derive(Debug)]
@@ -16,6 +16,7 @@ pub struct LocalNode {
     card: NodeCard,
     cert: [u8; 64],
     chain: Vec<Statement, MAX_STATEMENTS>,
+    highest: u8,
 }
 
 impl LocalNode {
@@ -32,7 +33,15 @@ impl LocalNode {
             card,
             cert,
             chain: Vec::new(),
+            highest: MAX_VERSION,
         }
+    }
+
+    /// The same node, which speaks no version above this one: what an older program is.
+    #[must_use]
+    pub fn up_to_version(mut self, highest: u8) -> Self {
+        self.highest = highest.min(MAX_VERSION);
+        self
     }
 
     /// The same node, which shows on its links how its key came to be its key: statements of
@@ -71,6 +80,11 @@ impl LocalNode {
     /// The statements of succession that it shows.
     pub fn chain(&self) -> &[Statement] {
         &self.chain
+    }
+
+    /// Highest protocol version that it speaks.
+    pub(crate) fn highest(&self) -> u8 {
+        self.highest
     }
 
     /// The Ed25519 key's word for role and X25519 key.

@@ -18,7 +18,7 @@ use super::{LocalNode, Peer};
 use crate::crypto::ed25519_verify;
 use crate::identity::{PublicKeys, Role};
 use crate::limits::MAX_STATEMENTS;
-use crate::wire::{MAX_VERSION, MIN_VERSION};
+use crate::wire::MIN_VERSION;
 
 /// Low byte of the capabilities: the bits that count statements of succession.
 const STATEMENTS: u8 = 0b111;
@@ -29,7 +29,7 @@ pub(super) fn encode(me: &LocalNode) -> [u8; PAYLOAD] {
     // `MAX_STATEMENTS` bounds it.
     let statements = u8::try_from(me.chain().len()).unwrap_or(u8::MAX) & STATEMENTS;
     let role = me.role().to_byte();
-    let head = [MIN_VERSION, MAX_VERSION, role, 0, statements, 0, 0, 0];
+    let head = [MIN_VERSION, me.highest(), role, 0, statements, 0, 0, 0];
     let bytes = head
         .iter()
         .chain(me.boot_id())
@@ -40,7 +40,11 @@ pub(super) fn encode(me: &LocalNode) -> [u8; PAYLOAD] {
 }
 
 /// The peer that `payload` and its proven X25519 key make.
-pub(super) fn decode(payload: &[u8; PAYLOAD], x25519: &[u8; 32]) -> Result<Peer, PayloadError> {
+pub(super) fn decode(
+    me: &LocalNode,
+    payload: &[u8; PAYLOAD],
+    x25519: &[u8; 32],
+) -> Result<Peer, PayloadError> {
     let mut rest = &payload[..];
     let [min, max, role_byte, zero] = take(&mut rest);
     let [capabilities, _, _, _] = take(&mut rest);
@@ -52,7 +56,7 @@ pub(super) fn decode(payload: &[u8; PAYLOAD], x25519: &[u8; 32]) -> Result<Peer,
         return Err(PayloadError::ReservedNotZero);
     }
     let role = Role::from_byte(role_byte).ok_or(PayloadError::NotARole(role_byte))?;
-    let version = agree((MIN_VERSION, MAX_VERSION), (min, max))
+    let version = agree((MIN_VERSION, me.highest()), (min, max))
         .ok_or(PayloadError::NoCommonVersion { min, max })?;
     let statements = capabilities & STATEMENTS;
     if usize::from(statements) > MAX_STATEMENTS {
@@ -147,16 +151,16 @@ mod tests {
     fn with(at: usize, value: u8) -> Result<Peer, PayloadError> {
         let mut payload = encode(&me());
         payload[at] = value;
-        decode(&payload, &me().keys().public().x25519)
+        decode(&me(), &payload, &me().keys().public().x25519)
     }
 
     #[test]
     fn a_payload_gives_back_who_made_it() {
         let me = me();
-        let peer = decode(&encode(&me), &me.keys().public().x25519).expect("decodes");
+        let peer = decode(&me, &encode(&me), &me.keys().public().x25519).expect("decodes");
         assert_eq!(peer.fingerprint, me.fingerprint());
         assert_eq!((peer.role, peer.boot_id), (Role::Worker, [9; 16]));
-        assert_eq!((peer.version, peer.statements), (1, 0));
+        assert_eq!((peer.version, peer.statements), (2, 0));
     }
 
     #[test]
@@ -178,7 +182,10 @@ mod tests {
             "dual was not signed"
         );
         let other = NodeKeys::from_seed(&[2; 32]).public().x25519;
-        assert_eq!(decode(&encode(&me()), &other), Err(PayloadError::BadCert));
+        assert_eq!(
+            decode(&me(), &encode(&me()), &other),
+            Err(PayloadError::BadCert)
+        );
         for at in 24..PAYLOAD {
             assert_eq!(
                 with(at, !encode(&me())[at]),
@@ -196,12 +203,11 @@ mod tests {
         assert_eq!(agree((1, 1), (2, 3)), None);
         assert_eq!(agree((2, 3), (1, 1)), None);
         assert_eq!(agree((1, 1), (5, 1)), None, "an empty range");
-        let too_new = PayloadError::NoCommonVersion { min: 2, max: 1 };
-        assert_eq!(with(0, 2), Err(too_new));
-        assert_eq!(
-            with(1, 9).map(|peer| peer.version),
-            Ok(1),
-            "a newer peer steps down"
-        );
+        let too_new = PayloadError::NoCommonVersion { min: 3, max: 2 };
+        assert_eq!(with(0, 3), Err(too_new));
+        for (highest, agreed) in [(1, 1), (2, 2), (9, 2)] {
+            let version = with(1, highest).map(|peer| peer.version);
+            assert_eq!(version, Ok(agreed), "the newer one steps down");
+        }
     }
 }

@@ -24,7 +24,7 @@ use crate::limits::{
     KEEPALIVE_MS, LOGIN_MS, MAX_BAD_IN_A_ROW, MAX_POOL_MESSAGE, MAX_SENT_LINE, MAX_SESSION_ID,
     MAX_UNANSWERED, PING_MS, SHARE_QUEUE, SUBMIT_MS,
 };
-use crate::mining::{Job, Share, Verdict};
+use crate::mining::{Job, Share, Submitted, Verdict};
 use crate::text::{Label, Name, PoolPass, PoolUser, Text};
 use crate::time::Millis;
 use crate::wire::Algo;
@@ -37,7 +37,7 @@ pub struct Client {
     sent_at: Millis,
     session: Option<Session>,
     job: Option<Job>,
-    waiting: Deque<Share, SHARE_QUEUE>,
+    waiting: Deque<(Share, Submitted), SHARE_QUEUE>,
     asked: Vec<Asked, MAX_ASKED>,
     ids: u32,
     ping_due: bool,
@@ -74,17 +74,19 @@ pub enum ClientEvent {
     Job(Job),
     /// The pool answered a share.
     Answered {
-        /// What it made of the share.
+        /// Which share.
+        share: Submitted,
+        /// What it made of it.
         verdict: Verdict,
         /// From sending the share to the answer, in milliseconds.
         latency_ms: u64,
         /// The pool's words, empty if it said none.
         message: Text<MAX_POOL_MESSAGE>,
     },
-    /// This many submits got no answer in time: count them as lost.
+    /// These submits got no answer in time: count them as lost.
     Lost {
         /// Lost now.
-        count: u32,
+        shares: Vec<Submitted, MAX_UNANSWERED>,
         /// Lost since the last answer; three are worth an alert.
         in_a_row: u32,
     },
@@ -157,7 +159,7 @@ struct Asked {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum What {
     Login,
-    Submit,
+    Submit(Submitted),
     Ping,
 }
 
@@ -227,7 +229,21 @@ impl Client {
         if self.session.is_none() {
             return Err(SubmitError::NotLoggedIn);
         }
-        self.waiting.push_back(share).map_err(|_| SubmitError::Full)
+        let job = self.job.as_ref().filter(|job| job.id == share.job_id);
+        let known = Submitted {
+            height: job.and_then(|job| job.height),
+            nonce: share.nonce,
+            thread: share.thread,
+        };
+        self.waiting
+            .push_back((share, known))
+            .map_err(|_| SubmitError::Full)
+    }
+
+    /// The shares behind [`Self::outstanding`].
+    pub fn outstanding_shares(&self) -> impl Iterator<Item = Submitted> {
+        let asked = self.asked.iter().filter_map(Asked::share);
+        asked.chain(self.waiting.iter().map(|(_, share)| *share))
     }
 
     /// Writes the next line to send, ending included, and says its length. `out` has room for
@@ -240,10 +256,10 @@ impl Client {
             None if self.ids == 0 => (write_login(out, id, &self.login)?, What::Login),
             None => return None,
             Some(session) if !self.waiting.is_empty() && self.unanswered() < MAX_UNANSWERED => {
-                let share = self.waiting.front()?;
-                let length = write_submit(out, id, session, share)?;
+                let (share, known) = self.waiting.front()?;
+                let (length, known) = (write_submit(out, id, session, share)?, *known);
                 self.waiting.pop_front();
-                (length, What::Submit)
+                (length, What::Submit(known))
             }
             Some(session) if self.ping_due => {
                 self.ping_due = false;
@@ -289,16 +305,17 @@ impl Client {
             }
             self.ping_due = true;
         }
-        let before = self.unanswered();
+        let late = self.asked.iter().filter(|asked| overdue(asked));
+        let shares: Vec<_, MAX_UNANSWERED> = late.filter_map(Asked::share).collect();
         self.asked.retain(|asked| !overdue(asked));
         self.ping_due |= idle && !self.is_asked(What::Ping);
-        let count = u32::try_from(before - self.unanswered()).unwrap_or(u32::MAX);
-        if count == 0 {
+        if shares.is_empty() {
             return Ok(ClientEvent::Idle);
         }
+        let count = u32::try_from(shares.len()).unwrap_or(u32::MAX);
         self.lost_in_a_row = self.lost_in_a_row.saturating_add(count);
         Ok(ClientEvent::Lost {
-            count,
+            shares,
             in_a_row: self.lost_in_a_row,
         })
     }
@@ -351,9 +368,10 @@ impl Client {
         let asked = self.asked.remove(at);
         match asked.what {
             What::Login => self.handle_welcome(reply, error),
-            What::Submit => {
+            What::Submit(share) => {
                 self.lost_in_a_row = 0;
                 Ok(ClientEvent::Answered {
+                    share,
                     verdict: verdict_of(reply, error.as_ref()),
                     latency_ms: now.since(asked.at),
                     message: error.unwrap_or_default(),
@@ -393,10 +411,7 @@ impl Client {
     }
 
     fn unanswered(&self) -> usize {
-        self.asked
-            .iter()
-            .filter(|asked| asked.what == What::Submit)
-            .count()
+        self.asked.iter().filter_map(Asked::share).count()
     }
 
     fn is_asked(&self, what: What) -> bool {
@@ -409,9 +424,16 @@ impl Asked {
         self.at
             + match self.what {
                 What::Login => LOGIN_MS,
-                What::Submit => SUBMIT_MS,
+                What::Submit(_) => SUBMIT_MS,
                 What::Ping => PING_MS,
             }
+    }
+
+    fn share(&self) -> Option<Submitted> {
+        match self.what {
+            What::Submit(share) => Some(share),
+            What::Login | What::Ping => None,
+        }
     }
 }
 

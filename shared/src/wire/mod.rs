@@ -12,12 +12,20 @@
 //!   manager ── Query { id, .. } ──▶ Answer { id, .. } no effect, may be repeated
 //!   manager ── Command { op_id, .. } ──▶ Receipt { op_id, .. }   at most one effect per op_id
 //!   worker  ── Heartbeat ──▶ manager                  each 10 s and on change
+//!           ── Applied, FoundShares ──▶               version 2: on link up, and when there is something new
 //!   dialler ── Succession ──▶ listener                before Hello, if its key took another's place
 //! ```
 
+mod doctor;
+mod found;
+mod plan;
 mod profile;
 mod stats;
+mod version;
 
+pub use doctor::{Finding, Findings, Interface, Interfaces, Severity};
+pub use found::{FoundBatch, FoundShare, ShareVerdict};
+pub use plan::{PageWish, Plan};
 pub use profile::{Algo, Backend, Mode, Pool, Profile, Threads};
 pub use stats::{Activity, Memory, MinerStats, Pages, RigStats, Windows};
 
@@ -32,7 +40,7 @@ use crate::text::{Label, LogText, MinerName, Name};
 /// Lowest protocol version that this code still speaks.
 pub const MIN_VERSION: u8 = 1;
 /// Highest protocol version that this code speaks.
-pub const MAX_VERSION: u8 = 1;
+pub const MAX_VERSION: u8 = 2;
 
 /// Names one command with an effect; 16 random bytes chosen by the manager.
 pub type OpId = [u8; 16];
@@ -65,6 +73,15 @@ pub enum Message {
     Receipt(OpId, Outcome),
     /// One of the statements that the dialler announced in its payload; sent before `Hello`.
     Succession(Statement),
+    /// Which state a worker has in force, after each link up and each change. Since version 2.
+    Applied {
+        /// The state's number.
+        generation: u64,
+        /// [`State::hash`] of it.
+        hash: [u8; 32],
+    },
+    /// Shares that a worker found. Since version 2.
+    FoundShares(FoundBatch),
 }
 
 /// How a node introduces itself. A label, not an identity: that is proven by the handshake.
@@ -106,26 +123,41 @@ pub enum Query {
     },
     /// Whom the rig obeys.
     GetManagers,
+    /// Log records of a miner that are at least this serious. Since version 2.
+    GetLogsFrom {
+        /// As in [`Query::GetLogs`].
+        miner: MinerName,
+        /// Number of the first record looked at; `None` for the last `lines` that are serious enough.
+        cursor: Option<u64>,
+        /// As in [`Query::GetLogs`].
+        lines: u16,
+        /// Least serious level wanted.
+        level: Level,
+    },
+    /// What the rig finds wrong with itself and its machine. Since version 2.
+    GetDoctor,
+    /// Its network interfaces, for who wants to wake it. Since version 2.
+    GetNetwork,
 }
 
 /// The answer to a [`Query`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "no allocator here; an answer lives for one call"
-)]
 #[non_exhaustive]
 pub enum Answer {
     /// To [`Query::GetInfo`].
     Info(NodeInfo),
     /// To [`Query::GetStats`].
     Stats(RigStats),
-    /// To [`Query::GetLogs`].
+    /// To [`Query::GetLogs`] and [`Query::GetLogsFrom`].
     Logs(LogPage),
     /// Not answered, and why.
     Refused(Refusal),
     /// To [`Query::GetManagers`]: the first holds desired state.
     Managers(Vec<Manager, MAX_MANAGERS>),
+    /// To [`Query::GetDoctor`].
+    Doctor(Findings),
+    /// To [`Query::GetNetwork`]: the interfaces that are up, without loopback.
+    Network(Interfaces),
 }
 
 /// A controller that a rig obeys.
@@ -225,6 +257,20 @@ pub enum Command {
     },
     /// Make a new key, and let it take the old one's place. The first manager's alone.
     Rotate,
+    /// End the miner with its threads and memory, and start it anew from the stored state. The first
+    /// manager's alone, as all that follow. Since version 2.
+    Restart,
+    /// Start the machine anew. Only on machines that are the rig's own. Since version 2.
+    Reboot,
+    /// Switch the machine off. As `Reboot`. Since version 2.
+    PowerOff,
+    /// Show the person beside the machine which one it is. Since version 2.
+    Locate {
+        /// For how long, at most [`MAX_LOCATE_SECS`](crate::limits::MAX_LOCATE_SECS).
+        seconds: u16,
+    },
+    /// Log what is at least this serious, until the agent's next start. Since version 2.
+    SetLogLevel(Level),
 }
 
 /// What a rig should be doing, with the number that orders such wishes.
@@ -238,15 +284,13 @@ pub struct Desired {
 
 /// Mining with a profile, or not at all.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "no allocator here; one lives on a rig"
-)]
 pub enum State {
     /// Mine nothing.
     Stopped,
     /// Mine as the profile says.
     Mine(Profile),
+    /// Mine as the plan says, or rest. Since version 2.
+    Plan(Plan),
 }
 
 /// What became of a command.
@@ -289,6 +333,11 @@ pub enum Refusal {
     NoSuchManager,
     /// Another recovery key is pinned, and the proof is not by it.
     BadProof,
+    /// The machine is not the rig's own: its agent was not started as the one to restart it or switch it
+    /// off. Since version 2.
+    NotOurImage,
+    /// The owner of the machine does not allow it. Since version 2.
+    OwnerForbids,
 }
 
 impl Message {

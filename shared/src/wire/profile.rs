@@ -83,4 +83,6 @@ pub enum Threads {
     Auto,
     /// This many, from 1 to [`crate::limits::MAX_THREADS`].
     Count(u16),
+    /// This part, from 1 to 100, of what `Auto` would be, rounded up. Since version 2.
+    Percent(u8),
 }

@@ -48,6 +48,8 @@ pub enum Activity {
     Mining,
     /// It should mine and cannot.
     Failed,
+    /// Told to rest: logged in, memory kept, no hash. Since version 2.
+    Paused,
 }
 
 /// Statistics of one miner.

@@ -160,6 +160,7 @@ fn share(job: &miner_shared::mining::Job) -> Share {
         job_id: JobId::parse(job.id.as_str()).expect("it is one"),
         nonce: 7,
         hash: [1; 32],
+        thread: 0,
     }
 }
 

@@ -14,3 +14,4 @@ mod session;
 mod succession;
 mod support;
 mod timers;
+mod versions;

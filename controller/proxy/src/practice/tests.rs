@@ -144,6 +144,7 @@ impl Miner {
             job_id: job.id.clone(),
             nonce,
             hash,
+            thread: 0,
         };
         self.client.submit(share).expect("room");
         loop {

@@ -35,12 +35,12 @@ fn a_wrong_field_is_named() {
         (
             "/profiles",
             json!({ "name": "p", "pools": [{ "url": "a:1" }] }),
-            "pools.user",
+            "pools[0].user",
         ),
         (
             "/profiles",
             json!({ "name": "p", "pools": [{ "user": "w" }] }),
-            "pools.url",
+            "pools[0].url",
         ),
         (
             "/profiles",

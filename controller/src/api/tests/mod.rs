@@ -5,6 +5,7 @@
 //! | [`http`] | every path, every rule of the guard, the shape of answers |
 //! | [`conventions`] | request ids, pages of lists, repeated requests, tags of answers |
 //! | [`farm`] | what the routes do: peers, profiles, wishes, tokens |
+//! | [`profiles`] | versions of profiles |
 //! | [`openapi`] | that the description is whole, and the one in docs |
 //! | [`fleet`] | many rigs: selectors, labels, groups |
 //! | [`tls`] | the same inside TLS, over sockets |
@@ -14,6 +15,7 @@ mod farm;
 mod fleet;
 mod http;
 mod openapi;
+mod profiles;
 mod tls;
 
 use std::sync::Arc;
@@ -170,6 +172,10 @@ impl Server {
 
     pub(super) fn post(&self, path: &str, body: &Value) -> Reply {
         self.request(Method::POST, &format!("{BASE}{path}"), &body.to_string())
+    }
+
+    pub(super) fn put(&self, path: &str, body: &Value) -> Reply {
+        self.request(Method::PUT, &format!("{BASE}{path}"), &body.to_string())
     }
 
     fn delete(&self, path: &str) -> Reply {

@@ -58,7 +58,7 @@ fn managers_are_shown_and_orders_come_to_what_the_rig_says() {
 
         let nobody = farm.hand_over(id, "ffff").await.expect_err("nobody");
         assert_eq!(
-            (nobody.code, nobody.field),
+            (nobody.code, nobody.field.as_deref()),
             (Code::ManagerNotFound, Some("to"))
         );
         let stranger = Fingerprint([9; 32]).to_string();

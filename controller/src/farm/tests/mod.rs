@@ -359,7 +359,7 @@ fn two_rigs_never_have_one_name() {
         let taken = farm.add_peer(named(2, Some("rig-alpha"), None)).await;
         let taken = taken.expect_err("taken");
         assert_eq!(
-            (taken.code, taken.field),
+            (taken.code, taken.field.as_deref()),
             (Code::PeerNameTaken, Some("name"))
         );
         assert_eq!(taken.code.http_status(), 409);

@@ -14,7 +14,7 @@ use miner_shared::text::{Label, LogText, MinerName, Name};
 use miner_shared::time::Millis;
 use miner_shared::wire::{
     Activity, Admission, Algo, Answer, Backend, Command, Level, LogLine, LogPage, Manager, Message,
-    MinerStats, NodeCard, NodeInfo, Outcome, Query, Refusal, RigStats, State, Windows,
+    MinerStats, NodeCard, NodeInfo, Outcome, Query, Refusal, RigStats, Windows,
 };
 use smol::net::{TcpListener, TcpStream};
 use smol::stream::StreamExt;
@@ -187,7 +187,7 @@ impl TestRig {
         Some(match message {
             Message::Command(op_id, Command::SetState(desired)) => {
                 self.generation = desired.generation;
-                self.mining = matches!(desired.state, State::Mine(_));
+                self.mining = desired.state.profile().is_some();
                 Message::Receipt(op_id, Outcome::Applied)
             }
             Message::Command(..) if self.mute => return None,

@@ -16,6 +16,7 @@ mod rig;
 mod sessions;
 mod sim;
 mod succession;
+mod versions;
 mod wishes;
 
 use self::sim::Sim;

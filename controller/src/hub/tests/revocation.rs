@@ -74,6 +74,8 @@ fn trial(seed: u64) -> Doing {
         let wish = crate::registry::Wish {
             op_id: [1; 16],
             profile: None,
+            version: 0,
+            held: false,
             state: State::Stopped,
         };
         hub.wish(env, &key, wish)

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use miner_agent::commands::{Commands, Host};
+use miner_agent::platform::machine::MachineEnd;
 use miner_agent::store::Managers;
 use miner_shared::identity::{Fingerprint, NodeKeys, Pin, Role, Statement};
 use miner_shared::limits::{MAX_MINERS, MAX_STATEMENTS, SIGNATURE};
 use miner_shared::smsg::{Link, LocalNode, SeqMemory};
-use miner_shared::text::{Label, MinerName, Name};
+use miner_shared::text::{Label, MinerName, Name, Text};
 use miner_shared::time::Millis;
 use miner_shared::wire::{
-    Activity, Answer, Command, Desired, LogPage, Message, NodeCard, NodeInfo, OpId, Outcome,
-    Profile, Refusal, RigStats,
+    Activity, Answer, Command, Desired, Findings, Interface, Interfaces, Level, LogPage, Message,
+    NodeCard, NodeInfo, OpId, Outcome, Profile, Refusal, RigStats,
 };
 use rand_core::{TryCryptoRng, TryRng};
 
@@ -50,6 +51,12 @@ pub(super) struct Works {
     pub(super) managers: Vec<Pin>,
     /// Commands that came, about other things than its state.
     pub(super) orders: Vec<Command>,
+    /// How often its miner was restarted.
+    pub(super) restarts: u32,
+    /// May be restarted and switched off.
+    pub(super) owns_machine: bool,
+    /// Address of its one interface.
+    pub(super) mac: [u8; 6],
 }
 
 impl Rig {
@@ -235,7 +242,33 @@ impl Host for Works {
         }
     }
 
-    fn logs(&self, _: Option<u64>, _: u16) -> LogPage {
+    fn restart(&mut self) {
+        self.restarts += 1;
+    }
+
+    fn may_end_machine(&self) -> bool {
+        self.owns_machine
+    }
+
+    fn end_machine(&mut self, _: MachineEnd) {}
+
+    fn locate(&mut self, _: u16) {}
+
+    fn set_log_level(&mut self, _: Level) {}
+
+    fn doctor(&self) -> Findings {
+        Findings::new()
+    }
+
+    fn network(&self) -> Interfaces {
+        let interface = Interface {
+            name: Text::lossy("eth0"),
+            mac: self.mac,
+        };
+        [interface].into_iter().collect()
+    }
+
+    fn logs(&self, _: Option<u64>, _: u16, _: Option<Level>) -> LogPage {
         LogPage::default()
     }
 

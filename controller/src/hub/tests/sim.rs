@@ -340,6 +340,8 @@ impl Sim {
         let wish = Wish {
             op_id,
             profile: None,
+            version: 0,
+            held: false,
             state,
         };
         self.call(|hub, env| hub.wish(env, &key, wish).expect("wishes"))

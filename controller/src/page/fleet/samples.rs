@@ -94,9 +94,12 @@ fn mining(number: u16) -> PeerView {
         desired: DesiredView {
             generation: 3,
             profile: Some("my-profile".to_owned()),
+            version: Some(1),
             applied_generation: Some(3),
             status: DesiredStatus::Applied,
             reason: None,
+            paused: false,
+            drift: Some(false),
         },
         activity: Some(ActivityView {
             state: "mining",

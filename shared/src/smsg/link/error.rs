@@ -104,6 +104,8 @@ pub enum LinkError {
     SeqForgotten,
     /// The token is unknown, used up or over.
     TokenRefused,
+    /// A message of a later version than both ends agreed on.
+    TooNew,
     /// The message has no good signature of the peer for us.
     Unsigned,
     /// Another node than the one expected; this is its fingerprint's node ID.
@@ -131,6 +133,7 @@ impl fmt::Display for LinkError {
             Self::Payload(error) => write!(f, "handshake payload refused: {error}"),
             Self::SeqForgotten => f.write_str("the peer forgot its sequence numbers"),
             Self::TokenRefused => f.write_str("the token is unknown, used up or over"),
+            Self::TooNew => f.write_str("a message of a later version than agreed"),
             Self::Unsigned => f.write_str("a message without a good signature"),
             Self::WrongPeer(id) => write!(f, "another node answered: {id}"),
             Self::WrongRole => f.write_str("the role does not allow this part of the link"),

@@ -225,7 +225,8 @@ impl Link {
 
     /// Seals `message` into `out` and returns the frame's length. Frames must reach the socket in the
     /// order in which they were sealed or polled. Only what this side may say at all: queries and
-    /// commands towards the worker, everything else from it; greetings and pings are the link's own.
+    /// commands towards the worker, everything else from it; greetings and pings are the link's own. And
+    /// only what the version knows that both ends agreed on.
     /// A refused message costs nothing; a link that is too old or used up closes.
     pub fn seal(
         &mut self,
@@ -243,6 +244,9 @@ impl Link {
         }
         if sender(message) != Some(self.part()) {
             return Err(LinkError::Misplaced);
+        }
+        if self.peer.is_some_and(|peer| message.since() > peer.version) {
+            return Err(LinkError::TooNew);
         }
         let out = out.first_chunk_mut().ok_or(LinkError::BufferTooSmall)?;
         let sealed = self.seal_any(me, message, out);
@@ -460,6 +464,10 @@ fn sender(message: &Message) -> Option<Role> {
         | Message::Pong(_)
         | Message::Succession(_) => None,
         Message::Query(..) | Message::Command(..) => Some(Role::Controller),
-        Message::Heartbeat(_) | Message::Answer(..) | Message::Receipt(..) => Some(Role::Worker),
+        Message::Heartbeat(_)
+        | Message::Answer(..)
+        | Message::Receipt(..)
+        | Message::Applied { .. }
+        | Message::FoundShares(_) => Some(Role::Worker),
     }
 }

@@ -190,7 +190,7 @@ impl Link {
             return Err(FrameError::Unexpected(frame.kind).into());
         };
         let (read, payload) = sent.read_second(frame.body)?;
-        let peer = payload::decode(&payload, read.remote())?;
+        let peer = payload::decode(me, &payload, read.remote())?;
         let expected = match expect {
             Expect::Anyone => self.token_id.is_some(),
             Expect::Fingerprint(fingerprint) => peer.fingerprint == *fingerprint,
@@ -251,7 +251,7 @@ impl Link {
             return Err(FrameError::Unexpected(frame.kind).into());
         };
         let (transport, payload) = sent.read_third(frame.body)?;
-        let peer = payload::decode(&payload, &transport.remote)?;
+        let peer = payload::decode(me, &payload, &transport.remote)?;
         self.check_peer(me, &peer)?;
         self.awaited = peer.statements;
         self.peer = Some(peer);
@@ -279,6 +279,9 @@ impl Link {
             return Ok(Event::Stale);
         }
         let message = Message::decode(body).map_err(LinkError::BadMessage)?;
+        if message.since() > peer.version {
+            return Err(LinkError::TooNew);
+        }
         match (phase, message) {
             (Phase::AwaitHello, Message::Succession(statement)) => {
                 self.take_statement()?;

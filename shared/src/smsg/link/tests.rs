@@ -80,11 +80,14 @@ fn a_direction_renews_at_2_20_frames_and_closes_at_2_20_plus_2_16() {
 
 #[test]
 fn a_frame_of_another_version_closes() {
-    let mut pair = Pair::up();
-    let mut frame = pair.seal().expect("sealed");
-    frame[4] = 2;
-    let error = LinkError::Frame(crate::smsg::FrameError::BadVersion(2));
-    assert_eq!(pair.open(frame), Err(error));
+    // The handshake's version is not the one agreed on.
+    for version in [1, 3] {
+        let mut pair = Pair::up();
+        let mut frame = pair.seal().expect("sealed");
+        frame[4] = version;
+        let error = LinkError::Frame(crate::smsg::FrameError::BadVersion(version));
+        assert_eq!(pair.open(frame), Err(error));
+    }
 }
 
 const NOW: Millis = Millis(0);

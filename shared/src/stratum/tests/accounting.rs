@@ -138,8 +138,8 @@ impl World {
     fn pass(&mut self, ms: u64) {
         self.now += ms;
         // A dead link ends by its pings; the books are settled before that.
-        if let Ok(ClientEvent::Lost { count, .. }) = self.client.handle_timeout(self.now) {
-            self.lost += count;
+        if let Ok(ClientEvent::Lost { shares, .. }) = self.client.handle_timeout(self.now) {
+            self.lost += u32::try_from(shares.len()).expect("few");
         }
     }
 

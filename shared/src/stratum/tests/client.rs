@@ -31,6 +31,40 @@ fn four_submits_are_in_flight_and_the_rest_wait_in_a_bounded_queue() {
 }
 
 #[test]
+fn an_answer_says_of_which_share_and_height_it_is() {
+    let mut client = logged_in();
+    let line = job_line("b", "b88d0600").replace(r#""height":7,"#, r#""height":77,"#);
+    assert!(matches!(
+        says(&mut client, 1, &line),
+        Ok(ClientEvent::Job(_))
+    ));
+    for (id, nonce) in [("a", 1), ("b", 2)] {
+        let id = JobId::parse(id).expect("valid");
+        client.submit(share(&id, nonce)).expect("room");
+    }
+    let waiting: Vec<_> = client.outstanding_shares().collect();
+    sent(&mut client, 2);
+    let asked: Vec<_> = client.outstanding_shares().collect();
+    assert_eq!(waiting, asked);
+    let known = |height, nonce| Submitted {
+        height,
+        nonce,
+        thread: 3,
+    };
+    assert_eq!(
+        asked,
+        [known(None, 1), known(Some(77), 2)],
+        "the old job is over"
+    );
+    let event = says(&mut client, 30, r#"{"id":3,"result":{"status":"OK"}}"#);
+    let Ok(ClientEvent::Answered { share, .. }) = event else {
+        panic!("{event:?}");
+    };
+    assert_eq!(share, known(Some(77), 2));
+    assert!(client.outstanding_shares().eq([known(None, 1)]));
+}
+
+#[test]
 fn a_submit_without_an_answer_is_lost_after_20_s_and_counted_once() {
     let mut client = logged_in();
     let id = JobId::parse("a").expect("valid");
@@ -40,8 +74,13 @@ fn a_submit_without_an_answer_is_lost_after_20_s_and_counted_once() {
     sent(&mut client, 1_000);
     assert_eq!(client.poll_timeout(), Some(Millis(21_000)));
     assert_eq!(client.handle_timeout(Millis(20_999)), Ok(ClientEvent::Idle));
+    let submitted = |nonce| Submitted {
+        height: Some(7),
+        nonce,
+        thread: 3,
+    };
     let lost = ClientEvent::Lost {
-        count: 3,
+        shares: (0..3).map(submitted).collect(),
         in_a_row: 3,
     };
     assert_eq!(client.handle_timeout(Millis(21_000)), Ok(lost));
@@ -277,10 +316,14 @@ fn an_answer_ends_the_count_of_lost_shares_in_a_row() {
         sent(&mut client, now);
         let ok = format!(r#"{{"id":{id_of_submit},"result":{{}}}}"#);
         says(&mut client, now + 1, &ok).expect("an answer");
-        let lost = ClientEvent::Lost {
-            count: 1,
+        let lost = client.handle_timeout(Millis(now + 20_000));
+        let Ok(ClientEvent::Lost {
+            shares,
             in_a_row: 1,
+        }) = lost
+        else {
+            panic!("{lost:?}");
         };
-        assert_eq!(client.handle_timeout(Millis(now + 20_000)), Ok(lost));
+        assert_eq!((shares.len(), shares[0].nonce), (1, 2));
     }
 }

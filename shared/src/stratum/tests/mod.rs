@@ -11,7 +11,7 @@ use std::vec::Vec;
 
 use super::*;
 use crate::limits::*;
-use crate::mining::{Blob, Difficulty, Hash, JobId, SeedHash, Share, Verdict};
+use crate::mining::{Blob, Difficulty, Hash, JobId, SeedHash, Share, Submitted, Verdict};
 use crate::text::{Label, Name, PoolPass, PoolUser};
 use crate::time::Millis;
 use crate::wire::Algo;
@@ -59,6 +59,7 @@ fn share(job_id: &JobId, nonce: u32) -> Share {
         job_id: job_id.clone(),
         nonce,
         hash,
+        thread: 3,
     }
 }
 
