@@ -21,6 +21,15 @@ const FEE_WORDS: [&str; 12] = [
     "hashvault",
 ];
 
+/// The one place that knows such a word: fields of an imported file, which are refused.
+const REFUSED: (&str, [&str; 2]) = (
+    "controller/src/import/left_out.rs:",
+    [
+        r#"("donate-level", FEE),"#,
+        r#"("donate-over-proxy", FEE),"#,
+    ],
+);
+
 /// Top-level domains of hosts that a program could phone home to.
 const DOMAINS: [&str; 12] = [
     ".app", ".cloud", ".com", ".dev", ".io", ".me", ".net", ".online", ".org", ".pro", ".stream",
@@ -48,6 +57,9 @@ fn each_line(sources: &[Source], mut check: impl FnMut(&str, &str)) {
 #[test]
 fn no_word_of_fee_code_is_in_the_programs() {
     each_line(&programs().unwrap(), |place, line| {
+        if place.starts_with(REFUSED.0) && REFUSED.1.contains(&line.trim()) {
+            return;
+        }
         let text = line.to_lowercase();
         for word in FEE_WORDS {
             assert!(!text.contains(word), "{place}: {word}");

@@ -55,6 +55,7 @@ pub use self::idempotency::{
 };
 pub use self::paging::{MAX_PAGE, TOTAL_COUNT};
 pub use self::problem::Problem;
+pub(crate) use self::profile_body::pool_url;
 pub use self::profile_body::{PoolBody, ProfileBody};
 pub use self::request_id::{MAX_REQUEST_ID, REQUEST_ID, RequestId};
 pub(crate) use self::server::serve;

@@ -14,6 +14,7 @@
 //!   miner-ctrl backup, restore                     all of it in one encrypted file, and back
 //!   miner-ctrl doctor                              what is wrong with this controller, and what to do
 //!   miner-ctrl worker ...                          the agent; `up` runs it as a child
+//!   miner-ctrl import|export xmrig                 profiles from another miner's file, and back
 //!   miner-ctrl config check|show|path|example      the file with the options of the service
 //!   miner-ctrl completions|man                     for shells and manual readers
 //! ```
@@ -28,6 +29,7 @@ mod client;
 mod config;
 mod discover;
 mod doctor;
+mod import;
 pub(crate) mod instance;
 mod keys;
 mod managers;
@@ -80,6 +82,8 @@ enum Verb {
     Backup(backup::Backup),
     Restore(backup::Restore),
     Doctor(doctor::Doctor),
+    Import(import::Import),
+    Export(import::Export),
     Worker(Worker),
     Config(config::Config),
     Completions(reference::Completions),
@@ -138,6 +142,8 @@ impl Verb {
             Self::Peer(peer) => with_client(async |client| peer.run(client).await),
             Self::Remote(remote) => with_client(async |client| remote.run(client).await),
             Self::Token(token) => with_client(async |client| token.run(client).await),
+            Self::Import(import) => with_client(async |client| import.run(client).await),
+            Self::Export(export) => with_client(async |client| export.run(client).await),
             Self::Profile(profile) => with_client(async |client| profile.run(client).await),
             Self::Config(config) => config.run(),
             Self::Rollout(rollout) => with_client(async |client| rollout.run(client).await),

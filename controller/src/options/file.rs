@@ -21,11 +21,12 @@ use miner_agent::store::Dirs;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::nearest::nearest;
 use super::{Definition, Flag, Kind, Layer, Origin, service};
+use crate::nearest::nearest;
+use crate::units::printable;
 
 /// Longest file. All options with long values are under 4 KiB; the rest is for comments.
-const MAX_BYTES: u64 = 64 * 1024;
+pub(crate) const MAX_CONFIG_FILE: u64 = 64 * 1024;
 /// Keys that people write a password under.
 const SECRETS: [&str; 3] = ["pass", "password", "pool-pass"];
 
@@ -143,7 +144,8 @@ impl ConfigFile {
     ) -> Result<(), String> {
         if value.get_ref().is_table() {
             return Err(format!(
-                "there are no sections here, and {key} is one; every key stands for itself"
+                "there are no sections here, and {} is one; every key stands for itself",
+                printable(key)
             ));
         }
         let known = service::ALL.iter().find(|of| of.key == key);
@@ -196,10 +198,10 @@ fn read(path: &Path) -> io::Result<String> {
         ));
     }
     let mut bytes = Vec::new();
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
-    if u64::try_from(bytes.len()).is_ok_and(|len| len > MAX_BYTES) {
+    file.take(MAX_CONFIG_FILE + 1).read_to_end(&mut bytes)?;
+    if u64::try_from(bytes.len()).is_ok_and(|len| len > MAX_CONFIG_FILE) {
         return Err(io::Error::other(format!(
-            "it is longer than {MAX_BYTES} bytes"
+            "it is longer than {MAX_CONFIG_FILE} bytes"
         )));
     }
     String::from_utf8(bytes).map_err(|_| io::Error::other("it is no UTF-8 text"))
@@ -207,6 +209,8 @@ fn read(path: &Path) -> io::Result<String> {
 
 /// What to say about a key that is no option.
 fn unknown(key: &str) -> String {
+    let key = printable(key);
+    let key = key.as_str();
     if SECRETS.contains(&key) {
         return format!(
             "{key} would be a secret in this file; put it into a file of its own and write pass-file = \"FILE\""

@@ -15,7 +15,6 @@ mod describe;
 mod example;
 mod file;
 mod kind;
-mod nearest;
 pub mod profile;
 pub mod service;
 mod settings;

@@ -1,10 +1,14 @@
-//! Options of a profile: the fields of the body that makes one.
+//! Options of a profile: the fields of the body that makes one. Of a change alone are `comment` and
+//! `version`, which are no options.
 
-use miner_shared::limits::MAX_THREADS;
-use miner_shared::text::{Address, Name, PoolPass, PoolUser};
+use miner_shared::limits::{MAX_NICE, MAX_THREADS};
+use miner_shared::text::{Name, PoolPass, PoolUser};
 
 use super::kind::Form;
 use super::{Default, Definition, Flag, Kind, Of};
+use crate::api::pool_url;
+use crate::schedule::{MAX_WINDOWS, Window};
+use crate::wallet::Coin;
 
 /// What most of them are: no default, no secret; rigs take a change at the next `start`.
 const PLAIN: Definition = Definition {
@@ -33,6 +37,13 @@ pub static ALL: &[&Definition] = &[
         ..PLAIN
     },
     &Definition {
+        key: "coin",
+        kind: Kind::Text(Form::of::<Coin>("")),
+        help: "coin that the wallets are addresses of; they are checked then",
+        example: "monero",
+        ..PLAIN
+    },
+    &Definition {
         key: "mode",
         kind: Kind::OneOf(&["auto", "fast", "light"]),
         default: Default::Is("auto"),
@@ -51,15 +62,48 @@ pub static ALL: &[&Definition] = &[
         ..PLAIN
     },
     &Definition {
+        key: "threadsPercent",
+        flag: Flag::Named("--threads"),
+        kind: Kind::Whole { min: 1, max: 100 },
+        help: "hash threads as a part of those that suit the rig, in percent, instead of threads; the flag has a % behind it",
+        example: "75",
+        ..PLAIN
+    },
+    &Definition {
+        key: "pages",
+        kind: Kind::OneOf(&["auto", "small", "huge2M", "huge1G"]),
+        default: Default::Is("auto"),
+        help: "pages wanted behind the memory for RandomX",
+        ..PLAIN
+    },
+    &Definition {
+        key: "nice",
+        kind: Kind::Whole {
+            min: 0,
+            max: MAX_NICE as u64,
+        },
+        default: Default::Is("0"),
+        help: "how much hash threads give way to other programs",
+        ..PLAIN
+    },
+    &Definition {
+        key: "windows",
+        flag: Flag::Named("--hours"),
+        kind: Kind::List {
+            form: Form::of::<Window>("DAYS HH:MM-HH:MM"),
+            max: MAX_WINDOWS,
+        },
+        default: Default::Words("always"),
+        help: "when to mine, weekly, in the controller's local time",
+        example: "mon-fri 22:00-06:00",
+        ..PLAIN
+    },
+    &Definition {
         key: "pools[].url",
         flag: Flag::Named("--pool"),
         kind: Kind::Text(Form {
-            shown: "HOST:PORT",
-            check: |text| {
-                Address::parse(text)
-                    .map(|_| ())
-                    .map_err(|why| why.to_string())
-            },
+            shown: "HOST:PORT or stratum+ssl://HOST:PORT",
+            check: |text| pool_url(text).map(|_| ()),
         }),
         help: "pool; up to three, first choice first",
         example: "pool.example:3333",
@@ -99,7 +143,7 @@ pub static ALL: &[&Definition] = &[
     &Definition {
         key: "pools[].tls",
         flag: Flag::None,
-        help: "speak TLS with the pool",
+        help: "speak TLS with the pool, as stratum+ssl:// says too",
         ..PLAIN
     },
 ];

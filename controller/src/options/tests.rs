@@ -8,7 +8,7 @@ use argh::CommandInfoWithArgs;
 use miner_agent::cli::Exit;
 use miner_agent::store::Dirs;
 
-use super::file::Problem;
+use super::file::{MAX_CONFIG_FILE, Problem};
 use super::service::{HTTP, LISTEN, LOG_LEVEL, POOL, THREADS, TLS, USER, USER_FILE, WORKER};
 use super::*;
 use crate::golden;
@@ -96,7 +96,7 @@ fn fields_of_a_profile_are_those_of_the_api() {
         let fields = fields.as_object().expect("an object").iter();
         let number = |field: &serde_json::Value, name: &str| field[name].as_u64();
         fields
-            .filter(|(name, _)| name.as_str() != "pools")
+            .filter(|(name, _)| !["pools", "comment", "version"].contains(&name.as_str()))
             .map(|(name, field)| {
                 let name = format!("{before}{name}");
                 (name, number(field, "minimum"), number(field, "maximum"))
@@ -166,8 +166,8 @@ fn a_good_file_says_what_it_says() {
 fn what_is_wrong_is_told_with_its_line_and_the_nearest_key() {
     for (text, told) in [
         (
-            "\nlisten-on = \":7\"",
-            "2: there is no key listen-on; did you mean listen?",
+            "\nlisen = \":7\"",
+            "2: there is no key lisen; did you mean listen?",
         ),
         (
             "log_level = \"info\"",
@@ -273,7 +273,10 @@ fn a_file_that_others_may_write_is_not_read() {
 
 #[test]
 fn too_long_a_file_and_one_that_is_no_text_are_refused() {
-    for bytes in [vec![b'#'; 64 * 1024 + 1], vec![0xff]] {
+    for bytes in [
+        vec![b'#'; usize::try_from(MAX_CONFIG_FILE).expect("small") + 1],
+        vec![0xff],
+    ] {
         let folder = Folder::new("");
         fs::write(folder.path("controller.toml"), bytes).expect("ours");
         let dirs = Dirs::below(folder.0.path());
@@ -378,6 +381,19 @@ fn the_example_is_a_good_file_also_with_every_key_in_force() {
             .iter()
             .all(|of| in_force.contains(&format!("\n{} = ", of.key)))
     );
+}
+
+#[test]
+fn bounds_in_the_specification_are_those_of_the_code() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/SPECIFICATION.md");
+    let text = fs::read_to_string(path).expect("there");
+    for (name, value) in [
+        ("MAX_CONFIG_FILE", MAX_CONFIG_FILE),
+        ("MAX_IMPORT", crate::import::MAX_IMPORT),
+    ] {
+        let value = crate::units::count(value);
+        assert!(text.contains(&format!("| `{name}` | {value} |")), "{name}");
+    }
 }
 
 #[test]

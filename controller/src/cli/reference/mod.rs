@@ -199,13 +199,14 @@ const CHOICES: [(&str, &[&str]); 4] = [
     ("shell", &shells::NAMES),
 ];
 /// Flags that take a file or a folder; any `--..-file` does too.
-const FILE_FLAGS: [&str; 6] = [
+const FILE_FLAGS: [&str; 7] = [
     "--config",
     "--dir",
     "--old",
     "--out",
     "--tls-cert",
     "--tls-key",
+    "file",
 ];
 
 impl Takes {
