@@ -13,6 +13,7 @@
 //! | [`api`], [`page`] | HTTP: JSON for programs, one page for people |
 //! | [`farm`] | the service that they all use: rigs, wishes, statistics |
 //! | [`hub`], [`rollout`], [`registry`] | live links without sockets, rollouts likewise; durable facts behind a store |
+//! | [`history`] | hash rate, shares and links over time, in a file of known size |
 //! | `net`, `tls` | sockets, and what TLS on a port takes |
 //! | [`wallet`], [`schedule`] | payout addresses and hours of mining, judged without any of the above |
 //! | [`backup`] | all of a controller in one encrypted file |
@@ -31,6 +32,7 @@ pub mod error;
 pub mod farm;
 #[cfg(test)]
 mod golden;
+pub mod history;
 pub mod hub;
 pub mod import;
 mod nearest;

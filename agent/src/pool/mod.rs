@@ -17,8 +17,6 @@ mod connection;
 mod found;
 mod order;
 
-pub(crate) use order::full_jitter;
-
 use std::cell::RefCell;
 use std::pin::{Pin, pin};
 use std::rc::Rc;

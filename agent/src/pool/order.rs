@@ -9,6 +9,7 @@
 //! back in one second.
 
 use miner_shared::limits::MAX_POOLS;
+use miner_shared::pause::full_jitter;
 use rand_core::CryptoRng;
 
 /// Failures in a row after which the first pool is left for the second.
@@ -65,13 +66,6 @@ impl PoolOrder {
     }
 }
 
-/// A pause between 0 and `first · 2^doublings`, at most `longest`; `bounds` is (first, longest).
-pub(crate) fn full_jitter(bounds: (u64, u64), doublings: u32, rng: &mut dyn CryptoRng) -> u64 {
-    let (first, longest) = bounds;
-    let ceiling = first.saturating_mul(1 << doublings.min(32)).min(longest);
-    rng.next_u64() % (ceiling + 1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,15 +101,5 @@ mod tests {
             assert!(pause <= ceiling, "{pause} after {attempt}");
             assert_eq!(order.current(), 0);
         }
-    }
-
-    #[test]
-    fn jitter_uses_the_whole_range() {
-        let pauses: Vec<u64> = (0..200)
-            .map(|_| full_jitter((1_000, 60_000), 6, &mut system_rng()))
-            .collect();
-        assert!(pauses.iter().any(|ms| *ms < 15_000));
-        assert!(pauses.iter().any(|ms| *ms > 45_000));
-        assert!(pauses.iter().all(|ms| *ms <= 60_000));
     }
 }

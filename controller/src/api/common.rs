@@ -51,7 +51,7 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operati
 /// What the parameters of paths are, by the segment before them.
 fn parameter_after(segment: &str) -> &'static str {
     match segment {
-        "peers" | "remote" => "Node ID, a unique prefix of one, or name.",
+        "history" | "peers" | "remote" => "Node ID, a unique prefix of one, or name.",
         "pending" | "removed" => "Node ID or name.",
         "profiles" => "Id or name.",
         "logs" => "Name of the miner, such as `miner-rx0`.",

@@ -109,7 +109,7 @@ async fn show() -> ([(HeaderName, &'static str); 1], &'static str) {
 }
 
 /// Tags and what they hold; an operation has one of them.
-const TAGS: [(&str, &str); 9] = [
+const TAGS: [(&str, &str); 10] = [
     ("node", "The local node and its farm in numbers."),
     ("peers", "The nodes in the registry."),
     ("remote", "What rigs do, and what they should do."),
@@ -124,6 +124,7 @@ const TAGS: [(&str, &str); 9] = [
     ),
     ("keys", "The recovery key of the farm, and whom rigs obey."),
     ("care", "What keeps a controller from being lost."),
+    ("history", "Figures over time, and what they come to."),
     ("health", "Whether the controller is well."),
 ];
 

@@ -20,6 +20,7 @@ mod etag;
 mod extract;
 mod fleet;
 mod guard;
+mod history;
 mod idempotency;
 mod keys;
 mod node;
@@ -92,6 +93,7 @@ fn described() -> OpenApiRouter<Api> {
         .merge(keys::routes())
         .merge(discover::routes())
         .merge(options::routes())
+        .merge(history::routes())
         .merge(backup::routes());
     OpenApiRouter::with_openapi(describe::head())
         .nest(BASE, routes)

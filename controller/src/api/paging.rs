@@ -108,6 +108,17 @@ pub(super) struct Listing<T> {
     next: Option<String>,
 }
 
+impl<T> Listing<T> {
+    /// The same part, shown: what is made of its items, and of no others.
+    pub(super) async fn shown<V>(self, show: impl AsyncFnOnce(Vec<T>) -> Vec<V>) -> Listing<V> {
+        Listing {
+            items: show(self.items).await,
+            total: self.total,
+            next: self.next,
+        }
+    }
+}
+
 impl<T: Serialize> IntoResponse for Listing<T> {
     fn into_response(self) -> Response {
         let mut response = Json(self.items).into_response();

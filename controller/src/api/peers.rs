@@ -38,11 +38,15 @@ pub(super) async fn list(
     query: Result<Query<SelectQuery>, QueryRejection>,
     page: Page,
 ) -> Result<Listing<PeerView>, Problem> {
-    let keys = api.farm.select(&selector(query)?);
-    let mut peers = api.farm.views_of(&keys).await;
-    let order = |peer: &PeerView| (peer.name.clone(), peer.id.clone());
-    peers.sort_by_cached_key(order);
-    page.of(peers, order)
+    let named = api.farm.select_named(&selector(query)?);
+    let part = page.of(named, |(name, key)| {
+        (name.as_str().to_owned(), key.node_id().to_string())
+    })?;
+    let shown = part.shown(async |named| {
+        let keys: Vec<_> = named.into_iter().map(|(_, key)| key).collect();
+        api.farm.views_of(&keys).await
+    });
+    Ok(shown.await)
 }
 
 /// One peer.

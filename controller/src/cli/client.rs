@@ -28,9 +28,10 @@ use super::instance::{ApiAt, Instance, Lock};
 use crate::api::{self, Api, BASE, Guard, Problem};
 use crate::clock::Clock;
 use crate::farm::Farm;
+use crate::history::History;
 use crate::registry::RedbStore;
 use crate::units;
-use crate::up::local_node;
+use crate::up::{local_node, remember};
 
 /// Longest wait for an answer; the farm's own deadlines (30 s for a receipt) end before it.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(45);
@@ -73,6 +74,10 @@ impl Client {
                 let registry = RedbStore::open(lock.folder()).map_err(Failure::new)?;
                 let farm =
                     Farm::open(Box::new(registry), me, Clock::start()).map_err(Failure::new)?;
+                // Read only: what a command sees in its seconds is not the farm's history.
+                if History::file(lock.folder()).exists() {
+                    remember(&farm, lock.folder());
+                }
                 let guard = Guard {
                     port: IN_PROCESS.port(),
                     tls: false,

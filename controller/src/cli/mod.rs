@@ -11,6 +11,7 @@
 //!   miner-ctrl profile create|edit|list|show|delete    ways to mine
 //!   miner-ctrl profile versions|diff|rollback      what they said before, and how rigs did with it
 //!   miner-ctrl rollout start|list|show|pause|resume|abort|rollback    a version for many rigs
+//!   miner-ctrl history, summary                    the farm over time and now; remote history: one rig
 //!   miner-ctrl backup, restore                     all of it in one encrypted file, and back
 //!   miner-ctrl doctor                              what is wrong with this controller, and what to do
 //!   miner-ctrl worker ...                          the agent; `up` runs it as a child
@@ -25,10 +26,12 @@
 mod admission;
 mod answers;
 mod backup;
+mod chart;
 mod client;
 mod config;
 mod discover;
 mod doctor;
+mod history;
 mod import;
 pub(crate) mod instance;
 mod keys;
@@ -76,6 +79,8 @@ enum Verb {
     Node(node::Node),
     Peer(peer::Peer),
     Remote(remote::Remote),
+    History(history::History),
+    Summary(history::Summary),
     Profile(profile::Profile),
     Rollout(rollout::Rollout),
     Token(token::Token),
@@ -141,6 +146,8 @@ impl Verb {
             Self::Node(node) => node.run(),
             Self::Peer(peer) => with_client(async |client| peer.run(client).await),
             Self::Remote(remote) => with_client(async |client| remote.run(client).await),
+            Self::History(history) => with_client(async |client| history.run(client).await),
+            Self::Summary(summary) => with_client(async |client| summary.run(client).await),
             Self::Token(token) => with_client(async |client| token.run(client).await),
             Self::Import(import) => with_client(async |client| import.run(client).await),
             Self::Export(export) => with_client(async |client| export.run(client).await),

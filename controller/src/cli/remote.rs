@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::answers::{self, AllStats, Applied, Logs, Peer, Stats};
 use super::client::{Client, segment};
+use super::history::RigHistory;
 use super::managers::{Handover, Managers, Revoke, RotateKey};
 use super::peer::{NO_RIGS, NONE_TAKEN};
 use super::select;
@@ -29,6 +30,7 @@ enum RemoteVerb {
     Start(Start),
     Stop(Stop),
     Logs(ReadLogs),
+    History(RigHistory),
     Managers(Managers),
     Handover(Handover),
     Revoke(Revoke),
@@ -105,6 +107,7 @@ impl Remote {
             RemoteVerb::Start(start) => start.run(client).await,
             RemoteVerb::Stop(stop) => stop.run(client).await,
             RemoteVerb::Logs(logs) => logs.run(client).await,
+            RemoteVerb::History(history) => history.run(client).await,
             RemoteVerb::Managers(managers) => managers.run(client).await,
             RemoteVerb::Handover(handover) => handover.run(client).await,
             RemoteVerb::Revoke(revoke) => revoke.run(client).await,

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | key, `node.json`, what the node keeps beside them | always |
 //! | `tls.key`, `tls.crt` of `--tls` | always |
-//! | `registry.redb`: rigs, profiles, tokens | with `--registry`, or after a second yes |
+//! | `registry.redb`: rigs, profiles, tokens; `history.farm` | with `--registry`, or after a second yes |
 //! | `local-worker/` | never: it obeys the new key at the next start |
 
 use std::path::{Path, PathBuf};
@@ -15,6 +15,7 @@ use miner_agent::node_cli::{DELETED, KEPT, claim_doomed, doomed, unasked};
 use miner_agent::store::{Dirs, NodeStore};
 
 use super::instance::Lock;
+use crate::history::History;
 use crate::registry::{RedbStore, Registry};
 use crate::tls;
 
@@ -58,7 +59,9 @@ impl Reset {
         }
         let mut also = tls::own_files(data).to_vec();
         let doomed = registry.as_ref().filter(|registry| self.wants(registry));
-        also.extend(doomed.map(|registry| registry.file.clone()));
+        if let Some(registry) = doomed {
+            also.extend([registry.file.clone(), History::file(data)]);
+        }
         store.reset(&also)?;
         say(DELETED);
         if let (Some(registry), None) = (&registry, doomed) {

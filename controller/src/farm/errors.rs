@@ -16,6 +16,13 @@ impl From<StoreError> for FarmError {
     }
 }
 
+/// This controller keeps no history, as its file could not be opened.
+pub(super) fn no_history() -> FarmError {
+    let message = "this controller has no history: its file could not be opened";
+    FarmError::new(Code::ServiceUnavailable, message)
+        .hint("the controller's log says why; see `history.farm` in the data directory")
+}
+
 /// A registry's refusal about the peer or profile that a person named so.
 pub(super) fn registry(error: RegistryError, named: &str) -> FarmError {
     match error {

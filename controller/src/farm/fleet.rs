@@ -69,7 +69,13 @@ type Sums<'a> = BTreeMap<Option<&'a LabelName>, Sum>;
 impl Farm {
     /// The rigs that a selector takes, by name, then by key: the same order each time.
     pub fn select(&self, selector: &Selector) -> Vec<Fingerprint> {
-        let mut taken: Vec<(Name, Fingerprint)> = {
+        let taken = self.select_named(selector).into_iter();
+        taken.map(|(_, key)| key).collect()
+    }
+
+    /// The same with their names.
+    pub fn select_named(&self, selector: &Selector) -> Vec<(Name, Fingerprint)> {
+        let mut taken: Vec<_> = {
             let core = self.lock();
             let now = self.clock.now();
             let rigs = core.registry.peers();
@@ -79,7 +85,7 @@ impl Farm {
             taken.map(|(key, row)| (row.name.clone(), *key)).collect()
         };
         taken.sort_unstable();
-        taken.into_iter().map(|(_, key)| key).collect()
+        taken
     }
 
     /// These peers, in this order; one that was removed meanwhile is left out.
@@ -110,8 +116,8 @@ impl Farm {
             let now = self.clock.now();
             views.extend(portion.iter().filter_map(|key| {
                 let row = core.registry.peer(key)?;
-                let stats = core.hub.rig(key)?.stats()?;
-                Some(show::stats(key, row, stats, core.hub.is_live(key), now))
+                let stats = core.hub.rig(key)?.last_stats(now)?;
+                Some(show::stats(key, row, stats, core.hub.is_live(key)))
             }));
         }
         views

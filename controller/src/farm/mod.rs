@@ -18,6 +18,8 @@
 //! | `keys` | the recovery key, managers of rigs, orders about them |
 //! | `profiles` | named ways to mine, in versions |
 //! | `backup` | all of it in one encrypted file |
+//! | `history` | hash rate and shares over time |
+//! | `totals` | what all rigs come to |
 //! | `reports` | shapes of what rigs will report |
 //! | `rollouts` | a version on its way to many rigs |
 //! | `hours`, `yields` | pauses and resumes by the hours of profiles; what rigs make with their versions |
@@ -30,6 +32,7 @@ mod enrol;
 mod errors;
 mod facts;
 mod fleet;
+mod history;
 mod hours;
 mod keys;
 mod optimal;
@@ -42,6 +45,7 @@ pub mod select;
 mod show;
 #[cfg(test)]
 mod tests;
+mod totals;
 mod view;
 mod yields;
 
@@ -54,6 +58,7 @@ use std::time::Duration;
 use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use jiff::tz::TimeZone;
 use miner_shared::identity::Fingerprint;
+use miner_shared::limits::MAX_FRAME;
 use miner_shared::smsg::LocalNode;
 use miner_shared::text::Address;
 use miner_shared::time::Millis;
@@ -66,6 +71,9 @@ pub use self::enrol::{
     DEFAULT_LIFE_SECS, NewToken, NewTokenView, PendingView, RemovedView, TOKEN_LIFE_SECS, TokenView,
 };
 pub use self::fleet::{GroupsView, LabelView};
+pub use self::history::{
+    DEFAULT_POINTS, FleetPointView, HistoryQuery, HistoryView, MAX_POINTS, RigPointView,
+};
 pub use self::keys::{
     ManagerView, ManagersView, OrderStatus, OrderView, RecoveryStatus, RecoveryView,
 };
@@ -82,11 +90,13 @@ pub use self::reports::{
 pub use self::rollouts::{
     NewRollout, RolloutRigView, RolloutVerb, RolloutView, StageView, StartedView,
 };
+pub use self::totals::{RigsView, SummaryView};
 pub use self::view::{
     ActivityView, AppliedView, DesiredStatus, DesiredView, ExchangesView, IdentityView,
     LogLineView, LogsView, MinerView, NodeInfoView, PeerView, StatsView, WindowsView,
 };
 use crate::clock::Clock;
+use crate::history::History;
 use crate::hub::{
     Action, Ask, ConnId, Env, Event, Failure, Hub, Reply, RequestId, Target, Unreached,
 };
@@ -99,8 +109,12 @@ use crate::tls::Speaks;
 const SUBSCRIBER_QUEUE: usize = 256;
 /// How long the end waits for close frames to leave.
 const GOODBYES: Duration = Duration::from_millis(400);
-/// Between two writings of the addresses that rigs came from.
-const SOURCES_PAUSE: Duration = Duration::from_secs(60);
+/// Between two writings of what was noted of rigs.
+const NOTES_PAUSE: Duration = Duration::from_secs(1);
+/// Rows of one such writing: as many links as may come up in the time between.
+const NOTES: usize = 512;
+/// Writings of notes between two of the addresses that rigs came from: a minute.
+const SOURCES_TURN: u64 = 60;
 /// Reasons to dial that may wait for a dialler.
 const NUDGES: usize = 8;
 
@@ -146,6 +160,7 @@ struct Core {
     /// Every connection's task holds one of these; `None` once the farm is closed.
     running: Option<Sender<()>>,
     listen: Option<SocketAddr>,
+    history: Option<Arc<History>>,
 }
 
 /// The task that keeps a peer dialled; dropping it ends it.
@@ -184,6 +199,7 @@ impl Farm {
             executor: None,
             tasks: Vec::new(),
             listen: None,
+            history: None,
         };
         Ok(Arc::new(Self {
             me,
@@ -200,14 +216,14 @@ impl Farm {
     /// Call it once, before any method that talks to a rig.
     pub fn run(self: &Arc<Self>, executor: &Arc<Executor<'static>>) {
         let timer = executor.spawn(Arc::clone(self).keep_time());
-        let sources = executor.spawn(Arc::clone(self).keep_sources());
+        let notes = executor.spawn(Arc::clone(self).keep_notes());
         let hours = executor.spawn(Arc::clone(self).keep_hours());
         let yields = executor.spawn(Arc::clone(self).keep_yields());
         let rollouts = executor.spawn(Arc::clone(self).keep_rollouts());
         let keys: Vec<_> = {
             let mut core = self.lock();
             core.executor = Some(Arc::clone(executor));
-            core.tasks.extend([timer, sources, hours, yields, rollouts]);
+            core.tasks.extend([timer, notes, hours, yields, rollouts]);
             core.registry.peers().map(|(key, _)| *key).collect()
         };
         keys.iter().for_each(|key| self.keep_dialled(key));
@@ -236,6 +252,7 @@ impl Farm {
         let gone = async {
             // Nobody sends: this ends when the last connection's task has.
             let _closed = self.ended.recv().await;
+            self.end_history().await;
         };
         let late = async {
             smol::Timer::after(GOODBYES).await;
@@ -314,12 +331,19 @@ impl Farm {
         }
     }
 
-    /// Keeps the addresses that rigs came from for the next start.
-    async fn keep_sources(self: Arc<Self>) {
-        loop {
-            smol::Timer::after(SOURCES_PAUSE).await;
+    /// Gives the store what is worth keeping and not worth a commit of its own: when rigs were seen, and
+    /// where they came from.
+    async fn keep_notes(self: Arc<Self>) {
+        for turn in 1_u64.. {
+            smol::Timer::after(NOTES_PAUSE).await;
             let now = self.clock.now().mono;
-            self.lock().save_sources(now);
+            let mut core = self.lock();
+            if let Err(error) = core.registry.keep_notes(NOTES) {
+                log::warn!("links not noted reason={error}");
+            }
+            if turn.is_multiple_of(SOURCES_TURN) {
+                core.save_sources(now);
+            }
         }
     }
 
@@ -379,7 +403,7 @@ impl Farm {
                 Action::Close(id) => core.close_socket(id),
                 Action::Proven(id) => core.proven(id, self.clock.now().mono),
                 Action::Dial { key, now } => core.nudge(&key, now),
-                Action::KeyChanged { old, new } => core.rename_dialler(&old, new),
+                Action::KeyChanged { old, new } => core.rename(&old, new),
                 Action::Finished(id, result) => {
                     if let Some(waiter) = core.waiting.remove(&id) {
                         // Nobody waits any more: the answer has no use.
@@ -429,8 +453,11 @@ impl Core {
         }
     }
 
-    /// The task itself asks for the key of now.
-    fn rename_dialler(&mut self, old: &Fingerprint, new: Fingerprint) {
+    /// What is kept under a rig's old key moves. The dialler itself asks for the key of now.
+    fn rename(&mut self, old: &Fingerprint, new: Fingerprint) {
+        if let Some(history) = &self.history {
+            history.rename(*old, new);
+        }
         if let Some(dialler) = self.diallers.remove(old) {
             self.diallers.insert(new, dialler);
         }
@@ -539,8 +566,11 @@ impl Farm {
     }
 
     /// The next frame to send on a connection.
-    pub(crate) fn transmit(&self, id: ConnId, out: &mut [u8]) -> Option<usize> {
-        self.with(|hub, env| hub.poll_transmit(env, id, out))
+    pub(crate) fn transmit(&self, id: ConnId) -> Option<Vec<u8>> {
+        // Here and not with the connection: it would be most of what an idle one holds.
+        let mut frame = [0; MAX_FRAME];
+        let len = self.with(|hub, env| hub.poll_transmit(env, id, &mut frame))?;
+        frame.get(..len).map(<[u8]>::to_vec)
     }
 
     /// A socket is gone.

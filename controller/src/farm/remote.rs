@@ -29,8 +29,8 @@ impl Farm {
             .registry
             .peers()
             .filter_map(|(key, row)| {
-                let stats = core.hub.rig(key)?.stats()?;
-                Some(show::stats(key, row, stats, core.hub.is_live(key), now))
+                let stats = core.hub.rig(key)?.last_stats(now)?;
+                Some(show::stats(key, row, stats, core.hub.is_live(key)))
             })
             .collect();
         views.sort_by(|a, b| (&a.node_name, &a.node_id).cmp(&(&b.node_name, &b.node_id)));
@@ -44,9 +44,9 @@ impl Farm {
         let asked = self.query(key, &name, Query::GetStats, STATS_MS).await;
         let core = self.lock();
         let known = core.registry.peer(&key).and_then(|row| {
-            let stats = core.hub.rig(&key)?.stats()?;
+            let stats = core.hub.rig(&key)?.last_stats(self.clock.now())?;
             let live = core.hub.is_live(&key);
-            Some(show::stats(&key, row, stats, live, self.clock.now()))
+            Some(show::stats(&key, row, stats, live))
         });
         match (known, asked) {
             (Some(view), _) => Ok(view),

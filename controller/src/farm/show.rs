@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use miner_shared::identity::Fingerprint;
 use miner_shared::wire::{
-    Activity, Backend, LogLine, Memory, MinerStats, Pages, Refusal, RigStats, Windows,
+    Activity, Backend, LogLine, Memory, MinerStats, Pages, RigStats, Windows,
 };
 
 use super::keys;
@@ -32,7 +32,7 @@ pub(super) fn peer(
     let rig = hub.rig(key);
     let told = row.told.as_ref();
     let seen = last_seen(row, rig, now);
-    let stats = rig.and_then(Rig::stats);
+    let stats = rig.and_then(|rig| rig.last_stats(now));
     let origin = registry.origin(key);
     let labels = registry.labels(key);
     let machine = registry.machine(key);
@@ -70,7 +70,7 @@ pub(super) fn peer(
         hashrate: stats.and_then(|(stats, _)| per_second(thousandths(stats))),
         shares: stats.map(|(stats, _)| stats.miners.iter().map(|m| m.accepted).sum()),
         memory: stats.and_then(|(stats, _)| least_memory(stats)),
-        age_ms: stats.map(|(_, at)| now.mono.since(at.mono)),
+        age_ms: stats.map(|(_, age_ms)| age_ms),
     }
 }
 
@@ -111,17 +111,13 @@ fn exchanges(rig: &Rig) -> ExchangesView {
 pub(super) fn desired(key: &Fingerprint, registry: &Registry, rig: Option<&Rig>) -> DesiredView {
     let row = registry.desired(key);
     let generation = row.map_or(0, |row| row.generation);
-    let too_old = rig.is_some_and(|rig| rig.is_too_old_for(generation));
     DesiredView {
         generation,
         profile: row.and_then(|row| Some(row.profile.as_ref()?.to_string())),
         version: row.and_then(|row| row.profile.as_ref().map(|_| row.version)),
         applied_generation: rig.and_then(Rig::applied),
         status: desired_status(key, registry, rig),
-        reason: refusal_of(generation, rig)
-            .map(refusal_text)
-            .or_else(|| too_old.then_some(TOO_OLD))
-            .map(str::to_owned),
+        reason: refusal_of(generation, rig).map(str::to_owned),
         paused: row.is_some_and(|row| row.state.is_paused()),
         drift: row.and_then(|row| {
             let (told, hash) = rig?.applied_hash()?;
@@ -142,15 +138,18 @@ pub(super) fn desired_status(
         _ if generation == 0 => DesiredStatus::None,
         Some(applied) if applied == generation => DesiredStatus::Applied,
         _ if refusal_of(generation, rig).is_some() => DesiredStatus::Refused,
-        _ if rig.is_some_and(|rig| rig.is_too_old_for(generation)) => DesiredStatus::Refused,
         _ => DesiredStatus::Pending,
     }
 }
 
-/// Why a rig refused the wish of this generation, if it did.
-fn refusal_of(generation: u64, rig: Option<&Rig>) -> Option<&Refusal> {
-    let (refused, refusal) = rig?.refused()?;
-    (*refused == generation).then_some(refusal)
+/// Why a rig will not have the wish of this generation, or cannot be told it, in words.
+fn refusal_of(generation: u64, rig: Option<&Rig>) -> Option<&'static str> {
+    let rig = rig?;
+    let refused = rig.refused().filter(|(refused, _)| *refused == generation);
+    let too_old = rig.is_too_old_for(generation);
+    refused
+        .map(|(_, refusal)| refusal_text(refusal))
+        .or_else(|| too_old.then_some(TOO_OLD))
 }
 
 /// Sum of the miners' 10 s rates, in thousandths of a hash per second; unknown if none is known.
@@ -163,16 +162,15 @@ pub(super) fn thousandths(stats: &RigStats) -> Option<u64> {
 pub(super) fn stats(
     key: &Fingerprint,
     row: &PeerRecord,
-    (stats, at): &(RigStats, Now),
+    (stats, age_ms): (&RigStats, u64),
     connected: bool,
-    now: Now,
 ) -> StatsView {
     StatsView {
         node_id: key.node_id().to_string(),
         node_name: row.name.as_str().to_owned(),
         miners: stats.miners.iter().map(miner).collect(),
         uptime: stats.uptime_ms / 1000,
-        age_ms: now.mono.since(at.mono),
+        age_ms,
         connected,
         activity: activity(stats.activity),
         generation: stats.generation,
@@ -203,7 +201,7 @@ fn miner(miner: &MinerStats) -> MinerView {
     }
 }
 
-fn windows(windows: &Windows) -> WindowsView {
+pub(super) fn windows(windows: &Windows) -> WindowsView {
     WindowsView {
         s10: per_second(windows.s10),
         s60: per_second(windows.s60),

@@ -20,9 +20,6 @@ impl Hub {
 
     /// A rig has said it.
     pub(super) fn on_machine(&mut self, env: &mut Env<'_>, key: &Fingerprint, info: &NodeInfo) {
-        let noted = env.registry.note_machine(key, MachineRecord::from(info));
-        if let Err(error) = noted {
-            log::warn!("machine not noted node={} reason={error}", key.node_id());
-        }
+        env.registry.note_machine(key, MachineRecord::from(info));
     }
 }

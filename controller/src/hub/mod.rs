@@ -26,6 +26,7 @@
 mod conn;
 mod enrol;
 mod events;
+mod history;
 mod machine;
 mod pace;
 mod reconcile;

@@ -240,7 +240,7 @@ impl Hub {
         rig.last_seen = Some(env.now);
         match message {
             Message::Heartbeat(stats) => {
-                rig.stats = Some((stats, env.now));
+                rig.heard(stats, env.now);
                 self.on_report(env, &key);
             }
             Message::Applied { generation, hash } => {
@@ -249,7 +249,7 @@ impl Hub {
             Message::FoundShares(_) => {}
             Message::Answer(number, answer) => {
                 if let Answer::Stats(stats) = &answer {
-                    rig.stats = Some((stats.clone(), env.now));
+                    rig.heard(stats.clone(), env.now);
                     self.on_report(env, &key);
                 }
                 if let Answer::Info(info) = &answer {

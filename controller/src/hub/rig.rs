@@ -8,7 +8,8 @@ use miner_shared::wire::{Refusal, RigStats};
 use super::recovery::Offer;
 use super::score::{Counts, Score};
 use super::{ConnId, RequestId};
-use crate::clock::Now;
+use crate::clock::{EpochMs, Now};
+use crate::history::{Point, Tally};
 
 /// What is known of a peer besides its row in the registry.
 #[derive(Debug, Default)]
@@ -16,6 +17,12 @@ pub struct Rig {
     pub(super) memory: Option<SeqMemory>,
     pub(super) score: Score,
     pub(super) stats: Option<(RigStats, Now)>,
+    /// What it said before this process began, until it says something.
+    restored: Option<Box<(RigStats, EpochMs)>>,
+    /// What it has said in the open step of the history.
+    tally: Tally,
+    /// Whether its last statistics are kept for the next start.
+    kept: bool,
     pub(super) last_seen: Option<Now>,
     pub(super) rtt_ms: Option<u64>,
     /// Generation that the rig last said it has.
@@ -60,7 +67,42 @@ pub(super) struct Sent {
 }
 
 impl Rig {
-    /// Statistics that it sent last, and when they came.
+    /// Statistics came.
+    pub(super) fn heard(&mut self, stats: RigStats, now: Now) {
+        let old = self.stats.as_ref().map(|(stats, _)| stats);
+        self.tally.add(old, &stats);
+        self.stats = Some((stats, now));
+        self.restored = None;
+        self.kept = false;
+    }
+
+    /// What it said to the process before this one.
+    pub(super) fn restore(&mut self, stats: RigStats, at: EpochMs) {
+        self.restored = Some(Box::new((stats, at)));
+    }
+
+    /// Closes the open step of the history.
+    pub(super) fn take_point(&mut self, live: bool) -> Point {
+        self.tally.take(live)
+    }
+
+    /// Its last statistics, once, unless they are kept already.
+    pub(super) fn take_unkept(&mut self) -> Option<&(RigStats, Now)> {
+        let unkept = !std::mem::replace(&mut self.kept, true);
+        self.stats.as_ref().filter(|_| unkept)
+    }
+
+    /// What it said last, to this process or the one before it, and the age of that in milliseconds.
+    pub fn last_stats(&self, now: Now) -> Option<(&RigStats, u64)> {
+        let here = self.stats.as_ref();
+        let here = here.map(|(stats, at)| (stats, now.mono.since(at.mono)));
+        here.or_else(|| {
+            let (stats, at) = self.restored.as_deref()?;
+            Some((stats, now.wall.0.saturating_sub(at.0)))
+        })
+    }
+
+    /// Statistics that it sent last to this process, and when they came.
     pub fn stats(&self) -> Option<&(RigStats, Now)> {
         self.stats.as_ref()
     }

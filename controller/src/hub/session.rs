@@ -108,12 +108,8 @@ impl Hub {
         }
         conn.link.ping(now);
         self.replace_session(id, peer, now);
-        if let Err(error) =
-            env.registry
-                .note_link(&key, Told::new(peer, card), &card.name, env.now.wall)
-        {
-            log::warn!("link not noted node={} reason={error}", key.node_id());
-        }
+        env.registry
+            .note_link(&key, Told::new(peer, card), &card.name, env.now.wall);
         self.greet_rig(&key, env.now);
         self.record(env, Some(&key), EventKind::LinkUp { dialled_in });
         self.reconcile(env, &key);
@@ -177,10 +173,8 @@ impl Hub {
         self.record(env, Some(key), event);
         if let Some(rig) = self.rigs.get_mut(key) {
             rig.score.count(Exchange::Failed);
-            if let Some(seen) = rig.last_seen
-                && let Err(error) = env.registry.note_seen(key, seen.wall)
-            {
-                log::warn!("last seen not noted node={} reason={error}", key.node_id());
+            if let Some(seen) = rig.last_seen {
+                env.registry.note_seen(key, seen.wall);
             }
         }
         self.await_end(key, env);

@@ -8,7 +8,6 @@ use async_tungstenite::tungstenite::protocol::CloseFrame;
 use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use async_tungstenite::{WebSocketReceiver, WebSocketSender};
 use miner_agent::tls::Duplex;
-use miner_shared::limits::MAX_FRAME;
 use smol::channel::{Receiver, Sender, bounded};
 use smol::future;
 use smol::stream::StreamExt;
@@ -146,11 +145,9 @@ async fn write(
     end: &SocketEnd,
     sender: &mut WebSocketSender<Box<dyn Duplex>>,
 ) -> Option<CloseCode> {
-    let mut frame = [0; MAX_FRAME];
     while end.wake.recv().await.is_ok() {
-        while let Some(len) = farm.transmit(end.id, &mut frame) {
-            let bytes = frame.get(..len).unwrap_or_default().to_vec();
-            if let Err(error) = sender.send(Message::binary(bytes)).await {
+        while let Some(frame) = farm.transmit(end.id) {
+            if let Err(error) = sender.send(Message::binary(frame)).await {
                 log::debug!("write failed reason={error}");
                 return None;
             }

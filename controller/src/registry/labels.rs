@@ -17,8 +17,8 @@ use miner_shared::wire::NodeInfo;
 use serde::{Deserialize, Serialize};
 
 use super::record::Row;
-use super::rules::{Registry, RegistryError};
-use super::store::{Change, Contents, Durable, StoreError};
+use super::rules::{Note, Registry, RegistryError};
+use super::store::{Change, Contents, Durable};
 
 /// Tags that one rig may have. With group and site a row is at most 18 × 65 bytes, a third of the
 /// longest.
@@ -218,15 +218,10 @@ impl Registry {
 
     /// Notes what a peer says of its machine. A note that is lost in a power cut is made again: the
     /// rig is asked on its next link.
-    pub fn note_machine(
-        &mut self,
-        key: &Fingerprint,
-        row: MachineRecord,
-    ) -> Result<(), StoreError> {
-        if self.peer(key).is_none() || self.machine(key) == Some(&row) {
-            return Ok(());
+    pub fn note_machine(&mut self, key: &Fingerprint, row: MachineRecord) {
+        if self.peer(key).is_some() && self.machine(key) != Some(&row) {
+            self.noted(*key, Note::Machine, &Change::PutMachine(*key, row));
         }
-        self.commit(vec![Change::PutMachine(*key, row)], Durable::Soon)
     }
 
     /// The changes that take away what is kept of a peer here.

@@ -15,6 +15,7 @@
 
 #[cfg(test)]
 mod conformance;
+mod index;
 #[cfg(test)]
 mod label_tests;
 mod labels;

@@ -4,6 +4,8 @@
 //! and all whose ID begins with the text are candidates, and there must be exactly one: a prefix or
 //! a name that a hostile rig gave itself can make a command fail, never go to the wrong rig.
 
+use std::collections::BTreeSet;
+
 use miner_shared::identity::{Fingerprint, NodeId};
 use miner_shared::text::Name;
 
@@ -24,14 +26,14 @@ impl Registry {
                 .map(|_| key)
                 .ok_or(RegistryError::NoSuchPeer);
         }
+        let named = Name::parse(text).ok();
+        let named = named.and_then(|name| self.by_name(&name));
         let prefix = text.to_ascii_lowercase();
-        let is_meant = |id: NodeId, name: &str| {
-            name == text || (!prefix.is_empty() && id.to_string().starts_with(&prefix))
-        };
-        let matches: Vec<_> = self
-            .peers()
-            .map(|(key, peer)| (*key, key.node_id(), &peer.name))
-            .filter(|(_, id, name)| is_meant(*id, name.as_str()))
+        let begin = self.index.by_prefix(&prefix).copied();
+        let keys: BTreeSet<_> = begin.chain(named).collect();
+        let matches: Vec<_> = keys
+            .into_iter()
+            .filter_map(|key| Some((key, key.node_id(), &self.peer(&key)?.name)))
             .collect();
         match matches.as_slice() {
             [] => Err(RegistryError::NoSuchPeer),

@@ -1,12 +1,13 @@
 //! The rules of the registry, written once over any store: who may be added, what removal means,
 //! how a wish gets its number, when a profile may go.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use miner_shared::identity::{Fingerprint, NodeId};
 use miner_shared::text::{Address, Name};
 use miner_shared::wire::{OpId, State};
 
+use super::index::Index;
 use super::labels::MAX_TAGS;
 use super::record::{DesiredRecord, PeerRecord, ProfileId, Told, Tombstone, rests};
 use super::store::{Change, Contents, Durable, KnownSource, Store, StoreError};
@@ -18,8 +19,18 @@ use crate::clock::EpochMs;
 pub struct Registry {
     store: Box<dyn Store>,
     pub(super) rows: Contents,
-    /// Peers by node ID, which is unique among them.
-    pub(super) ids: BTreeMap<NodeId, Fingerprint>,
+    pub(super) index: Index,
+    /// Rows that say more than the store's, until [`Registry::keep_notes`].
+    noted: BTreeSet<(Fingerprint, Note)>,
+}
+
+/// A row that a rig's word changes, and that a power cut may take back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Note {
+    /// When it was last seen, what it told of itself.
+    Peer,
+    /// What machine it is.
+    Machine,
 }
 
 impl Registry {
@@ -27,8 +38,13 @@ impl Registry {
     pub fn open(store: Box<dyn Store>) -> Result<Self, StoreError> {
         let mut rows = store.load()?;
         rows.label_by_origin();
-        let ids = rows.peers.keys().map(|key| (key.node_id(), *key)).collect();
-        Ok(Self { store, rows, ids })
+        let index = Index::of(&rows);
+        Ok(Self {
+            store,
+            rows,
+            index,
+            noted: BTreeSet::new(),
+        })
     }
 
     /// All registered peers, by fingerprint.
@@ -43,7 +59,7 @@ impl Registry {
 
     /// The peer with this node ID.
     pub fn by_id(&self, id: NodeId) -> Option<(Fingerprint, &PeerRecord)> {
-        let key = self.ids.get(&id)?;
+        let key = self.index.by_id(id)?;
         Some((*key, self.rows.peers.get(key)?))
     }
 
@@ -54,8 +70,7 @@ impl Registry {
 
     /// The peer that has this name, if one has.
     pub fn by_name(&self, name: &Name) -> Option<Fingerprint> {
-        let mut peers = self.rows.peers.iter();
-        peers.find_map(|(key, peer)| (peer.name == *name).then_some(*key))
+        self.index.by_name(name).copied()
     }
 
     /// Whether this key could bear this name: names are unique among peers.
@@ -75,9 +90,7 @@ impl Registry {
             Change::DeletePending(key),
             Change::PutPeer(key, peer),
         ];
-        self.commit(batch, Durable::Now)?;
-        self.ids.insert(key.node_id(), key);
-        Ok(())
+        Ok(self.commit(batch, Durable::Now)?)
     }
 
     /// Removes a peer and writes its tombstone, together. What it should be doing stays stored, so
@@ -102,9 +115,7 @@ impl Registry {
         ];
         batch.extend(Self::unlabelled(key));
         batch.extend(self.token_after_removal(key, keep_token, now));
-        self.commit(batch, Durable::Now)?;
-        self.ids.remove(&key.node_id());
-        Ok(())
+        Ok(self.commit(batch, Durable::Now)?)
     }
 
     /// Forgets a removed peer altogether: its key becomes a stranger's, and so do those before it.
@@ -149,13 +160,7 @@ impl Registry {
 
     /// Notes what a peer told of itself when its link came up, and that it was seen. The name that
     /// it gives itself replaces its node ID where the owner gave it none and no other peer has it.
-    pub fn note_link(
-        &mut self,
-        key: &Fingerprint,
-        told: Told,
-        own_name: &Name,
-        now: EpochMs,
-    ) -> Result<(), StoreError> {
+    pub fn note_link(&mut self, key: &Fingerprint, told: Told, own_name: &Name, now: EpochMs) {
         let is_free = self.name_for(key, own_name).is_ok();
         self.note(key, |peer| {
             if is_free && peer.name.as_str() == key.node_id().to_string() {
@@ -163,24 +168,46 @@ impl Registry {
             }
             peer.told = Some(told);
             peer.last_seen_ms = Some(now.0);
-        })
+        });
     }
 
     /// Notes when a peer was last seen.
-    pub fn note_seen(&mut self, key: &Fingerprint, at: EpochMs) -> Result<(), StoreError> {
-        self.note(key, |peer| peer.last_seen_ms = Some(at.0))
+    pub fn note_seen(&mut self, key: &Fingerprint, at: EpochMs) {
+        self.note(key, |peer| peer.last_seen_ms = Some(at.0));
     }
 
-    fn note(
-        &mut self,
-        key: &Fingerprint,
-        change: impl FnOnce(&mut PeerRecord),
-    ) -> Result<(), StoreError> {
-        let Some(mut peer) = self.rows.peers.get(key).cloned() else {
-            return Ok(());
-        };
-        change(&mut peer);
-        self.commit(vec![Change::PutPeer(*key, peer)], Durable::Soon)
+    fn note(&mut self, key: &Fingerprint, change: impl FnOnce(&mut PeerRecord)) {
+        if let Some(mut peer) = self.rows.peers.get(key).cloned() {
+            change(&mut peer);
+            self.noted(*key, Note::Peer, &Change::PutPeer(*key, peer));
+        }
+    }
+
+    /// Makes a change here and now, and in the store with the next [`Registry::keep_notes`]: a power cut
+    /// in between loses what the rig will tell again.
+    pub(super) fn noted(&mut self, key: Fingerprint, note: Note, change: &Change) {
+        self.noted.insert((key, note));
+        self.apply(change);
+    }
+
+    /// Gives at most so many of the rows that were noted to the store, in one batch.
+    pub fn keep_notes(&mut self, most: usize) -> Result<(), StoreError> {
+        let kept: Vec<_> = self.noted.iter().take(most).copied().collect();
+        let rows = &self.rows;
+        let batch = kept.iter().filter_map(|(key, note)| {
+            Some(match note {
+                Note::Peer => Change::PutPeer(*key, rows.peers.get(key)?.clone()),
+                Note::Machine => Change::PutMachine(*key, rows.machines.get(key)?.clone()),
+            })
+        });
+        let batch: Vec<_> = batch.collect();
+        if !batch.is_empty() {
+            self.store.commit(&batch, Durable::Soon)?;
+        }
+        for note in kept {
+            self.noted.remove(&note);
+        }
+        Ok(())
     }
 
     /// Addresses that registered peers came from, as they were last noted.
@@ -200,6 +227,7 @@ impl Registry {
 
     /// Makes durable what was only noted.
     pub fn sync(&mut self) -> Result<(), StoreError> {
+        self.keep_notes(usize::MAX)?;
         self.store.commit(&[], Durable::Now)
     }
 
@@ -242,8 +270,13 @@ impl Registry {
         durable: Durable,
     ) -> Result<(), StoreError> {
         self.store.commit(&batch, durable)?;
-        batch.iter().for_each(|change| self.rows.apply(change));
+        batch.iter().for_each(|change| self.apply(change));
         Ok(())
+    }
+
+    fn apply(&mut self, change: &Change) {
+        self.index.follow(&self.rows, change);
+        self.rows.apply(change);
     }
 }
 

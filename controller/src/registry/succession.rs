@@ -85,11 +85,7 @@ impl Registry {
         // Nobody follows from further back, and a rig must not fill the disk with keys.
         let forgotten: BTreeSet<_> = self.predecessors(old).skip(MAX_STATEMENTS - 1).collect();
         batch.extend(forgotten.into_iter().map(Change::DeleteTombstone));
-        self.commit(batch, Durable::Now)?;
-        if self.ids.remove(&old.node_id()).is_some() {
-            self.ids.insert(new.node_id(), new);
-        }
-        Ok(())
+        Ok(self.commit(batch, Durable::Now)?)
     }
 
     /// The rows of a peer or of a waiting rig under another key, and its name.

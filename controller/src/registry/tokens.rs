@@ -328,7 +328,6 @@ impl Registry {
         if !approve {
             return Ok(Enrolled::Pending);
         }
-        self.ids.insert(key.node_id(), key);
         Ok(Enrolled::Registered)
     }
 
@@ -341,9 +340,7 @@ impl Registry {
         entry.name = self.free_name(key, &entry.name);
         let mut batch = vec![Change::DeletePending(*key)];
         batch.extend(registration(*key, entry, now));
-        self.commit(batch, Durable::Now)?;
-        self.ids.insert(key.node_id(), *key);
-        Ok(())
+        Ok(self.commit(batch, Durable::Now)?)
     }
 
     /// Refuses a rig that waits, and its key from now on.
@@ -377,7 +374,6 @@ impl Registry {
         batch.extend(self.predecessors(key).map(Change::DeleteTombstone));
         batch.extend(self.use_given_back(origin.token));
         self.commit(batch, Durable::Now)?;
-        self.ids.remove(&key.node_id());
         Ok(true)
     }
 
@@ -413,7 +409,7 @@ impl Registry {
 
     /// That neither this key nor another of the same node ID is registered.
     pub(super) fn check_free(&self, key: &Fingerprint) -> Result<(), RegistryError> {
-        match self.ids.get(&key.node_id()) {
+        match self.index.by_id(key.node_id()) {
             Some(other) if other == key => Err(RegistryError::PeerExists(*key)),
             Some(other) => Err(RegistryError::IdTaken(*other)),
             None => Ok(()),

@@ -12,6 +12,7 @@
 //! profile it mines with. Nothing of it is special afterwards; every verb works on it.
 
 mod args;
+mod descriptors;
 mod local;
 mod profile;
 mod report;
@@ -20,6 +21,7 @@ mod worker;
 use std::fs::File;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::Arc;
 
 use async_signal::{Signal, Signals};
@@ -47,6 +49,7 @@ use crate::api::{self, Api, Guard};
 use crate::cli::instance::{self, ApiAt, Lock};
 use crate::clock::Clock;
 use crate::farm::Farm;
+use crate::history::History;
 use crate::registry::RedbStore;
 use crate::tls::{Speaks, Tls, TlsPlan};
 
@@ -166,12 +169,26 @@ impl Running {
         let farm = Farm::open(Box::new(registry), local_node(node)?, Clock::start())
             .map_err(Failure::new)?;
 
+        remember(&farm, lock.folder());
+        let (links, peers) = (
+            descriptors::raise(),
+            farm.node_info().map_err(Failure::new)?,
+        );
+        if links < peers.registered_peers {
+            log::warn!(
+                "too few open files for all rigs links={links} rigs={}: allow more, \
+                 with LimitNOFILE= in the unit or ulimit -n",
+                peers.registered_peers
+            );
+        }
+
         let speaks = Speaks::open(plan.tls.as_ref(), lock.folder()).map_err(Failure::new)?;
 
         // All ports before anything runs: a port in use ends the start without a trace.
         let http = bind(plan.http)?;
         let practice = bind_practice(&plan.pool).await?;
         farm.run(executor);
+        farm.record();
         let smsg_at = listen(&farm, &plan.listen, &speaks)?;
         let api_at = serve_api(http, &farm, &plan.dirs, &speaks, executor)?;
         lock.announce(api_at)?;
@@ -283,6 +300,17 @@ fn lock(dirs: &Dirs) -> Result<Lock, Failure> {
         )),
         None => Failure::new("another command has the registry open; try again when it is done"),
     })
+}
+
+/// Gives the farm its history; without one the controller runs all the same.
+pub(crate) fn remember(farm: &Farm, folder: &Path) {
+    match History::open(folder, farm.now()) {
+        Ok((history, found)) => farm.remember(history, found),
+        Err(error) => {
+            let file = History::file(folder);
+            log::warn!("no history file={} reason={error}", file.display());
+        }
+    }
 }
 
 fn bind(http: HttpAddress) -> Result<Async<TcpListener>, Failure> {

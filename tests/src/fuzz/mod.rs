@@ -25,6 +25,7 @@ mod input;
 mod json;
 mod link_machine;
 mod mdns_packet;
+mod messages;
 mod rest_body;
 mod seeds;
 mod smsg_frame;

@@ -5,26 +5,22 @@ use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 
 use miner_shared::identity::Fingerprint;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 
 use super::connect;
 use super::connect::node;
+use super::controller::{Controller, START, any_port};
 use super::gauge::Gauge;
 use super::rig::{Rig, Running};
 use crate::clock::{Deadline, eventually};
-use crate::home::{Home, MINER_CTRL};
+use crate::home::Home;
 use crate::http;
-use crate::service::Service;
-
-/// A program says that it serves, or a rig that it is up.
-const START: Duration = Duration::from_secs(30);
 
 /// A controller in a process of its own, with registered rigs.
 #[derive(Debug)]
 pub struct Farm {
     pub(super) gauge: Gauge,
-    _service: Service,
+    _controller: Controller,
     _home: Home,
     pub(super) http: SocketAddr,
     pub(super) smsg: SocketAddr,
@@ -38,47 +34,22 @@ impl Farm {
     /// # Errors
     /// The programs cannot be built or started, or a rig does not link up.
     pub fn start(rigs: u8) -> Result<Self, String> {
-        let _before = raise_descriptors();
         let home = Home::new("controller").map_err(|error| error.to_string())?;
-        let init = [
-            "node",
-            "init",
-            "--name",
-            "controller",
-            "--role",
-            "controller",
-        ];
-        home.run(MINER_CTRL, &init)?.ok()?;
-        let serve = [
-            "node",
-            "serve",
-            "--http",
-            "127.0.0.1:0",
-            "--listen",
-            "127.0.0.1:0",
-        ];
-        let mut service = home.serve(MINER_CTRL, &serve)?;
-        let page = service.expect("http://", START)?;
-        let page = page.rsplit("http://").next().unwrap_or_default();
-        let http = address(page.trim_end_matches('/'))?;
-        let fingerprint = service.expect("fingerprint", START)?;
-        let fingerprint: String = fingerprint.split_whitespace().skip(1).collect();
-        let smsg = service.expect("rigs dial in", START)?;
-        let smsg = address(smsg.split_whitespace().next_back().unwrap_or_default())?;
+        Controller::init(&home)?;
+        let controller = Controller::start(&home, any_port(), any_port())?;
         let mut farm = Self {
-            gauge: Gauge::of(service.id()),
-            _service: service,
+            gauge: controller.gauge,
+            http: controller.http,
+            smsg: controller.smsg,
+            controller: controller.key,
+            _controller: controller,
             _home: home,
-            http,
-            smsg,
-            controller: fingerprint
-                .parse()
-                .map_err(|error| format!("{fingerprint}: {error}"))?,
             rigs: Vec::new(),
         };
         for n in 0..rigs {
             let node = farm.register(n.into())?;
-            farm.rigs.push(Running::start(node, smsg, farm.controller));
+            let running = Running::start(node, farm.smsg, farm.controller);
+            farm.rigs.push(running);
         }
         let linked = |rig: &Running| rig.deeds.links.load(Ordering::Relaxed) > 0;
         eventually("a link of every rig", START, || {
@@ -125,20 +96,4 @@ impl Farm {
     pub(super) fn first_message(&self) -> Vec<u8> {
         connect::first_message(self.controller)
     }
-}
-
-fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|error| format!("{text}: {error}"))
-}
-
-/// As many descriptors as may be: the attackers' are this process's.
-fn raise_descriptors() -> Option<u64> {
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    let limit = Rlimit {
-        current: maximum,
-        maximum,
-    };
-    // Fewer sockets are reported as such.
-    setrlimit(Resource::Nofile, limit).ok()?;
-    maximum
 }

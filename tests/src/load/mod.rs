@@ -13,6 +13,8 @@
 //!   ├ owner     pings and commands, all the time ─REST─▶   (temporary folders, port 0)
 //!   └ attackers ───────────────────────────────────────▶   RSS and CPU from /proc
 //! ```
+//! [`Plan`] is no attack: a whole farm of simulated rigs, from power-on to a restart of its controller.
+//!
 //! Everything is on loopback and bounded in count and time. The owner's latencies are what a person
 //! sees: from the HTTP request to the answer that waited for the rig.
 #![expect(
@@ -21,8 +23,10 @@
 )]
 
 mod connect;
+mod controller;
 mod farm;
 mod figures;
+mod fleet;
 mod flood;
 mod gauge;
 mod hostile;
@@ -36,6 +40,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use self::farm::Farm;
 pub use self::figures::{Figure, Figures};
+pub use self::fleet::Plan;
 
 /// What to do to the controller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

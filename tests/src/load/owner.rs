@@ -40,7 +40,12 @@ impl Times {
         self.took.len()
     }
 
-    fn note(&mut self, took: Duration, answer: Result<http::Answer, String>, wanted: &str) {
+    pub(super) fn note(
+        &mut self,
+        took: Duration,
+        answer: Result<http::Answer, String>,
+        wanted: &str,
+    ) {
         self.took.push(took);
         match answer {
             Ok(answer) if answer.status == 200 && answer.body.contains(wanted) => {}

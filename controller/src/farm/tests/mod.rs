@@ -2,6 +2,7 @@
 
 mod discover;
 mod fleet;
+mod history;
 mod keys;
 mod limits;
 mod page;
@@ -476,7 +477,7 @@ fn a_text_frame_is_closed_with_1003_and_an_oversized_one_at_once() {
         let mut ws = upgrade(fixture.listen, "/ws", "smsg.1", None)
             .await
             .expect("upgrades");
-        let big = vec![0; miner_shared::limits::MAX_FRAME + 1];
+        let big = vec![0; MAX_FRAME + 1];
         ws.send(WsMessage::binary(big)).await.expect("sends");
         assert!(!matches!(ws.next().await, Some(Ok(WsMessage::Binary(_)))));
     });

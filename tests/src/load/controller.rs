@@ -1,0 +1,89 @@
+//! A controller in a process of its own: made, started, ended, and started again where it was.
+
+use core::time::Duration;
+use std::net::SocketAddr;
+
+use miner_shared::identity::Fingerprint;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use super::gauge::Gauge;
+use crate::home::{Home, MINER_CTRL};
+use crate::service::Service;
+
+/// A program says that it serves.
+pub(super) const START: Duration = Duration::from_secs(60);
+
+/// A controller that serves on loopback; dropped means killed.
+#[derive(Debug)]
+pub(super) struct Controller {
+    service: Service,
+    pub(super) gauge: Gauge,
+    /// API and page.
+    pub(super) http: SocketAddr,
+    /// Where rigs dial in.
+    pub(super) smsg: SocketAddr,
+    pub(super) key: Fingerprint,
+}
+
+impl Controller {
+    /// An identity for a controller on this machine of the test.
+    pub(super) fn init(home: &Home) -> Result<(), String> {
+        let init = [
+            "node",
+            "init",
+            "--name",
+            "controller",
+            "--role",
+            "controller",
+        ];
+        home.run(MINER_CTRL, &init)?.ok().map(drop)
+    }
+
+    /// Starts it; port 0 is any free one.
+    pub(super) fn start(home: &Home, http: SocketAddr, smsg: SocketAddr) -> Result<Self, String> {
+        let _before = raise_descriptors();
+        let (http, smsg) = (http.to_string(), smsg.to_string());
+        let serve = ["node", "serve", "--http", &http, "--listen", &smsg];
+        let mut service = home.serve(MINER_CTRL, &serve)?;
+        let page = service.expect("http://", START)?;
+        let page = page.rsplit("http://").next().unwrap_or_default();
+        let http = address(page.trim_end_matches('/'))?;
+        let key = service.expect("fingerprint", START)?;
+        let key: String = key.split_whitespace().skip(1).collect();
+        let smsg = service.expect("rigs dial in", START)?;
+        let smsg = address(smsg.split_whitespace().next_back().unwrap_or_default())?;
+        Ok(Self {
+            gauge: Gauge::of(service.id()),
+            service,
+            http,
+            smsg,
+            key: key.parse().map_err(|error| format!("{key}: {error}"))?,
+        })
+    }
+
+    /// Ends it as Ctrl-C does, and waits for it.
+    pub(super) fn end(mut self) -> Result<(), String> {
+        self.service.interrupt(START).map(drop)
+    }
+}
+
+/// A free port on loopback.
+pub(super) fn any_port() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 0))
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|error| format!("{text}: {error}"))
+}
+
+/// As many descriptors as may be, for this process and those that it starts.
+fn raise_descriptors() -> Option<u64> {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let limit = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    // Fewer sockets are reported as such.
+    setrlimit(Resource::Nofile, limit).ok()?;
+    maximum
+}
