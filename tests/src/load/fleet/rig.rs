@@ -258,6 +258,7 @@ impl Rig {
         self.generation = desired.generation;
         self.profile = match desired.state {
             State::Mine(profile) => Some(profile.name),
+            State::Plan(plan) => (!plan.paused).then_some(plan.profile.name),
             State::Stopped => None,
         };
         site.tally.obeyed(self.number);
