@@ -15,6 +15,7 @@ use super::show::{rows_or, say_clean, say_json};
 use super::table::{Column, Table};
 use crate::api::{PoolBody, ProfileBody};
 use crate::import::{self, Import as Imported, Line, MAX_IMPORT, Program, Verdict};
+use crate::wallet;
 
 /// Make a profile of another program's configuration.
 #[derive(Debug, ArgsInfo, FromArgs)]
@@ -127,8 +128,12 @@ impl FromXmrig {
             rows_or(&report, "", table);
             say(counts(&report));
         }
-        profile.check()?;
+        let version = profile.check()?;
         let created = if self.dry_run {
+            // What storing it would find as well.
+            let spec = &version.spec;
+            wallet::check_pools(spec.settings.coin.as_ref(), &spec.profile.pools)
+                .map_err(|(at, fault)| Failure::new(format!("pools[{at}].user: {fault}")))?;
             None
         } else {
             let body = json!(profile);
