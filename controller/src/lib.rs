@@ -11,6 +11,7 @@
 //! | [`cli`] | verbs, tables, exit codes; a client of the API in either case |
 //! | [`up`] | everything that a serving controller runs |
 //! | [`api`], [`page`] | HTTP: JSON for programs, one page for people |
+//! | [`access`] | who asks: API tokens, sessions, logins |
 //! | [`farm`] | the service that they all use: rigs, wishes, statistics |
 //! | [`hub`], [`rollout`], [`registry`] | live links without sockets, rollouts likewise; durable facts behind a store |
 //! | [`history`] | hash rate, shares and links over time, in a file of known size |
@@ -24,6 +25,7 @@
 //!
 //! Read on in [`farm`].
 
+pub mod access;
 pub mod api;
 pub mod backup;
 pub mod cli;

@@ -12,6 +12,8 @@
 //! |--------|-------|------------|------------------------------------------|
 //! | `F`    | 32    | 54         | fingerprint, shown in groups of four     |
 //! | `ENR1` | 40    | 66         | enrolment token, written `ENR1-` + text  |
+//! | `mct`  | 40    | 66         | API token, written `mct_` + text         |
+//! | `once` | 16    | 28         | code of a login                          |
 //! | `PAIR` | 16    | 28         | pairing code, shown in groups of four    |
 //! | `REC1` | 32    | 54         | recovery key, written `REC1-` + text     |
 
@@ -24,10 +26,14 @@ const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 /// Which kind of thing a text stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Label {
+    /// A token of the controller's REST API.
+    Api,
     /// An enrolment token.
     Enrolment,
     /// A fingerprint.
     Fingerprint,
+    /// The code of a login to the controller's page.
+    Login,
     /// A pairing code.
     Pairing,
     /// A recovery key.
@@ -37,8 +43,10 @@ pub enum Label {
 impl Label {
     const fn as_bytes(self) -> &'static [u8] {
         match self {
+            Self::Api => b"mct",
             Self::Enrolment => b"ENR1",
             Self::Fingerprint => b"F",
+            Self::Login => b"once",
             Self::Pairing => b"PAIR",
             Self::Recovery => b"REC1",
         }

@@ -100,6 +100,15 @@ impl Home {
         Service::new(child.map_err(|error| format!("{line}: {error}"))?, line)
     }
 
+    /// A new API token of this machine's controller, which may do everything.
+    ///
+    /// # Errors
+    /// There is no controller, or it does not make one.
+    pub fn api_token(&self) -> Result<String, String> {
+        let create = ["api-token", "create", "--scope", "admin"];
+        Ok(self.run(MINER_CTRL, &create)?.ok()?.trim().to_owned())
+    }
+
     /// A command whose every path is inside this machine.
     fn command(&self, program: &str, arguments: &[&str]) -> Result<Command, String> {
         let dir = self.path();
@@ -151,18 +160,22 @@ impl Ran {
     }
 }
 
-/// The page at `url` (`http://HOST:PORT/…`), head and body, fetched with one plain HTTP/1.1 request.
+/// The page at `url` (`http://HOST:PORT/…`), head and body, fetched with one plain HTTP/1.1 request by
+/// an API token.
 ///
 /// # Errors
 /// Nobody answers there.
-pub fn page(url: &str) -> Result<String, String> {
+pub fn page(url: &str, token: &str) -> Result<String, String> {
     let failed = |error: io::Error| format!("{url}: {error}");
     let rest = url
         .strip_prefix("http://")
         .ok_or_else(|| format!("{url}: no http address"))?;
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let mut socket = TcpStream::connect(host).map_err(failed)?;
-    let request = format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    let request = format!(
+        "GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\
+         Authorization: Bearer {token}\r\n\r\n"
+    );
     socket.write_all(request.as_bytes()).map_err(failed)?;
     let mut answer = String::new();
     socket.read_to_string(&mut answer).map_err(failed)?;

@@ -7,6 +7,22 @@ use std::net::{SocketAddr, TcpStream};
 /// Longest wait for an answer: the farm's own deadlines end before it.
 const LIMIT: Duration = Duration::from_secs(45);
 
+/// A controller's API, and by what it hears us.
+#[derive(Clone)]
+pub struct Api {
+    /// Where it is.
+    pub at: SocketAddr,
+    /// API token.
+    pub token: String,
+}
+
+/// The token is not shown.
+impl core::fmt::Debug for Api {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Api({}, …)", self.at)
+    }
+}
+
 /// What came back.
 #[derive(Clone, Debug)]
 pub struct Answer {
@@ -20,14 +36,15 @@ pub struct Answer {
 ///
 /// # Errors
 /// Nobody answers there in time, or what answers is not HTTP.
-pub fn ask(at: SocketAddr, method: &str, path: &str, body: &str) -> Result<Answer, String> {
+pub fn ask(api: &Api, method: &str, path: &str, body: &str) -> Result<Answer, String> {
+    let Api { at, token } = api;
     let failed = |error: io::Error| format!("{method} http://{at}{path}: {error}");
     let mut socket = TcpStream::connect(at).map_err(failed)?;
     socket.set_read_timeout(Some(LIMIT)).map_err(failed)?;
     let length = body.len();
     let request = format!(
         "{method} {path} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\
-         Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+         Authorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
     );
     socket.write_all(request.as_bytes()).map_err(failed)?;
     let mut text = String::new();

@@ -271,7 +271,7 @@ fn newcomer_sees_an_accepted_share_and_ctrl_c_ends_it() -> Outcome {
             .as_u64()
             .filter(|shares| *shares > 0)
     })?;
-    let html = home::page(&page)?;
+    let html = home::page(&page, &home.api_token()?)?;
     let (_, total) = html
         .split_once("Shares accepted</dt><dd>")
         .unwrap_or_default();
@@ -465,7 +465,7 @@ fn rig_that_dials_wss_with_a_pin_is_commanded_and_another_key_hears_nothing() ->
         .ok()?;
     let second = home.run(MINER_CTRL, &serve)?;
     assert!(second.stderr.contains(&page), "{second:#?}");
-    let plain = home::page(&page.replacen("https", "http", 1))?;
+    let plain = home::page(&page.replacen("https", "http", 1), "")?;
     assert!(plain.contains("TLS_REQUIRED"), "{plain}");
 
     let rig_home = Home::new("rig-alpha").unwrap();

@@ -193,6 +193,11 @@ pub fn refuse_secrets(args: &[&str]) -> Result<(), Failure> {
                 "an enrolment token is a secret; put it into a file and name the file",
             ));
         }
+        if arg.to_ascii_lowercase().contains("mct_") {
+            return Err(Failure::usage(
+                "an API token is a secret, and no argument of any verb; `api-token revoke` takes its ID",
+            ));
+        }
         if arg.to_ascii_uppercase().contains("REC1-") {
             return Err(Failure::usage(
                 "a recovery key is a secret; put it into a file and name the file",

@@ -10,6 +10,8 @@
 //! | `If-Match` | 412 |
 //! | a list in parts | the headers that say how long it is and where the next part is |
 
+use std::collections::BTreeSet;
+
 use axum::http::{Method, StatusCode};
 use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
@@ -23,9 +25,12 @@ use super::idempotency::MAX_IDEMPOTENCY_KEY;
 
 /// Adds what follows from the shape of each operation.
 pub(super) fn complete(mut document: OpenApi) -> OpenApi {
-    for (path, item) in &mut document.paths.paths {
+    let paths = &mut document.paths.paths;
+    let based = paths.keys().filter_map(|path| path.strip_prefix(BASE));
+    let based: BTreeSet<String> = based.map(str::to_owned).collect();
+    for (path, item) in paths {
         for (method, operation) in operations(item) {
-            if !path.starts_with(BASE) {
+            if based.contains(path) {
                 // The same handler as under the base.
                 operation.operation_id = operation.operation_id.take().map(|id| id + "AtRoot");
             }

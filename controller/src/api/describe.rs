@@ -109,7 +109,7 @@ async fn show() -> ([(HeaderName, &'static str); 1], &'static str) {
 }
 
 /// Tags and what they hold; an operation has one of them.
-const TAGS: [(&str, &str); 10] = [
+const TAGS: &[(&str, &str)] = &[
     ("node", "The local node and its farm in numbers."),
     ("peers", "The nodes in the registry."),
     ("remote", "What rigs do, and what they should do."),
@@ -122,6 +122,7 @@ const TAGS: [(&str, &str); 10] = [
         "enrolment",
         "Tokens, rigs that wait for approval, removed keys.",
     ),
+    ("access", "Who may ask: API tokens, and logins of browsers."),
     ("keys", "The recovery key of the farm, and whom rigs obey."),
     ("care", "What keeps a controller from being lost."),
     ("history", "Figures over time, and what they come to."),
@@ -137,10 +138,10 @@ pub(super) fn head() -> OpenApi {
              holds the ones before it.",
         ))
         .build();
-    let tags = TAGS.map(|(name, holds)| {
+    let tags = TAGS.iter().map(|(name, holds)| {
         TagBuilder::new()
-            .name(name)
-            .description(Some(holds))
+            .name(*name)
+            .description(Some(*holds))
             .build()
     });
     OpenApiBuilder::new()

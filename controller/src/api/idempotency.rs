@@ -28,6 +28,7 @@ use sha2::{Digest, Sha256};
 use super::extract::read_body;
 use super::problem::Problem;
 use super::request_id::is_word;
+use crate::access::Who;
 use crate::clock::Clock;
 
 /// The header that names an attempt and its repetitions.
@@ -121,7 +122,9 @@ impl Replays {
             .chain_update(asked)
             .chain_update([0])
             .chain_update(&body);
-        let name: Name = (Box::default(), key.into());
+        let owner = parts.extensions.get::<Who>();
+        let owner = owner.map(|who| who.by.to_string()).unwrap_or_default();
+        let name: Name = (owner.into(), key.into());
         if let Some(known) = self.begin(&name, hash.finalize().into())? {
             return Ok(known);
         }

@@ -7,11 +7,13 @@
 //! |---|---|
 //! | every route: scope, body, answers | [`describe()`], as text in docs/openapi.json and at `GET /openapi.json` |
 //! | bodies of answers | [`crate::farm`]'s views |
-//! | who may ask | [`Guard`] |
+//! | who may ask | [`Guard`], [`access`], [`scope_of`] |
 //!
 //! `/health` and `/ready` are without the base too. Anything else, and any failure, is a [`Problem`].
 
+mod access;
 mod answer;
+mod api_tokens;
 mod backup;
 mod common;
 mod describe;
@@ -23,6 +25,7 @@ mod guard;
 mod history;
 mod idempotency;
 mod keys;
+mod login;
 mod node;
 mod options;
 mod paging;
@@ -49,7 +52,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 pub use self::describe::{describe, describe_as_text, scope_of};
 pub use self::extract::MAX_BODY;
-pub use self::guard::Guard;
+pub use self::guard::{Guard, ServedName};
 use self::idempotency::Replays;
 pub use self::idempotency::{
     IDEMPOTENCY_KEY, KEPT_MS, MAX_IDEMPOTENCY_KEY, MAX_KEPT_ANSWER, MAX_KEPT_ANSWERS, REPLAYED,
@@ -61,6 +64,7 @@ pub use self::profile_body::{PoolBody, ProfileBody};
 pub use self::request_id::{MAX_REQUEST_ID, REQUEST_ID, RequestId};
 pub(crate) use self::server::serve;
 pub use self::server::{HEADER_TIMEOUT, MAX_CONNECTIONS, MAX_HEADER_BYTES, MAX_HEADERS};
+use crate::access::Access;
 use crate::farm::Farm;
 use crate::page;
 
@@ -72,10 +76,34 @@ pub const BASE: &str = "/api/v1/mining";
 pub struct Api {
     /// The farm that they show and change.
     pub farm: Arc<Farm>,
-    /// Who may ask.
+    /// Under which names, and from whose pages.
     pub guard: Guard,
+    /// Who may ask.
+    pub access: Arc<Access>,
     /// Where this node's files are, for a backup; `None` where it has none.
     pub dirs: Option<Dirs>,
+}
+
+impl Api {
+    /// An API of this farm that nobody is logged in to, of a node without files.
+    pub fn new(farm: Arc<Farm>, guard: Guard) -> Self {
+        let access = Arc::new(Access::new(farm.clock()));
+        Self {
+            farm,
+            guard,
+            access,
+            dirs: None,
+        }
+    }
+
+    /// The same, of the node that has its files here.
+    #[must_use]
+    pub fn of_node_in(self, dirs: Dirs) -> Self {
+        Self {
+            dirs: Some(dirs),
+            ..self
+        }
+    }
 }
 
 /// All described routes: the API under [`BASE`], and what supervisors ask also at the root.
@@ -91,6 +119,8 @@ fn described() -> OpenApiRouter<Api> {
         .merge(rollouts::routes())
         .merge(tokens::routes())
         .merge(keys::routes())
+        .merge(api_tokens::routes())
+        .merge(login::routes())
         .merge(discover::routes())
         .merge(options::routes())
         .merge(history::routes())
@@ -98,21 +128,21 @@ fn described() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(describe::head())
         .nest(BASE, routes)
         .merge(node::probes())
+        .merge(login::at_root())
 }
 
 /// All routes, guarded: what is [described](describe()), and the page at `/`.
 pub fn router(api: Api) -> Router {
-    let guard = api.guard;
     let replays = Replays::new(api.farm.clock());
     Router::from(described())
         .merge(page::routes())
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
-        .with_state(api)
+        .with_state(api.clone())
         .layer(from_fn(etag::tag))
         .layer(from_fn_with_state(replays, idempotency::once))
         .layer(from_fn(query::check))
-        .layer(from_fn_with_state(guard, guard::check))
+        .layer(from_fn_with_state(api, access::check))
         .layer(from_fn(request_id::name))
         .layer(from_fn(guard::harden))
 }

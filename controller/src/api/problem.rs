@@ -7,7 +7,8 @@
 use std::borrow::Cow;
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -38,10 +39,13 @@ pub struct Problem {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub fingerprint: Option<Box<str>>,
-    /// The request's number, as the header `X-Request-Id` and the logs have it.
+    /// The request's number, as the header `X-Request-Id` and the audit log have it.
     #[serde(default, rename = "requestId", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub request_id: Option<Box<str>>,
+    /// How many seconds to wait before the next attempt; in a header, not in the body.
+    #[serde(skip)]
+    pub retry_after: Option<u16>,
 }
 
 impl Problem {
@@ -56,6 +60,7 @@ impl Problem {
             retryable: false,
             fingerprint: None,
             request_id: None,
+            retry_after: None,
         }
     }
 
@@ -89,6 +94,7 @@ impl From<FarmError> for Problem {
             retryable: error.retryable,
             fingerprint: error.fingerprint.map(|f| f.to_string().into()),
             request_id: None,
+            retry_after: None,
         }
     }
 }
@@ -96,7 +102,14 @@ impl From<FarmError> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(&self)).into_response();
-        // For whoever adds the request's number.
+        let headers = response.headers_mut();
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(seconds) = self.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        // For whoever adds the request's number, or notes what became of it.
         response.extensions_mut().insert(self);
         response
     }

@@ -27,6 +27,7 @@ use smol::{Async, Executor, Timer, net};
 use smol_hyper::rt::{FuturesIo, SmolTimer};
 use tower::ServiceExt;
 
+use super::access::CameFrom;
 use super::guard;
 use super::problem::Problem;
 use crate::tls::{Tls, begins_with_tls};
@@ -115,7 +116,9 @@ async fn connection<S: AsyncRead + AsyncWrite + Unpin>(
     router: Router,
 ) {
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        router.clone().oneshot(request.map(Body::new))
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(CameFrom(from));
+        router.clone().oneshot(request)
     });
     let served = http1::Builder::new()
         .timer(SmolTimer::new())

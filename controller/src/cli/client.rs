@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::http::header::{CONTENT_TYPE, HOST};
-use axum::http::{Method, Request, Response, StatusCode};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use axum::http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use miner_agent::cli::{Exit, Failure};
 use miner_agent::store::{Dirs, NodeStore};
@@ -24,7 +24,8 @@ use smol::{Async, Executor, Timer};
 use smol_hyper::rt::FuturesIo;
 use tower::ServiceExt;
 
-use super::instance::{ApiAt, Instance, Lock};
+use super::instance::{Announced, ApiAt, Instance, Lock};
+use crate::access::ApiToken;
 use crate::api::{self, Api, BASE, Guard, Problem};
 use crate::clock::Clock;
 use crate::farm::Farm;
@@ -44,10 +45,12 @@ const LINK_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) enum Client {
     /// A controller serves this data directory.
-    Serving(ApiAt),
-    /// None does; this process is the controller for the length of the command.
+    Serving(Announced),
+    /// None does; this process is the controller for the length of the command, and asks itself as the
+    /// owner.
     Here {
         router: Router,
+        token: ApiToken,
         farm: Arc<Farm>,
         executor: Arc<Executor<'static>>,
         _lock: Lock,
@@ -78,23 +81,22 @@ impl Client {
                 if History::file(lock.folder()).exists() {
                     remember(&farm, lock.folder());
                 }
-                let guard = Guard {
-                    port: IN_PROCESS.port(),
-                    tls: false,
-                };
-                let router = api::router(Api {
-                    farm: Arc::clone(&farm),
-                    guard,
-                    dirs: Some(store.dirs().clone()),
-                });
+                let api = Api::new(Arc::clone(&farm), Guard::loopback(IN_PROCESS.port(), false))
+                    .of_node_in(store.dirs().clone());
                 Ok(Self::Here {
-                    router,
+                    token: api.access.own_token().clone(),
+                    router: api::router(api),
                     farm,
                     executor: Arc::clone(executor),
                     _lock: lock,
                 })
             }
         }
+    }
+
+    /// Whether a controller runs here, beside this process.
+    pub(super) const fn is_served(&self) -> bool {
+        matches!(self, Self::Serving(_))
     }
 
     /// Starts dialling, for a request that makes its own link. Once, and not with [`Self::reach`].
@@ -170,14 +172,19 @@ impl Client {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Bytes, Problem> {
-        let address = match self {
-            Self::Serving(api) => api.address,
-            Self::Here { .. } => IN_PROCESS,
+        let (address, token) = match self {
+            Self::Serving(api) => (api.at.address, &api.token),
+            Self::Here { token, .. } => (IN_PROCESS, token),
         };
+        let mut bearer = HeaderValue::from_str(&format!("Bearer {token}"))
+            .map_err(|error| unanswered(&error))?;
+        // What hyper says at level trace leaves it out.
+        bearer.set_sensitive(true);
         let request = Request::builder()
             .method(method)
             .uri(format!("{BASE}{path}"))
             .header(HOST, address.to_string())
+            .header(AUTHORIZATION, bearer)
             .header(CONTENT_TYPE, "application/json")
             .body(Full::new(
                 body.map_or_else(Bytes::new, |json| json.to_string().into()),
@@ -185,7 +192,7 @@ impl Client {
             .map_err(|error| unanswered(&error))?;
         let answer = async {
             match self {
-                Self::Serving(api) => over_tcp(*api, request).await,
+                Self::Serving(api) => over_tcp(api.at, request).await,
                 Self::Here { router, .. } => in_process(router.clone(), request).await,
             }
         };
@@ -356,7 +363,7 @@ mod tests {
         let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = socket.local_addr().expect("bound");
         drop(socket);
-        let api = ApiAt { address, tls: None };
+        let api = Announced::of(ApiAt { address, tls: None });
         let problem = smol::block_on(Client::Serving(api).get("/peers")).expect_err("gone");
         assert_eq!(problem.code, "CONTROLLER_UNREACHABLE");
     }

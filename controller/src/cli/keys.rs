@@ -128,8 +128,9 @@ fn stopped(dirs: &Dirs) -> Result<Lock, Failure> {
     }
     Err(Failure::new(match instance::announced(dirs.data())? {
         Some(http) => format!(
-            "a controller runs on this data directory ({http}) under the key of now: end it \
-             (Ctrl-C, or `systemctl stop` its service), repeat this, and start it again; rigs mine on meanwhile"
+            "a controller runs on this data directory ({}) under the key of now: end it \
+             (Ctrl-C, or `systemctl stop` its service), repeat this, and start it again; rigs mine on meanwhile",
+            http.at
         ),
         None => "another command has the registry open; try again when it is done".to_owned(),
     }))
@@ -186,7 +187,7 @@ mod tests {
     use miner_shared::identity::RecoveryKey;
     use miner_shared::text::Name;
 
-    use super::super::instance::ApiAt;
+    use super::super::instance::{Announced, ApiAt};
     use super::*;
 
     fn store() -> (tempfile::TempDir, NodeStore) {
@@ -240,7 +241,7 @@ mod tests {
         let (_root, store) = store();
         let lock = stopped(store.dirs()).expect("nobody runs");
         let address = "127.0.0.1:9090".parse().expect("valid");
-        lock.announce(ApiAt { address, tls: None })
+        lock.announce(&Announced::of(ApiAt { address, tls: None }))
             .expect("written");
         let failure = stopped(store.dirs()).expect_err("one runs");
         assert!(failure.line.contains("systemctl stop"), "{}", failure.line);

@@ -6,6 +6,8 @@
 //!   miner-ctrl node rotate-key|recover|recovery    its key, and the one that takes a farm back
 //!   miner-ctrl peer add|list|discover|remove|..    the rigs
 //!   miner-ctrl token create|list|revoke            by what rigs that dial out enrol
+//!   miner-ctrl api-token create|list|revoke        by what programs use the API
+//!   miner-ctrl login                               where a browser logs in
 //!   miner-ctrl remote status|start|stop|logs       what they do
 //!   miner-ctrl remote managers|handover|revoke|rotate-key    whom they obey, and by which key
 //!   miner-ctrl profile create|edit|list|show|delete    ways to mine
@@ -25,6 +27,7 @@
 
 mod admission;
 mod answers;
+mod api_token;
 mod backup;
 mod chart;
 mod client;
@@ -35,6 +38,7 @@ mod history;
 mod import;
 pub(crate) mod instance;
 mod keys;
+mod life;
 mod managers;
 mod node;
 mod optimal;
@@ -84,6 +88,8 @@ enum Verb {
     Profile(profile::Profile),
     Rollout(rollout::Rollout),
     Token(token::Token),
+    ApiToken(api_token::ApiToken),
+    Login(api_token::Login),
     Backup(backup::Backup),
     Restore(backup::Restore),
     Doctor(doctor::Doctor),
@@ -151,6 +157,8 @@ impl Verb {
             Self::Token(token) => with_client(async |client| token.run(client).await),
             Self::Import(import) => with_client(async |client| import.run(client).await),
             Self::Export(export) => with_client(async |client| export.run(client).await),
+            Self::ApiToken(token) => with_client(async |client| token.run(client).await),
+            Self::Login(login) => with_client(async |client| login.run(client).await),
             Self::Profile(profile) => with_client(async |client| profile.run(client).await),
             Self::Config(config) => config.run(),
             Self::Rollout(rollout) => with_client(async |client| rollout.run(client).await),

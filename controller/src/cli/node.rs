@@ -26,7 +26,8 @@ use super::recovery::Recovery;
 use super::reset::Reset;
 use super::with_client;
 use crate::options::service::{
-    ANNOUNCE, HTTP, LIGHT, LISTEN, LOG_LEVEL, THREADS, TLS, TLS_CERT, TLS_KEY, TLS_ONLY, WORKER,
+    ANNOUNCE, HTTP, HTTP_NAME, HTTP_PLAIN, LIGHT, LISTEN, LOG_LEVEL, THREADS, TLS, TLS_CERT,
+    TLS_KEY, TLS_ONLY, WORKER,
 };
 use crate::options::{ConfigFile, Definition, Layer, Settings};
 use crate::up::{self, Plan, PoolPlan};
@@ -77,9 +78,16 @@ pub(super) struct Serve {
     /// do not tell the local network where rigs dial in
     #[argh(switch)]
     no_announce: bool,
-    /// where API and page are, on loopback, HOST:PORT; default: 127.0.0.1:9090 (controller, dual)
+    /// where API and page are, beyond loopback with --tls, HOST:PORT; default: 127.0.0.1:9090
+    /// (controller, dual)
     #[argh(option)]
     http: Option<String>,
+    /// further name of API and page, may be repeated, NAME or NAME:PORT (controller, dual)
+    #[argh(option)]
+    http_name: Vec<String>,
+    /// beyond loopback without TLS: anyone on the network can read the tokens (controller, dual)
+    #[argh(switch)]
+    http_plain: bool,
     /// both ports speak TLS, with a certificate that is made once (controller, dual)
     #[argh(switch)]
     tls: bool,
@@ -145,7 +153,16 @@ impl Serve {
 
     fn into_worker(self) -> Result<NodeServe, Failure> {
         let settings = Settings::of(self.flags(), Layer::default())?;
-        let serving = [&HTTP, &WORKER, &TLS, &TLS_CERT, &TLS_KEY, &TLS_ONLY];
+        let serving = [
+            &HTTP,
+            &HTTP_NAME,
+            &HTTP_PLAIN,
+            &WORKER,
+            &TLS,
+            &TLS_CERT,
+            &TLS_KEY,
+            &TLS_ONLY,
+        ];
         let said = serving.into_iter().find(|of| settings.is_said(of));
         let said = said.and_then(Definition::flag);
         let config = self.config.as_ref().map(|_| "--config".to_owned());
@@ -216,7 +233,9 @@ impl Serve {
                 (&ANNOUNCE, self.no_announce),
                 (&TLS, self.tls),
                 (&TLS_ONLY, self.tls_only),
+                (&HTTP_PLAIN, self.http_plain),
             ])
+            .list(&HTTP_NAME, self.http_name.clone())
     }
 }
 

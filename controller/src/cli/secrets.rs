@@ -3,8 +3,11 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write as _};
+use std::path::Path;
 
 use miner_agent::cli::{Failure, terminal};
+use miner_agent::store::StoreError;
+use miner_agent::store::file::{self, Access};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
@@ -29,6 +32,33 @@ pub(crate) fn read(file: &str) -> Result<Zeroizing<String>, Failure> {
     }
     let line = text.lines().next().unwrap_or_default().trim();
     Ok(Zeroizing::new(line.to_owned()))
+}
+
+/// A new file for a secret, 0600: never one that is there.
+#[derive(Debug)]
+pub(super) struct NewFile(String);
+
+impl NewFile {
+    /// Refuses a file that is there before anything is made that would have to be thrown away.
+    pub(super) fn at(path: &str) -> Result<Self, Failure> {
+        if Path::new(path).symlink_metadata().is_ok() {
+            return Err(Failure::new(format!("{path} is there already")));
+        }
+        Ok(Self(path.to_owned()))
+    }
+
+    /// Its name, as it was given.
+    pub(super) fn name(&self) -> &str {
+        &self.0
+    }
+
+    /// Writes the secret as its only line.
+    pub(super) fn write(&self, secret: &str) -> Result<(), StoreError> {
+        let line = Zeroizing::new(format!("{secret}\n"));
+        // A bare name has the empty parent; the folder is the current one.
+        let path = Path::new(".").join(&self.0);
+        file::create(&path, line.as_bytes(), Access::Private)
+    }
 }
 
 /// Asks the person, and does not show what they type. Without a terminal it is exit code 3 with the

@@ -1,12 +1,10 @@
 //! `token`: what rigs enrol by.
 
 use std::io::{self, Write as _};
-use std::path::Path;
 
 use argh::{ArgsInfo, FromArgs};
 use axum::http::Method;
 use miner_agent::cli::{Failure, qr, say};
-use miner_agent::store::file::{self, Access};
 use miner_shared::text::Name;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -14,6 +12,8 @@ use zeroize::Zeroizing;
 
 use super::answers;
 use super::client::{Client, segment};
+use super::life::Life;
+use super::secrets::NewFile;
 use super::show::{self, say_clean, say_json};
 use super::table::{Column, Table};
 use crate::registry::{LabelName, NamePattern, Network};
@@ -102,29 +102,6 @@ struct Revoke {
     json: bool,
 }
 
-/// A duration in seconds, written as `90s`, `30m`, `24h` or `7d`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Life(u64);
-
-impl std::str::FromStr for Life {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const FORM: &str = "write it as 30m, 24h or 7d";
-        let at = text.len().checked_sub(1).ok_or(FORM)?;
-        let (number, unit) = text.split_at_checked(at).ok_or(FORM)?;
-        let unit = match unit {
-            "s" => 1,
-            "m" => 60,
-            "h" => 3_600,
-            "d" => 86_400,
-            _ => return Err(FORM),
-        };
-        let number: u64 = number.parse().map_err(|_| FORM)?;
-        number.checked_mul(unit).map(Self).ok_or(FORM)
-    }
-}
-
 impl Token {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
         match self.verb {
@@ -154,11 +131,7 @@ struct Row {
 
 impl Create {
     async fn run(self, client: &Client) -> Result<(), Failure> {
-        if let Some(out) = &self.out
-            && Path::new(out).symlink_metadata().is_ok()
-        {
-            return Err(Failure::new(format!("{out} is there already")));
-        }
+        let out = self.out.as_deref().map(NewFile::at).transpose()?;
         let body = self.body()?;
         let mut answer = client.send(Method::POST, "/tokens", Some(&body)).await?;
         let taken = answer.as_object_mut().and_then(|made| made.remove("token"));
@@ -166,8 +139,8 @@ impl Create {
             return Err(Failure::new("the answer has no token"));
         };
         let token = Zeroizing::new(token);
-        if let Some(out) = &self.out {
-            self.write(client, &answer, out, &token).await?;
+        if let Some(out) = &out {
+            Self::write(client, &answer, out, &token).await?;
         } else if self.json
             && let Some(made) = answer.as_object_mut()
         {
@@ -178,8 +151,8 @@ impl Create {
             return Ok(());
         }
         let row: Row = answers::read(answer)?;
-        match &self.out {
-            Some(out) => say_clean(&format!("token {} is in {out}", row.id)),
+        match &out {
+            Some(out) => say_clean(&format!("token {} is in {}", row.id, out.name())),
             None => say(token.as_str()),
         }
         // On stderr, so that a piped standard output holds the token alone.
@@ -216,16 +189,12 @@ impl Create {
 
     /// Writes the token; one that cannot be written is revoked, since nobody will ever see it.
     async fn write(
-        &self,
         client: &Client,
         answer: &Value,
-        out: &str,
+        out: &NewFile,
         token: &str,
     ) -> Result<(), Failure> {
-        let line = Zeroizing::new(format!("{token}\n"));
-        // A bare name has the empty parent; the folder is the current one.
-        let path = Path::new(".").join(out);
-        let Err(error) = file::create(&path, line.as_bytes(), Access::Private) else {
+        let Err(error) = out.write(token) else {
             return Ok(());
         };
         let id = answer.get("id").and_then(Value::as_str).unwrap_or_default();
@@ -326,26 +295,6 @@ impl Revoke {
 mod tests {
     use super::super::table::Output;
     use super::*;
-
-    #[test]
-    fn lives_are_read_with_their_unit_and_nothing_else() {
-        let read = |text: &str| text.parse::<Life>().ok().map(|life| life.0);
-        assert_eq!(read("90s"), Some(90));
-        assert_eq!(read("24h"), Some(86_400));
-        assert_eq!(read("7d"), Some(604_800));
-        for bad in [
-            "",
-            "h",
-            "24",
-            "-1h",
-            "1w",
-            "1.5h",
-            "2é",
-            "99999999999999999999d",
-        ] {
-            assert_eq!(read(bad), None, "{bad}");
-        }
-    }
 
     #[test]
     fn the_list_shows_what_a_token_admits() {

@@ -13,6 +13,7 @@
 //! | `fleet` | many rigs: chosen, labelled, summed up by group |
 //! | `optimal` | which rigs answer best |
 //! | `enrol` | tokens, rigs that wait, removed keys |
+//! | `access` | API tokens |
 //! | `discover` | who announces itself on the local network |
 //! | `remote` | what rigs do: statistics, start, stop, logs |
 //! | `keys` | the recovery key, managers of rigs, orders about them |
@@ -26,6 +27,7 @@
 //! | `view`, `show` | what is shown, and how it is made |
 //! | `errors` | what goes wrong, in words |
 
+mod access;
 mod backup;
 mod discover;
 mod enrol;
@@ -66,6 +68,7 @@ use rand_core::{Rng, UnwrapErr};
 use smol::channel::{Receiver, Sender, bounded};
 use smol::{Executor, Task};
 
+pub use self::access::{API_TOKEN_LIFE_SECS, ApiTokenView, NewApiToken, NewApiTokenView};
 pub use self::discover::{DISCOVER_SECS, DiscoveryView, FoundView};
 pub use self::enrol::{
     DEFAULT_LIFE_SECS, NewToken, NewTokenView, PendingView, RemovedView, TOKEN_LIFE_SECS, TokenView,

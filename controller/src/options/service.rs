@@ -10,10 +10,14 @@ use miner_shared::text::{Address, PoolUser};
 
 use super::kind::Form;
 use super::{Default, Definition, Flag, Kind, Of};
+use crate::api::ServedName;
 use crate::up::HttpAddress;
 
 /// Levels of the log.
 const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
+
+/// Names of API and page: each request's `Host` is compared with all.
+const MAX_NAMES: usize = 16;
 
 /// What most options are: a flag of the same name, no default, no secret, read at the start.
 const PLAIN: Definition = Definition {
@@ -149,7 +153,28 @@ pub static HTTP: Definition = Definition {
     key: "http",
     kind: Kind::Text(Form::of::<HttpAddress>("HOST:PORT")),
     default: Default::Is("127.0.0.1:9090"),
-    help: "where API and page are, on loopback",
+    help: "where API and page are, beyond loopback with --tls",
+    of: Of::BothBut(SERVING),
+    ..PLAIN
+};
+
+/// Their names beyond loopback.
+pub static HTTP_NAME: Definition = Definition {
+    key: "http-name",
+    kind: Kind::List {
+        form: Form::of::<ServedName>("NAME or NAME:PORT"),
+        max: MAX_NAMES,
+    },
+    help: "further name of API and page, may be repeated",
+    example: "farm.example",
+    of: Of::BothBut(SERVING),
+    ..PLAIN
+};
+
+/// Their tokens in plain sight.
+pub static HTTP_PLAIN: Definition = Definition {
+    key: "http-plain",
+    help: "beyond loopback without TLS: anyone on the network can read the tokens",
     of: Of::BothBut(SERVING),
     ..PLAIN
 };
@@ -216,6 +241,8 @@ pub static ALL: &[&Definition] = &[
     &LISTEN,
     &ANNOUNCE,
     &HTTP,
+    &HTTP_NAME,
+    &HTTP_PLAIN,
     &TLS,
     &TLS_CERT,
     &TLS_KEY,

@@ -54,6 +54,14 @@ impl Layer {
         self
     }
 
+    /// What a flag says that may be given more than once.
+    pub(crate) fn list(mut self, of: &Definition, texts: Vec<String>) -> Self {
+        if !texts.is_empty() {
+            self.say(of, texts, Origin::Flag);
+        }
+        self
+    }
+
     /// Whether the source says something of it.
     pub(super) fn says(&self, of: &Definition) -> bool {
         self.0.contains_key(of.key)

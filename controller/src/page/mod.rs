@@ -2,9 +2,10 @@
 //!
 //! | path | what |
 //! |---|---|
-//! | `/` | the whole page; readable without script |
+//! | `/` | the whole page; readable without script. Without a login, `/login` |
+//! | `/login` | says how to log in, and does it with the code behind the `#` |
 //! | `/fleet` | its changing part, which the script asks for each 2 s and puts in place |
-//! | `/assets/page.css`, `/assets/page.js` | from the binary; the version in the query lets browsers keep them |
+//! | `/assets/page.css`, `/assets/page.js`, `/assets/login.js` | from the binary; the version in the query lets browsers keep them |
 //!
 //! Nothing comes from elsewhere, so it works offline. Names come from rigs and are hostile until
 //! escaped: askama escapes every value of a `.html` template.
@@ -12,25 +13,31 @@
 mod fleet;
 
 use askama::Template;
-use axum::Router;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderName, StatusCode};
-use axum::response::{Html, IntoResponse};
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 
 pub(crate) use self::fleet::filling;
 #[cfg(test)]
 pub(crate) use self::fleet::samples;
 pub use self::fleet::{Fleet, Row, RowState, Tone, Totals};
+use crate::access::Who;
 use crate::api::{Api, Problem};
+use crate::scope::Scope;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
-/// Changes whenever style or script do.
+const LOGIN_SCRIPT: &str = include_str!("login.js");
+/// Changes whenever style or scripts do.
 const VERSION: u64 = fnv(
     STYLE.as_bytes(),
-    fnv(SCRIPT.as_bytes(), 0xcbf2_9ce4_8422_2325),
+    fnv(
+        LOGIN_SCRIPT.as_bytes(),
+        fnv(SCRIPT.as_bytes(), 0xcbf2_9ce4_8422_2325),
+    ),
 );
 
 /// The whole page.
@@ -49,10 +56,18 @@ struct FleetTemplate {
     fleet: Fleet,
 }
 
+/// What somebody sees who is not logged in.
+#[derive(Debug, Template)]
+#[template(path = "login.html")]
+struct LoginTemplate {
+    version: String,
+}
+
 /// The page's routes; mounted beside the API and behind the same guard.
 pub(crate) fn routes() -> Router<Api> {
     Router::new()
         .route("/", get(page))
+        .route("/login", get(login))
         .route("/fleet", get(part))
         .route(
             "/assets/page.css",
@@ -62,10 +77,35 @@ pub(crate) fn routes() -> Router<Api> {
             "/assets/page.js",
             get(|| async { asset("text/javascript", SCRIPT) }),
         )
+        .route(
+            "/assets/login.js",
+            get(|| async { asset("text/javascript", LOGIN_SCRIPT) }),
+        )
 }
 
-async fn page(State(api): State<Api>) -> Result<Html<String>, Problem> {
-    Ok(Html(render_page(Fleet::of(&api.farm)?)?))
+/// What a request to this route of the page needs: `Some(None)` is nothing. `None` if it is no route of
+/// the page. (`/` shows everybody something.)
+pub(crate) fn scope_of(route: &str) -> Option<Option<Scope>> {
+    match route {
+        "/fleet" => Some(Some(Scope::Read)),
+        "/" | "/login" => Some(None),
+        _ if route.starts_with("/assets/") => Some(None),
+        _ => None,
+    }
+}
+
+async fn page(State(api): State<Api>, who: Option<Extension<Who>>) -> Result<Response, Problem> {
+    if who.is_none() {
+        return Ok((StatusCode::UNAUTHORIZED, login().await?).into_response());
+    }
+    Ok(Html(render_page(Fleet::of(&api.farm)?)?).into_response())
+}
+
+/// The page on which a browser logs in.
+pub(crate) async fn login() -> Result<Html<String>, Problem> {
+    let version = format!("{VERSION:016x}");
+    let page = LoginTemplate { version }.render();
+    page.map(Html).map_err(not_rendered)
 }
 
 async fn part(State(api): State<Api>) -> Result<Html<String>, Problem> {

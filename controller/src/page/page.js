@@ -13,6 +13,8 @@ async function refresh() {
   clearTimeout(timer);
   try {
     const answer = await fetch("/fleet", { cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS) });
+    // The login has ended: the page says so and how to get a new one.
+    if (answer.status === 401) location.reload();
     if (!answer.ok) throw new Error(`the controller answered ${answer.status}`);
     show(await answer.text());
     answeredAt = Date.now();

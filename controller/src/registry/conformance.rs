@@ -10,6 +10,7 @@ use miner_shared::wire::{Algo, Backend, Mode, PageWish, Pool, Profile, State, Th
 
 use super::*;
 use crate::clock::EpochMs;
+use crate::scope::Scope;
 
 fn key(n: u8) -> Fingerprint {
     Fingerprint([n; 32])
@@ -185,6 +186,17 @@ fn pinned() -> PinnedRecord {
     }
 }
 
+fn api_token() -> ApiTokenRecord {
+    ApiTokenRecord {
+        hash: [1; 32],
+        scope: Scope::Operate,
+        label: Some(name("grafana")),
+        created_at_ms: 7,
+        expires_at_ms: Some(8),
+        last_used_ms: None,
+    }
+}
+
 /// The longest labels that there can be.
 fn labels() -> LabelsRecord {
     let label = |n: usize| LabelName::parse(&format!("{n:064}")).expect("valid");
@@ -247,6 +259,7 @@ fn gives_back_every_kind_of_row(store: &mut dyn Store) {
         Change::PutMachine(key(1), machine()),
         Change::PutRecovery(recovery(3)),
         Change::PutPinned(key(1), pinned()),
+        Change::PutApiToken(ApiTokenId([8; 8]), api_token()),
         Change::PutSources(vec![source(1), source(2)]),
     ];
     store.commit(&batch, Durable::Now).expect("commits");
@@ -275,6 +288,8 @@ fn gives_back_every_kind_of_row(store: &mut dyn Store) {
     assert_eq!(rows.machines.get(&key(1)), Some(&machine()));
     assert_eq!(rows.recovery, Some(recovery(3)));
     assert_eq!(rows.pinned.get(&key(1)), Some(&pinned()));
+    let api_tokens = rows.api_tokens.get(&ApiTokenId([8; 8]));
+    assert_eq!(api_tokens, Some(&api_token()));
     assert_copied_whole(&rows);
 }
 
@@ -329,6 +344,8 @@ fn deletes_what_is_there_and_what_is_not(store: &mut dyn Store) {
         Change::DeleteOrigin(key(1)),
         Change::DeleteOrigin(key(99)),
         Change::DeletePinned(key(1)),
+        Change::DeleteApiToken(ApiTokenId([8; 8])),
+        Change::DeleteApiToken(ApiTokenId([9; 8])),
         Change::DeleteLabels(key(1)),
         Change::DeleteLabels(key(99)),
         Change::DeleteMachine(key(1)),
@@ -500,6 +517,8 @@ fn as_older(path: &std::path::Path, schema: u8) {
         let farm = redb::TableDefinition::<&str, &[u8]>::new("farm");
         write.delete_table(farm).expect("was there");
     }
+    let api_tokens = redb::TableDefinition::<[u8; 8], &[u8]>::new("api_tokens");
+    write.delete_table(api_tokens).expect("was there");
     if schema == 1 {
         let tokens = redb::TableDefinition::<[u8; 8], &[u8]>::new("tokens");
         write.delete_table(tokens).expect("was there");

@@ -13,6 +13,7 @@
 //! Rows are few and small (10,000 rigs are about 5 MB), so reads never touch the disk. Nothing
 //! outside this folder knows redb.
 
+mod access;
 #[cfg(test)]
 mod conformance;
 mod index;
@@ -38,6 +39,7 @@ mod succession_tests;
 mod token_tests;
 mod tokens;
 
+pub use self::access::{ApiTokenId, ApiTokenRecord, MAX_API_TOKENS, USED_EVERY_MS};
 pub use self::labels::{LabelName, LabelsRecord, MAX_TAGS, MachineRecord, Relabel};
 pub use self::memory::MemoryStore;
 pub use self::pattern::{NamePattern, Network};

@@ -8,6 +8,7 @@
 //!   versions    id, number      -> row      yields: likewise
 //!   rollouts    number          -> row      rollout_rigs   number, fingerprint -> row
 //!   tokens      id[8]           -> row      farm    "recovery" -> row
+//!   api_tokens  id[8]           -> row
 //!   sources     number          -> ms left          made when first written; older programs skip it
 //! ```
 //!
@@ -26,6 +27,7 @@ use redb::{
     ReadableDatabase, ReadableTable, StorageError, TableDefinition, TableError, WriteTransaction,
 };
 
+use super::access::ApiTokenId;
 use super::record::{DesiredRecord, OLDEST, ProfileId, Row, SCHEMA, decode, encode};
 use super::store::{Change, Contents, Durable, KnownSource, Store, StoreError};
 use super::tokens::TokenId;
@@ -117,6 +119,7 @@ impl Store for RedbStore {
             machines: rows(&read, MACHINES, Fingerprint)?,
             recovery: rows(&read, FARM, str::to_owned)?.remove(RECOVERY),
             pinned: rows(&read, PINNED, Fingerprint)?,
+            api_tokens: rows(&read, API_TOKENS, ApiTokenId)?,
             sources: sources(&read)?,
         })
     }
@@ -168,6 +171,8 @@ fn make(write: &WriteTransaction, change: &Change) -> Result<(), StoreError> {
         Change::PutRecovery(row) => put(write, FARM, RECOVERY, row),
         Change::PutPinned(key, row) => put(write, PINNED, key.0, row),
         Change::DeletePinned(key) => delete(write, PINNED, key.0),
+        Change::PutApiToken(key, row) => put(write, API_TOKENS, key.0, row),
+        Change::DeleteApiToken(key) => delete(write, API_TOKENS, key.0),
         Change::PutSources(all) => put_sources(write, all),
     }
 }
@@ -274,6 +279,7 @@ fn make_tables(write: &WriteTransaction) -> Result<(), StoreError> {
     write.open_table(ROLLOUTS).map_err(any)?;
     write.open_table(ROLLOUT_RIGS).map_err(any)?;
     write.open_table(TOKENS).map_err(any)?;
+    write.open_table(API_TOKENS).map_err(any)?;
     write.open_table(FARM).map_err(any)?;
     Ok(())
 }
@@ -363,6 +369,7 @@ const PINNED: Rows = TableDefinition::new("pinned");
 const LABELS: Rows = TableDefinition::new("labels");
 const MACHINES: Rows = TableDefinition::new("machines");
 const TOKENS: TableDefinition<'static, [u8; 8], &[u8]> = TableDefinition::new("tokens");
+const API_TOKENS: TableDefinition<'static, [u8; 8], &[u8]> = TableDefinition::new("api_tokens");
 const SOURCES: TableDefinition<'static, u64, u64> = TableDefinition::new("sources");
 const PROFILES: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("profiles");
 const VERSIONS: OfVersions = TableDefinition::new("versions");

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use miner_shared::identity::Fingerprint;
 
+use super::access::{ApiTokenId, ApiTokenRecord};
 use super::labels::{LabelsRecord, MachineRecord};
 use super::profiles::{ProfileRecord, YieldRecord};
 use super::record::{DesiredRecord, PeerRecord, ProfileId, SCHEMA, Tombstone};
@@ -96,6 +97,10 @@ pub enum Change {
     PutPinned(Fingerprint, PinnedRecord),
     /// Deletes which recovery key a peer has pinned.
     DeletePinned(Fingerprint),
+    /// Writes an API token.
+    PutApiToken(ApiTokenId, ApiTokenRecord),
+    /// Deletes an API token.
+    DeleteApiToken(ApiTokenId),
     /// Writes all addresses that registered peers came from; those written before are gone.
     PutSources(Vec<KnownSource>),
 }
@@ -142,6 +147,8 @@ pub struct Contents {
     pub recovery: Option<RecoveryRecord>,
     /// Which recovery key peers have pinned.
     pub pinned: BTreeMap<Fingerprint, PinnedRecord>,
+    /// API tokens.
+    pub api_tokens: BTreeMap<ApiTokenId, ApiTokenRecord>,
     /// Addresses that registered peers came from, by their numbers.
     pub sources: Vec<KnownSource>,
 }
@@ -192,6 +199,8 @@ impl Contents {
             Change::PutRecovery(row) => self.recovery = Some(row.clone()),
             Change::PutPinned(key, row) => drop(self.pinned.insert(*key, *row)),
             Change::DeletePinned(key) => drop(self.pinned.remove(key)),
+            Change::PutApiToken(key, row) => drop(self.api_tokens.insert(*key, row.clone())),
+            Change::DeleteApiToken(key) => drop(self.api_tokens.remove(key)),
             Change::PutSources(all) => self.sources.clone_from(all),
         }
     }
@@ -220,6 +229,8 @@ impl Contents {
         all.extend(puts(&self.origins, Change::PutOrigin));
         all.extend(puts(&self.labels, Change::PutLabels));
         all.extend(puts(&self.machines, Change::PutMachine));
+        let api_tokens = self.api_tokens.iter();
+        all.extend(api_tokens.map(|(id, row)| Change::PutApiToken(*id, row.clone())));
         all.extend(self.recovery.clone().map(Change::PutRecovery));
         all.extend(puts(&self.pinned, Change::PutPinned));
         all.push(Change::PutSources(self.sources.clone()));

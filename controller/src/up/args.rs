@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use argh::{ArgsInfo, FromArgs};
 use miner_agent::cli::Failure;
@@ -11,10 +12,11 @@ use miner_agent::store::Dirs;
 use miner_shared::text::{Address, PoolPass, PoolUser};
 
 use super::{Plan, PoolPlan, WorkerPlan, serve};
+use crate::api::ServedName;
 use crate::cli::secrets;
 use crate::options::service::{
-    ANNOUNCE, HTTP, LIGHT, LISTEN, LOG_LEVEL, PASS_FILE, POOL, POOL_LISTEN, THREADS, TLS, TLS_CERT,
-    TLS_KEY, TLS_ONLY, USER, USER_FILE, WORKER,
+    ANNOUNCE, HTTP, HTTP_NAME, HTTP_PLAIN, LIGHT, LISTEN, LOG_LEVEL, PASS_FILE, POOL, POOL_LISTEN,
+    THREADS, TLS, TLS_CERT, TLS_KEY, TLS_ONLY, USER, USER_FILE, WORKER,
 };
 use crate::options::{ConfigFile, Definition, Layer, Settings};
 use crate::tls::{Source, TlsPlan};
@@ -56,9 +58,15 @@ pub struct Up {
     /// do not tell the local network where rigs dial in
     #[argh(switch)]
     no_announce: bool,
-    /// where API and page are, on loopback, HOST:PORT; default: 127.0.0.1:9090
+    /// where API and page are, beyond loopback with --tls, HOST:PORT; default: 127.0.0.1:9090
     #[argh(option)]
     http: Option<String>,
+    /// further name of API and page, may be repeated, NAME or NAME:PORT
+    #[argh(option)]
+    http_name: Vec<String>,
+    /// beyond loopback without TLS: anyone on the network can read the tokens
+    #[argh(switch)]
+    http_plain: bool,
     /// both ports speak TLS, with a certificate that is made once
     #[argh(switch)]
     tls: bool,
@@ -113,7 +121,9 @@ impl Up {
                 (&ANNOUNCE, self.no_announce),
                 (&TLS, self.tls),
                 (&TLS_ONLY, self.tls_only),
+                (&HTTP_PLAIN, self.http_plain),
             ])
+            .list(&HTTP_NAME, self.http_name)
     }
 }
 
@@ -130,7 +140,7 @@ impl Plan {
             worker: settings.is_on(&WORKER).then_some(worker),
             listen: required(settings, &LISTEN)?,
             announce: settings.is_on(&ANNOUNCE),
-            http: required(settings, &HTTP)?,
+            http: http_plan(settings)?,
             tls: tls_plan(settings)?,
             log_level: required(settings, &LOG_LEVEL)?,
         })
@@ -197,7 +207,40 @@ pub(crate) fn log_level(level: Option<String>, verbose: bool) -> Option<String> 
     level
 }
 
-/// Where API and page are: a loopback address, since nothing asks for a token yet.
+/// Where API and page are, and under which names beside loopback and the address itself.
+#[derive(Clone, Debug)]
+pub(crate) struct HttpPlan {
+    pub(crate) address: HttpAddress,
+    pub(crate) names: Arc<[ServedName]>,
+}
+
+/// How the settings want API and page served. Beyond loopback a network is listening, so that takes TLS,
+/// or the word that it is known.
+fn http_plan(settings: &Settings) -> Result<HttpPlan, Failure> {
+    let address: HttpAddress = required(settings, &HTTP)?;
+    let names: Vec<ServedName> = settings.list(&HTTP_NAME)?;
+    let tls = settings.is_on(&TLS) || settings.is_said(&TLS_CERT);
+    let ip = address.0.ip();
+    if !ip.is_loopback() && !tls && !settings.is_on(&HTTP_PLAIN) {
+        return Err(Failure::usage(format!(
+            "--http {ip} opens the API to the network, where without TLS anyone can read the tokens: \
+             add --tls, or --http-plain if that is meant; from elsewhere \
+             `ssh -L 9090:127.0.0.1:9090 HOST` needs neither"
+        )));
+    }
+    if ip.is_unspecified() && names.is_empty() {
+        return Err(Failure::usage(format!(
+            "--http {ip} is every address of this machine, and a request must name one that is ours: \
+             add --http-name NAME, as a browser will call it"
+        )));
+    }
+    Ok(HttpPlan {
+        address,
+        names: names.into(),
+    })
+}
+
+/// Where API and page are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HttpAddress(pub(super) SocketAddr);
 
@@ -226,13 +269,6 @@ impl FromStr for HttpAddress {
                     .map_err(|_| "the host is not an IP address or localhost")?
             }
         };
-        if !ip.is_loopback() {
-            return Err(format!(
-                "{ip} would open the farm to other machines, and tokens come first: until there \
-                 are any, the API is on loopback only; from elsewhere use \
-                 `ssh -L 9090:127.0.0.1:9090 HOST`"
-            ));
-        }
         Ok(Self(SocketAddr::new(ip, port)))
     }
 }
@@ -272,7 +308,7 @@ mod tests {
     fn the_defaults_are_the_ports_of_the_page() {
         let plan = plan(&[]).expect("complete");
         assert_eq!(plan.listen.to_string(), ":9091");
-        assert_eq!(plan.http.0.to_string(), "127.0.0.1:9090");
+        assert_eq!(plan.http.address.0.to_string(), "127.0.0.1:9090");
         assert!(matches!(plan.pool, PoolPlan::Practice(at) if at.to_string() == "127.0.0.1:3333"));
         assert!(plan.worker.is_some());
     }
@@ -296,7 +332,7 @@ mod tests {
         .expect("complete");
         assert!(plan.worker.is_none());
         assert!(matches!(plan.pool, PoolPlan::Real { .. }));
-        assert_eq!(plan.http.0.to_string(), "127.0.0.1:0");
+        assert_eq!(plan.http.address.0.to_string(), "127.0.0.1:0");
     }
 
     #[test]
@@ -347,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn the_api_is_served_on_loopback_only() {
+    fn an_address_is_an_ip_or_localhost_with_a_port() {
         for good in [
             "127.0.0.1:9090",
             "localhost:1",
@@ -355,13 +391,32 @@ mod tests {
             "::1:9090",
             ":9090",
             "127.0.0.2:1",
+            "0.0.0.0:9090",
+            "192.168.1.2:9090",
         ] {
             assert!(good.parse::<HttpAddress>().is_ok(), "{good}");
         }
-        for bad in ["0.0.0.0:9090", "[::]:9090", "192.168.1.2:9090"] {
-            let why = bad.parse::<HttpAddress>().expect_err("refused");
-            assert!(why.contains("tokens come first"), "{why}");
+        for bad in ["9090", "farm.example:9090", "127.0.0.1:70000"] {
+            assert!(bad.parse::<HttpAddress>().is_err(), "{bad}");
         }
-        assert!("9090".parse::<HttpAddress>().is_err());
+    }
+
+    #[test]
+    fn beyond_loopback_takes_tls_or_the_word_that_it_is_plain() {
+        let beyond = ["--http", "192.168.1.2:9090"];
+        let why = plan(&beyond).expect_err("refused").line;
+        assert!(why.contains("anyone can read the tokens"), "{why}");
+        for also in ["--tls", "--http-plain"] {
+            let plan = plan(&[&beyond[..], &[also]].concat()).expect("complete");
+            assert_eq!(plan.http.address.0.to_string(), "192.168.1.2:9090");
+        }
+        for any in ["0.0.0.0:9090", "[::]:9090"] {
+            let any = ["--http", any, "--tls"];
+            let why = plan(&any).expect_err("refused").line;
+            assert!(why.contains("--http-name"), "{why}");
+            let named = ["--http-name", "farm.example", "--http-name", "192.168.1.2"];
+            let plan = plan(&[&any[..], &named].concat()).expect("complete");
+            assert_eq!(plan.http.names.len(), 2);
+        }
     }
 }

@@ -41,16 +41,17 @@ use smol::channel::Sender;
 use smol::stream::StreamExt;
 use smol::{Async, Executor, Task};
 
-pub(crate) use self::args::log_level;
 pub use self::args::{HttpAddress, Up};
+pub(crate) use self::args::{HttpPlan, log_level};
 use self::local::{Controller, LocalRig};
 use self::report::Report;
 use crate::api::{self, Api, Guard};
-use crate::cli::instance::{self, ApiAt, Lock};
+use crate::cli::instance::{self, Announced, ApiAt, Lock};
 use crate::clock::Clock;
 use crate::farm::Farm;
 use crate::history::History;
 use crate::registry::RedbStore;
+use crate::scope::Scope;
 use crate::tls::{Speaks, Tls, TlsPlan};
 
 /// What to run, and where.
@@ -63,7 +64,7 @@ pub(crate) struct Plan {
     /// Whether the local network is told where that is.
     pub(crate) announce: bool,
     /// Where API and page are.
-    pub(crate) http: HttpAddress,
+    pub(crate) http: HttpPlan,
     /// What the local worker mines on.
     pub(crate) pool: PoolPlan,
     /// The local worker, if there is to be one.
@@ -185,13 +186,14 @@ impl Running {
         let speaks = Speaks::open(plan.tls.as_ref(), lock.folder()).map_err(Failure::new)?;
 
         // All ports before anything runs: a port in use ends the start without a trace.
-        let http = bind(plan.http)?;
+        let http = bind(plan.http.address)?;
         let practice = bind_practice(&plan.pool).await?;
         farm.run(executor);
         farm.record();
         let smsg_at = listen(&farm, &plan.listen, &speaks)?;
-        let api_at = serve_api(http, &farm, &plan.dirs, &speaks, executor)?;
-        lock.announce(api_at)?;
+        let (api, announced) = serve_api(http, &plan.http, &farm, &plan.dirs, &speaks, executor)?;
+        let api_at = announced.at;
+        lock.announce(&announced)?;
         let announcing = plan.announce.then(|| {
             let instance = Instance {
                 name,
@@ -204,7 +206,7 @@ impl Running {
 
         let report = Report::start(&farm, executor);
         let practice_at = practice.as_ref().map(PracticePool::address);
-        banner(&report, api_at, fingerprint, smsg_at, &speaks);
+        banner(&report, &api, fingerprint, smsg_at, &speaks);
         if let Some(practice) = practice_at {
             report.line(&format!("practice pool  {practice}"));
         }
@@ -296,7 +298,8 @@ fn lock(dirs: &Dirs) -> Result<Lock, Failure> {
     }
     Err(match instance::announced(dirs.data())? {
         Some(api) => Failure::new(format!(
-            "a controller runs on this data directory already: {api}"
+            "a controller runs on this data directory already: {}",
+            api.at
         )),
         None => Failure::new("another command has the registry open; try again when it is done"),
     })
@@ -317,32 +320,34 @@ fn bind(http: HttpAddress) -> Result<Async<TcpListener>, Failure> {
     Async::<TcpListener>::bind(http.0).map_err(|error| taken("--http", &http.0, &error, ""))
 }
 
-/// Serves API and page; where they are.
+/// Serves API and page; where they are, and how the owner's commands are heard there.
 fn serve_api(
     http: Async<TcpListener>,
+    plan: &HttpPlan,
     farm: &Arc<Farm>,
     dirs: &Dirs,
     speaks: &Speaks,
     executor: &Arc<Executor<'static>>,
-) -> Result<ApiAt, Failure> {
+) -> Result<(Api, Announced), Failure> {
     let (address, tls) = (http.get_ref().local_addr()?, speaks.tls());
     let guard = Guard {
-        port: address.port(),
-        tls: tls.is_some(),
-    };
-    let router = api::router(Api {
-        farm: Arc::clone(farm),
-        guard,
-        dirs: Some(dirs.clone()),
-    });
-    let tls = tls.cloned();
-    let api_at = ApiAt {
         address,
-        tls: tls.as_ref().map(Tls::pin),
+        tls: tls.is_some(),
+        names: plan.names.clone(),
     };
+    let api = Api::new(Arc::clone(farm), guard).of_node_in(dirs.clone());
+    let tls = tls.cloned();
+    let announced = Announced {
+        at: ApiAt {
+            address: reached_at(address),
+            tls: tls.as_ref().map(Tls::pin),
+        },
+        token: api.access.own_token().clone(),
+    };
+    let router = api::router(api.clone());
     let serving = api::serve(http, tls, router, Arc::clone(executor));
     executor.spawn(serving).detach();
-    Ok(api_at)
+    Ok((api, announced))
 }
 
 async fn bind_practice(pool: &PoolPlan) -> Result<Option<PracticePool>, Failure> {
@@ -415,14 +420,14 @@ fn run_practice(
     Practice { stop, task }
 }
 
-fn banner(
-    report: &Report,
-    api: ApiAt,
-    fingerprint: Fingerprint,
-    smsg: SocketAddr,
-    speaks: &Speaks,
-) {
-    report.line(&format!("page           {api}"));
+fn banner(report: &Report, api: &Api, fingerprint: Fingerprint, smsg: SocketAddr, speaks: &Speaks) {
+    report.line(&format!("page           {}", api.guard.home()));
+    // A log keeps what it is told, and a code in it is a login for whoever reads logs.
+    let login = match report.is_for_a_person() {
+        true => format!("{} (once, within 15 minutes)", api.invite(Scope::Admin).url),
+        false => "`miner-ctrl login` prints where".to_owned(),
+    };
+    report.line(&format!("log in         {login}"));
     report.line(&format!("node ID        {}", fingerprint.node_id()));
     report.line(&format!("fingerprint    {fingerprint}"));
     let dial_in = match speaks {

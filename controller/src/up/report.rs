@@ -52,6 +52,11 @@ impl Report {
         report
     }
 
+    /// Whether somebody reads along at a terminal, and no log does.
+    pub(super) const fn is_for_a_person(&self) -> bool {
+        self.terminal
+    }
+
     /// Tells the shares of this rig from now on.
     pub(super) fn watch(&self, rig: NodeId) {
         self.lock().watched = Some(rig);

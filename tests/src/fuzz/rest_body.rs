@@ -96,7 +96,8 @@ fn would_dial(body: &[u8]) -> bool {
     }
 }
 
-fn server() -> axum::Router {
+/// The routes, and by what its owner is heard.
+fn server() -> (axum::Router, String) {
     let keys = NodeKeys::from_seed(&[2; 32]);
     let me = LocalNode::new(
         keys,
@@ -106,19 +107,13 @@ fn server() -> axum::Router {
     );
     let store = Box::new(MemoryStore::default());
     let farm = Farm::open(store, me, Clock::start()).expect("an empty farm");
-    let guard = Guard {
-        port: 9090,
-        tls: false,
-    };
-    router(Api {
-        farm,
-        guard,
-        dirs: None,
-    })
+    let api = Api::new(farm, Guard::loopback(9090, false));
+    let owner = format!("Bearer {}", api.access.own_token());
+    (router(api), owner)
 }
 
 fn answer(
-    routes: &axum::Router,
+    (routes, owner): &(axum::Router, String),
     method: Method,
     path: &str,
     body: &[u8],
@@ -127,6 +122,7 @@ fn answer(
         .method(method)
         .uri(path)
         .header("host", "127.0.0.1:9090")
+        .header("authorization", owner)
         .header("content-type", "application/json")
         .body(Body::from(body.to_vec()))
         .ok()?;

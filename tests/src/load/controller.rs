@@ -8,6 +8,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::gauge::Gauge;
 use crate::home::{Home, MINER_CTRL};
+use crate::http::Api;
 use crate::service::Service;
 
 /// A program says that it serves.
@@ -19,7 +20,7 @@ pub(super) struct Controller {
     service: Service,
     pub(super) gauge: Gauge,
     /// API and page.
-    pub(super) http: SocketAddr,
+    pub(super) http: Api,
     /// Where rigs dial in.
     pub(super) smsg: SocketAddr,
     pub(super) key: Fingerprint,
@@ -47,7 +48,10 @@ impl Controller {
         let mut service = home.serve(MINER_CTRL, &serve)?;
         let page = service.expect("http://", START)?;
         let page = page.rsplit("http://").next().unwrap_or_default();
-        let http = address(page.trim_end_matches('/'))?;
+        let http = Api {
+            at: address(page.split('/').next().unwrap_or_default())?,
+            token: home.api_token()?,
+        };
         let key = service.expect("fingerprint", START)?;
         let key: String = key.split_whitespace().skip(1).collect();
         let smsg = service.expect("rigs dial in", START)?;

@@ -14,7 +14,7 @@ use super::gauge::Gauge;
 use super::rig::{Rig, Running};
 use crate::clock::{Deadline, eventually};
 use crate::home::Home;
-use crate::http;
+use crate::http::{self, Api};
 
 /// A controller in a process of its own, with registered rigs.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub struct Farm {
     pub(super) gauge: Gauge,
     _controller: Controller,
     _home: Home,
-    pub(super) http: SocketAddr,
+    pub(super) http: Api,
     pub(super) smsg: SocketAddr,
     pub(super) controller: Fingerprint,
     pub(super) rigs: Vec<Running>,
@@ -39,7 +39,7 @@ impl Farm {
         let controller = Controller::start(&home, any_port(), any_port())?;
         let mut farm = Self {
             gauge: controller.gauge,
-            http: controller.http,
+            http: controller.http.clone(),
             smsg: controller.smsg,
             controller: controller.key,
             _controller: controller,
@@ -64,7 +64,7 @@ impl Farm {
         let node = node(number, &name);
         let fingerprint = node.fingerprint().to_string();
         let body = json!({"name": name, "fingerprint": fingerprint}).to_string();
-        let answer = http::ask(self.http, "POST", "/api/v1/mining/peers", &body)?;
+        let answer = http::ask(&self.http, "POST", "/api/v1/mining/peers", &body)?;
         if answer.status != 201 {
             return Err(format!("{name} not registered: {}", answer.body));
         }

@@ -62,12 +62,12 @@ pub(super) fn run(
     // Its first link makes its address known, and both phases find warm programs.
     farm.connects(&mut returning)
         .ok_or("the returning rig is turned away")?;
-    commands_for(farm.http, &names, Duration::from_secs(1));
+    commands_for(&farm.http, &names, Duration::from_secs(1));
     let (effects, links) = farm.deeds();
 
     progress("commands in peace");
     let cpu = gauge.cpu_secs();
-    let peace = commands_for(farm.http, &names, seconds(extent));
+    let peace = commands_for(&farm.http, &names, seconds(extent));
     let peace_cpu = (gauge.cpu_secs() - cpu) / seconds(extent).as_secs_f64();
     let rss = gauge.rss_kib();
 
@@ -77,7 +77,7 @@ pub(super) fn run(
     let cpu = gauge.cpu_secs();
     let (flooded, flood, highest, mut returns) = thread::scope(|scope| {
         let attackers = scope.spawn(|| flood(farm.smsg, extent, &stock, &stop));
-        let owner = scope.spawn(|| commands(farm.http, &names, &stop_commands));
+        let owner = scope.spawn(|| commands(&farm.http, &names, &stop_commands));
         let memory = scope.spawn(|| gauge.highest_rss(&stop_commands));
         let limit = Deadline::after(seconds(extent));
         let mut returns = Vec::new();

@@ -29,7 +29,7 @@ pub(super) fn run(
         .map(|n| farm.register(n))
         .collect();
     let mut hostile: Vec<_> = nodes?.into_iter().map(Rig::new).collect();
-    commands_for(farm.http, &names, Duration::from_secs(1));
+    commands_for(&farm.http, &names, Duration::from_secs(1));
     let (effects, links) = farm.deeds();
     let (mut peace, mut attack) = (Seen::default(), Seen::default());
     let (mut sent, mut attacked, mut cpu) = (0, 0.0, 0.0);
@@ -38,7 +38,7 @@ pub(super) fn run(
     let mut highest = rss;
     for round in 1..=ROUNDS {
         progress(&format!("round {round} of {ROUNDS}"));
-        peace.add(commands_for(farm.http, &names, phase));
+        peace.add(commands_for(&farm.http, &names, phase));
         let count = MESSAGES * phase.as_secs().max(1);
         let loaded: Result<Vec<_>, _> = hostile
             .iter_mut()
@@ -55,7 +55,7 @@ pub(super) fn run(
                 .map(|rig| scope.spawn(move || rig.fires(stop)))
                 .collect();
             let memory = scope.spawn(move || gauge.highest_rss(stop));
-            let seen = commands_for(farm.http, &names, phase);
+            let seen = commands_for(&farm.http, &names, phase);
             stop.set();
             let messages = floods.into_iter().filter_map(|flood| flood.join().ok());
             (

@@ -64,7 +64,7 @@ pub(super) fn run(
     for kind in kinds() {
         attack(farm.smsg, extent, AT_ONCE, &kind);
     }
-    let peace = commands_for(farm.http, &names, seconds(extent));
+    let peace = commands_for(&farm.http, &names, seconds(extent));
     let rss = gauge.rss_kib();
     let mut open = 0;
     let mut highest: f64 = 0.0;
@@ -80,7 +80,7 @@ pub(super) fn run(
         open += left;
         highest = highest.max(peak);
     }
-    let after = commands_for(farm.http, &names, seconds(extent));
+    let after = commands_for(&farm.http, &names, seconds(extent));
     figures.at_most(0.0, "never closed", open as f64, "");
     figures.add("memory before", rss, "KiB");
     figures.at_most(

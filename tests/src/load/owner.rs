@@ -1,13 +1,12 @@
 //! The owner, who pings and commands rigs all the time and notes how long each took.
 
 use core::time::Duration;
-use std::net::SocketAddr;
 use std::thread;
 
 use super::Stop;
 use super::figures::Figures;
 use crate::clock::Deadline;
-use crate::http;
+use crate::http::{self, Api};
 
 /// Between two requests of the same kind: a person and a few scripts at once.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -90,7 +89,7 @@ impl Seen {
 }
 
 /// Pings and stops these rigs in turn until told to stop.
-pub(super) fn commands(http: SocketAddr, rigs: &[String], stop: &Stop) -> Seen {
+pub(super) fn commands(http: &Api, rigs: &[String], stop: &Stop) -> Seen {
     thread::scope(|scope| {
         let pings = scope.spawn(|| turns(http, rigs, stop, "peers", "ping", "pingMs"));
         let commands = turns(http, rigs, stop, "remote", "stop", "applied");
@@ -101,14 +100,7 @@ pub(super) fn commands(http: SocketAddr, rigs: &[String], stop: &Stop) -> Seen {
     })
 }
 
-fn turns(
-    http: SocketAddr,
-    rigs: &[String],
-    stop: &Stop,
-    under: &str,
-    verb: &str,
-    wanted: &str,
-) -> Times {
+fn turns(http: &Api, rigs: &[String], stop: &Stop, under: &str, verb: &str, wanted: &str) -> Times {
     let mut times = Times::default();
     for rig in rigs.iter().cycle() {
         if stop.is_set() {
@@ -124,7 +116,7 @@ fn turns(
 }
 
 /// The same for this long.
-pub(super) fn commands_for(http: SocketAddr, rigs: &[String], limit: Duration) -> Seen {
+pub(super) fn commands_for(http: &Api, rigs: &[String], limit: Duration) -> Seen {
     let stop = Stop::default();
     thread::scope(|scope| {
         let seen = scope.spawn(|| commands(http, rigs, &stop));

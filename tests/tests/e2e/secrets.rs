@@ -5,6 +5,7 @@
 //! |---|---|
 //! | a node's seed | its `private.key` |
 //! | the token's secret | the file that `token create` wrote, the controller's registry |
+//! | an API token, the token of the controller's run | no file that is left: the registry has a SHA-256 |
 //! | the pairing code | the rig's console (and not here: its file is removed once it is used) |
 //! | the pool's password | the file that the owner wrote, the controller's registry, the rigs' `state` |
 //!
@@ -18,6 +19,7 @@ use farm_tests::eventually;
 use farm_tests::home::{self, Home, MINER, MINER_CTRL};
 use farm_tests::relay::Relay;
 use farm_tests::service::Service;
+use miner_shared::base32::{self, Label};
 use miner_shared::crypto::hkdf_sha256;
 use miner_shared::identity::{EnrolToken, PairingCode, key_file};
 
@@ -116,6 +118,16 @@ fn of_token(text: &str) -> [Secret; 2] {
     secret.base32 = characters.get(4 + 13..4 + 38).map(str::to_owned);
     let psk = hkdf_sha256::<32>(b"SMSG/1 enrol", &*enrolment.secret, &enrolment.token_id);
     [secret, Secret::new("token: pre-shared key", &*psk, &[])]
+}
+
+/// An API token: its secret is kept by its hash alone.
+fn of_api_token(text: &str) -> Secret {
+    let text = text.strip_prefix("mct_").unwrap();
+    let bytes: [u8; 40] = base32::read(Label::Api, text).unwrap();
+    let mut secret = Secret::new("API token", &bytes[8..], &[]);
+    // 64 bits of its name, 256 of the secret, five to a character.
+    secret.base32 = text.get(13..13 + 51).map(str::to_owned);
+    secret
 }
 
 fn of_code(text: &str) -> [Secret; 2] {
@@ -284,8 +296,14 @@ fn a_whole_run_leaves_no_secret_but_where_it_belongs() -> Outcome {
     ] {
         found.run(home, command, "")?;
     }
+    // The owner's token for the page, which goes over the wire of this machine alone.
+    let api_token = home.api_token()?;
+    // The token of the controller's run, by which its command line is heard.
+    let announced = home.path().join("data/lethean-desktop/controller.http");
+    let announced = fs::read_to_string(announced).unwrap();
+    let run_token = announced.split_whitespace().nth(1).unwrap().to_owned();
     for path in ["", "api/v1/mining/profiles", "api/v1/mining/peers"] {
-        found.add(path, home::page(&format!("{page}{path}"))?);
+        found.add(path, home::page(&format!("{page}{path}"), &api_token)?);
     }
     for (name, service) in [
         ("controller", &controller.service),
@@ -324,6 +342,7 @@ fn a_whole_run_leaves_no_secret_but_where_it_belongs() -> Outcome {
     secrets.extend(of_node("rig-beta", &other));
     secrets.extend(of_token(fs::read_to_string(&token).unwrap().trim()));
     secrets.extend(of_code(&code));
+    secrets.extend([&api_token, &run_token].map(|token| of_api_token(token)));
     let files = &["pass", "registry.redb", "state"];
     secrets.push(Secret::new("password", PASSWORD.as_bytes(), files));
     found.judge(&secrets);

@@ -54,6 +54,7 @@ fn every_route_is_behind_the_guard() {
                 .method(method.clone())
                 .uri(&path)
                 .header(HOST, host)
+                .header(AUTHORIZATION, &server.bearer)
                 .header(CONTENT_TYPE, "application/json");
             if let Some(origin) = origin {
                 request = request.header(ORIGIN, origin);
@@ -87,6 +88,7 @@ fn a_form_of_a_foreign_page_changes_nothing() {
             .method(Method::POST)
             .uri(format!("{BASE}/remote/rig-alpha/stop"))
             .header(HOST, "127.0.0.1:9090")
+            .header(AUTHORIZATION, &server.bearer)
             .header(CONTENT_TYPE, kind)
             .body(Body::from("{}"))
             .expect("well formed");

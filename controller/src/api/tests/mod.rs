@@ -2,6 +2,7 @@
 //!
 //! | room | what it asks |
 //! |---|---|
+//! | [`access`] | who may ask: tokens, scopes, sessions, failures |
 //! | [`http`] | every path, every rule of the guard, the shape of answers |
 //! | [`conventions`] | request ids, pages of lists, repeated requests, tags of answers |
 //! | [`farm`] | what the routes do: peers, profiles, wishes, tokens |
@@ -10,6 +11,7 @@
 //! | [`fleet`] | many rigs: selectors, labels, groups |
 //! | [`tls`] | the same inside TLS, over sockets |
 
+mod access;
 mod conventions;
 mod farm;
 mod fleet;
@@ -22,7 +24,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, HOST};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use miner_shared::identity::{Fingerprint, NodeKeys, Role};
@@ -43,6 +45,8 @@ const RIG_ID: &str = "abababababababab";
 pub(super) struct Server {
     router: Router,
     pub(super) farm: Arc<Farm>,
+    /// What the owner's command line sends, and so do the helpers below.
+    pub(super) bearer: String,
 }
 
 pub(super) struct Reply {
@@ -73,6 +77,8 @@ impl Reply {
             "requestId",
             "retryable",
         ];
+        let id = self.headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
+        assert_eq!(body["requestId"].as_str(), id);
         assert!(
             keys.iter().all(|key| known.contains(&key.as_str())),
             "{keys:?}"
@@ -94,10 +100,7 @@ pub(crate) fn status_of(method: &str, path: &str, body: &str) -> u16 {
 
 impl Server {
     pub(super) fn new() -> Self {
-        Self::that(Guard {
-            port: 9090,
-            tls: false,
-        })
+        Self::that(Guard::loopback(9090, false))
     }
 
     fn that(guard: Guard) -> Self {
@@ -109,13 +112,11 @@ impl Server {
         };
         let me = LocalNode::new(keys, Role::Controller, [2; 16], card);
         let farm = Farm::open(Box::new(MemoryStore::default()), me, Clock::start()).expect("empty");
+        let api = Api::new(Arc::clone(&farm), guard);
         Self {
-            farm: Arc::clone(&farm),
-            router: router(Api {
-                farm,
-                guard,
-                dirs: None,
-            }),
+            farm,
+            bearer: format!("Bearer {}", api.access.own_token()),
+            router: router(api),
         }
     }
 
@@ -144,6 +145,7 @@ impl Server {
             .method(method)
             .uri(path)
             .header(HOST, "127.0.0.1:9090")
+            .header(AUTHORIZATION, &self.bearer)
             .header(CONTENT_TYPE, "application/json");
         self.send(
             request
@@ -158,6 +160,7 @@ impl Server {
             .method(method)
             .uri(format!("{BASE}{path}"))
             .header(HOST, "127.0.0.1:9090")
+            .header(AUTHORIZATION, &self.bearer)
             .header(CONTENT_TYPE, "application/json");
         for (name, value) in headers {
             request = request.header(*name, *value);

@@ -16,6 +16,7 @@ use crate::tls::tests::made;
 struct At {
     address: SocketAddr,
     pin: SpkiPin,
+    bearer: String,
 }
 
 fn with_api<F: Future<Output = ()>>(test: impl FnOnce(At) -> F) {
@@ -23,12 +24,13 @@ fn with_api<F: Future<Output = ()>>(test: impl FnOnce(At) -> F) {
     let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0)).expect("a port");
     let address = listener.get_ref().local_addr().expect("bound");
     let (tls, port) = (made(), address.port());
+    let server = Server::that(Guard::loopback(port, true));
     let at = At {
         address,
         pin: tls.pin(),
+        bearer: server.bearer.clone(),
     };
-    let router = Server::that(Guard { port, tls: true }).router;
-    let serving = serve(listener, Some(tls), router, Arc::clone(&executor));
+    let serving = serve(listener, Some(tls), server.router, Arc::clone(&executor));
     let _serving = executor.spawn(serving);
     smol::block_on(executor.run(test(at)));
 }
@@ -47,9 +49,10 @@ impl At {
 
     /// The answer to a request with these further header lines.
     async fn asked(&self, mut stream: Box<dyn Duplex>, lines: &str) -> String {
-        let host = self.address;
+        let (host, bearer) = (self.address, &self.bearer);
         let request = format!(
-            "GET /api/v1/mining/peers HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{lines}\r\n"
+            "GET /api/v1/mining/peers HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\
+             Authorization: {bearer}\r\n{lines}\r\n"
         );
         stream.write_all(request.as_bytes()).await.expect("sent");
         stream.flush().await.expect("sent");

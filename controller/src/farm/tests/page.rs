@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
-use axum::http::header::{CONTENT_TYPE, HOST};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -12,12 +12,13 @@ use super::*;
 use crate::api::{Api, Guard, router};
 
 /// Asks `METHOD /path`; the status and the answer.
-async fn ask(router: &Router, what: &str, body: Value) -> (u16, Value) {
+async fn ask(router: &Router, bearer: &str, what: &str, body: Value) -> (u16, Value) {
     let (method, path) = what.split_once(' ').expect("METHOD /path");
     let request = Request::builder()
         .method(method)
         .uri(format!("/api/v1/mining{path}"))
         .header(HOST, "127.0.0.1:9090")
+        .header(AUTHORIZATION, bearer)
         .header(CONTENT_TYPE, "application/json")
         .body(Body::from(body.to_string()))
         .expect("well formed");
@@ -31,17 +32,10 @@ async fn ask(router: &Router, what: &str, body: Value) -> (u16, Value) {
 #[test]
 fn every_route_of_the_page_does_what_the_page_says() {
     with_farm(|fixture| async move {
-        let guard = Guard {
-            port: 9090,
-            tls: false,
-        };
-        let farm = Arc::clone(&fixture.farm);
-        let router = router(Api {
-            farm,
-            guard,
-            dirs: None,
-        });
-        let api = async |what: &str, body: Value| ask(&router, what, body).await;
+        let api = Api::new(Arc::clone(&fixture.farm), Guard::loopback(9090, false));
+        let bearer = format!("Bearer {}", api.access.own_token());
+        let router = router(api);
+        let api = async |what: &str, body: Value| ask(&router, &bearer, what, body).await;
         let rig = TestRig::new(1);
         let id = rig.fingerprint().node_id().to_string();
         let address = fixture.listening(rig).await.to_string();

@@ -105,7 +105,7 @@ impl<P: Fn(&str)> Fleet<P> {
         let crowd = Crowd::start(rigs, sources, controller.smsg, controller.key, processors);
         self.power_on(&crowd, &controller, figures)?;
         (self.progress)("start");
-        orders::profile(controller.http)?;
+        orders::profile(&controller.http)?;
         self.order("start", &crowd, &controller, figures);
         self.steady(&crowd, &controller, figures);
         queries::measure(&self.plan, &controller, figures, &self.progress);
@@ -190,7 +190,7 @@ impl<P: Fn(&str)> Fleet<P> {
         let tally = &crowd.tally;
         (self.progress)(&format!("{verb} to all"));
         let (begun, effects) = (tally.now_ms(), tally.effects.get());
-        let answers = orders::give(controller.http, verb, self.plan.rigs);
+        let answers = orders::give(&controller.http, verb, self.plan.rigs);
         let mut took = tally.obeyed_since(begun);
         took.sort_unstable();
         let done = u64::try_from(took.len()).unwrap_or(u64::MAX);
@@ -242,7 +242,7 @@ impl<P: Fn(&str)> Fleet<P> {
         let tally = &crowd.tally;
         let all = u64::from(self.plan.rigs);
         let effects = tally.effects.get();
-        let (http, smsg) = (controller.http, controller.smsg);
+        let (http, smsg) = (controller.http.at, controller.smsg);
         let down = Deadline::after(PATIENCE);
         let mut curve = Curve::new(tally);
         controller.end()?;
@@ -269,7 +269,7 @@ impl<P: Fn(&str)> Fleet<P> {
             "s",
         );
         figures.add("restart: memory", controller.gauge.rss_kib(), "KiB");
-        let behind = orders::not_as_wished(controller.http, self.plan.rigs)?;
+        let behind = orders::not_as_wished(&controller.http, self.plan.rigs)?;
         figures.at_most(0.0, "restart: rigs not as wished", behind as f64, "");
         let again = tally.effects.get() - effects;
         figures.at_most(0.0, "restart: commands done again", again as f64, "");

@@ -1,7 +1,6 @@
 //! What the owner tells all rigs, and what the controller says came of it.
 
 use core::time::Duration;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
@@ -9,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::crowd::name;
 use crate::clock::{Deadline, eventually};
-use crate::http;
+use crate::http::{self, Api};
 
 /// Requests that are open at a time: below what the controller's API takes.
 const OPEN: u32 = 64;
@@ -28,7 +27,7 @@ pub(super) struct Answers {
 }
 
 /// Makes the profile.
-pub(super) fn profile(at: SocketAddr) -> Result<(), String> {
+pub(super) fn profile(at: &Api) -> Result<(), String> {
     let pools = json!([{"url": "pool.example:3333", "user": "farm"}]);
     let body = json!({"name": PROFILE, "pools": pools}).to_string();
     let answer = http::ask(at, "POST", "/api/v1/mining/profiles", &body)?;
@@ -39,7 +38,7 @@ pub(super) fn profile(at: SocketAddr) -> Result<(), String> {
 }
 
 /// Tells all rigs to start or to stop, and waits for what becomes of it.
-pub(super) fn give(at: SocketAddr, verb: &str, rigs: u32) -> Answers {
+pub(super) fn give(at: &Api, verb: &str, rigs: u32) -> Answers {
     let watch = Deadline::after(Duration::MAX);
     let missing = AtomicU64::new(0);
     let body = match verb {
@@ -69,7 +68,7 @@ pub(super) fn give(at: SocketAddr, verb: &str, rigs: u32) -> Answers {
 }
 
 /// Rigs whose state is not what was wished of them, after the time that they take to say so.
-pub(super) fn not_as_wished(at: SocketAddr, rigs: u32) -> Result<u64, String> {
+pub(super) fn not_as_wished(at: &Api, rigs: u32) -> Result<u64, String> {
     let wanted = usize::try_from(rigs).unwrap_or(usize::MAX);
     let mut applied = 0;
     // Whoever is not as wished by then is what is counted.

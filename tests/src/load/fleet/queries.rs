@@ -50,7 +50,7 @@ pub(super) fn measure(
         let mut bytes = 0;
         while !watch.left().is_zero() {
             let asked = Deadline::after(Duration::MAX);
-            let answer = http::ask(controller.http, "GET", &path, "");
+            let answer = http::ask(&controller.http, "GET", &path, "");
             let took = asked.elapsed();
             bytes = answer.as_ref().map_or(bytes, |answer| answer.body.len());
             times.note(took, answer, "");
