@@ -3,6 +3,7 @@
 use miner_shared::identity::{Fingerprint, NodeId};
 use miner_shared::text::MinerName;
 use miner_shared::wire::{Answer, LogPage, Outcome, Query, State};
+use rand_core::CryptoRng;
 
 use super::view::{AppliedView, DesiredStatus, LogsView, StatsView};
 use super::{Farm, errors, hours, show};
@@ -19,6 +20,53 @@ const APPLY_MS: u64 = 30_000;
 const LOGS_MS: u64 = 10_000;
 /// Most log lines that one call gives (the original's bound).
 const MAX_LINES: u16 = 10_000;
+
+/// What a rig should be doing, before it is said in words that its agent knows.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    /// The version of a profile to mine with, and whether to rest for now; `None` is to mine nothing.
+    profile: Option<(ProfileId, ProfileRecord, bool)>,
+    /// What it is called if a rig refuses it.
+    pub(super) failed: Code,
+}
+
+impl Wanted {
+    /// To mine nothing.
+    pub(super) const fn nothing() -> Self {
+        Self {
+            profile: None,
+            failed: Code::StopFailed,
+        }
+    }
+
+    /// What a rig is told whose agent speaks this version of the protocol.
+    pub(super) fn told(&self, protocol: Option<u8>) -> Wish {
+        let op_id = [0; 16];
+        let Some((id, row, rests)) = &self.profile else {
+            return Wish {
+                op_id,
+                profile: None,
+                version: 0,
+                held: false,
+                state: State::Stopped,
+            };
+        };
+        Wish {
+            op_id,
+            profile: Some(id.clone()),
+            version: row.version,
+            held: false,
+            state: hours::state(row, *rests, protocol),
+        }
+    }
+
+    /// The same, as a command of its own.
+    pub(super) fn wish(&self, protocol: Option<u8>, rng: &mut dyn CryptoRng) -> Wish {
+        let mut wish = self.told(protocol);
+        rng.fill_bytes(&mut wish.op_id);
+        wish
+    }
+}
 
 impl Farm {
     /// Last known statistics of every peer that ever sent some, by name.
@@ -59,28 +107,25 @@ impl Farm {
     /// for its receipt.
     pub async fn start(&self, id: NodeId, profile: &str) -> Result<AppliedView, FarmError> {
         let (key, name) = self.named(id)?;
-        let profile_id = ProfileId::of(profile);
-        let told = {
-            let core = self.lock();
-            let row = core.registry.version(&profile_id, None);
-            let row = row.map_err(|error| errors::registry(error, profile))?;
-            self.told_now(&profile_id, row, core.hub.protocol(&key))
-        };
-        self.apply(key, &name, told, Code::StartFailed).await
+        self.apply(key, &name, &self.mining(profile)?).await
     }
 
-    /// What a rig is told at this moment so that it mines with this version: to rest, if its hours are
-    /// over.
-    fn told_now(&self, id: &ProfileId, row: &ProfileRecord, protocol: Option<u8>) -> Wish {
+    /// What it is to mine with the newest version of this profile (id or name), and to rest now if its
+    /// hours are over.
+    pub(super) fn mining(&self, profile: &str) -> Result<Wanted, FarmError> {
+        let id = ProfileId::of(profile);
+        let row = {
+            let core = self.lock();
+            let row = core.registry.version(&id, None);
+            row.map_err(|error| errors::registry(error, profile))?
+                .clone()
+        };
         let now = self.clock.now().wall;
         let opening = open_at(&row.settings.windows, &self.zone, now);
-        Wish {
-            op_id: [0; 16],
-            profile: Some(id.clone()),
-            version: row.version,
-            held: false,
-            state: hours::state(row, !opening.open, protocol),
-        }
+        Ok(Wanted {
+            profile: Some((id, row, !opening.open)),
+            failed: Code::StartFailed,
+        })
     }
 
     /// Wishes that a rig mines nothing, and waits up to 30 s for its receipt. A miner that is named
@@ -98,38 +143,43 @@ impl Farm {
                 return Err(errors::no_such_miner(&name, present()));
             }
         }
-        let stopped = Wish {
-            op_id: [0; 16],
-            profile: None,
-            version: 0,
-            held: false,
-            state: State::Stopped,
-        };
-        self.apply(key, &name, stopped, Code::StopFailed).await
+        self.apply(key, &name, &Wanted::nothing()).await
     }
 
-    /// Stores a wish and waits for what becomes of it. A rig that says it was told something newer
-    /// gets the same wish once more under a number above that: the owner wants it now.
+    /// Stores a wish and waits for what becomes of it.
     async fn apply(
         &self,
         key: Fingerprint,
         name: &str,
-        told: Wish,
-        code: Code,
+        wanted: &Wanted,
+    ) -> Result<AppliedView, FarmError> {
+        let generation = self.wish(key, name, wanted)?;
+        self.receipt(key, name, generation, wanted).await
+    }
+
+    /// Waits for what becomes of the wish of this generation, which is stored. A rig that says it was
+    /// told something newer gets the same once more under a number above that: the owner wants it
+    /// now.
+    pub(super) async fn receipt(
+        &self,
+        key: Fingerprint,
+        name: &str,
+        mut generation: u64,
+        wanted: &Wanted,
     ) -> Result<AppliedView, FarmError> {
         let mut repeated = false;
         loop {
-            let generation = self.wish(key, name, told.clone())?;
             let status = match self.ask(key, Ask::Wish(generation), APPLY_MS).await {
                 Ok(Reply::Outcome(Outcome::Applied | Outcome::AlreadyThere)) => {
                     DesiredStatus::Applied
                 }
                 Ok(Reply::Outcome(Outcome::Behind(_))) if !repeated => {
                     repeated = true;
+                    generation = self.wish(key, name, wanted)?;
                     continue;
                 }
                 Ok(Reply::Outcome(Outcome::Refused(refusal))) => {
-                    return Err(errors::refusal(&refusal, code, name));
+                    return Err(errors::refusal(&refusal, wanted.failed, name));
                 }
                 Ok(_) => return Err(errors::nonsense(name)),
                 // It is stored: the rig gets it as soon as it can be reached.
@@ -139,17 +189,17 @@ impl Farm {
             return Ok(AppliedView {
                 node_id: key.node_id().to_string(),
                 generation,
-                version: told.profile.as_ref().map(|_| told.version),
-                rests: told.rests(),
-                profile: told.profile.map(|id| id.to_string()),
+                version: wanted.profile.as_ref().map(|(_, row, _)| row.version),
+                rests: wanted.profile.as_ref().is_some_and(|(_, _, rests)| *rests),
+                profile: wanted.profile.as_ref().map(|(id, ..)| id.to_string()),
                 status,
             });
         }
     }
 
-    fn wish(&self, key: Fingerprint, name: &str, mut wish: Wish) -> Result<u64, FarmError> {
+    fn wish(&self, key: Fingerprint, name: &str, wanted: &Wanted) -> Result<u64, FarmError> {
         self.with(|hub, env| {
-            env.rng.fill_bytes(&mut wish.op_id);
+            let wish = wanted.wish(hub.protocol(&key), env.rng);
             hub.wish(env, &key, wish)
         })
         .map_err(|error| errors::registry(error, name))

@@ -9,7 +9,7 @@
 //!   profile ── export ──▶ config.json
 //! ```
 //! Nothing is dropped without a line, and no line holds a secret. Field names and their meaning are those
-//! of XMRig's documentation: <https://xmrig.com/docs/miner/config>.
+//! of XMRig's documentation.
 
 mod export;
 mod jsonc;

@@ -174,7 +174,11 @@ impl ConfigFile {
                 "{key} must name a file; only a flag can mean standard input by -"
             ));
         }
-        let path = self.path.parent().unwrap_or(Path::new("")).join(name);
+        let path = self
+            .path
+            .parent()
+            .unwrap_or_else(|| Path::new(""))
+            .join(name);
         let meta =
             fs::metadata(&path).map_err(|error| format!("{key}: {}: {error}", path.display()))?;
         if of.secret && meta.is_file() && meta.mode() & 0o077 != 0 {

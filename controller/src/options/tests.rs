@@ -90,7 +90,7 @@ fn each_key_is_defined_once_and_says_what_it_does() {
 #[test]
 fn fields_of_a_profile_are_those_of_the_api() {
     let api: serde_json::Value =
-        serde_json::from_str(&crate::api::describe_as_text()).expect("JSON");
+        serde_json::from_str(crate::api::describe_as_text()).expect("JSON");
     let fields = |body: &str, before: &str| -> BTreeSet<(String, Option<u64>, Option<u64>)> {
         let fields = &api["components"]["schemas"][body]["properties"];
         let fields = fields.as_object().expect("an object").iter();
