@@ -46,10 +46,31 @@ fn literals(line: &str) -> impl Iterator<Item = &str> {
     code.split('"').skip(1).step_by(2)
 }
 
+/// Whether a file holds tests alone: `tests.rs`, `.._tests.rs`, and all in a folder `tests`.
+fn is_of_tests(source: &Source) -> bool {
+    let path = source.path.trim_end_matches(".rs");
+    path.ends_with("/tests") || path.ends_with("_tests") || path.contains("/tests/")
+}
+
 fn each_line(sources: &[Source], mut check: impl FnMut(&str, &str)) {
-    for source in sources {
+    for source in sources.iter().filter(|source| !is_of_tests(source)) {
         for (number, line) in source.program_lines() {
             check(&format!("{}:{number}", source.path), line);
+        }
+    }
+}
+
+#[test]
+fn what_is_not_searched_is_no_part_of_the_programs() {
+    for source in programs().unwrap() {
+        let lines: Vec<&str> = source.text.lines().map(str::trim).collect();
+        for pair in lines.windows(2) {
+            let [before, line] = pair else { continue };
+            let words = line.strip_suffix(';').unwrap_or_default();
+            let module = words.rsplit_once("mod ").map_or("", |(_, name)| name);
+            if module == "tests" || module.ends_with("_tests") {
+                assert_eq!(*before, "#[cfg(test)]", "{}: {line}", source.path);
+            }
         }
     }
 }
