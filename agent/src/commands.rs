@@ -77,7 +77,7 @@ pub trait Host {
     fn end_machine(&mut self, how: MachineEnd);
     /// Shows for so many seconds which machine it is.
     fn locate(&mut self, seconds: u16);
-    /// Logs what is at least this serious, until the next start.
+    /// Logs what is at least this serious, and never less than info, until the next start.
     fn set_log_level(&mut self, least: Level);
     /// What the rig finds wrong with itself.
     fn doctor(&self) -> Findings;

@@ -142,10 +142,18 @@ codes! {
     ManagerNotFound = "MANAGER_NOT_FOUND", 404, false;
     /// The rig has no miner of this name.
     MinerNotFound = "MINER_NOT_FOUND", 404, false;
-    /// The rig refused an order about its managers or its key.
+    /// The rig has told of no network card that could wake it.
+    NoWakeAddress = "NO_WAKE_ADDRESS", 409, false;
+    /// The rig is told to mine nothing, so it cannot rest.
+    NothingMined = "NOTHING_MINED", 409, false;
+    /// No order of this ID is kept.
+    OrderNotFound = "ORDER_NOT_FOUND", 404, false;
+    /// The rig refused an order.
     OrderRefused = "ORDER_REFUSED", 409, false;
     /// The pairing code was refused, used before, or has run out.
     PairingFailed = "PAIRING_FAILED", 403, false;
+    /// The rig refused to rest.
+    PauseFailed = "PAUSE_FAILED", 500, false;
     /// Another peer has this name.
     PeerNameTaken = "PEER_NAME_TAKEN", 409, false;
     /// The text names more than one peer.
@@ -168,16 +176,22 @@ codes! {
     RecoveryNotFound = "RECOVERY_NOT_FOUND", 404, false;
     /// The proof is not by the recovery key of the farm.
     RecoveryRefused = "RECOVERY_REFUSED", 403, false;
+    /// The rig refused to go on.
+    ResumeFailed = "RESUME_FAILED", 500, false;
     /// The rollout, or a rig in another one, does not allow it now.
     RolloutConflict = "ROLLOUT_CONFLICT", 409, false;
     /// No rollout has this number.
     RolloutNotFound = "ROLLOUT_NOT_FOUND", 404, false;
+    /// Other rigs are selected than were expected.
+    SelectionChanged = "SELECTION_CHANGED", 409, false;
     /// No token has this ID.
     TokenNotFound = "TOKEN_NOT_FOUND", 404, false;
     /// The rig refused to start.
     StartFailed = "START_FAILED", 500, false;
     /// The rig refused to stop.
     StopFailed = "STOP_FAILED", 500, false;
+    /// As many orders wait for the rig as may.
+    TooManyOrders = "TOO_MANY_ORDERS", 429, true;
     /// No answer in time.
     Timeout = "TIMEOUT", 504, true;
     /// Too much is going on; try again.

@@ -43,7 +43,18 @@ fn the_set_of_commands_is_closed() {
     assert!(!names.is_empty(), "no enum Command in shared/src/wire");
     assert_eq!(
         names,
-        ["SetState", "PinRecovery", "Handover", "Revoke", "Rotate"],
+        [
+            "SetState",
+            "PinRecovery",
+            "Handover",
+            "Revoke",
+            "Rotate",
+            "Restart",
+            "Reboot",
+            "PowerOff",
+            "Locate",
+            "SetLogLevel",
+        ],
         "a new command must be argued in docs/ABUSE.md first"
     );
 }

@@ -29,6 +29,11 @@ impl Network {
         mask: 0xff00_0000,
     };
 
+    /// The address that all of its machines hear.
+    pub fn broadcast(&self) -> Ipv4Addr {
+        Ipv4Addr::from_bits(self.first.to_bits() | !self.mask)
+    }
+
     /// Whether this address belongs to it.
     pub fn contains(&self, address: Ipv4Addr) -> bool {
         address.to_bits() & self.mask == self.first.to_bits()
@@ -122,5 +127,7 @@ eth2\t0000\n";
     fn a_network_contains_its_own_addresses() {
         assert!(Network::LOOPBACK.contains(Ipv4Addr::new(127, 255, 0, 9)));
         assert!(!Network::LOOPBACK.contains(Ipv4Addr::new(128, 0, 0, 1)));
+        let all = Ipv4Addr::new(127, 255, 255, 255);
+        assert_eq!(Network::LOOPBACK.broadcast(), all);
     }
 }

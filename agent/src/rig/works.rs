@@ -396,6 +396,8 @@ impl Host for Works {
     }
 
     fn set_log_level(&mut self, least: Level) {
+        // Nobody makes a rig silent from afar.
+        let least = least.max(Level::Info);
         self.log.set_level(least);
         info!("log level {least:?}, until the next start");
     }

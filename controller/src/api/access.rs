@@ -11,7 +11,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::header::{AUTHORIZATION, COOKIE, ORIGIN};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
@@ -27,6 +27,42 @@ use crate::scope::Scope;
 /// Where a request came from; absent if it came from this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CameFrom(pub(crate) SocketAddr);
+
+/// Who asks, for what is remembered of a deed. A route that needs no credential has nobody to name.
+#[derive(Clone, Debug)]
+pub(super) struct Asks(pub(super) By);
+
+impl<S: Send + Sync> FromRequestParts<S> for Asks {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let who = parts.extensions.get::<Who>();
+        Ok(Self(who.map_or(By::Local, |who| who.by.clone())))
+    }
+}
+
+/// Who asks, where what the body says decides which scope it takes.
+#[derive(Clone, Debug)]
+pub(super) struct Asker(Option<Who>);
+
+impl Asker {
+    /// By what they ask, if that allows it.
+    pub(super) fn may(self, needed: Scope) -> Result<By, Problem> {
+        let who = self.0.ok_or_else(unauthenticated)?;
+        if who.scope.allows(needed) {
+            return Ok(who.by);
+        }
+        Err(too_low(&who, needed))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Asker {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Ok(Self(parts.extensions.get::<Who>().cloned()))
+    }
+}
 
 /// Lets a request go on, with its [`Who`], or refuses it.
 pub(super) async fn check(State(api): State<Api>, request: Request, next: Next) -> Response {

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::access::Asks;
 use super::extract::{JsonBody, PeerPath, required};
 use super::{Api, Problem};
 use crate::farm::{ManagersView, OrderView, RecoveryView};
@@ -115,10 +116,11 @@ pub(super) struct HandoverBody {
 pub(super) async fn hand_over(
     State(api): State<Api>,
     PeerPath(id): PeerPath,
+    Asks(by): Asks,
     JsonBody(body): JsonBody<HandoverBody>,
 ) -> Result<Json<OrderView>, Problem> {
     let to: String = required("to", body.to.as_deref())?;
-    Ok(Json(api.farm.hand_over(id, &to).await?))
+    Ok(Json(api.farm.hand_over(id, &to, &by).await?))
 }
 
 /// What `POST /remote/{peerId}/revoke` takes.
@@ -138,10 +140,11 @@ pub(super) struct RevokeBody {
 pub(super) async fn revoke(
     State(api): State<Api>,
     PeerPath(id): PeerPath,
+    Asks(by): Asks,
     JsonBody(body): JsonBody<RevokeBody>,
 ) -> Result<Json<OrderView>, Problem> {
     let manager: String = required("manager", body.manager.as_deref())?;
-    Ok(Json(api.farm.revoke_manager(id, &manager).await?))
+    Ok(Json(api.farm.revoke_manager(id, &manager, &by).await?))
 }
 
 /// Makes a rig change its key.
@@ -151,8 +154,9 @@ pub(super) async fn revoke(
 pub(super) async fn rotate(
     State(api): State<Api>,
     PeerPath(id): PeerPath,
+    Asks(by): Asks,
 ) -> Result<Json<OrderView>, Problem> {
-    Ok(Json(api.farm.rotate_rig(id).await?))
+    Ok(Json(api.farm.rotate_rig(id, &by).await?))
 }
 
 #[cfg(test)]

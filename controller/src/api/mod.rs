@@ -27,6 +27,7 @@ mod idempotency;
 mod keys;
 mod login;
 mod node;
+mod orders;
 mod paging;
 mod peers;
 mod problem;
@@ -50,6 +51,7 @@ use miner_agent::store::Dirs;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use self::describe::{describe, describe_as_text, scope_of};
+pub use self::etag::MAX_TAGGED;
 pub use self::extract::MAX_BODY;
 pub use self::guard::{Guard, ServedName};
 use self::idempotency::Replays;
@@ -113,6 +115,7 @@ fn described() -> OpenApiRouter<Api> {
         .merge(peers::routes())
         .merge(fleet::routes())
         .merge(remote::routes())
+        .merge(orders::routes())
         .merge(profiles::routes())
         .merge(rollouts::routes())
         .merge(tokens::routes())

@@ -13,8 +13,9 @@ use utoipa_axum::routes;
 
 use super::extract::{JsonBody, PeerPath, Segments, optional, required};
 use super::fleet::{SelectQuery, selector};
+use super::orders::LevelName;
 use super::{Api, Problem};
-use crate::farm::{AppliedView, LogsView, StatsView};
+use crate::farm::{AppliedView, LogsView, LogsWanted, StatsView};
 use crate::scope::Scope;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -106,9 +107,17 @@ pub(super) struct LogsQuery {
     /// How many, newest; 100 without it.
     #[param(value_type = Option<u16>, minimum = 1, maximum = 10_000)]
     lines: Option<String>,
+    /// Least serious level: `error`, `warn`, `info`, `debug` or `trace`; all without it.
+    #[param(value_type = Option<String>)]
+    level: Option<String>,
+    /// From this record on, not the last ones: `next` of the answer before.
+    #[param(value_type = Option<u64>)]
+    cursor: Option<String>,
 }
 
-/// The end of a miner's log on a rig.
+/// The end of a miner's log on a rig, or what follows a cursor.
+///
+/// Whoever asks again and again with `cursor` set to the `next` of the answer before follows the log.
 #[utoipa::path(get, path = "/remote/{peerId}/logs/{miner}", tag = "remote", operation_id = "getLogs",
     security(("token" = [Scope::Read])),
     params(LogsQuery), responses((status = 200, body = LogsView)))]
@@ -125,5 +134,11 @@ pub(super) async fn logs(
         let why = format!("it must be from 1 to {MAX_LINES}");
         return Err(Problem::invalid("lines", why));
     }
-    Ok(Json(api.farm.logs(id, &miner, lines).await?))
+    let level = optional::<LevelName>("level", query.level.as_deref())?;
+    let wanted = LogsWanted {
+        lines,
+        cursor: optional("cursor", query.cursor.as_deref())?,
+        level: level.map(|LevelName(level)| level),
+    };
+    Ok(Json(api.farm.logs(id, &miner, &wanted).await?))
 }

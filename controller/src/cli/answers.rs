@@ -102,6 +102,7 @@ pub(super) struct Applied {
 pub(super) struct Logs {
     pub(super) lines: Vec<LogLine>,
     pub(super) lost: u64,
+    pub(super) next: u64,
 }
 
 /// See [`crate::farm::LogLineView`].

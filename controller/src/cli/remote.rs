@@ -1,14 +1,21 @@
 //! `remote`: what rigs do, and what they should do.
 
+use std::time::Duration;
+
 use argh::{ArgsInfo, FromArgs};
 use axum::http::Method;
 use miner_agent::cli::{Failure, say};
 use serde_json::{Value, json};
+use smol::Timer;
 
 use super::answers::{self, AllStats, Applied, Logs, Peer, Stats};
 use super::client::{Client, segment};
 use super::history::RigHistory;
 use super::managers::{Handover, Managers, Revoke, RotateKey};
+use super::many::Whom;
+use super::orders::{
+    Doctor, Locate, LogLevel, Orders, Pause, PowerOff, Reboot, Restart, Resume, Shares, Wake,
+};
 use super::peer::{NO_RIGS, NONE_TAKEN};
 use super::select;
 use super::show::{self, say_clean};
@@ -29,7 +36,18 @@ enum RemoteVerb {
     Status(Status),
     Start(Start),
     Stop(Stop),
+    Pause(Pause),
+    Resume(Resume),
+    Restart(Restart),
+    Reboot(Reboot),
+    PowerOff(PowerOff),
+    Wake(Wake),
+    Locate(Locate),
     Logs(ReadLogs),
+    LogLevel(LogLevel),
+    Doctor(Doctor),
+    Shares(Shares),
+    Orders(Orders),
     History(RigHistory),
     Managers(Managers),
     Handover(Handover),
@@ -58,10 +76,22 @@ struct Status {
 struct Start {
     /// node ID, unique prefix of one, or name
     #[argh(positional)]
-    peer: String,
+    peer: Option<String>,
     /// id of the profile
     #[argh(option, short = 'p')]
     profile: String,
+    /// all rigs that this takes, such as "group=shed state=online", instead of one
+    #[argh(option)]
+    select: Option<String>,
+    /// with --select: show what it would do to which rigs, and do nothing
+    #[argh(switch)]
+    dry_run: bool,
+    /// with --select: do not ask
+    #[argh(switch)]
+    yes: bool,
+    /// with --select: do not ask if it is this number of rigs, and do nothing if it is another
+    #[argh(option)]
+    expect: Option<usize>,
     /// print JSON
     #[argh(switch)]
     json: bool,
@@ -71,18 +101,33 @@ struct Start {
 #[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "stop")]
 struct Stop {
-    /// node ID, unique prefix of one, or name
-    #[argh(positional)]
-    peer: String,
-    /// name of the miner, such as miner-rx0; `remote status` lists them
-    #[argh(positional)]
-    miner: Option<String>,
+    /// node ID, unique prefix of one, or name; behind it, if you like, the name of the miner, such as
+    /// miner-rx0 (`remote status` lists them)
+    #[argh(positional, arg_name = "peer")]
+    words: Vec<String>,
+    /// all rigs that this takes, such as "group=shed state=online", instead of one
+    #[argh(option)]
+    select: Option<String>,
+    /// with --select: show what it would do to which rigs, and do nothing
+    #[argh(switch)]
+    dry_run: bool,
+    /// with --select: do not ask
+    #[argh(switch)]
+    yes: bool,
+    /// with --select: do not ask if it is this number of rigs, and do nothing if it is another
+    #[argh(option)]
+    expect: Option<usize>,
     /// print JSON
     #[argh(switch)]
     json: bool,
 }
 
-/// Show the end of a miner's log.
+/// Between two looks at a log that is followed.
+const FOLLOW_PAUSE: Duration = Duration::from_secs(1);
+/// Lines that one look takes: the whole ring of a rig.
+const FOLLOW_LINES: u16 = 10_000;
+
+/// Show the end of a miner's log, or follow it.
 #[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "logs")]
 struct ReadLogs {
@@ -95,6 +140,12 @@ struct ReadLogs {
     /// how many lines, 1 to 10000; default: 100
     #[argh(option, short = 'n', default = "100")]
     lines: u16,
+    /// only records that are at least this serious: error, warn, info, debug or trace
+    #[argh(option)]
+    level: Option<String>,
+    /// go on with new records until Ctrl-C
+    #[argh(switch, short = 'f')]
+    follow: bool,
     /// print JSON
     #[argh(switch)]
     json: bool,
@@ -106,7 +157,18 @@ impl Remote {
             RemoteVerb::Status(status) => status.run(client).await,
             RemoteVerb::Start(start) => start.run(client).await,
             RemoteVerb::Stop(stop) => stop.run(client).await,
+            RemoteVerb::Pause(pause) => pause.run(client).await,
+            RemoteVerb::Resume(resume) => resume.run(client).await,
+            RemoteVerb::Restart(restart) => restart.run(client).await,
+            RemoteVerb::Reboot(reboot) => reboot.run(client).await,
+            RemoteVerb::PowerOff(power_off) => power_off.run(client).await,
+            RemoteVerb::Wake(wake) => wake.run(client).await,
+            RemoteVerb::Locate(locate) => locate.run(client).await,
             RemoteVerb::Logs(logs) => logs.run(client).await,
+            RemoteVerb::LogLevel(level) => level.run(client).await,
+            RemoteVerb::Doctor(doctor) => doctor.run(client).await,
+            RemoteVerb::Shares(shares) => shares.run(client).await,
+            RemoteVerb::Orders(orders) => orders.run(client).await,
             RemoteVerb::History(history) => history.run(client).await,
             RemoteVerb::Managers(managers) => managers.run(client).await,
             RemoteVerb::Handover(handover) => handover.run(client).await,
@@ -231,23 +293,44 @@ fn table(rigs: &[Stats]) -> Table<10> {
 
 impl Start {
     async fn run(self, client: &Client) -> Result<(), Failure> {
-        client.reach(Some(&self.peer)).await;
-        let path = format!("/remote/{}/start", segment(&self.peer));
+        let whom = Whom::of(self.peer, self.select, self.dry_run, self.yes, self.expect)?;
+        let peer = match whom {
+            Whom::One(peer) => peer,
+            Whom::Many(many) => {
+                let action = json!({ "type": "start", "profileId": self.profile });
+                return many.run(client, "start", &action, self.json).await;
+            }
+        };
+        client.reach(Some(&peer)).await;
+        let path = format!("/remote/{}/start", segment(&peer));
         let body = json!({ "profileId": self.profile });
         let answer = client.send(Method::POST, &path, Some(&body)).await?;
-        report(&self.peer, answer, self.json)
+        report(&peer, answer, self.json)
     }
 }
 
 impl Stop {
     async fn run(self, client: &Client) -> Result<(), Failure> {
-        client.reach(Some(&self.peer)).await;
-        let path = format!("/remote/{}/stop", segment(&self.peer));
-        let body = self
-            .miner
-            .map_or_else(|| json!({}), |miner| json!({ "minerName": miner }));
+        let mut words = self.words.into_iter();
+        let (peer, miner) = (words.next(), words.next());
+        if words.next().is_some() {
+            return Err(Failure::usage(
+                "name one rig, and one of its miners at most",
+            ));
+        }
+        let whom = Whom::of(peer, self.select, self.dry_run, self.yes, self.expect)?;
+        let peer = match whom {
+            Whom::One(peer) => peer,
+            Whom::Many(many) => {
+                let action = json!({ "type": "stop" });
+                return many.run(client, "stop", &action, self.json).await;
+            }
+        };
+        client.reach(Some(&peer)).await;
+        let path = format!("/remote/{}/stop", segment(&peer));
+        let body = miner.map_or_else(|| json!({}), |miner| json!({ "minerName": miner }));
         let answer = client.send(Method::POST, &path, Some(&body)).await?;
-        report(&self.peer, answer, self.json)
+        report(&peer, answer, self.json)
     }
 }
 
@@ -276,12 +359,42 @@ fn outcome(peer: &str, applied: &Applied) -> String {
 impl ReadLogs {
     async fn run(self, client: &Client) -> Result<(), Failure> {
         client.reach(Some(&self.peer)).await;
-        let (peer, miner) = (segment(&self.peer), segment(&self.miner));
-        let path = format!("/remote/{peer}/logs/{miner}?lines={}", self.lines);
-        let answer = client.get(&path).await?;
-        let Some(logs) = show::for_a_person::<Logs>(answer, self.json)? else {
+        let mut next = self.show(client, None, self.lines).await?;
+        if !self.follow {
             return Ok(());
-        };
+        }
+        let mut away = false;
+        loop {
+            Timer::after(FOLLOW_PAUSE).await;
+            // A rig that is away comes back, and its ring then has what it logged meanwhile.
+            match self.show(client, Some(next), FOLLOW_LINES).await {
+                Ok(then) => (next, away) = (then, false),
+                Err(failure) if !std::mem::replace(&mut away, true) => {
+                    say_clean(&format!("({}; still following)", failure.line));
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Shows records, the last ones or those from a cursor on; the cursor to go on with.
+    async fn show(&self, client: &Client, cursor: Option<u64>, lines: u16) -> Result<u64, Failure> {
+        let (peer, miner) = (segment(&self.peer), segment(&self.miner));
+        let mut path = format!("/remote/{peer}/logs/{miner}?lines={lines}");
+        if let Some(level) = &self.level {
+            path += &format!("&level={}", segment(level));
+        }
+        if let Some(cursor) = cursor {
+            path += &format!("&cursor={cursor}");
+        }
+        let answer = client.get(&path).await?;
+        let logs: Logs = answers::read(answer.clone())?;
+        if self.json {
+            if cursor.is_none() || !logs.lines.is_empty() {
+                show::say_json(&answer);
+            }
+            return Ok(logs.next);
+        }
         if logs.lost > 0 {
             say(format_args!(
                 "({} older lines are gone from the rig's memory)",
@@ -291,7 +404,7 @@ impl ReadLogs {
         for line in &logs.lines {
             say_clean(&format!("{} {:<5} {}", line.at, line.level, line.text));
         }
-        Ok(())
+        Ok(logs.next)
     }
 }
 

@@ -55,6 +55,11 @@ pub(super) fn registry(error: RegistryError, named: &str) -> FarmError {
         RegistryError::TooManyTags => {
             FarmError::new(Code::InvalidInput, error.to_string()).field("tags")
         }
+        RegistryError::TooManyOrders => FarmError::new(
+            Code::TooManyOrders,
+            format!("{named} has as many orders as may be open at a time"),
+        )
+        .hint("`remote orders` shows them; each ends at its deadline"),
         RegistryError::Removed => FarmError::new(Code::PeerRemoved, error.to_string()),
         error => profile(error, named),
     }
@@ -166,9 +171,23 @@ pub(super) fn failure(failure: Failure, name: &str) -> FarmError {
         Failure::TimedOut => {
             FarmError::new(Code::Timeout, format!("{name} did not answer in time"))
         }
-        Failure::TooOld => FarmError::new(Code::AgentTooOld, format!("{name}: {TOO_OLD}"))
-            .hint("put a newer `miner` on that rig"),
+        Failure::TooOld => too_old(name),
     }
+}
+
+/// A rig called so that is told to mine nothing cannot rest.
+pub(super) fn nothing_mined(name: &str) -> FarmError {
+    FarmError::new(
+        Code::NothingMined,
+        format!("{name} is told to mine nothing, so there is nothing to pause"),
+    )
+    .hint("`remote start` tells it what to mine")
+}
+
+/// What the agent of a rig called so does not know.
+pub(super) fn too_old(name: &str) -> FarmError {
+    FarmError::new(Code::AgentTooOld, format!("{name}: {TOO_OLD}"))
+        .hint("put a newer `miner` on that rig")
 }
 
 /// Why a rig called so refused.

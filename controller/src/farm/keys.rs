@@ -2,15 +2,17 @@
 
 use miner_shared::identity::{Fingerprint, NodeId};
 use miner_shared::limits::MAX_MANAGERS;
+use miner_shared::text::Label;
 use miner_shared::wire::{Answer, Manager, Outcome, Query};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Farm, errors, show};
+use crate::access::By;
 use crate::clock::EpochMs;
 use crate::error::{Code, FarmError};
-use crate::hub::{Ask, Order, Reply, recovery_id};
-use crate::registry::{Authority, Registry, RegistryError};
+use crate::hub::{Ask, Reply, recovery_id};
+use crate::registry::{Authority, Order, Registry, RegistryError};
 
 /// How long the receipt of an order may take, the making of a link included, in milliseconds.
 const ORDER_MS: u64 = 30_000;
@@ -147,14 +149,20 @@ impl Farm {
     }
 
     /// Has a rig take another of its managers for the first, who decides from then on.
-    pub async fn hand_over(&self, id: NodeId, to: &str) -> Result<OrderView, FarmError> {
+    pub async fn hand_over(&self, id: NodeId, to: &str, by: &By) -> Result<OrderView, FarmError> {
         let (key, name) = self.named(id)?;
         let to = self.manager(key, &name, to, "to").await?;
-        self.order(key, &name, Order::Handover(to), Some(to)).await
+        self.order_now(key, &name, Order::Handover(to), Some(to), by)
+            .await
     }
 
     /// Has a rig obey another of its managers no more.
-    pub async fn revoke_manager(&self, id: NodeId, manager: &str) -> Result<OrderView, FarmError> {
+    pub async fn revoke_manager(
+        &self,
+        id: NodeId,
+        manager: &str,
+        by: &By,
+    ) -> Result<OrderView, FarmError> {
         let (key, name) = self.named(id)?;
         let other = self.manager(key, &name, manager, "manager").await?;
         if other == self.me.fingerprint() {
@@ -163,24 +171,34 @@ impl Farm {
                 .field("manager")
                 .hint("hand the rig over first; its new first manager can"));
         }
-        self.order(key, &name, Order::Revoke(other), Some(other))
+        self.order_now(key, &name, Order::Revoke(other), Some(other), by)
             .await
     }
 
     /// Has a rig take another key. It comes back under that one, as the same rig.
-    pub async fn rotate_rig(&self, id: NodeId) -> Result<OrderView, FarmError> {
+    pub async fn rotate_rig(&self, id: NodeId, by: &By) -> Result<OrderView, FarmError> {
         let (key, name) = self.named(id)?;
-        self.order(key, &name, Order::Rotate, None).await
+        self.order_now(key, &name, Order::Rotate, None, by).await
     }
 
-    async fn order(
+    /// Gives an order that is about keys: now, or not at all.
+    async fn order_now(
         &self,
         key: Fingerprint,
         name: &str,
         order: Order,
         manager: Option<Fingerprint>,
+        by: &By,
     ) -> Result<OrderView, FarmError> {
-        let status = match self.ask(key, Ask::Order(order), ORDER_MS).await {
+        let by = Label::lossy(&by.to_string());
+        let op_id = self
+            .with(|hub, env| hub.order(env, &key, order, &by, ORDER_MS))
+            .map_err(|error| errors::registry(error, name))?;
+        let told = self.ask(key, Ask::Order(op_id), ORDER_MS).await;
+        if told.is_err() {
+            self.with(|hub, env| hub.take_back(env, &op_id));
+        }
+        let status = match told {
             Ok(Reply::Outcome(Outcome::Applied)) => OrderStatus::Applied,
             Ok(Reply::Outcome(Outcome::AlreadyThere)) => OrderStatus::AlreadyThere,
             Ok(Reply::Outcome(Outcome::Refused(refusal))) => {

@@ -11,11 +11,14 @@
 //! | `peers` | who belongs to the farm: list, resolve, add, remove, ping |
 //! | `select`, `facts` | the selector language, and what it finds on a rig |
 //! | `fleet` | many rigs: chosen, labelled, summed up by group |
+//! | `action`, `bulk` | what can be done to a rig; the same to many, with a result each |
 //! | `optimal` | which rigs answer best |
 //! | `enrol` | tokens, rigs that wait, removed keys |
 //! | `access` | API tokens |
 //! | `discover` | who announces itself on the local network |
-//! | `remote` | what rigs do: statistics, start, stop, logs |
+//! | `orders` | what rigs do once |
+//! | `health` | findings, found shares, wake-on-LAN |
+//! | `remote` | what rigs do: statistics, start, stop, pause, logs |
 //! | `keys` | the recovery key, managers of rigs, orders about them |
 //! | `profiles` | named ways to mine, in versions |
 //! | `backup` | all of it in one encrypted file |
@@ -28,16 +31,20 @@
 //! | `errors` | what goes wrong, in words |
 
 mod access;
+pub mod action;
 mod backup;
+mod bulk;
 mod discover;
 mod enrol;
 mod errors;
 mod facts;
 mod fleet;
+mod health;
 mod history;
 mod hours;
 mod keys;
 mod optimal;
+mod orders;
 mod peers;
 mod profiles;
 mod remote;
@@ -60,20 +67,23 @@ use std::time::Duration;
 use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use jiff::tz::TimeZone;
 use miner_shared::identity::Fingerprint;
-use miner_shared::limits::MAX_FRAME;
+use miner_shared::limits::{MAX_FRAME, REDIAL_MS};
+use miner_shared::pause::full_jitter;
 use miner_shared::smsg::LocalNode;
 use miner_shared::text::Address;
 use miner_shared::time::Millis;
-use rand_core::{Rng, UnwrapErr};
+use rand_core::UnwrapErr;
 use smol::channel::{Receiver, Sender, bounded};
 use smol::{Executor, Task};
 
 pub use self::access::{API_TOKEN_LIFE_SECS, ApiTokenView, NewApiToken, NewApiTokenView};
+pub use self::bulk::{Bulk, BulkStatus, BulkView, RigResult, Rigs};
 pub use self::discover::{DISCOVER_SECS, DiscoveryView, FoundView};
 pub use self::enrol::{
     DEFAULT_LIFE_SECS, NewToken, NewTokenView, PendingView, RemovedView, TOKEN_LIFE_SECS, TokenView,
 };
 pub use self::fleet::{GroupsView, LabelView};
+pub use self::health::{DoctorView, FindingView, SeverityView, WakeView};
 pub use self::history::{
     DEFAULT_POINTS, FleetPointView, HistoryQuery, HistoryView, MAX_POINTS, RigPointView,
 };
@@ -81,11 +91,13 @@ pub use self::keys::{
     ManagerView, ManagersView, OrderStatus, OrderView, RecoveryStatus, RecoveryView,
 };
 pub use self::optimal::{LeftOutView, OptimalPeer, OptimalView};
+pub use self::orders::{LOCATE_SECS, ORDER_SECS, RigOrderStatus, RigOrderView};
 pub use self::peers::{AddPeer, Proof};
 pub use self::profiles::{
     ChangeView, DiffView, HoursView, NewVersion, PoolView, PreviewView, ProfileView, RigChangeView,
     VersionView,
 };
+pub use self::remote::LogsWanted;
 pub use self::reports::{
     FanView, FoundShareView, FoundSharesView, FrequencyView, OwnerView, PowerView, TelemetryView,
     TemperatureView, VerdictView,
@@ -230,7 +242,10 @@ impl Farm {
             core.registry.peers().map(|(key, _)| *key).collect()
         };
         keys.iter().for_each(|key| self.keep_dialled(key));
-        self.with(|hub, env| hub.await_ends(env));
+        self.with(|hub, env| {
+            hub.await_ends(env);
+            hub.await_orders(env);
+        });
     }
 
     /// Listens for rigs that dial in, after [`Farm::run`]; returns the address bound (port 0 picks
@@ -601,9 +616,9 @@ impl Farm {
         self.lock().registry.current_key(key)
     }
 
-    /// A random number below `bound`, which is not 0.
-    pub(crate) fn random_below(&self, bound: u64) -> u64 {
-        self.lock().rng.next_u64() % bound.max(1)
+    /// The pause before a peer is dialled again after so many failures in a row, in milliseconds.
+    pub(crate) fn redial_ms(&self, failures: u32) -> u64 {
+        full_jitter(REDIAL_MS, failures, &mut self.lock().rng)
     }
 
     /// Runs a connection's task. It ends when its socket's control is dropped.

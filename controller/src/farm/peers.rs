@@ -67,6 +67,7 @@ impl Farm {
             statements: self.me.chain().len(),
             listen: core.listen.map(|address| address.to_string()),
             uptime: self.clock.now().mono.0 / 1000,
+            orders_lost: core.registry.orders_lost(),
             schema: SCHEMA,
         })
     }

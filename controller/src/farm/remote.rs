@@ -2,10 +2,11 @@
 
 use miner_shared::identity::{Fingerprint, NodeId};
 use miner_shared::text::MinerName;
-use miner_shared::wire::{Answer, LogPage, Outcome, Query, State};
+use miner_shared::wire::{Answer, Level, LogPage, Outcome, Query, State};
+use rand_core::CryptoRng;
 
 use super::view::{AppliedView, DesiredStatus, LogsView, StatsView};
-use super::{Farm, errors, hours, show};
+use super::{Core, Farm, errors, hours, show};
 use crate::error::{Code, FarmError};
 use crate::hub::{Ask, Failure, Reply};
 use crate::registry::{ProfileId, ProfileRecord, Wish};
@@ -19,6 +20,56 @@ const APPLY_MS: u64 = 30_000;
 const LOGS_MS: u64 = 10_000;
 /// Most log lines that one call gives (the original's bound).
 const MAX_LINES: u16 = 10_000;
+
+/// What a rig should be doing, before it is said in words that its agent knows.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    /// The version of a profile to mine with, and whether to rest for now; `None` is to mine nothing.
+    profile: Option<(ProfileId, ProfileRecord, bool)>,
+    /// Whether a person has paused the rig.
+    held: bool,
+    /// What it is called if a rig refuses it.
+    pub(super) failed: Code,
+}
+
+impl Wanted {
+    /// To mine nothing.
+    pub(super) const fn nothing() -> Self {
+        Self {
+            profile: None,
+            held: false,
+            failed: Code::StopFailed,
+        }
+    }
+
+    /// What a rig is told whose agent speaks this version of the protocol.
+    pub(super) fn told(&self, protocol: Option<u8>) -> Wish {
+        let op_id = [0; 16];
+        let Some((id, row, rests)) = &self.profile else {
+            return Wish {
+                op_id,
+                profile: None,
+                version: 0,
+                held: false,
+                state: State::Stopped,
+            };
+        };
+        Wish {
+            op_id,
+            profile: Some(id.clone()),
+            version: row.version,
+            held: self.held,
+            state: hours::state(row, *rests, protocol),
+        }
+    }
+
+    /// The same, as a command of its own.
+    pub(super) fn wish(&self, protocol: Option<u8>, rng: &mut dyn CryptoRng) -> Wish {
+        let mut wish = self.told(protocol);
+        rng.fill_bytes(&mut wish.op_id);
+        wish
+    }
+}
 
 impl Farm {
     /// Last known statistics of every peer that ever sent some, by name.
@@ -59,28 +110,85 @@ impl Farm {
     /// for its receipt.
     pub async fn start(&self, id: NodeId, profile: &str) -> Result<AppliedView, FarmError> {
         let (key, name) = self.named(id)?;
-        let profile_id = ProfileId::of(profile);
-        let told = {
-            let core = self.lock();
-            let row = core.registry.version(&profile_id, None);
-            let row = row.map_err(|error| errors::registry(error, profile))?;
-            self.told_now(&profile_id, row, core.hub.protocol(&key))
-        };
-        self.apply(key, &name, told, Code::StartFailed).await
+        self.apply(key, &name, &self.mining(profile)?).await
     }
 
-    /// What a rig is told at this moment so that it mines with this version: to rest, if its hours are
-    /// over.
-    fn told_now(&self, id: &ProfileId, row: &ProfileRecord, protocol: Option<u8>) -> Wish {
+    /// What it is to mine with the newest version of this profile (id or name), and to rest now if its
+    /// hours are over.
+    pub(super) fn mining(&self, profile: &str) -> Result<Wanted, FarmError> {
+        let id = ProfileId::of(profile);
+        let row = {
+            let core = self.lock();
+            let row = core.registry.version(&id, None);
+            row.map_err(|error| errors::registry(error, profile))?
+                .clone()
+        };
         let now = self.clock.now().wall;
         let opening = open_at(&row.settings.windows, &self.zone, now);
-        Wish {
-            op_id: [0; 16],
-            profile: Some(id.clone()),
-            version: row.version,
+        Ok(Wanted {
+            profile: Some((id, row, !opening.open)),
             held: false,
-            state: hours::state(row, !opening.open, protocol),
-        }
+            failed: Code::StartFailed,
+        })
+    }
+
+    /// Wishes that a rig rests until it is resumed, whatever its profile's hours say: it stays logged in
+    /// and keeps its memory. A wish like start and stop.
+    pub async fn pause(&self, id: NodeId) -> Result<AppliedView, FarmError> {
+        self.hold(id, true).await
+    }
+
+    /// Wishes that a rig which was paused goes on, as the hours of its profile allow.
+    pub async fn resume(&self, id: NodeId) -> Result<AppliedView, FarmError> {
+        self.hold(id, false).await
+    }
+
+    async fn hold(&self, id: NodeId, held: bool) -> Result<AppliedView, FarmError> {
+        let (key, name) = self.named(id)?;
+        let (wanted, same) = {
+            let core = self.lock();
+            let wanted = self.held(&core, &key, &name, held)?;
+            let told = wanted.told(core.hub.protocol(&key));
+            // Whoever says it twice waits for the same wish.
+            let row = core.registry.desired(&key);
+            let same = row.filter(|row| row.held == held && row.state == told.state);
+            let same = same.map(|row| row.generation);
+            (wanted, same)
+        };
+        let generation = match same {
+            Some(generation) => generation,
+            None => self.wish(key, &name, &wanted)?,
+        };
+        self.receipt(key, &name, generation, &wanted).await
+    }
+
+    /// What a rig is to do with the profile that it has: to rest until it is resumed, or to go on.
+    pub(super) fn held(
+        &self,
+        core: &Core,
+        key: &Fingerprint,
+        name: &str,
+        held: bool,
+    ) -> Result<Wanted, FarmError> {
+        let row = core.registry.desired(key);
+        let (row, id) = row
+            .and_then(|row| Some((row, row.profile.clone()?)))
+            .ok_or_else(|| errors::nothing_mined(name))?;
+        let version = core.registry.version(&id, Some(row.version));
+        let version = version
+            .map_err(|error| errors::registry(error, id.as_str()))?
+            .clone();
+        let now = self.clock.now().wall;
+        let opening = open_at(&version.settings.windows, &self.zone, now);
+        Ok(Wanted {
+            profile: Some((id, version, held || !opening.open)),
+            held,
+            failed: if held {
+                Code::PauseFailed
+            } else {
+                Code::ResumeFailed
+            },
+        })
     }
 
     /// Wishes that a rig mines nothing, and waits up to 30 s for its receipt. A miner that is named
@@ -98,38 +206,43 @@ impl Farm {
                 return Err(errors::no_such_miner(&name, present()));
             }
         }
-        let stopped = Wish {
-            op_id: [0; 16],
-            profile: None,
-            version: 0,
-            held: false,
-            state: State::Stopped,
-        };
-        self.apply(key, &name, stopped, Code::StopFailed).await
+        self.apply(key, &name, &Wanted::nothing()).await
     }
 
-    /// Stores a wish and waits for what becomes of it. A rig that says it was told something newer
-    /// gets the same wish once more under a number above that: the owner wants it now.
+    /// Stores a wish and waits for what becomes of it.
     async fn apply(
         &self,
         key: Fingerprint,
         name: &str,
-        told: Wish,
-        code: Code,
+        wanted: &Wanted,
+    ) -> Result<AppliedView, FarmError> {
+        let generation = self.wish(key, name, wanted)?;
+        self.receipt(key, name, generation, wanted).await
+    }
+
+    /// Waits for what becomes of the wish of this generation, which is stored. A rig that says it was
+    /// told something newer gets the same once more under a number above that: the owner wants it
+    /// now.
+    pub(super) async fn receipt(
+        &self,
+        key: Fingerprint,
+        name: &str,
+        mut generation: u64,
+        wanted: &Wanted,
     ) -> Result<AppliedView, FarmError> {
         let mut repeated = false;
         loop {
-            let generation = self.wish(key, name, told.clone())?;
             let status = match self.ask(key, Ask::Wish(generation), APPLY_MS).await {
                 Ok(Reply::Outcome(Outcome::Applied | Outcome::AlreadyThere)) => {
                     DesiredStatus::Applied
                 }
                 Ok(Reply::Outcome(Outcome::Behind(_))) if !repeated => {
                     repeated = true;
+                    generation = self.wish(key, name, wanted)?;
                     continue;
                 }
                 Ok(Reply::Outcome(Outcome::Refused(refusal))) => {
-                    return Err(errors::refusal(&refusal, code, name));
+                    return Err(errors::refusal(&refusal, wanted.failed, name));
                 }
                 Ok(_) => return Err(errors::nonsense(name)),
                 // It is stored: the rig gets it as soon as it can be reached.
@@ -139,32 +252,31 @@ impl Farm {
             return Ok(AppliedView {
                 node_id: key.node_id().to_string(),
                 generation,
-                version: told.profile.as_ref().map(|_| told.version),
-                rests: told.rests(),
-                profile: told.profile.map(|id| id.to_string()),
+                version: wanted.profile.as_ref().map(|(_, row, _)| row.version),
+                rests: wanted.profile.as_ref().is_some_and(|(_, _, rests)| *rests),
+                profile: wanted.profile.as_ref().map(|(id, ..)| id.to_string()),
                 status,
             });
         }
     }
 
-    fn wish(&self, key: Fingerprint, name: &str, mut wish: Wish) -> Result<u64, FarmError> {
+    fn wish(&self, key: Fingerprint, name: &str, wanted: &Wanted) -> Result<u64, FarmError> {
         self.with(|hub, env| {
-            env.rng.fill_bytes(&mut wish.op_id);
+            let wish = wanted.wish(hub.protocol(&key), env.rng);
             hub.wish(env, &key, wish)
         })
         .map_err(|error| errors::registry(error, name))
     }
 
-    /// The last `lines` (at most 10,000) records of a miner's log, within 10 s. If the time runs out
-    /// after the first page, what came until then.
+    /// At most `lines` (10,000) records of a miner's log, within 10 s: the last ones, or those from
+    /// `cursor` on. If the time runs out after the first page, what came until then.
     pub async fn logs(
         &self,
         id: NodeId,
         miner: &MinerName,
-        lines: u16,
+        wanted: &LogsWanted,
     ) -> Result<LogsView, FarmError> {
         let (key, name) = self.named(id)?;
-        let wanted = lines.min(MAX_LINES);
         let deadline = self.clock.now().mono + LOGS_MS;
         let mut view = LogsView {
             node_id: id.to_string(),
@@ -172,25 +284,30 @@ impl Farm {
             lines: Vec::new(),
             has_more: false,
             lost: 0,
+            next: 0,
         };
-        let mut cursor = None;
-        let mut left = usize::from(wanted);
+        let mut cursor = wanted.cursor;
+        let mut left = usize::from(wanted.lines.min(MAX_LINES));
+        let mut first = true;
         while left > 0 {
-            let query = Query::GetLogs {
-                miner: miner.clone(),
-                cursor,
-                lines: u16::try_from(left).unwrap_or(MAX_LINES),
-            };
+            let query = wanted.query(miner, cursor, u16::try_from(left).unwrap_or(MAX_LINES));
             let within = deadline.since(self.clock.now().mono);
             let page = match self.query(key, &name, query, within).await {
                 Ok(Answer::Logs(page)) => page,
                 Ok(_) => return Err(errors::nonsense(&name)),
-                Err(_) if cursor.is_some() => {
+                Err(_) if !first => {
                     view.has_more = true;
                     break;
                 }
                 Err(error) => return Err(error),
             };
+            if first && wanted.cursor.is_some_and(|cursor| cursor > page.end) {
+                // The agent has started anew since, and counts from 0.
+                first = false;
+                cursor = Some(0);
+                continue;
+            }
+            first = false;
             left = left.saturating_sub(page.lines.len().max(1));
             self.add_page(&mut view, &page);
             if page.next >= page.end || page.lines.is_empty() {
@@ -207,6 +324,7 @@ impl Farm {
         view.lines
             .extend(records.map(|line| show::log_record(line, page.now_ms, now)));
         view.lost += page.lost;
+        view.next = page.next;
         view.has_more = page.next < page.end;
     }
 
@@ -227,6 +345,36 @@ impl Farm {
             },
             Ok(_) => Err(errors::nonsense(name)),
             Err(error) => Err(errors::failure(error, name)),
+        }
+    }
+}
+
+/// Which records of a log are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogsWanted {
+    /// How many at most.
+    pub lines: u16,
+    /// Number of the first one looked at; `None` for the last ones.
+    pub cursor: Option<u64>,
+    /// Least serious level; `None` for all, which rigs of protocol version 1 know too.
+    pub level: Option<Level>,
+}
+
+impl LogsWanted {
+    fn query(&self, miner: &MinerName, cursor: Option<u64>, lines: u16) -> Query {
+        let miner = miner.clone();
+        match self.level {
+            None => Query::GetLogs {
+                miner,
+                cursor,
+                lines,
+            },
+            Some(level) => Query::GetLogsFrom {
+                miner,
+                cursor,
+                lines,
+                level,
+            },
         }
     }
 }

@@ -37,6 +37,8 @@ pub struct NodeInfoView {
     pub listen: Option<String>,
     /// Since the controller's start, in seconds.
     pub uptime: u64,
+    /// Orders that have come to their end and made room for others since the controller's start.
+    pub orders_lost: u64,
     /// Version of the registry's file format.
     pub schema: u8,
 }
@@ -317,6 +319,8 @@ pub struct LogsView {
     pub lines: Vec<LogLineView>,
     /// Whether the log went on while it was read.
     pub has_more: bool,
+    /// Number of the record after these: the cursor by which to go on reading.
+    pub next: u64,
     /// Wanted records that had fallen out of the rig's ring.
     pub lost: u64,
 }

@@ -93,6 +93,20 @@ pub enum EventKind {
         /// Whether the peer dialled in.
         dialled_in: bool,
     },
+    /// What became of an order.
+    OrderEnded {
+        /// What was ordered.
+        order: &'static str,
+        /// `done`, `alreadyThere`, `refused`, `expired` or `unknown`.
+        status: &'static str,
+    },
+    /// An order was given to a rig.
+    Ordered {
+        /// What was ordered.
+        order: &'static str,
+        /// By whom.
+        by: String,
+    },
     /// A peer was registered.
     PeerAdded,
     /// A peer has other labels.

@@ -14,6 +14,7 @@
 //!                               ▼             │
 //!                            Rig, one per peer  reconcile.rs  wish against report, by generation
 //!                               ▲ answers                   requests.rs   questions with deadlines
+//!                               │ receipts                  orders.rs     orders, each once
 //!                               └ score.rs, events.rs      enrol.rs      strangers with a token
 //!                                                         succession.rs  rigs with a new key
 //!                                                         recovery.rs   the farm's recovery key
@@ -26,8 +27,10 @@
 mod conn;
 mod enrol;
 mod events;
+mod found;
 mod history;
 mod machine;
+mod orders;
 mod pace;
 mod reconcile;
 mod recovery;
@@ -45,16 +48,18 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use miner_shared::identity::Fingerprint;
 use miner_shared::smsg::LocalNode;
 use miner_shared::time::Millis;
+use miner_shared::wire::OpId;
 use rand_core::CryptoRng;
 
 use self::conn::Conn;
 pub use self::conn::{ConnId, Full, NewPeer, Target, Unreached};
 use self::events::EventLog;
 pub use self::events::{Event, EventKind};
+pub use self::found::FoundShares;
 pub use self::reconcile::{TOO_OLD, refusal_text};
 pub use self::recovery::recovery_id;
 use self::requests::Request;
-pub use self::requests::{Ask, Failure, Order, Reply, RequestId};
+pub use self::requests::{Ask, Failure, Reply, RequestId};
 pub use self::rig::Rig;
 use self::session::Session;
 use crate::clock::Now;
@@ -79,7 +84,8 @@ pub struct Env<'a> {
 /// All live links.
 #[derive(Debug, Default)]
 pub struct Hub {
-    conns: BTreeMap<ConnId, Conn>,
+    /// Boxed, as a tree keeps room for a third more than it holds.
+    conns: BTreeMap<ConnId, Box<Conn>>,
     next_conn: u64,
     /// Accepted connections that have not proven themselves yet.
     pending: usize,
@@ -136,6 +142,8 @@ enum Timer {
     Contest(Fingerprint),
     /// A round trip is to be measured.
     Ping(Fingerprint),
+    /// An order is not sent any more.
+    Order(OpId),
     /// A request has waited long enough.
     Request(RequestId),
     /// An ephemeral peer has been away for long.
@@ -164,6 +172,7 @@ impl Hub {
                 Timer::Conn(id) => self.conn_due(env, id, at),
                 Timer::Contest(key) => self.contest_due(env, &key),
                 Timer::Ping(key) => self.ping_due(now, &key, at),
+                Timer::Order(op_id) => self.order_due(env, &op_id),
                 Timer::Request(id) => self.request_due(id),
                 Timer::Vanish(key) => self.vanish_due(env, &key, at),
             }

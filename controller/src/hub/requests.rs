@@ -11,14 +11,13 @@
 //! Questions have no effect, so asking again is harmless; a wish is stored and numbered before
 //! anyone waits for it, so it needs no asking at all (`reconcile.rs`).
 //!
-//! An order has an effect, at most one per op_id and boot of the rig. On a further link with the same
-//! boot the same command is sent again, to have its receipt; to another boot it never is. Whoever
-//! waits for an order that was sent and not answered hears [`Reply::Unknown`].
+//! An order has an effect; it is stored and sent by `orders.rs`, whoever waits for it. Who does hears
+//! [`Reply::Unknown`] if it was sent and no receipt came.
 
 use miner_shared::identity::Fingerprint;
 use miner_shared::limits::RECEIPTS;
 use miner_shared::time::Millis;
-use miner_shared::wire::{Answer, Command, MIN_VERSION, Message, OpId, Outcome, Query};
+use miner_shared::wire::{Answer, MIN_VERSION, Message, OpId, Outcome, Query};
 
 use super::conn::Outgoing;
 use super::score::Exchange;
@@ -40,39 +39,17 @@ pub enum Ask {
     Query(Query),
     /// What became of the wish of this generation, which the registry has.
     Wish(u64),
-    /// To do something, once.
-    Order(Order),
+    /// What became of the order of this name, which the registry has.
+    Order(OpId),
 }
 
 impl Ask {
-    /// First protocol version that has words for it. A wish is said in those that there are, and
-    /// `reconcile.rs` knows when there are none.
+    /// First protocol version that has words for it. Whether there are some for a wish or an order is
+    /// `reconcile.rs`'s and `orders.rs`'s to know.
     fn since(&self) -> u8 {
         match self {
-            Self::Ping | Self::Wish(_) => MIN_VERSION,
+            Self::Ping | Self::Wish(_) | Self::Order(_) => MIN_VERSION,
             Self::Query(query) => query.since(),
-            Self::Order(order) => Command::from(*order).since(),
-        }
-    }
-}
-
-/// A command that an owner waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
-    /// Take this manager for the first.
-    Handover(Fingerprint),
-    /// Obey this manager no more.
-    Revoke(Fingerprint),
-    /// Take another key.
-    Rotate,
-}
-
-impl From<Order> for Command {
-    fn from(order: Order) -> Self {
-        match order {
-            Order::Handover(to) => Self::Handover { to },
-            Order::Revoke(manager) => Self::Revoke { manager },
-            Order::Rotate => Self::Rotate,
         }
     }
 }
@@ -121,14 +98,14 @@ pub(super) struct Request {
     pub(super) ask: Ask,
     /// On which connection and under which number it was asked; `None` while it waits for a link.
     asked: Option<(ConnId, u32)>,
-    /// Of an order that was sent: its command's name, and to which boot of the rig.
-    sent: Option<(OpId, [u8; 16])>,
+    /// Whether it is about an order that the rig may have heard.
+    pub(super) sent: bool,
 }
 
 impl Request {
     /// Whether it is an order that the rig may have heard.
-    pub(super) const fn was_sent(&self) -> bool {
-        self.sent.is_some()
+    const fn was_sent(&self) -> bool {
+        self.sent
     }
 }
 
@@ -147,7 +124,7 @@ impl Hub {
             key,
             ask,
             asked: None,
-            sent: None,
+            sent: false,
         };
         self.requests.insert(id, request);
         let rig = self.rigs.entry(key).or_default();
@@ -158,6 +135,8 @@ impl Hub {
         let peer = env.registry.peer(&key);
         if busy {
             self.finish(id, Err(Failure::Busy));
+        } else if self.order_is_over(env, id) {
+            // It has been told.
         } else if self.is_live(&key) {
             self.ask_waiting(env, &key);
         } else if peer.is_some_and(|peer| peer.address.is_some()) {
@@ -178,7 +157,7 @@ impl Hub {
         let Some(session) = self.sessions.get(key) else {
             return;
         };
-        let (conn, boot, version) = (session.conn, session.boot_id, session.version);
+        let (conn, version) = (session.conn, session.version);
         let waiting: Vec<_> = self.requests_of(key).collect();
         for id in waiting {
             let Some(request) = self.requests.get_mut(&id) else {
@@ -204,18 +183,8 @@ impl Hub {
                     self.touched(conn, env.now.mono);
                 }
                 Ask::Wish(generation) => self.look_at_wish(key, generation),
-                Ask::Order(order) => {
-                    let (op_id, sent_to) = *request.sent.get_or_insert_with(|| {
-                        let mut op_id = [0; 16];
-                        env.rng.fill_bytes(&mut op_id);
-                        (op_id, boot)
-                    });
-                    if sent_to == boot {
-                        self.send(env, conn, Outgoing::Order(op_id, order));
-                    } else {
-                        self.finish(id, Ok(Reply::Unknown));
-                    }
-                }
+                // It goes out by itself.
+                Ask::Order(_) => {}
             }
         }
     }
@@ -246,7 +215,11 @@ impl Hub {
             Message::Applied { generation, hash } => {
                 rig.applied_hash = Some((generation, hash));
             }
-            Message::FoundShares(_) => {}
+            Message::FoundShares(batch) => {
+                if let Some(session) = self.sessions.get(&key) {
+                    rig.found.take(session.boot_id, &batch, env.now.mono);
+                }
+            }
             Message::Answer(number, answer) => {
                 if let Answer::Stats(stats) = &answer {
                     rig.heard(stats.clone(), env.now);
@@ -255,17 +228,17 @@ impl Hub {
                 if let Answer::Info(info) = &answer {
                     self.on_machine(env, &key, info);
                 }
+                if let Answer::Network(interfaces) = &answer {
+                    self.on_network(env, &key, interfaces);
+                }
                 if let Answer::Managers(managers) = &answer {
                     self.on_managers(env, &key, managers);
                 }
                 self.on_answer(id, &key, number, answer);
             }
             Message::Receipt(op_id, outcome) => {
-                let order = self.order_of(&key, &op_id);
-                if let Some(order) = order {
-                    self.count(&key, Exchange::Answered);
-                    self.finish(order, Ok(Reply::Outcome(outcome)));
-                } else if !self.on_recovery_receipt(env, &key, &op_id, &outcome) {
+                let ordered = self.on_order_receipt(env, &key, &op_id, &outcome);
+                if !ordered && !self.on_recovery_receipt(env, &key, &op_id, &outcome) {
                     self.on_receipt(env, &key, &op_id, outcome);
                 }
             }
@@ -287,13 +260,14 @@ impl Hub {
         }
     }
 
-    /// The order that this command was sent for.
-    fn order_of(&self, key: &Fingerprint, op_id: &OpId) -> Option<RequestId> {
-        let is_it = |id: &RequestId| {
-            let sent = self.requests.get(id).and_then(|request| request.sent);
-            sent.is_some_and(|(sent, _)| sent == *op_id)
-        };
-        self.requests_of(key).find(is_it)
+    /// An order is on its way: who waits for it is not told that the rig cannot be reached.
+    pub(super) fn order_sent(&mut self, key: &Fingerprint, op_id: &OpId) {
+        let ids: Vec<_> = self.requests_of(key).collect();
+        for id in ids {
+            if let Some(request) = self.requests.get_mut(&id) {
+                request.sent |= request.ask == Ask::Order(*op_id);
+            }
+        }
     }
 
     /// A pong answers all pings that wait.
@@ -356,7 +330,7 @@ impl Hub {
         self.finish(id, Err(Failure::TimedOut));
     }
 
-    fn count(&mut self, key: &Fingerprint, exchange: Exchange) {
+    pub(super) fn count(&mut self, key: &Fingerprint, exchange: Exchange) {
         self.rigs.entry(*key).or_default().score.count(exchange);
     }
 
@@ -374,7 +348,7 @@ impl Hub {
         }
     }
 
-    fn finish(&mut self, id: RequestId, result: Result<Reply, Failure>) {
+    pub(super) fn finish(&mut self, id: RequestId, result: Result<Reply, Failure>) {
         let Some(request) = self.take(id) else {
             return;
         };

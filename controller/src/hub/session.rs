@@ -114,6 +114,7 @@ impl Hub {
         self.record(env, Some(&key), EventKind::LinkUp { dialled_in });
         self.reconcile(env, &key);
         self.offer_recovery(env, &key);
+        self.send_orders(env, &key);
         self.ask_waiting(env, &key);
         self.ask_machine(env, id);
         self.touched(id, now);
@@ -258,10 +259,22 @@ impl Hub {
         key: &Fingerprint,
         keep_token: bool,
     ) -> Result<(), RegistryError> {
-        env.registry.remove(key, keep_token, env.now.wall)?;
-        self.record(env, Some(key), EventKind::PeerRemoved);
-        self.fail_requests(key);
-        self.cut(env, key, "removed", None);
+        self.remove_all(env, &[*key], keep_token)
+    }
+
+    /// The same for all of these peers, or for none.
+    pub fn remove_all(
+        &mut self,
+        env: &mut Env<'_>,
+        keys: &[Fingerprint],
+        keep_token: bool,
+    ) -> Result<(), RegistryError> {
+        env.registry.remove_all(keys, keep_token, env.now.wall)?;
+        for key in keys {
+            self.record(env, Some(key), EventKind::PeerRemoved);
+            self.fail_requests(key);
+            self.cut(env, key, "removed", None);
+        }
         Ok(())
     }
 

@@ -13,10 +13,8 @@
 
 use miner_shared::identity::{Fingerprint, Pin, Statement};
 use miner_shared::smsg::{LinkError, Peer};
-use miner_shared::wire::Outcome;
 
 use super::conn::{Conn, Purpose, Target};
-use super::requests::{Ask, Order, Reply};
 use super::{Action, ConnId, Env, EventKind, Hub, Unreached};
 use crate::registry::{RegistryError, Standing};
 
@@ -140,6 +138,8 @@ impl Hub {
         };
         self.record(env, Some(&new), kind);
         self.rename_rig(old, new);
+        // The new key is the answer, whatever became of the receipt.
+        self.end_rotations(env, &new);
         self.actions
             .push_back(Action::KeyChanged { old: *old, new });
         self.cut(env, old, "its key has changed", Some(id));
@@ -161,11 +161,6 @@ impl Hub {
         self.rigs.insert(new, rig);
         self.remember(old, memory);
         self.unasked(&new);
-        // The new key is the answer, whatever became of the receipt.
-        self.finish_where(&new, |request| {
-            let rotated = request.ask == Ask::Order(Order::Rotate) && request.was_sent();
-            rotated.then(|| Ok(Reply::Outcome(Outcome::Applied)))
-        });
     }
 
     /// Cuts all links of a key but one.

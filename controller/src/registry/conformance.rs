@@ -5,8 +5,11 @@ use std::os::unix::fs::PermissionsExt;
 
 use miner_shared::bytes::Bytes;
 use miner_shared::identity::{Enrolment, Fingerprint, Role};
-use miner_shared::text::{Address, Label, Name, PoolPass, PoolUser};
-use miner_shared::wire::{Algo, Backend, Mode, PageWish, Pool, Profile, State, Threads};
+use miner_shared::limits::MAX_INTERFACES;
+use miner_shared::text::{Address, Label, Name, PoolPass, PoolUser, Text};
+use miner_shared::wire::{
+    Algo, Backend, Interface, Mode, PageWish, Pool, Profile, Refusal, State, Threads,
+};
 
 use super::*;
 use crate::clock::EpochMs;
@@ -212,6 +215,26 @@ fn machine() -> MachineRecord {
         cpu_model: Label::lossy("AMD Ryzen 9 5950X 16-Core Processor"),
         cpus: 32,
         memory_mib: Some(65_536),
+        interfaces: vec![
+            Interface {
+                name: Text::lossy("enp0s31f6"),
+                mac: [2; 6],
+            };
+            MAX_INTERFACES
+        ],
+    }
+}
+
+fn order() -> OrderRecord {
+    OrderRecord {
+        rig: key(1),
+        order: Order::Handover(key(2)),
+        by: Label::lossy(&"o".repeat(64)),
+        created_ms: u64::MAX,
+        deadline_ms: u64::MAX,
+        sent: Some((u64::MAX, [7; 16])),
+        ended_ms: Some(u64::MAX),
+        state: OrderState::Refused(Refusal::NotOurImage),
     }
 }
 
@@ -257,6 +280,7 @@ fn gives_back_every_kind_of_row(store: &mut dyn Store) {
         Change::PutOrigin(key(1), waiting().origin),
         Change::PutLabels(key(1), labels()),
         Change::PutMachine(key(1), machine()),
+        Change::PutOrder([8; 16], order()),
         Change::PutRecovery(recovery(3)),
         Change::PutPinned(key(1), pinned()),
         Change::PutApiToken(ApiTokenId([8; 8]), api_token()),
@@ -285,6 +309,7 @@ fn gives_back_every_kind_of_row(store: &mut dyn Store) {
     assert_eq!(rows.pending.get(&key(5)), Some(&waiting()));
     assert_eq!(rows.origins.get(&key(1)), Some(&waiting().origin));
     assert_eq!(rows.labels.get(&key(1)), Some(&labels()));
+    assert_eq!(rows.orders.get(&[8; 16]), Some(&order()));
     assert_eq!(rows.machines.get(&key(1)), Some(&machine()));
     assert_eq!(rows.recovery, Some(recovery(3)));
     assert_eq!(rows.pinned.get(&key(1)), Some(&pinned()));
@@ -349,6 +374,7 @@ fn deletes_what_is_there_and_what_is_not(store: &mut dyn Store) {
         Change::DeleteLabels(key(1)),
         Change::DeleteLabels(key(99)),
         Change::DeleteMachine(key(1)),
+        Change::DeleteOrder([8; 16]),
         Change::PutRecovery(recovery(MAX_RECOVERY_KEYS)),
         Change::PutSources(Vec::new()),
     ];
@@ -523,6 +549,8 @@ fn as_older(path: &std::path::Path, schema: u8) {
         let tokens = redb::TableDefinition::<[u8; 8], &[u8]>::new("tokens");
         write.delete_table(tokens).expect("was there");
     }
+    let orders = redb::TableDefinition::<[u8; 16], &[u8]>::new("orders");
+    write.delete_table(orders).expect("was there");
     let meta = redb::TableDefinition::<&str, u8>::new("meta");
     let mut table = write.open_table(meta).expect("opens");
     table.insert("schema", schema).expect("inserts");

@@ -1,13 +1,16 @@
-//! Peers by what they are asked for besides their key: node ID and name, both unique among them.
+//! Peers by what they are asked for besides their key: node ID and name, both unique among them. And
+//! orders by the rig that they wait for.
 //!
 //! A farm of 10,000 is asked for a name with every link that comes up and every command that names a
 //! rig: looking through all rows for it would cost more than the handshake.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use miner_shared::identity::{Fingerprint, NodeId};
 use miner_shared::text::Name;
+use miner_shared::wire::OpId;
 
+use super::orders::OrderRecord;
 use super::record::PeerRecord;
 use super::store::{Change, Contents};
 
@@ -16,11 +19,16 @@ const ID_CHARS: usize = 16;
 const FIRST: &str = "0000000000000000";
 const LAST: &str = "ffffffffffffffff";
 
+/// Of a rig without any.
+static NO_ORDERS: BTreeSet<(u64, OpId)> = BTreeSet::new();
+
 /// Where to look. Follows the rows, and says nothing that they do not.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     ids: BTreeMap<NodeId, Fingerprint>,
     names: BTreeMap<Name, Fingerprint>,
+    /// Orders that have not come to their end, the oldest first.
+    orders: BTreeMap<Fingerprint, BTreeSet<(u64, OpId)>>,
 }
 
 impl Index {
@@ -30,12 +38,21 @@ impl Index {
         for (key, peer) in &rows.peers {
             index.put(*key, peer);
         }
+        for (op_id, order) in &rows.orders {
+            index.put_order(op_id, order);
+        }
         index
     }
 
     /// The peer with this node ID.
     pub(super) fn by_id(&self, id: NodeId) -> Option<&Fingerprint> {
         self.ids.get(&id)
+    }
+
+    /// Orders of this rig that have not come to their end, the oldest first.
+    pub(super) fn open_orders(&self, rig: &Fingerprint) -> impl ExactSizeIterator<Item = &OpId> {
+        let orders = self.orders.get(rig).unwrap_or(&NO_ORDERS);
+        orders.iter().map(|(_, op_id)| op_id)
     }
 
     /// The peer with this name.
@@ -63,7 +80,31 @@ impl Index {
                 self.put(*key, peer);
             }
             Change::DeletePeer(key) => self.delete(key, rows),
+            Change::PutOrder(op_id, order) => {
+                self.delete_order(op_id, rows);
+                self.put_order(op_id, order);
+            }
+            Change::DeleteOrder(op_id) => self.delete_order(op_id, rows),
             _ => {}
+        }
+    }
+
+    fn put_order(&mut self, op_id: &OpId, order: &OrderRecord) {
+        if order.state.is_open() {
+            let theirs = self.orders.entry(order.rig).or_default();
+            theirs.insert((order.created_ms, *op_id));
+        }
+    }
+
+    fn delete_order(&mut self, op_id: &OpId, rows: &Contents) {
+        let Some(order) = rows.orders.get(op_id) else {
+            return;
+        };
+        if let Some(theirs) = self.orders.get_mut(&order.rig) {
+            theirs.remove(&(order.created_ms, *op_id));
+            if theirs.is_empty() {
+                self.orders.remove(&order.rig);
+            }
         }
     }
 

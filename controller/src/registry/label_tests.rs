@@ -28,6 +28,7 @@ fn machine() -> MachineRecord {
         cpu_model: Label::lossy("EPYC 7B13"),
         cpus: 64,
         memory_mib: None,
+        interfaces: Vec::new(),
     }
 }
 

@@ -21,6 +21,7 @@ mod index;
 mod label_tests;
 mod labels;
 mod memory;
+mod orders;
 mod pattern;
 mod profiles;
 #[cfg(test)]
@@ -42,6 +43,7 @@ mod tokens;
 pub use self::access::{ApiTokenId, ApiTokenRecord, MAX_API_TOKENS, USED_EVERY_MS};
 pub use self::labels::{LabelName, LabelsRecord, MAX_TAGS, MachineRecord, Relabel};
 pub use self::memory::MemoryStore;
+pub use self::orders::{MAX_OPEN_ORDERS, MAX_ORDERS, Order, OrderRecord, OrderState};
 pub use self::pattern::{NamePattern, Network};
 pub use self::profiles::{
     Author, Comment, MAX_COMMENT, MAX_PROFILES, MAX_VERSIONS, ProfileRecord, ProfileSpec, Revision,

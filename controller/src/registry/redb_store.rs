@@ -5,6 +5,7 @@
 //!   meta        "schema"        -> u8
 //!   peers       fingerprint[32] -> row      tombstones, desired, pending, origins: likewise
 //!   profiles    id              -> row      pinned, labels, machines: likewise
+//!   orders      op_id[16]       -> row
 //!   versions    id, number      -> row      yields: likewise
 //!   rollouts    number          -> row      rollout_rigs   number, fingerprint -> row
 //!   tokens      id[8]           -> row      farm    "recovery" -> row
@@ -117,6 +118,7 @@ impl Store for RedbStore {
             origins: rows(&read, ORIGINS, Fingerprint)?,
             labels: rows(&read, LABELS, Fingerprint)?,
             machines: rows(&read, MACHINES, Fingerprint)?,
+            orders: rows(&read, ORDERS, |op_id| op_id)?,
             recovery: rows(&read, FARM, str::to_owned)?.remove(RECOVERY),
             pinned: rows(&read, PINNED, Fingerprint)?,
             api_tokens: rows(&read, API_TOKENS, ApiTokenId)?,
@@ -168,6 +170,8 @@ fn make(write: &WriteTransaction, change: &Change) -> Result<(), StoreError> {
         Change::DeleteLabels(key) => delete(write, LABELS, key.0),
         Change::PutMachine(key, row) => put(write, MACHINES, key.0, row),
         Change::DeleteMachine(key) => delete(write, MACHINES, key.0),
+        Change::PutOrder(key, row) => put(write, ORDERS, *key, row),
+        Change::DeleteOrder(key) => delete(write, ORDERS, *key),
         Change::PutRecovery(row) => put(write, FARM, RECOVERY, row),
         Change::PutPinned(key, row) => put(write, PINNED, key.0, row),
         Change::DeletePinned(key) => delete(write, PINNED, key.0),
@@ -279,6 +283,7 @@ fn make_tables(write: &WriteTransaction) -> Result<(), StoreError> {
     write.open_table(ROLLOUTS).map_err(any)?;
     write.open_table(ROLLOUT_RIGS).map_err(any)?;
     write.open_table(TOKENS).map_err(any)?;
+    write.open_table(ORDERS).map_err(any)?;
     write.open_table(API_TOKENS).map_err(any)?;
     write.open_table(FARM).map_err(any)?;
     Ok(())
@@ -369,6 +374,7 @@ const PINNED: Rows = TableDefinition::new("pinned");
 const LABELS: Rows = TableDefinition::new("labels");
 const MACHINES: Rows = TableDefinition::new("machines");
 const TOKENS: TableDefinition<'static, [u8; 8], &[u8]> = TableDefinition::new("tokens");
+const ORDERS: TableDefinition<'static, [u8; 16], &[u8]> = TableDefinition::new("orders");
 const API_TOKENS: TableDefinition<'static, [u8; 8], &[u8]> = TableDefinition::new("api_tokens");
 const SOURCES: TableDefinition<'static, u64, u64> = TableDefinition::new("sources");
 const PROFILES: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("profiles");

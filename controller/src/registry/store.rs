@@ -9,9 +9,11 @@ use std::fmt;
 use std::path::PathBuf;
 
 use miner_shared::identity::Fingerprint;
+use miner_shared::wire::OpId;
 
 use super::access::{ApiTokenId, ApiTokenRecord};
 use super::labels::{LabelsRecord, MachineRecord};
+use super::orders::OrderRecord;
 use super::profiles::{ProfileRecord, YieldRecord};
 use super::record::{DesiredRecord, PeerRecord, ProfileId, SCHEMA, Tombstone};
 use super::recovery::{PinnedRecord, RecoveryRecord};
@@ -91,6 +93,10 @@ pub enum Change {
     PutMachine(Fingerprint, MachineRecord),
     /// Deletes what a peer said of its machine.
     DeleteMachine(Fingerprint),
+    /// Writes an order.
+    PutOrder(OpId, OrderRecord),
+    /// Deletes an order.
+    DeleteOrder(OpId),
     /// Writes the recovery key of the farm.
     PutRecovery(RecoveryRecord),
     /// Writes which recovery key a peer has pinned.
@@ -143,6 +149,8 @@ pub struct Contents {
     pub labels: BTreeMap<Fingerprint, LabelsRecord>,
     /// What peers said of their machines.
     pub machines: BTreeMap<Fingerprint, MachineRecord>,
+    /// What rigs are to do once, and what became of it.
+    pub orders: BTreeMap<OpId, OrderRecord>,
     /// The recovery key of the farm, if it has one.
     pub recovery: Option<RecoveryRecord>,
     /// Which recovery key peers have pinned.
@@ -196,6 +204,8 @@ impl Contents {
             Change::DeleteLabels(key) => drop(self.labels.remove(key)),
             Change::PutMachine(key, row) => drop(self.machines.insert(*key, row.clone())),
             Change::DeleteMachine(key) => drop(self.machines.remove(key)),
+            Change::PutOrder(key, row) => drop(self.orders.insert(*key, row.clone())),
+            Change::DeleteOrder(key) => drop(self.orders.remove(key)),
             Change::PutRecovery(row) => self.recovery = Some(row.clone()),
             Change::PutPinned(key, row) => drop(self.pinned.insert(*key, *row)),
             Change::DeletePinned(key) => drop(self.pinned.remove(key)),
@@ -230,6 +240,7 @@ impl Contents {
         all.extend(puts(&self.labels, Change::PutLabels));
         all.extend(puts(&self.machines, Change::PutMachine));
         all.extend(puts(&self.api_tokens, Change::PutApiToken));
+        all.extend(puts(&self.orders, Change::PutOrder));
         all.extend(self.recovery.clone().map(Change::PutRecovery));
         all.extend(puts(&self.pinned, Change::PutPinned));
         all.push(Change::PutSources(self.sources.clone()));

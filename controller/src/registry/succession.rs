@@ -120,6 +120,7 @@ impl Registry {
         }
         batch.extend(self.moved_in_rollouts(old, new));
         batch.extend(self.labels_moved(old, new));
+        batch.extend(self.orders_moved(old, new));
         Some((name, batch))
     }
 }

@@ -210,6 +210,8 @@ fn words(event: &Event) -> Option<String> {
             format!("strangers were refused {unrecorded} more times")
         }
         EventKind::Throttled { .. } => format!("{who} sends too much and is read more slowly"),
+        EventKind::Ordered { order, by } => format!("{order} ordered for {who} by {by}"),
+        EventKind::OrderEnded { order, status } => format!("{order} of {who}: {status}"),
         EventKind::RolloutStarted {
             rollout,
             profile,

@@ -269,7 +269,8 @@ pub enum Command {
         /// For how long, at most [`MAX_LOCATE_SECS`](crate::limits::MAX_LOCATE_SECS).
         seconds: u16,
     },
-    /// Log what is at least this serious, until the agent's next start. Since version 2.
+    /// Log what is at least this serious, and never less than info, until the agent's next start. Since
+    /// version 2.
     SetLogLevel(Level),
 }
 

@@ -218,6 +218,26 @@ fn a_machine_that_is_not_the_rigs_own_is_not_ended() {
 }
 
 #[test]
+fn no_order_makes_a_rig_log_less_than_info() {
+    let (mut works, ..) = works(Limits::default());
+    for (asked, kept) in [
+        (Level::Error, log::LevelFilter::Info),
+        (Level::Warn, log::LevelFilter::Info),
+        (Level::Debug, log::LevelFilter::Debug),
+        (Level::Info, log::LevelFilter::Info),
+    ] {
+        works.set_log_level(asked);
+        assert_eq!(log::max_level(), kept, "{asked:?}");
+    }
+    let page = works.logs(None, 15, None);
+    assert!(
+        page.lines
+            .iter()
+            .any(|line| line.text.as_str().starts_with("log level"))
+    );
+}
+
+#[test]
 fn a_located_machine_shows_itself_for_so_long() {
     let (mut works, ..) = works(Limits::default());
     works.locate(30);

@@ -2,6 +2,7 @@
 
 use super::rig::STANDBY;
 use super::*;
+use crate::access::By;
 
 #[test]
 fn a_rig_that_comes_back_with_a_new_key_is_dialled_on_as_the_same_rig() {
@@ -50,21 +51,29 @@ fn managers_are_shown_and_orders_come_to_what_the_rig_says() {
         assert_eq!(parts, [(1, true), (2, false)]);
         assert_eq!(shown.managers[1].fingerprint, STANDBY.to_string());
 
-        let by_id = farm.hand_over(id, "5b5b").await.expect("ordered");
+        let by_id = farm
+            .hand_over(id, "5b5b", &By::Local)
+            .await
+            .expect("ordered");
         assert_eq!(by_id.status, OrderStatus::Applied);
         assert_eq!(by_id.manager, Some(STANDBY.to_string()));
-        let revoked = farm.revoke_manager(id, &STANDBY.to_string()).await;
+        let revoked = farm
+            .revoke_manager(id, &STANDBY.to_string(), &By::Local)
+            .await;
         assert_eq!(revoked.expect("ordered").status, OrderStatus::Applied);
 
-        let nobody = farm.hand_over(id, "ffff").await.expect_err("nobody");
+        let nobody = farm
+            .hand_over(id, "ffff", &By::Local)
+            .await
+            .expect_err("nobody");
         assert_eq!(
             (nobody.code, nobody.field.as_deref()),
             (Code::ManagerNotFound, Some("to"))
         );
         let stranger = Fingerprint([9; 32]).to_string();
-        let nobody = farm.revoke_manager(id, &stranger).await;
+        let nobody = farm.revoke_manager(id, &stranger, &By::Local).await;
         assert_eq!(nobody.expect_err("nobody").code, Code::ManagerNotFound);
-        let refused = farm.rotate_rig(id).await.expect_err("refused");
+        let refused = farm.rotate_rig(id, &By::Local).await.expect_err("refused");
         assert_eq!(refused.code, Code::OrderRefused);
         assert!(refused.hint.expect("advice").contains("remote managers"));
     });
@@ -96,7 +105,7 @@ fn an_order_that_is_never_answered_is_unknown() {
         let address = fixture.listening(TestRig::new(1).muted()).await;
         fixture.add(&address, Proof::Tofu).await.expect("adds");
         let id = farm.resolve("rig-alpha").expect("by name");
-        let order = farm.rotate_rig(id).await.expect("no error");
+        let order = farm.rotate_rig(id, &By::Local).await.expect("no error");
         assert_eq!(order.status, OrderStatus::Unknown);
     });
 }

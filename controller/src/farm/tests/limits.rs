@@ -51,7 +51,7 @@ fn a_busy_rig_is_status_429_and_may_be_asked_again() {
         fixture.add(&address, Proof::Tofu).await.expect("adds");
         let farm = &fixture.farm;
         let id = farm.resolve("rig-alpha").expect("by name");
-        let asked = farm.logs(id, &miner("miner-rx0"), 10).await;
+        let asked = farm.logs(id, &miner("miner-rx0"), &last(10)).await;
         let problem = Problem::from(asked.expect_err("busy"));
         assert_eq!((problem.status.as_u16(), &*problem.code), (429, "BUSY"));
         assert!(problem.retryable && problem.hint.is_some());

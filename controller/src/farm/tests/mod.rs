@@ -7,6 +7,7 @@ mod keys;
 mod limits;
 mod page;
 mod rig;
+mod scale;
 
 use std::net::SocketAddr;
 
@@ -117,6 +118,15 @@ fn profile() -> Profile {
         mode: Mode::Auto,
         threads: Threads::Auto,
         pools: [pool].into_iter().collect(),
+    }
+}
+
+/// So many of the last records.
+fn last(lines: u16) -> LogsWanted {
+    LogsWanted {
+        lines,
+        cursor: None,
+        level: None,
     }
 }
 
@@ -236,7 +246,7 @@ fn logs_come_in_pages_and_in_order() {
         let farm = &fixture.farm;
         let id = farm.resolve("rig-alpha").expect("by name");
         let logs = farm
-            .logs(id, &miner("miner-rx0"), 37)
+            .logs(id, &miner("miner-rx0"), &last(37))
             .await
             .expect("answers");
         let texts: Vec<_> = logs.lines.iter().map(|line| line.text.clone()).collect();
@@ -244,7 +254,7 @@ fn logs_come_in_pages_and_in_order() {
         assert_eq!(texts, wanted);
         assert!(!logs.has_more);
         let wrong = farm
-            .logs(id, &miner("nothing"), 5)
+            .logs(id, &miner("nothing"), &last(5))
             .await
             .expect_err("unknown");
         assert_eq!(wrong.code, Code::MinerNotFound);

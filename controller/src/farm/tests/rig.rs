@@ -214,6 +214,9 @@ impl TestRig {
                 Message::Answer(id, Answer::Managers(managers.into_iter().collect()))
             }
             Message::Query(id, Query::GetInfo) => Message::Answer(id, Answer::Info(self.info())),
+            Message::Query(id, Query::GetNetwork) => {
+                Message::Answer(id, Answer::Network(heapless::Vec::new()))
+            }
             Message::Query(id, Query::GetStats) => Message::Answer(id, Answer::Stats(self.stats())),
             Message::Query(
                 id,

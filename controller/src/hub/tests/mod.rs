@@ -1,5 +1,5 @@
 //! The hub against simulated rigs, in virtual time: every promise of `conn.rs`, `session.rs`,
-//! `requests.rs`, `reconcile.rs`, `succession.rs` and `recovery.rs`.
+//! `requests.rs`, `orders.rs`, `reconcile.rs`, `succession.rs` and `recovery.rs`.
 
 mod admission;
 mod attacks;
@@ -7,6 +7,7 @@ mod by_hand;
 mod deliveries;
 mod enrol;
 mod faults;
+mod once;
 mod orders;
 mod partitions;
 mod recovery;

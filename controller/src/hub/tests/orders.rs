@@ -6,6 +6,7 @@ use miner_shared::wire::{Command, Outcome, Query, Refusal, State};
 use super::super::*;
 use super::count;
 use super::sim::Sim;
+use crate::registry::Order;
 
 const OTHER: Fingerprint = Fingerprint([0x0b; 32]);
 
@@ -27,7 +28,7 @@ fn outcome(sim: &Sim, asked: RequestId) -> Option<&Outcome> {
 #[test]
 fn a_rig_is_handed_over_and_its_old_first_manager_refused_without_end_of_resending() {
     let mut sim = managed();
-    let asked = sim.ask(0, Ask::Order(Order::Handover(OTHER)));
+    let asked = sim.order(0, Order::Handover(OTHER));
     assert_eq!(outcome(&sim, asked), Some(&Outcome::Applied));
     assert_eq!(sim.rigs[0].works.managers[0].fingerprint, OTHER);
 
@@ -70,10 +71,10 @@ fn a_wish_goes_out_again_when_the_rig_says_that_this_controller_decides() {
 fn an_order_is_refused_with_the_rig_s_reason() {
     let mut sim = managed();
     let nobody = Fingerprint([0x0c; 32]);
-    let asked = sim.ask(0, Ask::Order(Order::Revoke(nobody)));
+    let asked = sim.order(0, Order::Revoke(nobody));
     let refused = Outcome::Refused(Refusal::NoSuchManager);
     assert_eq!(outcome(&sim, asked), Some(&refused));
-    let asked = sim.ask(0, Ask::Order(Order::Revoke(OTHER)));
+    let asked = sim.order(0, Order::Revoke(OTHER));
     assert_eq!(outcome(&sim, asked), Some(&Outcome::Applied));
     assert_eq!(sim.rigs[0].works.managers.len(), 1);
 }
@@ -83,7 +84,7 @@ fn an_order_on_a_further_link_of_the_same_boot_has_one_effect_and_its_receipt() 
     let mut sim = managed();
     // The rig does it; the receipt is lost with the link.
     sim.rigs[0].mute = true;
-    let asked = sim.ask(0, Ask::Order(Order::Revoke(OTHER)));
+    let asked = sim.order(0, Order::Revoke(OTHER));
     assert_eq!(sim.rigs[0].works.managers.len(), 1);
     sim.rigs[0].mute = false;
     sim.dial_in(0);
@@ -96,7 +97,7 @@ fn an_order_on_a_further_link_of_the_same_boot_has_one_effect_and_its_receipt() 
 fn an_order_that_was_sent_outlasts_a_dialling_that_failed() {
     let mut sim = managed();
     sim.rigs[0].mute = true;
-    let asked = sim.ask(0, Ask::Order(Order::Revoke(OTHER)));
+    let asked = sim.order(0, Order::Revoke(OTHER));
     sim.rigs[0].mute = false;
     let key = sim.key(0);
     for id in sim.wires_of(0) {
@@ -112,7 +113,7 @@ fn an_order_that_was_sent_outlasts_a_dialling_that_failed() {
 fn an_order_whose_rig_started_anew_is_unknown_and_never_sent_again() {
     let mut sim = managed();
     sim.rigs[0].mute = true;
-    let asked = sim.ask(0, Ask::Order(Order::Revoke(OTHER)));
+    let asked = sim.order(0, Order::Revoke(OTHER));
     sim.rigs[0].mute = false;
     sim.restart_rig(0);
     sim.dial_in(0);
@@ -124,11 +125,11 @@ fn an_order_whose_rig_started_anew_is_unknown_and_never_sent_again() {
 fn an_order_without_an_answer_in_time_is_unknown_and_one_that_was_never_sent_is_not() {
     let mut sim = managed();
     sim.rigs[0].mute = true;
-    let asked = sim.ask(0, Ask::Order(Order::Rotate));
+    let asked = sim.order(0, Order::Rotate);
     sim.advance(5_000);
     assert_eq!(sim.finished.get(&asked), Some(&Ok(Reply::Unknown)));
     sim.restart_rig(0);
-    let asked = sim.ask(0, Ask::Order(Order::Rotate));
+    let asked = sim.order(0, Order::Rotate);
     assert_eq!(sim.finished.get(&asked), Some(&Err(Failure::Offline)));
 }
 
@@ -136,7 +137,7 @@ fn an_order_without_an_answer_in_time_is_unknown_and_one_that_was_never_sent_is_
 fn a_rig_that_comes_by_a_new_key_has_obeyed_whatever_became_of_the_receipt() {
     let mut sim = managed();
     sim.rigs[0].mute = true;
-    let asked = sim.ask(0, Ask::Order(Order::Rotate));
+    let asked = sim.order(0, Order::Rotate);
     sim.rigs[0].mute = false;
     sim.rotate_rig(0, 0x51);
     assert!(!sim.finished.contains_key(&asked));

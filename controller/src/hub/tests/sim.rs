@@ -7,14 +7,14 @@ use miner_agent::commands::Commands;
 use miner_shared::identity::{Enrolment, Fingerprint, Role, Statement};
 use miner_shared::limits::MAX_FRAME;
 use miner_shared::smsg::{self, Dial, Expect, Link, LocalNode, SeqMemory};
-use miner_shared::text::Address;
+use miner_shared::text::{Address, Label};
 use miner_shared::time::Millis;
 use miner_shared::wire::{Admission, Message, State};
 
 use super::super::*;
 use super::rig::{CODE, Rig, TestRng, node};
 use crate::clock::EpochMs;
-use crate::registry::{MemoryStore, PeerRecord, Trust, Wish};
+use crate::registry::{MemoryStore, Order, PeerRecord, Trust, Wish};
 
 /// Steps between two calls of the test; more is a live-lock.
 const MAX_STEPS: usize = 10_000;
@@ -350,6 +350,14 @@ impl Sim {
     pub(super) fn ask(&mut self, rig: usize, ask: Ask) -> RequestId {
         let key = self.key(rig);
         self.call(|hub, env| hub.ask(env, key, ask, env.now.mono + 5_000))
+    }
+
+    /// Gives an order and waits for what becomes of it, for 5 s.
+    pub(super) fn order(&mut self, rig: usize, order: Order) -> RequestId {
+        let key = self.key(rig);
+        let by = Label::lossy("owner");
+        let op_id = self.call(|hub, env| hub.order(env, &key, order, &by, 5_000));
+        self.ask(rig, Ask::Order(op_id.expect("stored")))
     }
 
     /// Every rig with a link sends a heartbeat.

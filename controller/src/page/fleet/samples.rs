@@ -42,6 +42,7 @@ pub(crate) fn info(name: &str) -> NodeInfoView {
         statements: 0,
         listen: Some("0.0.0.0:9091".to_owned()),
         uptime: 5,
+        orders_lost: 0,
         schema: 1,
     }
 }

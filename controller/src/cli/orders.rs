@@ -1,0 +1,540 @@
+//! `remote pause`, `resume`, `restart`, `reboot`, `poweroff`, `locate`, `log-level`, `wake`, `doctor`,
+//! `shares`, `orders`: what rigs rest from, do once, and tell of themselves.
+
+use argh::{ArgsInfo, FromArgs};
+use axum::http::Method;
+use miner_agent::cli::{Failure, say, terminal};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::answers::Applied;
+use super::client::{Client, segment};
+use super::show::{self, say_clean};
+use super::table::{Column, Table};
+use crate::units::{self, UNKNOWN};
+
+/// Let a rig rest: it stays logged in and keeps its memory, until `remote resume`, also after a restart.
+#[derive(Debug, ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "pause")]
+pub(super) struct Pause {
+    /// node ID, unique prefix of one, or name
+    #[argh(positional)]
+    peer: String,
+    /// print JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+/// Let a rig that rests go on.
+#[derive(Debug, ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "resume")]
+pub(super) struct Resume {
+    /// node ID, unique prefix of one, or name
+    #[argh(positional)]
+    peer: String,
+    /// print JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+/// End a rig's miner with its memory, and start it anew; the agent and its links go on.
+#[derive(Debug, ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "restart")]
+pub(super) struct Restart {
+    /// node ID, unique prefix of one, or name
+    #[argh(positional)]
+    peer: String,
+    /// seconds that the order waits for a rig out of reach, up to a week; default: 600
+    #[argh(option)]
+    within: Option<u64>,
+    /// print JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+/// Start a rig's machine anew; refused where the machine is not the rig's own.
+#[derive(Debug, ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "reboot")]
+pub(super) struct Reboot {
+    /// node ID, unique prefix of one, or name
+    #[argh(positional)]
+    peer: String,
+    /// seconds that the order waits for a rig out of reach, up to a week; default: 600
+    #[argh(option)]
+    within: Option<u64>,
+    /// print JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+/// Switch a rig's machine off; refused where the machine is not the rig's own.
+#[derive(Debug, ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "poweroff")]
+pub(super) struct PowerOff {
+    /// node ID, unique prefix of one, or name
+    #[argh(positional)]
+    peer: String,
+    /// seconds that the order waits for a rig out of reach, up to a week; default: 600
+    #[argh(option)]
+    within: Option<u64>,
+    /// do not ask
+    #[argh(switch)]
+    yes: bool,
+    /// print JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+/// Have a machine show which one it is: a line and a beep on its console, its keyboard's lights.
+#[derive(Debug, ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "locate")]
+pub(super) struct Locate {
+    /// node ID, unique prefix of one, or name
+    #[argh(positional)]
+    peer: String,
+    /// for how long, 1 to 600; default: 60
+    #[argh(option)]
+    seconds: Option<u16>,
+    /// seconds that the order waits for a rig out of reach, up to a week; default: 600
+    #[argh(option)]
+    within: Option<u64>,
+    /// print JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+/// Have a rig log more, until its agent starts anew.
+#[derive(Debug, ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "log-level")]
+pub(super) struct LogLevel {
+    /// node ID, unique prefix of one, or name
+    #[argh(positional)]
+    peer: String,
+    /// info, debug or trace
+    #[argh(positional)]
+    level: String,
+    /// seconds that the order waits for a rig out of reach, up to a week; default: 600
+    #[argh(option)]
+    within: Option<u64>,
+    /// print JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+/// Wake a rig that is off, by its network card, if it is on a local network of the controller.
+#[derive(Debug, ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "wake")]
+pub(super) struct Wake {
+    /// node ID, unique prefix of one, or name
+    #[argh(positional)]
+    peer: String,
+    /// print JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+/// Show what a rig finds wrong with itself and its machine, and what to do about it.
+#[derive(Debug, ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "doctor")]
+pub(super) struct Doctor {
+    /// node ID, unique prefix of one, or name
+    #[argh(positional)]
+    peer: String,
+    /// print JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+/// Show the last shares that a rig found, one by one.
+#[derive(Debug, ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "shares")]
+pub(super) struct Shares {
+    /// node ID, unique prefix of one, or name
+    #[argh(positional)]
+    peer: String,
+    /// print JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+/// Show what was ordered, of one rig or of all, and what became of it.
+#[derive(Debug, ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "orders")]
+pub(super) struct Orders {
+    /// node ID, unique prefix of one, or name
+    #[argh(positional)]
+    peer: Option<String>,
+    /// print JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+/// What is read of [`crate::farm::RigOrderView`].
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Order {
+    id: String,
+    node_name: String,
+    order: String,
+    detail: Option<String>,
+    by: String,
+    created_at: String,
+    deadline_at: String,
+    status: String,
+    reason: Option<String>,
+}
+
+impl Pause {
+    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        rest(client, &self.peer, "pause", self.json).await
+    }
+}
+
+impl Resume {
+    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        rest(client, &self.peer, "resume", self.json).await
+    }
+}
+
+async fn rest(client: &Client, peer: &str, verb: &str, json: bool) -> Result<(), Failure> {
+    let answer = post(client, peer, verb, &json!({})).await?;
+    if let Some(applied) = show::for_a_person::<Applied>(answer, json)? {
+        say_clean(&rested(peer, verb, &applied));
+    }
+    Ok(())
+}
+
+fn rested(peer: &str, verb: &str, applied: &Applied) -> String {
+    let generation = applied.generation;
+    let does = match verb {
+        "pause" => "rests",
+        _ => "goes on",
+    };
+    match applied.status.as_str() {
+        "applied" => format!("{peer} {does} (generation {generation})"),
+        "pending" => format!(
+            "{peer} cannot be reached now; as soon as it can, it {does} (generation {generation})"
+        ),
+        other => format!("{peer}: {other} (generation {generation})"),
+    }
+}
+
+impl Restart {
+    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        give(
+            client,
+            &self.peer,
+            "restart",
+            within(self.within),
+            self.json,
+        )
+        .await
+    }
+}
+
+impl Reboot {
+    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        give(client, &self.peer, "reboot", within(self.within), self.json).await
+    }
+}
+
+impl PowerOff {
+    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        let peer = &self.peer;
+        if !self.yes {
+            let question = format!(
+                "{peer} comes back only if somebody switches it on, or `remote wake` does. Switch it off?"
+            );
+            terminal::confirm(&question, "it stays on", || {
+                format!("{peer} would be switched off; repeat with --yes")
+            })?;
+        }
+        give(client, peer, "poweroff", within(self.within), self.json).await
+    }
+}
+
+impl Locate {
+    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        let body = show::body([
+            ("seconds", self.seconds.map(Value::from)),
+            ("withinSecs", self.within.map(Value::from)),
+        ]);
+        give(client, &self.peer, "locate", body, self.json).await
+    }
+}
+
+impl LogLevel {
+    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        let body = show::body([
+            ("level", Some(Value::from(self.level))),
+            ("withinSecs", self.within.map(Value::from)),
+        ]);
+        give(client, &self.peer, "log-level", body, self.json).await
+    }
+}
+
+fn within(secs: Option<u64>) -> Value {
+    show::body([("withinSecs", secs.map(Value::from))])
+}
+
+async fn post(client: &Client, peer: &str, verb: &str, body: &Value) -> Result<Value, Failure> {
+    client.reach(Some(peer)).await;
+    let path = format!("/remote/{}/{verb}", segment(peer));
+    Ok(client.send(Method::POST, &path, Some(body)).await?)
+}
+
+async fn give(
+    client: &Client,
+    peer: &str,
+    verb: &str,
+    body: Value,
+    json: bool,
+) -> Result<(), Failure> {
+    let answer = post(client, peer, verb, &body).await?;
+    if let Some(order) = show::for_a_person::<Order>(answer, json)? {
+        say_clean(&given(peer, &order));
+    }
+    Ok(())
+}
+
+fn given(peer: &str, order: &Order) -> String {
+    let what = words(order);
+    match order.status.as_str() {
+        "done" => format!("{peer}: {what} is done"),
+        "alreadyThere" => format!("{peer}: nothing to do, it mines nothing"),
+        "waiting" => format!(
+            "{peer} cannot be reached now; {what} is sent when it can, until {} (order {})",
+            order.deadline_at, order.id
+        ),
+        "sent" => format!(
+            "{peer}: {what} is sent, the receipt is not here yet (order {})",
+            order.id
+        ),
+        "unknown" => format!("{peer}: {what} was sent, and nobody knows whether it was done"),
+        other => format!("{peer}: {what} {other}"),
+    }
+}
+
+fn words(order: &Order) -> String {
+    match &order.detail {
+        Some(detail) => format!("{} {detail}", order.order),
+        None => order.order.clone(),
+    }
+}
+
+impl Wake {
+    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        #[derive(Deserialize)]
+        struct Called {
+            macs: Vec<String>,
+            networks: Vec<String>,
+        }
+        let path = format!("/remote/{}/wake", segment(&self.peer));
+        let answer = client.send(Method::POST, &path, Some(&json!({}))).await?;
+        if let Some(Called { macs, networks }) = show::for_a_person(answer, self.json)? {
+            say_clean(&format!(
+                "sent to {} from {}; {} answers by linking up",
+                macs.join(", "),
+                networks.join(", "),
+                self.peer
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Doctor {
+    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        client.reach(Some(&self.peer)).await;
+        let path = format!("/remote/{}/doctor", segment(&self.peer));
+        let answer = client.get(&path).await?;
+        if let Some(Findings { findings }) = show::for_a_person(answer, self.json)? {
+            show::rows_or(&findings, "it found nothing to say", findings_table);
+        }
+        Ok(())
+    }
+}
+
+/// What is read of [`crate::farm::DoctorView`].
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Findings {
+    findings: Vec<Finding>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Finding {
+    check: String,
+    severity: String,
+    detail: String,
+    fix: Option<String>,
+}
+
+fn findings_table(findings: &[Finding]) -> Table<4> {
+    let mut table = Table::new([
+        Column::text("Check", 0),
+        Column::text("Is", 0),
+        Column::text("Found", 0),
+        Column::text("What to do", 1),
+    ]);
+    for finding in findings {
+        table.row([
+            finding.check.clone(),
+            finding.severity.clone(),
+            finding.detail.clone(),
+            finding.fix.clone().unwrap_or_default(),
+        ]);
+    }
+    table
+}
+
+impl Shares {
+    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        client.reach(Some(&self.peer)).await;
+        let path = format!("/remote/{}/shares", segment(&self.peer));
+        let answer = client.get(&path).await?;
+        if let Some(Found { shares, lost }) = show::for_a_person(answer, self.json)? {
+            if lost > 0 {
+                say(format_args!("({lost} older shares are not known here)"));
+            }
+            show::rows_or(&shares, "it has told of no share", shares_table);
+        }
+        Ok(())
+    }
+}
+
+/// What is read of [`crate::farm::FoundSharesView`].
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Found {
+    shares: Vec<Share>,
+    lost: u64,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Share {
+    height: Option<u64>,
+    nonce: u32,
+    thread: u16,
+    verdict: String,
+    age_ms: Option<u64>,
+}
+
+fn shares_table(shares: &[Share]) -> Table<5> {
+    let mut table = Table::new([
+        Column::figure("Age", 0),
+        Column::text("Verdict", 0),
+        Column::figure("Height", 1),
+        Column::figure("Thread", 2),
+        Column::text("Nonce", 3),
+    ]);
+    for share in shares {
+        let height = share.height.map(|height| height.to_string());
+        table.row([
+            units::age(share.age_ms),
+            share.verdict.clone(),
+            height.unwrap_or_else(|| UNKNOWN.to_owned()),
+            share.thread.to_string(),
+            format!("{:08x}", share.nonce),
+        ]);
+    }
+    table
+}
+
+impl Orders {
+    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        let path = match &self.peer {
+            Some(peer) => format!("/orders?peer={}", segment(peer)),
+            None => "/orders".to_owned(),
+        };
+        let answer = client.get(&path).await?;
+        show::list(answer, self.json, "nothing was ordered", orders_table)
+    }
+}
+
+fn orders_table(orders: &[Order]) -> Table<6> {
+    let mut table = Table::new([
+        Column::text("Given", 0),
+        Column::text("Peer", 0),
+        Column::text("Order", 0),
+        Column::text("Status", 0),
+        Column::text("By", 1),
+        Column::text("ID", 2),
+    ]);
+    for order in orders {
+        let status = match &order.reason {
+            Some(reason) => format!("{}: {reason}", order.status),
+            None => order.status.clone(),
+        };
+        table.row([
+            order.created_at.clone(),
+            order.node_name.clone(),
+            words(order),
+            status,
+            order.by.clone(),
+            order.id.clone(),
+        ]);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::table::Output;
+    use super::*;
+
+    fn order(status: &str) -> Order {
+        Order {
+            id: "0a".to_owned(),
+            node_name: "rig-alpha".to_owned(),
+            order: "locate".to_owned(),
+            detail: Some("60".to_owned()),
+            by: "local".to_owned(),
+            created_at: "2026-01-31T23:59:59.000Z".to_owned(),
+            deadline_at: "2026-02-01T00:09:59.000Z".to_owned(),
+            status: status.to_owned(),
+            reason: None,
+        }
+    }
+
+    #[test]
+    fn an_order_that_waits_or_is_unknown_is_not_called_done() {
+        let said = |status| given("rig-alpha", &order(status));
+        assert_eq!(said("done"), "rig-alpha: locate 60 is done");
+        assert!(said("waiting").contains("until 2026-02-01"));
+        assert!(said("sent").contains("not here yet"));
+        assert!(said("unknown").contains("nobody knows"));
+        assert_eq!(said("expired"), "rig-alpha: locate 60 expired");
+        let applied = Applied {
+            generation: 7,
+            profile: None,
+            status: "pending".to_owned(),
+        };
+        assert!(rested("rig-alpha", "pause", &applied).contains("as soon as it can, it rests"));
+    }
+
+    #[test]
+    fn orders_and_findings_are_tables() {
+        let refused = Order {
+            reason: Some("the machine is not its own".to_owned()),
+            ..order("refused")
+        };
+        assert_eq!(
+            orders_table(&[refused]).render(Output::PIPE),
+            "\
+GIVEN                     PEER       ORDER      STATUS                               BY     ID
+2026-01-31T23:59:59.000Z  rig-alpha  locate 60  refused: the machine is not its own  local  0a
+"
+        );
+        let finding = Finding {
+            check: "aes".to_owned(),
+            severity: "warning".to_owned(),
+            detail: "the processor has no AES\u{1b}[2J".to_owned(),
+            fix: Some("another processor".to_owned()),
+        };
+        let table = findings_table(&[finding]).render(Output::PIPE);
+        assert!(table.contains("another processor") && !table.contains('\u{1b}'));
+    }
+}
