@@ -79,7 +79,6 @@ pub(super) struct LocateBody {
     within_secs: Option<u64>,
 }
 
-
 /// What `POST /remote/{peerId}/log-level` takes.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -8,6 +8,7 @@
 //!   miner-ctrl token create|list|revoke            by what rigs that dial out enrol
 //!   miner-ctrl api-token create|list|revoke        by what programs use the API
 //!   miner-ctrl login                               where a browser logs in
+//!   miner-ctrl audit list|verify                   who changed what, and whether that record is whole
 //!   miner-ctrl remote status|start|stop|logs       what they do
 //!   miner-ctrl remote managers|handover|revoke|rotate-key    whom they obey, and by which key
 //!   miner-ctrl profile create|edit|list|show|delete    ways to mine
@@ -26,6 +27,7 @@
 mod admission;
 mod answers;
 mod api_token;
+mod audit;
 mod backup;
 mod chart;
 mod client;
@@ -88,6 +90,7 @@ enum Verb {
     Token(token::Token),
     ApiToken(api_token::ApiToken),
     Login(api_token::Login),
+    Audit(audit::Audit),
     Backup(backup::Backup),
     Restore(backup::Restore),
     Doctor(doctor::Doctor),
@@ -151,6 +154,7 @@ impl Verb {
             Self::Summary(summary) => with_client(async |client| summary.run(client).await),
             Self::Token(token) => with_client(async |client| token.run(client).await),
             Self::ApiToken(token) => with_client(async |client| token.run(client).await),
+            Self::Audit(audit) => audit.run(),
             Self::Login(login) => with_client(async |client| login.run(client).await),
             Self::Profile(profile) => with_client(async |client| profile.run(client).await),
             Self::Rollout(rollout) => with_client(async |client| rollout.run(client).await),

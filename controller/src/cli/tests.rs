@@ -77,6 +77,8 @@ fn every_command_of_the_page_is_understood() {
         "api-token revoke 0123",
         "login",
         "login --scope read --json",
+        "audit list --limit 20 --before 100 --json",
+        "audit verify --expect 0123 --json",
         "node serve --no-announce",
         "completions bash",
         "man",

@@ -132,7 +132,10 @@ impl Farm {
             Action::Locate { seconds } => give(Order::Locate(*seconds)).await,
             Action::Wake => {
                 self.wake(id)?;
-                Ok((BulkStatus::Pending, Some("called; it links up if it heard".to_owned())))
+                Ok((
+                    BulkStatus::Pending,
+                    Some("called; it links up if it heard".to_owned()),
+                ))
             }
         }
     }

@@ -1,8 +1,8 @@
 //! Many rigs on real links: what selectors find, and what comes of one action on each.
 
-use crate::access::By;
 use super::select::Selector;
 use super::*;
+use crate::access::By;
 use crate::farm::action::Action;
 use crate::registry::Relabel;
 
@@ -241,11 +241,20 @@ fn another_number_of_rigs_than_expected_changes_none() {
         let refused = farm.bulk(&expecting(3), &By::Local).await.expect_err("two");
         assert_eq!(refused.code, Code::SelectionChanged);
         assert!(names(farm, "generation>0").is_empty());
-        assert_eq!(farm.bulk(&expecting(2), &By::Local).await.expect("two").matched, 2);
+        assert_eq!(
+            farm.bulk(&expecting(2), &By::Local)
+                .await
+                .expect("two")
+                .matched,
+            2
+        );
         let unknown = Action::Start {
             profile_id: "nothing".to_owned(),
         };
-        let unknown = farm.bulk(&bulk("all", unknown), &By::Local).await.expect_err("none");
+        let unknown = farm
+            .bulk(&bulk("all", unknown), &By::Local)
+            .await
+            .expect_err("none");
         assert_eq!(unknown.code, Code::ProfileNotFound);
     });
 }
@@ -280,7 +289,10 @@ fn rigs_that_are_named_are_taken_once_and_what_is_none_is_said() {
             ..stop
         };
         assert_eq!(
-            farm.bulk(&many, &By::Local).await.expect_err("too many").code,
+            farm.bulk(&many, &By::Local)
+                .await
+                .expect_err("too many")
+                .code,
             Code::InvalidInput
         );
     });

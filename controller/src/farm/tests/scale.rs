@@ -2,9 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-use crate::access::By;
 use super::select::Selector;
 use super::*;
+use crate::access::By;
 use crate::farm::action::Action;
 use crate::registry::{Change, Contents, Durable, LabelsRecord, PeerRecord, Trust};
 
@@ -122,7 +122,9 @@ fn ten_thousand_wishes_are_forty_syncs() {
     assert_eq!(done.counts, [("pending", 10_000)].into());
     assert_eq!(syncs.load(Ordering::Relaxed), 40);
 
-    let again = timed("stop again", || smol::block_on(farm.bulk(&stop, &By::Local)));
+    let again = timed("stop again", || {
+        smol::block_on(farm.bulk(&stop, &By::Local))
+    });
     assert_eq!(again.expect("done").counts, [("pending", 10_000)].into());
     assert_eq!(syncs.load(Ordering::Relaxed), 40, "they are told already");
 }
