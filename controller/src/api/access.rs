@@ -21,6 +21,7 @@ use axum::response::{IntoResponse, Response};
 use super::guard::only;
 use super::{Api, Problem, scope_of};
 use crate::access::{ApiToken, By, Who};
+use crate::farm::PayoutChange;
 use crate::page;
 use crate::scope::Scope;
 
@@ -54,6 +55,17 @@ impl Asker {
         }
         Err(too_low(&who, needed))
     }
+}
+
+/// Lets rigs mine for another wallet only for an admin who has repeated its end.
+pub(super) fn confirm_payout(
+    change: Option<&PayoutChange>,
+    asker: &Asker,
+    said: Option<&str>,
+) -> Result<(), Problem> {
+    let Some(change) = change else { return Ok(()) };
+    asker.clone().may(Scope::Admin)?;
+    Ok(change.confirm(said)?)
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Asker {

@@ -79,6 +79,8 @@ fn every_command_of_the_page_is_understood() {
         "login --scope read --json",
         "audit list --limit 20 --before 100 --json",
         "audit verify --expect 0123 --json",
+        "remote start rig-alpha --profile p --confirm-payout XqPz12",
+        "profile edit p --user w --confirm-payout XqPz12",
         "node serve --no-announce",
         "completions bash",
         "man",
