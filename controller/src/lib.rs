@@ -12,6 +12,7 @@
 //! | [`up`] | everything that a serving controller runs |
 //! | [`api`], [`page`] | HTTP: JSON for programs, one page for people |
 //! | [`access`] | who asks: API tokens, sessions, logins |
+//! | [`audit`] | who changed what |
 //! | [`farm`] | the service that they all use: rigs, wishes, statistics |
 //! | [`hub`], [`rollout`], [`registry`] | live links without sockets, rollouts likewise; durable facts behind a store |
 //! | [`history`] | hash rate, shares and links over time, in a file of known size |
@@ -28,6 +29,7 @@
 
 pub mod access;
 pub mod api;
+pub mod audit;
 pub mod backup;
 pub mod cause;
 pub mod cli;

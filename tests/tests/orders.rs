@@ -31,6 +31,10 @@ fn last_word(line: &str) -> String {
     words.last().unwrap_or_default().to_owned()
 }
 
+fn home(name: &'static str) -> Result<Home, String> {
+    Home::new(name).map_err(|error| error.to_string())
+}
+
 fn init(home: &Home, program: &str, name: &str, role: &str) -> Result<String, String> {
     let init = ["node", "init", "--name", name, "--role", role];
     home.run(program, &init)?.ok()?;
@@ -52,7 +56,7 @@ struct Farm {
 
 impl Farm {
     fn start() -> Result<Self, String> {
-        let home = Home::new("pool").unwrap();
+        let home = home("pool")?;
         let ports = [
             "--pool-listen",
             "127.0.0.1:0",
@@ -64,10 +68,7 @@ impl Farm {
         let mut pool = home.serve(MINER_CTRL, &[&["up", "--no-worker"], &ports[..]].concat())?;
         let address = last_word(&pool.expect("practice pool", START)?);
 
-        let (control, rig) = (
-            Home::new("control-center").unwrap(),
-            Home::new("rig-alpha").unwrap(),
-        );
+        let (control, rig) = (home("control-center")?, home("rig-alpha")?);
         let key = init(&control, MINER_CTRL, "control-center", "controller")?;
         let rig_key = init(&rig, MINER, "rig-alpha", "worker")?;
         let (controller, dial_in) = serve(&control, "127.0.0.1:0")?;

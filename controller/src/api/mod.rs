@@ -14,6 +14,7 @@
 mod access;
 mod answer;
 mod api_tokens;
+mod audit;
 mod backup;
 mod common;
 mod describe;
@@ -69,6 +70,7 @@ pub use self::request_id::{MAX_REQUEST_ID, REQUEST_ID, RequestId};
 pub(crate) use self::server::serve;
 pub use self::server::{HEADER_TIMEOUT, MAX_CONNECTIONS, MAX_HEADER_BYTES, MAX_HEADERS};
 use crate::access::Access;
+use crate::audit::AuditLog;
 use crate::farm::Farm;
 use crate::page;
 
@@ -84,6 +86,8 @@ pub struct Api {
     pub guard: Guard,
     /// Who may ask.
     pub access: Arc<Access>,
+    /// Who changed what.
+    pub audit: Arc<AuditLog>,
     /// Where this node's files are, for a backup; `None` where it has none.
     pub dirs: Option<Dirs>,
 }
@@ -92,18 +96,22 @@ impl Api {
     /// An API of this farm that nobody is logged in to, of a node without files.
     pub fn new(farm: Arc<Farm>, guard: Guard) -> Self {
         let access = Arc::new(Access::new(farm.clock()));
+        let audit = Arc::new(AuditLog::in_memory(farm.clock()));
         Self {
             farm,
             guard,
             access,
+            audit,
             dirs: None,
         }
     }
 
-    /// The same, of the node that has its files here.
+    /// The same, of the node that has its files here, its audit log among them.
     #[must_use]
     pub fn of_node_in(self, dirs: Dirs) -> Self {
+        let audit = AuditLog::in_files(dirs.data(), self.farm.clock());
         Self {
+            audit: Arc::new(audit),
             dirs: Some(dirs),
             ..self
         }
@@ -126,6 +134,7 @@ fn described() -> OpenApiRouter<Api> {
         .merge(keys::routes())
         .merge(api_tokens::routes())
         .merge(login::routes())
+        .merge(audit::routes())
         .merge(discover::routes())
         .merge(options::routes())
         .merge(history::routes())

@@ -8,6 +8,7 @@
 //!   miner-ctrl token create|list|revoke            by what rigs that dial out enrol
 //!   miner-ctrl api-token create|list|revoke        by what programs use the API
 //!   miner-ctrl login                               where a browser logs in
+//!   miner-ctrl audit list|verify                   who changed what, and whether that record is whole
 //!   miner-ctrl remote status|start|stop|logs       what they do
 //!   miner-ctrl remote managers|handover|revoke|rotate-key    whom they obey, and by which key
 //!   miner-ctrl profile create|edit|list|show|delete    ways to mine
@@ -29,6 +30,7 @@
 mod admission;
 mod answers;
 mod api_token;
+mod audit;
 mod backup;
 mod chart;
 mod client;
@@ -96,6 +98,7 @@ enum Verb {
     Token(token::Token),
     ApiToken(api_token::ApiToken),
     Login(api_token::Login),
+    Audit(audit::Audit),
     Backup(backup::Backup),
     Restore(backup::Restore),
     Doctor(doctor::Doctor),
@@ -165,6 +168,7 @@ impl Verb {
             Self::Import(import) => with_client(async |client| import.run(client).await),
             Self::Export(export) => with_client(async |client| export.run(client).await),
             Self::ApiToken(token) => with_client(async |client| token.run(client).await),
+            Self::Audit(audit) => audit.run(),
             Self::Login(login) => with_client(async |client| login.run(client).await),
             Self::Profile(profile) => with_client(async |client| profile.run(client).await),
             Self::Config(config) => config.run(),

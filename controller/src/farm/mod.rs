@@ -15,6 +15,7 @@
 //! | `optimal` | which rigs answer best |
 //! | `enrol` | tokens, rigs that wait, removed keys |
 //! | `access` | API tokens |
+//! | `payout` | whether rigs would mine for another wallet |
 //! | `discover` | who announces itself on the local network |
 //! | `orders` | what rigs do once |
 //! | `health` | findings, found shares, wake-on-LAN |
@@ -50,6 +51,7 @@ mod hours;
 mod keys;
 mod optimal;
 mod orders;
+mod payout;
 mod peers;
 mod profiles;
 mod ready;
@@ -101,6 +103,7 @@ pub use self::keys::{
 };
 pub use self::optimal::{LeftOutView, OptimalPeer, OptimalView};
 pub use self::orders::{LOCATE_SECS, ORDER_SECS, RigOrderStatus, RigOrderView};
+pub use self::payout::{PayoutChange, REPEATED, payout_change};
 pub use self::peers::{AddPeer, Proof};
 pub use self::profiles::{
     ChangeView, DiffView, HoursView, NewVersion, PoolView, PreviewView, ProfileView, RigChangeView,
