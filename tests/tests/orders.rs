@@ -31,7 +31,7 @@ fn last_word(line: &str) -> String {
     words.last().unwrap_or_default().to_owned()
 }
 
-fn home(name: &'static str) -> Result<Home, String> {
+fn machine(name: &'static str) -> Result<Home, String> {
     Home::new(name).map_err(|error| error.to_string())
 }
 
@@ -56,7 +56,7 @@ struct Farm {
 
 impl Farm {
     fn start() -> Result<Self, String> {
-        let home = home("pool")?;
+        let home = machine("pool")?;
         let ports = [
             "--pool-listen",
             "127.0.0.1:0",
@@ -68,7 +68,7 @@ impl Farm {
         let mut pool = home.serve(MINER_CTRL, &[&["up", "--no-worker"], &ports[..]].concat())?;
         let address = last_word(&pool.expect("practice pool", START)?);
 
-        let (control, rig) = (home("control-center")?, home("rig-alpha")?);
+        let (control, rig) = (machine("control-center")?, machine("rig-alpha")?);
         let key = init(&control, MINER_CTRL, "control-center", "controller")?;
         let rig_key = init(&rig, MINER, "rig-alpha", "worker")?;
         let (controller, dial_in) = serve(&control, "127.0.0.1:0")?;
