@@ -9,7 +9,8 @@ fn two_hundred_rigs_come_online_obey_once_and_come_back_after_a_restart() {
         rigs: 200,
         sources: 200,
         known: false,
-        seconds: 2,
+        // Longer than the pause between two reports.
+        seconds: 12,
         pinned: false,
     };
     let figures = plan.run(|_| ()).unwrap();

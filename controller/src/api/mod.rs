@@ -46,7 +46,7 @@ mod server;
 pub(crate) mod tests;
 mod tokens;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
@@ -150,8 +150,11 @@ fn described() -> OpenApiRouter<Api> {
 
 /// All routes, guarded: what is [described](describe()), and the page at `/`.
 pub fn router(api: Api) -> Router {
+    /// Made once: with the routes their description is, which is large.
+    static ROUTES: LazyLock<Router<Api>> = LazyLock::new(|| Router::from(described()));
     let replays = Replays::new(api.farm.clock());
-    Router::from(described())
+    ROUTES
+        .clone()
         .merge(page::routes())
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)

@@ -233,15 +233,16 @@ mod tests {
         assert_eq!(
             shown
                 .split("  ")
+                .map(str::trim)
                 .filter(|cell| !cell.is_empty())
                 .collect::<Vec<_>>(),
             [
-                " 8",
+                "8",
                 "2026-11-26T04:00:00.000Z",
                 "token 0123456789abcdef (grafana)",
                 "192.0.2.7",
                 "POST /api/v1/mining/peers/rig-alpha/ping",
-                "   403",
+                "403",
                 "SCOPE_TOO_LOW"
             ]
         );

@@ -96,7 +96,9 @@ fn fields_of_a_profile_are_those_of_the_api() {
         let fields = fields.as_object().expect("an object").iter();
         let number = |field: &serde_json::Value, name: &str| field[name].as_u64();
         fields
-            .filter(|(name, _)| !["pools", "comment", "confirmPayout", "version"].contains(&name.as_str()))
+            .filter(|(name, _)| {
+                !["pools", "comment", "confirmPayout", "version"].contains(&name.as_str())
+            })
             .map(|(name, field)| {
                 let name = format!("{before}{name}");
                 (name, number(field, "minimum"), number(field, "maximum"))
