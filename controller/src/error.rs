@@ -182,6 +182,8 @@ codes! {
     RolloutConflict = "ROLLOUT_CONFLICT", 409, false;
     /// No rollout has this number.
     RolloutNotFound = "ROLLOUT_NOT_FOUND", 404, false;
+    /// Other rigs are selected than were expected.
+    SelectionChanged = "SELECTION_CHANGED", 409, false;
     /// No token has this ID.
     TokenNotFound = "TOKEN_NOT_FOUND", 404, false;
     /// The rig refused to start.

@@ -85,8 +85,10 @@ pub const IDLE_PING_MS: u64 = 20_000;
 pub const DEAD_MS: u64 = 40_000;
 /// Heartbeat of a rig, in milliseconds.
 pub const HEARTBEAT_MS: u64 = 10_000;
-/// First and last pause before a rig dials again, in milliseconds; full jitter between.
-pub const REDIAL_MS: (u64, u64) = (1_000, 60_000);
+/// First and last pause before a rig dials again, in milliseconds; full jitter between. 10,000 rigs that
+/// a controller lets in at 500 a second are then back within 45 s; with a last pause of 60 s the unlucky
+/// ones would need 70.
+pub const REDIAL_MS: (u64, u64) = (1_000, 30_000);
 /// Frames of one direction between two rekeys (a power of two).
 pub const REKEY_FRAMES: u64 = 1024;
 /// Frames of one direction after which the session must be replaced by a new handshake.
@@ -137,8 +139,9 @@ pub const MAX_RIG_PENDING: usize = 4;
 /// so there is always room.
 pub const MAX_SOURCES: usize = 1024;
 /// Addresses that a controller remembers because a registered peer came from them, 16 bytes each:
-/// 64 KiB. The one longest unseen falls out.
-pub const MAX_KNOWN_SOURCES: usize = 4096;
+/// 188 KiB. One for each link, as every rig of a local network has its own. The one longest unseen falls
+/// out.
+pub const MAX_KNOWN_SOURCES: usize = MAX_CONTROLLER_LINKS;
 /// How long such an address is remembered, in milliseconds.
 pub const KNOWN_SOURCE_MS: u64 = 24 * 3_600_000;
 /// First messages of one token that are known again, 32 bytes each: 8 KiB.

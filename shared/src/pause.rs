@@ -54,9 +54,9 @@ mod tests {
         let pauses: Vec<u64> = (0..200)
             .map(|_| full_jitter(REDIAL_MS, 6, &mut rng))
             .collect();
-        assert!(pauses.iter().any(|ms| *ms < 15_000));
-        assert!(pauses.iter().any(|ms| *ms > 45_000));
-        assert!(pauses.iter().all(|ms| *ms <= 60_000));
+        assert!(pauses.iter().any(|ms| *ms < 7_500));
+        assert!(pauses.iter().any(|ms| *ms > 22_500));
+        assert!(pauses.iter().all(|ms| *ms <= 30_000));
     }
 
     #[test]
@@ -65,9 +65,9 @@ mod tests {
         for (doublings, ceiling) in [
             (0, 1_000),
             (1, 2_000),
-            (5, 32_000),
-            (6, 60_000),
-            (99, 60_000),
+            (4, 16_000),
+            (5, 30_000),
+            (99, 30_000),
         ] {
             let longest = (0..1_000)
                 .map(|_| full_jitter(REDIAL_MS, doublings, &mut rng))

@@ -21,6 +21,9 @@ struct Fleet {
     /// loopback addresses that they come from; default: one of each rig
     #[argh(option)]
     sources: Option<u32>,
+    /// the controller knows none of these addresses; default: rigs came from them within a day
+    #[argh(switch)]
+    strangers: bool,
     /// seconds of the steady phase and of each query; default: 30
     #[argh(option, default = "30")]
     seconds: u64,
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
     let plan = Plan {
         rigs,
         sources: fleet.sources.unwrap_or(rigs).clamp(1, rigs),
+        known: !fleet.strangers,
         seconds: fleet.seconds.max(1),
         pinned: !fleet.all_processors,
     };

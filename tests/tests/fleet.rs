@@ -8,6 +8,7 @@ fn two_hundred_rigs_come_online_obey_once_and_come_back_after_a_restart() {
     let plan = Plan {
         rigs: 200,
         sources: 200,
+        known: false,
         seconds: 2,
         pinned: false,
     };

@@ -102,7 +102,7 @@ pub(crate) async fn dial_for_ever(rig: Rc<Rig>, mut target: Target) {
         }
         failures += 1;
         // From the beginning of an attempt that came to nothing: one into a dead network takes time, and
-        // the next shall begin a minute after it at the latest.
+        // the next shall begin half a minute after it at the latest.
         let from = if was_up { rig.clock.now() } else { begun };
         rig.clock.timer_at(from + pause_ms).await;
     }

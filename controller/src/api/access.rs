@@ -41,6 +41,29 @@ impl<S: Send + Sync> FromRequestParts<S> for Asks {
     }
 }
 
+/// Who asks, where what the body says decides which scope it takes.
+#[derive(Clone, Debug)]
+pub(super) struct Asker(Option<Who>);
+
+impl Asker {
+    /// By what they ask, if that allows it.
+    pub(super) fn may(self, needed: Scope) -> Result<By, Problem> {
+        let who = self.0.ok_or_else(unauthenticated)?;
+        if who.scope.allows(needed) {
+            return Ok(who.by);
+        }
+        Err(too_low(&who, needed))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Asker {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Ok(Self(parts.extensions.get::<Who>().cloned()))
+    }
+}
+
 /// Lets a request go on, with its [`Who`], or refuses it.
 pub(super) async fn check(State(api): State<Api>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();

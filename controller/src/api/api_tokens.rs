@@ -1,5 +1,7 @@
 //! API tokens: made, listed, revoked. Only the answer to their making ever holds their text.
 
+use std::cmp::Reverse;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
@@ -12,6 +14,7 @@ use utoipa_axum::routes;
 use super::answer::Done;
 use super::extract::{JsonBody, Segments, optional, required};
 use super::idempotency::HoldsSecret;
+use super::paging::{Listing, Page};
 use super::{Api, Problem};
 use crate::farm::{ApiTokenView, NewApiToken, NewApiTokenView};
 use crate::scope::Scope;
@@ -56,9 +59,14 @@ pub(super) async fn create(
 /// All API tokens, the newest first.
 #[utoipa::path(get, path = "/api-tokens", tag = "access", operation_id = "listApiTokens",
     security(("token" = [Scope::Admin])),
-    responses((status = 200, body = Vec<ApiTokenView>)))]
-pub(super) async fn list(State(api): State<Api>) -> Json<Vec<ApiTokenView>> {
-    Json(api.farm.api_tokens())
+    params(Page), responses((status = 200, body = Vec<ApiTokenView>)))]
+pub(super) async fn list(
+    State(api): State<Api>,
+    page: Page,
+) -> Result<Listing<ApiTokenView>, Problem> {
+    page.of(api.farm.api_tokens(), |token| {
+        (Reverse(token.created_at.0), token.id.clone())
+    })
 }
 
 /// Deletes an API token; its next request is refused.

@@ -5,7 +5,7 @@
 //! | any | the errors of the guard, of the disk, and `default` |
 //! | `{name}` in its path | that parameter, and 404 |
 //! | GET | `If-None-Match`, and 304 |
-//! | POST | `Idempotency-Key`, and 409, 415, 422 |
+//! | POST | `Idempotency-Key`, a body of JSON if it has none, and 409, 415, 422 |
 //! | a body | 408 and 413 |
 //! | `If-Match` | 412 |
 //! | a list in parts | the headers that say how long it is and where the next part is |
@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 use axum::http::{Method, StatusCode};
 use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::{
     ComponentsBuilder, ContentBuilder, Object, ObjectBuilder, OpenApi, Ref, RefOr, Required,
     Response, ResponseBuilder, schema,
@@ -36,6 +37,10 @@ pub(super) fn complete(mut document: OpenApi) -> OpenApi {
             }
             add_parameters(operation, &method, path);
             add_answers(operation, &method, path);
+            if method == Method::POST {
+                // After the answers: nobody reads this body.
+                operation.request_body.get_or_insert_with(ignored_body);
+            }
         }
     }
     document
@@ -80,8 +85,10 @@ fn add_parameters(operation: &mut Operation, method: &Method, path: &str) {
             known.push(parameter.build().into());
         }
     }
+    let secured = is_secured(operation);
+    let known = operation.parameters.get_or_insert_default();
     for (shared, of) in SHARED_PARAMETERS {
-        if of == method {
+        if of == method && (secured || of != Method::POST) {
             known.push(RefOr::Ref(Ref::new(format!(
                 "#/components/parameters/{shared}"
             ))));
@@ -90,6 +97,12 @@ fn add_parameters(operation: &mut Operation, method: &Method, path: &str) {
     if known.is_empty() {
         operation.parameters = None;
     }
+}
+
+/// Whether it needs a credential.
+fn is_secured(operation: &Operation) -> bool {
+    let needed = operation.security.as_ref();
+    needed.is_none_or(|needed| *needed != [Default::default()])
 }
 
 fn find<'p>(parameters: &'p [RefOr<Parameter>], name: &str) -> Option<&'p Parameter> {
@@ -165,8 +178,7 @@ enum Shape {
 }
 
 fn add_answers(operation: &mut Operation, method: &Method, path: &str) {
-    let needed = operation.security.as_ref();
-    let secured = needed.is_none_or(|needed| *needed != [Default::default()]);
+    let secured = is_secured(operation);
     let body = operation.request_body.is_some();
     let takes = |name| find(operation.parameters.as_deref().unwrap_or_default(), name).is_some();
     let (conditional, in_parts) = (takes("If-Match"), takes("after"));
@@ -207,6 +219,16 @@ fn add_answers(operation: &mut Operation, method: &Method, path: &str) {
     }
     let other = || Ref::from_response_name(OTHER).into();
     answers.entry("default".to_owned()).or_insert_with(other);
+}
+
+/// The body of a POST that takes none: any JSON. Every POST is `application/json`, which no form is.
+fn ignored_body() -> RefOr<RequestBody> {
+    let anything = ContentBuilder::new().schema(Some(schema::empty()));
+    let body = RequestBodyBuilder::new()
+        .description(Some("Not read; the content type is."))
+        .required(Some(Required::True))
+        .content("application/json", anything.build());
+    RefOr::T(body.build())
 }
 
 /// Name of the answer that is every other failure.

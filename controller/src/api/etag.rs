@@ -11,7 +11,7 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{FromRequestParts, Request};
 use axum::http::header::{CONTENT_TYPE, ETAG, HeaderMap, IF_MATCH, IF_NONE_MATCH};
 use axum::http::request::Parts;
@@ -27,6 +27,10 @@ use super::problem::Problem;
 /// Bytes of the hash that a tag shows: 64 bits, as nobody gains by two answers with one tag.
 const TAG_BYTES: usize = 8;
 
+/// Bytes of an answer that is tagged. A longer one is a list of many rigs, with ages, and another one
+/// at each moment: hashing it would help nobody.
+pub const MAX_TAGGED: u64 = 256 * 1024;
+
 /// Tags the JSON that a GET answers, and leaves it away if the client has it.
 pub(super) async fn tag(request: Request, next: Next) -> Response {
     if request.method() != Method::GET {
@@ -36,7 +40,12 @@ pub(super) async fn tag(request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     let is_json =
         response.headers().get(CONTENT_TYPE) == Some(&HeaderValue::from_static("application/json"));
-    if response.status() != StatusCode::OK || !is_json {
+    let is_short = response
+        .body()
+        .size_hint()
+        .upper()
+        .is_some_and(|bytes| bytes <= MAX_TAGGED);
+    if response.status() != StatusCode::OK || !is_json || !is_short {
         return response;
     }
     let (mut head, body) = response.into_parts();

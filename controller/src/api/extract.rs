@@ -31,10 +31,17 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let bytes = read_body(request.into_body()).await?;
         let bytes: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
-        serde_json::from_slice(bytes).map(Self).map_err(|error| {
-            let message = format!("the body is not the JSON expected here: {error}");
+        let refuse = |why: &dyn std::fmt::Display| {
+            let message = format!("the body is not the JSON expected here: {why}");
             Problem::new(StatusCode::BAD_REQUEST, "INVALID_INPUT", message)
-        })
+        };
+        // Serde would read the members of a structure from an array too, in their order.
+        if !bytes.trim_ascii_start().starts_with(b"{") {
+            return Err(refuse(&"it must be an object"));
+        }
+        serde_json::from_slice(bytes)
+            .map(Self)
+            .map_err(|error| refuse(&error))
     }
 }
 

@@ -7,14 +7,17 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use miner_shared::text::Name;
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::extract::{JsonBody, PeerPath, optional};
+use super::access::Asker;
+use super::extract::{JsonBody, PeerPath, optional, required};
 use super::{Api, Problem};
+use crate::farm::action::Action;
 use crate::farm::select::Selector;
-use crate::farm::{GroupsView, PeerView};
+use crate::farm::{Bulk, BulkView, GroupsView, PeerView, Rigs};
 use crate::registry::{LabelName, Relabel};
 use crate::scope::Scope;
 
@@ -22,6 +25,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::default()
         .routes(routes!(change))
         .routes(routes!(groups))
+        .routes(routes!(bulk))
 }
 
 /// Which rigs a list is about.
@@ -118,4 +122,64 @@ async fn change(
     responses((status = 200, body = GroupsView)))]
 async fn groups(State(api): State<Api>) -> Json<GroupsView> {
     Json(api.farm.groups())
+}
+
+/// What `POST /bulk` takes: one of `select` and `ids`, and what to do.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct BulkBody {
+    /// A selector; `all` is every rig.
+    select: Option<String>,
+    /// Node IDs, unique prefixes of one, or names; at most 1,024.
+    ids: Option<Vec<String>>,
+    /// What to do.
+    #[schema(value_type = Action)]
+    action: Option<Value>,
+    /// Only say what it would do to which rigs.
+    #[serde(default)]
+    dry_run: bool,
+    /// How many rigs it has to be: 409 if it is another number.
+    expect: Option<usize>,
+}
+
+impl BulkBody {
+    fn check(self) -> Result<Bulk, Problem> {
+        let rigs = match (self.select.as_deref(), self.ids) {
+            (None, Some(ids)) => Rigs::Named(ids),
+            (select, None) => Rigs::Selected(required("select", select)?),
+            (Some(_), Some(_)) => {
+                return Err(Problem::invalid(
+                    "ids",
+                    "only one of select and ids says which rigs",
+                ));
+            }
+        };
+        let action = self.action.unwrap_or_default();
+        let action = serde_json::from_value::<Action>(action);
+        Ok(Bulk {
+            rigs,
+            action: action.map_err(|why| Problem::invalid("action", why))?,
+            dry_run: self.dry_run,
+            expect: self.expect,
+        })
+    }
+}
+
+/// Does something to many rigs, and says what came of it on each.
+///
+/// It answers when all rigs have, and after 35 s at the latest. Labels, wishes and orders need the scope
+/// operate; removal and what concerns managers and keys need admin. A rig out of reach is told when it is
+/// back: `pending`.
+#[utoipa::path(post, path = "/bulk", tag = "peers", operation_id = "doToMany",
+    security(("token" = [Scope::Operate])),
+    request_body = BulkBody,
+    responses((status = 200, body = BulkView), (status = 409, body = Problem)))]
+async fn bulk(
+    State(api): State<Api>,
+    asker: Asker,
+    JsonBody(body): JsonBody<BulkBody>,
+) -> Result<Json<BulkView>, Problem> {
+    let bulk = body.check()?;
+    let by = asker.may(bulk.action.scope())?;
+    Ok(Json(api.farm.bulk(&bulk, &by).await?))
 }

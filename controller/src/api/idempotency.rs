@@ -50,7 +50,20 @@ pub const KEPT_MS: u64 = 86_400_000;
 pub(super) struct HoldsSecret;
 
 /// Whose key it is, and the key.
-type Name = (Box<str>, Box<str>);
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Name {
+    whose: Box<str>,
+    key: Box<str>,
+}
+
+impl Name {
+    fn new(who: &Who, key: &HeaderValue) -> Self {
+        Self {
+            whose: who.by.to_string().into(),
+            key: key.to_str().unwrap_or_default().into(),
+        }
+    }
+}
 
 /// Keys and what came of them.
 #[derive(Debug)]
@@ -89,15 +102,15 @@ pub(super) async fn once(
     next: Next,
 ) -> Response {
     let key = request.headers().get(IDEMPOTENCY_KEY).cloned();
-    match key.filter(|_| request.method() == Method::POST) {
-        None => next.run(request).await,
-        Some(key) => match replays
-            .run(key.to_str().unwrap_or_default(), request, next)
-            .await
-        {
-            Ok(response) => response,
-            Err(problem) => problem.into_response(),
-        },
+    // Who has no credential has no keys: nobody else may see what came of them.
+    let who = request.extensions().get::<Who>();
+    let (Some(key), Some(who), &Method::POST) = (key, who, request.method()) else {
+        return next.run(request).await;
+    };
+    let name = Name::new(who, &key);
+    match replays.run(name, request, next).await {
+        Ok(response) => response,
+        Err(problem) => problem.into_response(),
     }
 }
 
@@ -107,8 +120,8 @@ impl Replays {
         Arc::new(Self { clock, kept })
     }
 
-    async fn run(&self, key: &str, request: Request, next: Next) -> Result<Response, Problem> {
-        if !is_word(key, MAX_IDEMPOTENCY_KEY) {
+    async fn run(&self, name: Name, request: Request, next: Next) -> Result<Response, Problem> {
+        if !is_word(&name.key, MAX_IDEMPOTENCY_KEY) {
             let why = format!("it must be 1 to {MAX_IDEMPOTENCY_KEY} letters, digits, - _ . :");
             return Err(Problem::invalid("Idempotency-Key", why));
         }
@@ -122,9 +135,6 @@ impl Replays {
             .chain_update(asked)
             .chain_update([0])
             .chain_update(&body);
-        let owner = parts.extensions.get::<Who>();
-        let owner = owner.map(|who| who.by.to_string()).unwrap_or_default();
-        let name: Name = (owner.into(), key.into());
         if let Some(known) = self.begin(&name, hash.finalize().into())? {
             return Ok(known);
         }
@@ -263,7 +273,10 @@ mod tests {
     use super::*;
 
     fn name(key: &str) -> Name {
-        (Box::default(), key.into())
+        Name {
+            whose: "local".into(),
+            key: key.into(),
+        }
     }
 
     #[test]

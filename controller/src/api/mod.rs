@@ -51,6 +51,7 @@ use miner_agent::store::Dirs;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use self::describe::{describe, describe_as_text, scope_of};
+pub use self::etag::MAX_TAGGED;
 pub use self::extract::MAX_BODY;
 pub use self::guard::{Guard, ServedName};
 use self::idempotency::Replays;

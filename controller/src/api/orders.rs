@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use miner_shared::limits::MAX_LOCATE_SECS;
 use miner_shared::wire::Level;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -15,7 +14,7 @@ use super::extract::{JsonBody, PeerPath, Segments, required};
 use super::paging::{Listing, Page};
 use super::{Api, Problem};
 use crate::access::By;
-use crate::farm::{AppliedView, DoctorView, FoundSharesView, RigOrderView, WakeView};
+use crate::farm::{AppliedView, DoctorView, FoundSharesView, LOCATE_SECS, RigOrderView, WakeView};
 use crate::registry::Order;
 use crate::scope::Scope;
 
@@ -79,10 +78,6 @@ pub(super) struct LocateBody {
     #[schema(minimum = 1, maximum = 604_800)]
     within_secs: Option<u64>,
 }
-
-/// How long a machine shows itself if nobody says.
-const LOCATE_SECS: u16 = 60;
-const _: () = assert!(LOCATE_SECS <= MAX_LOCATE_SECS);
 
 /// What `POST /remote/{peerId}/log-level` takes.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -1,6 +1,6 @@
 //! Peers: the nodes in the registry.
 
-use std::num::NonZeroUsize;
+use std::num::NonZeroU16;
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
@@ -143,7 +143,7 @@ pub(super) async fn remove(
 #[into_params(parameter_in = Query)]
 pub(super) struct OptimalQuery {
     /// How many; 1 without it.
-    #[param(value_type = Option<u64>, minimum = 1)]
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 65_535)]
     count: Option<String>,
 }
 
@@ -156,8 +156,9 @@ pub(super) async fn optimal(
     query: Result<Query<OptimalQuery>, QueryRejection>,
 ) -> Result<Json<OptimalView>, Problem> {
     let Query(query) = query.map_err(|why| Problem::invalid("count", why))?;
-    let count = optional::<NonZeroUsize>("count", query.count.as_deref())?;
-    Ok(Json(api.farm.optimal(count.map_or(1, NonZeroUsize::get))?))
+    let count = optional::<NonZeroU16>("count", query.count.as_deref())?;
+    let count = count.map_or(1, NonZeroU16::get);
+    Ok(Json(api.farm.optimal(count.into())?))
 }
 
 /// The original answered `rtt_ms` while its page read `pingMs`; both are here.

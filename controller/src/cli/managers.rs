@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::client::{Client, segment};
+use super::many::Whom;
 use super::show::{self, say_clean, say_json};
 use super::table::{Column, Table};
 use crate::units::UNKNOWN;
@@ -29,10 +30,22 @@ pub(super) struct Managers {
 pub(super) struct Handover {
     /// node ID, unique prefix of one, or name
     #[argh(positional)]
-    peer: String,
+    peer: Option<String>,
     /// fingerprint or node ID of the manager, as `remote managers` shows it
     #[argh(option)]
     to: String,
+    /// all rigs that this takes, such as "group=shed state=online", instead of one
+    #[argh(option)]
+    select: Option<String>,
+    /// with --select: show what it would do to which rigs, and do nothing
+    #[argh(switch)]
+    dry_run: bool,
+    /// with --select: do not ask
+    #[argh(switch)]
+    yes: bool,
+    /// with --select: do not ask if it is this number of rigs, and do nothing if it is another
+    #[argh(option)]
+    expect: Option<usize>,
     /// print JSON
     #[argh(switch)]
     json: bool,
@@ -44,10 +57,22 @@ pub(super) struct Handover {
 pub(super) struct Revoke {
     /// node ID, unique prefix of one, or name
     #[argh(positional)]
-    peer: String,
+    peer: Option<String>,
     /// fingerprint or node ID of the manager, as `remote managers` shows it
     #[argh(option)]
     manager: String,
+    /// all rigs that this takes, such as "group=shed state=online", instead of one
+    #[argh(option)]
+    select: Option<String>,
+    /// with --select: show what it would do to which rigs, and do nothing
+    #[argh(switch)]
+    dry_run: bool,
+    /// with --select: do not ask
+    #[argh(switch)]
+    yes: bool,
+    /// with --select: do not ask if it is this number of rigs, and do nothing if it is another
+    #[argh(option)]
+    expect: Option<usize>,
     /// print JSON
     #[argh(switch)]
     json: bool,
@@ -59,7 +84,19 @@ pub(super) struct Revoke {
 pub(super) struct RotateKey {
     /// node ID, unique prefix of one, or name
     #[argh(positional)]
-    peer: String,
+    peer: Option<String>,
+    /// all rigs that this takes, such as "group=shed state=online", instead of one
+    #[argh(option)]
+    select: Option<String>,
+    /// with --select: show what it would do to which rigs, and do nothing
+    #[argh(switch)]
+    dry_run: bool,
+    /// with --select: do not ask
+    #[argh(switch)]
+    yes: bool,
+    /// with --select: do not ask if it is this number of rigs, and do nothing if it is another
+    #[argh(option)]
+    expect: Option<usize>,
     /// print JSON
     #[argh(switch)]
     json: bool,
@@ -130,32 +167,48 @@ fn table(managers: &[Manager]) -> Table<5> {
 
 impl Handover {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        let whom = Whom::of(self.peer, self.select, self.dry_run, self.yes, self.expect)?;
+        let peer = match whom {
+            Whom::One(peer) => peer,
+            Whom::Many(many) => {
+                let action = json!({ "type": "handover", "to": self.to });
+                return many.run(client, "handover", &action, self.json).await;
+            }
+        };
         let body = json!({ "to": self.to });
         let says = format!("takes its orders from {} from now on", self.to);
-        order(
-            client,
-            &self.peer,
-            "handover",
-            Some(&body),
-            self.json,
-            &says,
-        )
-        .await
+        order(client, &peer, "handover", Some(&body), self.json, &says).await
     }
 }
 
 impl Revoke {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        let whom = Whom::of(self.peer, self.select, self.dry_run, self.yes, self.expect)?;
+        let peer = match whom {
+            Whom::One(peer) => peer,
+            Whom::Many(many) => {
+                let action = json!({ "type": "revoke", "manager": self.manager });
+                return many.run(client, "revoke", &action, self.json).await;
+            }
+        };
         let body = json!({ "manager": self.manager });
         let says = format!("obeys {} no more", self.manager);
-        order(client, &self.peer, "revoke", Some(&body), self.json, &says).await
+        order(client, &peer, "revoke", Some(&body), self.json, &says).await
     }
 }
 
 impl RotateKey {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        let whom = Whom::of(self.peer, self.select, self.dry_run, self.yes, self.expect)?;
+        let peer = match whom {
+            Whom::One(peer) => peer,
+            Whom::Many(many) => {
+                let action = json!({ "type": "rotateKey" });
+                return many.run(client, "rotate-key", &action, self.json).await;
+            }
+        };
         let says = "has taken a new key; `peer list` shows its new ID within moments";
-        order(client, &self.peer, "rotate-key", None, self.json, says).await
+        order(client, &peer, "rotate-key", None, self.json, says).await
     }
 }
 

@@ -4,7 +4,7 @@
 //!   miner-ctrl up                                  all of it on this machine, mining at once
 //!   miner-ctrl node init|info|serve|reset          who this machine is, and its service
 //!   miner-ctrl node rotate-key|recover|recovery    its key, and the one that takes a farm back
-//!   miner-ctrl peer add|list|discover|remove|..    the rigs
+//!   miner-ctrl peer add|list|discover|label|..     the rigs
 //!   miner-ctrl token create|list|revoke            by what rigs that dial out enrol
 //!   miner-ctrl api-token create|list|revoke        by what programs use the API
 //!   miner-ctrl login                               where a browser logs in
@@ -34,8 +34,10 @@ mod doctor;
 mod history;
 pub(crate) mod instance;
 mod keys;
+mod label;
 mod life;
 mod managers;
+mod many;
 mod node;
 mod optimal;
 mod orders;

@@ -14,6 +14,8 @@ use super::admission::{self, Approve, Deny, Forget};
 use super::answers::Peer as Answer;
 use super::client::{Client, segment};
 use super::discover::Discover;
+use super::label::LabelRig;
+use super::many::Whom;
 use super::optimal::Optimal;
 use super::secrets;
 use super::select;
@@ -32,10 +34,6 @@ pub(super) struct Peer {
 
 #[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one lives, for the length of a command"
-)]
 enum PeerVerb {
     Add(Add),
     List(List),
@@ -46,6 +44,7 @@ enum PeerVerb {
     Deny(Deny),
     Forget(Forget),
     Rename(Rename),
+    Label(LabelRig),
     Optimal(Optimal),
 }
 
@@ -97,10 +96,22 @@ struct List {
 struct Remove {
     /// node ID, unique prefix of one, or name
     #[argh(positional)]
-    peer: String,
+    peer: Option<String>,
     /// leave the token that it came by as it is; otherwise it is suspended
     #[argh(switch)]
     keep_token: bool,
+    /// all rigs that this takes, such as "group=shed state=online", instead of one
+    #[argh(option)]
+    select: Option<String>,
+    /// with --select: show what it would do to which rigs, and do nothing
+    #[argh(switch)]
+    dry_run: bool,
+    /// with --select: do not ask
+    #[argh(switch)]
+    yes: bool,
+    /// with --select: do not ask if it is this number of rigs, and do nothing if it is another
+    #[argh(option)]
+    expect: Option<usize>,
     /// print JSON
     #[argh(switch)]
     json: bool,
@@ -112,7 +123,19 @@ struct Remove {
 struct Ping {
     /// node ID, unique prefix of one, or name
     #[argh(positional)]
-    peer: String,
+    peer: Option<String>,
+    /// all rigs that this takes, such as "group=shed state=online", instead of one
+    #[argh(option)]
+    select: Option<String>,
+    /// with --select: show what it would do to which rigs, and do nothing
+    #[argh(switch)]
+    dry_run: bool,
+    /// with --select: do not ask
+    #[argh(switch)]
+    yes: bool,
+    /// with --select: do not ask if it is this number of rigs, and do nothing if it is another
+    #[argh(option)]
+    expect: Option<usize>,
     /// print JSON
     #[argh(switch)]
     json: bool,
@@ -145,6 +168,7 @@ impl Peer {
             PeerVerb::Deny(deny) => deny.run(client).await,
             PeerVerb::Forget(forget) => forget.run(client).await,
             PeerVerb::Rename(rename) => rename.run(client).await,
+            PeerVerb::Label(label) => label.run(client).await,
             PeerVerb::Optimal(optimal) => optimal.run(client).await,
         }
     }
@@ -368,12 +392,20 @@ pub(super) fn table(peers: &[Answer]) -> Table<10> {
 
 impl Remove {
     async fn run(self, client: &Client) -> Result<(), Failure> {
+        let whom = Whom::of(self.peer, self.select, self.dry_run, self.yes, self.expect)?;
+        let peer = match whom {
+            Whom::One(peer) => peer,
+            Whom::Many(many) => {
+                let action = json!({ "type": "remove", "keepToken": self.keep_token });
+                return many.run(client, "remove", &action, self.json).await;
+            }
+        };
         let keep = if self.keep_token {
             "?keepToken=true"
         } else {
             ""
         };
-        let path = format!("/peers/{}{keep}", segment(&self.peer));
+        let path = format!("/peers/{}{keep}", segment(&peer));
         let answer = client.send(Method::DELETE, &path, None).await?;
         show::deed(answer, self.json, |id| {
             format!("removed {id}; its key is refused from now on")
@@ -389,12 +421,20 @@ struct Pong {
 
 impl Ping {
     async fn run(self, client: &Client) -> Result<(), Failure> {
-        client.reach(Some(&self.peer)).await;
-        let path = format!("/peers/{}/ping", segment(&self.peer));
+        let whom = Whom::of(self.peer, self.select, self.dry_run, self.yes, self.expect)?;
+        let peer = match whom {
+            Whom::One(peer) => peer,
+            Whom::Many(many) => {
+                let action = json!({ "type": "ping" });
+                return many.run(client, "ping", &action, self.json).await;
+            }
+        };
+        client.reach(Some(&peer)).await;
+        let path = format!("/peers/{}/ping", segment(&peer));
         let answer = client.send(Method::POST, &path, None).await?;
         if let Some(Pong { rtt_ms }) = show::for_a_person(answer, self.json)? {
             let rtt = rtt_ms.map_or_else(|| UNKNOWN.to_owned(), |ms| format!("{ms} ms"));
-            say_clean(&format!("{}: {rtt}", self.peer));
+            say_clean(&format!("{peer}: {rtt}"));
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ use super::answers::{self, AllStats, Applied, Logs, Peer, Stats};
 use super::client::{Client, segment};
 use super::history::RigHistory;
 use super::managers::{Handover, Managers, Revoke, RotateKey};
+use super::many::Whom;
 use super::orders::{
     Doctor, Locate, LogLevel, Orders, Pause, PowerOff, Reboot, Restart, Resume, Shares, Wake,
 };
@@ -75,10 +76,22 @@ struct Status {
 struct Start {
     /// node ID, unique prefix of one, or name
     #[argh(positional)]
-    peer: String,
+    peer: Option<String>,
     /// id of the profile
     #[argh(option, short = 'p')]
     profile: String,
+    /// all rigs that this takes, such as "group=shed state=online", instead of one
+    #[argh(option)]
+    select: Option<String>,
+    /// with --select: show what it would do to which rigs, and do nothing
+    #[argh(switch)]
+    dry_run: bool,
+    /// with --select: do not ask
+    #[argh(switch)]
+    yes: bool,
+    /// with --select: do not ask if it is this number of rigs, and do nothing if it is another
+    #[argh(option)]
+    expect: Option<usize>,
     /// print JSON
     #[argh(switch)]
     json: bool,
@@ -88,12 +101,22 @@ struct Start {
 #[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "stop")]
 struct Stop {
-    /// node ID, unique prefix of one, or name
-    #[argh(positional)]
-    peer: String,
-    /// name of the miner, such as miner-rx0; `remote status` lists them
-    #[argh(positional)]
-    miner: Option<String>,
+    /// node ID, unique prefix of one, or name; behind it, if you like, the name of the miner, such as
+    /// miner-rx0 (`remote status` lists them)
+    #[argh(positional, arg_name = "peer")]
+    words: Vec<String>,
+    /// all rigs that this takes, such as "group=shed state=online", instead of one
+    #[argh(option)]
+    select: Option<String>,
+    /// with --select: show what it would do to which rigs, and do nothing
+    #[argh(switch)]
+    dry_run: bool,
+    /// with --select: do not ask
+    #[argh(switch)]
+    yes: bool,
+    /// with --select: do not ask if it is this number of rigs, and do nothing if it is another
+    #[argh(option)]
+    expect: Option<usize>,
     /// print JSON
     #[argh(switch)]
     json: bool,
@@ -270,23 +293,44 @@ fn table(rigs: &[Stats]) -> Table<10> {
 
 impl Start {
     async fn run(self, client: &Client) -> Result<(), Failure> {
-        client.reach(Some(&self.peer)).await;
-        let path = format!("/remote/{}/start", segment(&self.peer));
+        let whom = Whom::of(self.peer, self.select, self.dry_run, self.yes, self.expect)?;
+        let peer = match whom {
+            Whom::One(peer) => peer,
+            Whom::Many(many) => {
+                let action = json!({ "type": "start", "profileId": self.profile });
+                return many.run(client, "start", &action, self.json).await;
+            }
+        };
+        client.reach(Some(&peer)).await;
+        let path = format!("/remote/{}/start", segment(&peer));
         let body = json!({ "profileId": self.profile });
         let answer = client.send(Method::POST, &path, Some(&body)).await?;
-        report(&self.peer, answer, self.json)
+        report(&peer, answer, self.json)
     }
 }
 
 impl Stop {
     async fn run(self, client: &Client) -> Result<(), Failure> {
-        client.reach(Some(&self.peer)).await;
-        let path = format!("/remote/{}/stop", segment(&self.peer));
-        let body = self
-            .miner
-            .map_or_else(|| json!({}), |miner| json!({ "minerName": miner }));
+        let mut words = self.words.into_iter();
+        let (peer, miner) = (words.next(), words.next());
+        if words.next().is_some() {
+            return Err(Failure::usage(
+                "name one rig, and one of its miners at most",
+            ));
+        }
+        let whom = Whom::of(peer, self.select, self.dry_run, self.yes, self.expect)?;
+        let peer = match whom {
+            Whom::One(peer) => peer,
+            Whom::Many(many) => {
+                let action = json!({ "type": "stop" });
+                return many.run(client, "stop", &action, self.json).await;
+            }
+        };
+        client.reach(Some(&peer)).await;
+        let path = format!("/remote/{}/stop", segment(&peer));
+        let body = miner.map_or_else(|| json!({}), |miner| json!({ "minerName": miner }));
         let answer = client.send(Method::POST, &path, Some(&body)).await?;
-        report(&self.peer, answer, self.json)
+        report(&peer, answer, self.json)
     }
 }
 

@@ -157,7 +157,7 @@ impl Farm {
             uses: new.uses,
             expires_at_ms: now.wall.0.saturating_add(life_ms),
             name_pattern: new.name_pattern,
-            group: new.group.map(LabelName::into_name),
+            group: new.group.map(Name::from),
             from: new.from,
             approve: new.approve,
             ephemeral: new.ephemeral,

@@ -61,14 +61,22 @@ impl<'a> RigFacts<'a> {
     }
 
     fn has_wish_state(&self, passes: &dyn Fn(&str) -> bool) -> bool {
-        let status = show::desired_status(self.key, self.registry, self.rig);
-        match status {
-            DesiredStatus::None | DesiredStatus::Applied => false,
-            // A rig that is off drifts from nothing: it has not been told.
-            DesiredStatus::Pending => passes("pending") || (self.live && passes("drift")),
-            DesiredStatus::Refused => passes("refused") || passes("drift"),
-            DesiredStatus::Behind => passes("behind") || passes("drift"),
-        }
+        let status = match show::desired_status(self.key, self.registry, self.rig) {
+            DesiredStatus::None | DesiredStatus::Applied => None,
+            DesiredStatus::Pending => Some("pending"),
+            DesiredStatus::Refused => Some("refused"),
+            DesiredStatus::Behind => Some("behind"),
+        };
+        status.is_some_and(passes) || (passes("drift") && self.drifts())
+    }
+
+    /// Whether it has something else in force than it was told: by the hash if it says one, else by
+    /// how far its wish has come.
+    fn drifts(&self) -> bool {
+        show::drifts(self.key, self.registry, self.rig).unwrap_or_else(|| {
+            let status = show::desired_status(self.key, self.registry, self.rig);
+            self.live && !matches!(status, DesiredStatus::None | DesiredStatus::Applied)
+        })
     }
 }
 

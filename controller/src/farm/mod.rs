@@ -11,6 +11,7 @@
 //! | `peers` | who belongs to the farm: list, resolve, add, remove, ping |
 //! | `select`, `facts` | the selector language, and what it finds on a rig |
 //! | `fleet` | many rigs: chosen, labelled, summed up by group |
+//! | `action`, `bulk` | what can be done to a rig; the same to many, with a result each |
 //! | `optimal` | which rigs answer best |
 //! | `enrol` | tokens, rigs that wait, removed keys |
 //! | `access` | API tokens |
@@ -30,7 +31,9 @@
 //! | `errors` | what goes wrong, in words |
 
 mod access;
+pub mod action;
 mod backup;
+mod bulk;
 mod discover;
 mod enrol;
 mod errors;
@@ -64,15 +67,17 @@ use std::time::Duration;
 use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use jiff::tz::TimeZone;
 use miner_shared::identity::Fingerprint;
-use miner_shared::limits::MAX_FRAME;
+use miner_shared::limits::{MAX_FRAME, REDIAL_MS};
+use miner_shared::pause::full_jitter;
 use miner_shared::smsg::LocalNode;
 use miner_shared::text::Address;
 use miner_shared::time::Millis;
-use rand_core::{Rng, UnwrapErr};
+use rand_core::UnwrapErr;
 use smol::channel::{Receiver, Sender, bounded};
 use smol::{Executor, Task};
 
 pub use self::access::{API_TOKEN_LIFE_SECS, ApiTokenView, NewApiToken, NewApiTokenView};
+pub use self::bulk::{Bulk, BulkStatus, BulkView, RigResult, Rigs};
 pub use self::discover::{DISCOVER_SECS, DiscoveryView, FoundView};
 pub use self::enrol::{
     DEFAULT_LIFE_SECS, NewToken, NewTokenView, PendingView, RemovedView, TOKEN_LIFE_SECS, TokenView,
@@ -86,7 +91,7 @@ pub use self::keys::{
     ManagerView, ManagersView, OrderStatus, OrderView, RecoveryStatus, RecoveryView,
 };
 pub use self::optimal::{LeftOutView, OptimalPeer, OptimalView};
-pub use self::orders::{ORDER_SECS, RigOrderStatus, RigOrderView};
+pub use self::orders::{LOCATE_SECS, ORDER_SECS, RigOrderStatus, RigOrderView};
 pub use self::peers::{AddPeer, Proof};
 pub use self::profiles::{
     ChangeView, DiffView, HoursView, NewVersion, PoolView, PreviewView, ProfileView, RigChangeView,
@@ -611,9 +616,9 @@ impl Farm {
         self.lock().registry.current_key(key)
     }
 
-    /// A random number below `bound`, which is not 0.
-    pub(crate) fn random_below(&self, bound: u64) -> u64 {
-        self.lock().rng.next_u64() % bound.max(1)
+    /// The pause before a peer is dialled again after so many failures in a row, in milliseconds.
+    pub(crate) fn redial_ms(&self, failures: u32) -> u64 {
+        full_jitter(REDIAL_MS, failures, &mut self.lock().rng)
     }
 
     /// Runs a connection's task. It ends when its socket's control is dropped.

@@ -20,6 +20,10 @@ use crate::registry::{Order, OrderRecord, OrderState, Registry};
 pub const ORDER_SECS: (u64, u64) = (600, 7 * 86_400);
 /// How long a caller waits for the receipt, in milliseconds. The order goes on without it.
 const RECEIPT_MS: u64 = 10_000;
+/// How long a rig shows where it is, if nobody says, in seconds.
+pub const LOCATE_SECS: u16 = 60;
+const _: () = assert!(LOCATE_SECS <= MAX_LOCATE_SECS);
+
 /// An order, and how far it has come.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -103,7 +107,9 @@ impl Farm {
             .with(|hub, env| hub.order(env, &key, order, &by, 1_000 * secs))
             .map_err(|error| errors::registry(error, &name))?;
         // What it says is in the registry, and so is what comes later.
-        let _answer = self.ask(key, Ask::Order(op_id), RECEIPT_MS).await;
+        if self.lock().hub.is_live(&key) {
+            let _answer = self.ask(key, Ask::Order(op_id), RECEIPT_MS).await;
+        }
         let core = self.lock();
         let row = core.registry.order(&op_id);
         match row.map(|row| &row.state) {

@@ -6,7 +6,7 @@ use miner_shared::wire::{Answer, Level, LogPage, Outcome, Query, State};
 use rand_core::CryptoRng;
 
 use super::view::{AppliedView, DesiredStatus, LogsView, StatsView};
-use super::{Farm, errors, hours, show};
+use super::{Core, Farm, errors, hours, show};
 use crate::error::{Code, FarmError};
 use crate::hub::{Ask, Failure, Reply};
 use crate::registry::{ProfileId, ProfileRecord, Wish};
@@ -147,29 +147,12 @@ impl Farm {
         let (key, name) = self.named(id)?;
         let (wanted, same) = {
             let core = self.lock();
-            let row = core.registry.desired(&key);
-            let (row, id) = row
-                .and_then(|row| Some((row, row.profile.clone()?)))
-                .ok_or_else(|| errors::nothing_mined(&name))?;
-            let version = core.registry.version(&id, Some(row.version));
-            let version = version
-                .map_err(|error| errors::registry(error, id.as_str()))?
-                .clone();
-            let now = self.clock.now().wall;
-            let opening = open_at(&version.settings.windows, &self.zone, now);
-            let wanted = Wanted {
-                profile: Some((id, version, held || !opening.open)),
-                held,
-                failed: if held {
-                    Code::PauseFailed
-                } else {
-                    Code::ResumeFailed
-                },
-            };
+            let wanted = self.held(&core, &key, &name, held)?;
             let told = wanted.told(core.hub.protocol(&key));
             // Whoever says it twice waits for the same wish.
-            let same = row.held == held && row.state == told.state;
-            let same = same.then_some(row.generation);
+            let row = core.registry.desired(&key);
+            let same = row.filter(|row| row.held == held && row.state == told.state);
+            let same = same.map(|row| row.generation);
             (wanted, same)
         };
         let generation = match same {
@@ -177,6 +160,35 @@ impl Farm {
             None => self.wish(key, &name, &wanted)?,
         };
         self.receipt(key, &name, generation, &wanted).await
+    }
+
+    /// What a rig is to do with the profile that it has: to rest until it is resumed, or to go on.
+    pub(super) fn held(
+        &self,
+        core: &Core,
+        key: &Fingerprint,
+        name: &str,
+        held: bool,
+    ) -> Result<Wanted, FarmError> {
+        let row = core.registry.desired(key);
+        let (row, id) = row
+            .and_then(|row| Some((row, row.profile.clone()?)))
+            .ok_or_else(|| errors::nothing_mined(name))?;
+        let version = core.registry.version(&id, Some(row.version));
+        let version = version
+            .map_err(|error| errors::registry(error, id.as_str()))?
+            .clone();
+        let now = self.clock.now().wall;
+        let opening = open_at(&version.settings.windows, &self.zone, now);
+        Ok(Wanted {
+            profile: Some((id, version, held || !opening.open)),
+            held,
+            failed: if held {
+                Code::PauseFailed
+            } else {
+                Code::ResumeFailed
+            },
+        })
     }
 
     /// Wishes that a rig mines nothing, and waits up to 30 s for its receipt. A miner that is named

@@ -119,11 +119,15 @@ pub(super) fn desired(key: &Fingerprint, registry: &Registry, rig: Option<&Rig>)
         status: desired_status(key, registry, rig),
         reason: refusal_of(generation, rig).map(str::to_owned),
         paused: row.is_some_and(|row| row.state.is_paused()),
-        drift: row.and_then(|row| {
-            let (told, hash) = rig?.applied_hash()?;
-            Some(told != row.generation || hash != row.state.hash())
-        }),
+        drift: drifts(key, registry, rig),
     }
+}
+
+/// Whether the state that a peer has in force is another one than wished, if that is known.
+pub(super) fn drifts(key: &Fingerprint, registry: &Registry, rig: Option<&Rig>) -> Option<bool> {
+    let row = registry.desired(key)?;
+    let (told, hash) = rig?.applied_hash()?;
+    Some(told != row.generation || hash != row.state.hash())
 }
 
 /// How far a peer's wish has come.
@@ -143,7 +147,7 @@ pub(super) fn desired_status(
 }
 
 /// Why a rig will not have the wish of this generation, or cannot be told it, in words.
-fn refusal_of(generation: u64, rig: Option<&Rig>) -> Option<&'static str> {
+pub(super) fn refusal_of(generation: u64, rig: Option<&Rig>) -> Option<&'static str> {
     let rig = rig?;
     let refused = rig.refused().filter(|(refused, _)| *refused == generation);
     let too_old = rig.is_too_old_for(generation);

@@ -8,9 +8,9 @@
 //!             Probe ── Probed ─▶ closed
 //! ```
 
+use std::collections::VecDeque;
 use std::net::IpAddr;
 
-use heapless::Deque;
 use miner_shared::identity::{Enrolment, Fingerprint};
 use miner_shared::limits::{MAX_CONTROLLER_LINKS, MAX_PENDING_HANDSHAKES};
 use miner_shared::smsg::{self, Dial, Expect, Link, LinkError, Peer};
@@ -43,7 +43,8 @@ pub(super) struct Conn {
     pub(super) from: Option<IpAddr>,
     /// Where the statements of succession lead that it has shown.
     pub(super) trail: Option<Trail>,
-    outbox: Deque<Outgoing, OUTBOX>,
+    /// At most [`OUTBOX`]; almost always empty.
+    outbox: VecDeque<Outgoing>,
     /// When its timer is set.
     armed: Option<Millis>,
 }
@@ -152,10 +153,10 @@ impl Hub {
             key: None,
             from: None,
             trail: None,
-            outbox: Deque::new(),
+            outbox: VecDeque::new(),
             armed: None,
         };
-        self.conns.insert(id, conn);
+        self.conns.insert(id, Box::new(conn));
         self.touched(id, now);
         id
     }
@@ -224,10 +225,11 @@ impl Hub {
         let Some(conn) = self.conns.get_mut(&id) else {
             return;
         };
-        match conn.outbox.push_back(message) {
-            Ok(()) => self.actions.push_back(Action::Transmit(id)),
-            Err(_) => self.close(env, id, "too many messages wait", Unreached::Closed),
+        if conn.outbox.len() >= OUTBOX {
+            return self.close(env, id, "too many messages wait", Unreached::Closed);
         }
+        conn.outbox.push_back(message);
+        self.actions.push_back(Action::Transmit(id));
     }
 
     /// Forgets a connection and has its socket closed; ends what hangs on it.

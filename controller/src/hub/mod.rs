@@ -84,7 +84,8 @@ pub struct Env<'a> {
 /// All live links.
 #[derive(Debug, Default)]
 pub struct Hub {
-    conns: BTreeMap<ConnId, Conn>,
+    /// Boxed, as a tree keeps room for a third more than it holds.
+    conns: BTreeMap<ConnId, Box<Conn>>,
     next_conn: u64,
     /// Accepted connections that have not proven themselves yet.
     pending: usize,

@@ -37,23 +37,42 @@ impl Hub {
         key: &Fingerprint,
         wish: Wish,
     ) -> Result<u64, RegistryError> {
-        let told = self.rigs.get(key).map_or(0, super::Rig::told);
-        let profile = wish.profile.as_ref().map(ToString::to_string);
-        let generation = env.registry.wish(key, wish, told, env.now.wall)?;
-        let kind = EventKind::DesiredSet {
-            generation,
-            profile,
-        };
-        self.record(env, Some(key), kind);
-        self.supersede_wishes(key, generation);
-        self.reconcile(env, key);
-        Ok(generation)
+        let numbers = self.wish_all(env, vec![(*key, wish)])?;
+        numbers.first().copied().ok_or(RegistryError::NoSuchPeer)
+    }
+
+    /// The same for many rigs, each of which is there once, in one step of the registry: all wishes
+    /// are stored, or none. Returns their generations in this order.
+    pub fn wish_all(
+        &mut self,
+        env: &mut Env<'_>,
+        wishes: Vec<(Fingerprint, Wish)>,
+    ) -> Result<Vec<u64>, RegistryError> {
+        let set: Vec<_> = wishes
+            .iter()
+            .map(|(key, wish)| (*key, wish.profile.as_ref().map(ToString::to_string)))
+            .collect();
+        let told = |key: &Fingerprint| self.rigs.get(key).map_or(0, super::Rig::told);
+        let wishes = wishes
+            .into_iter()
+            .map(|(key, wish)| (key, wish, told(&key)));
+        let numbers = env.registry.wish_all(wishes.collect(), env.now.wall)?;
+        for ((key, profile), generation) in set.into_iter().zip(numbers.iter().copied()) {
+            let kind = EventKind::DesiredSet {
+                generation,
+                profile,
+            };
+            self.record(env, Some(&key), kind);
+            self.supersede_wishes(&key, generation);
+            self.reconcile(env, &key);
+        }
+        Ok(numbers)
     }
 
     /// A rig has said which generation it has.
     pub(super) fn on_report(&mut self, env: &mut Env<'_>, key: &Fingerprint) {
         if let Some(rig) = self.rigs.get_mut(key) {
-            rig.applied = rig.stats.as_ref().map(|(stats, _)| stats.generation);
+            rig.applied = rig.stats.as_ref().map(|said| said.0.generation);
         }
         self.offer_recovery(env, key);
         self.reconcile(env, key);

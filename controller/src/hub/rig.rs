@@ -17,7 +17,8 @@ use crate::history::{Point, Tally};
 pub struct Rig {
     pub(super) memory: Option<SeqMemory>,
     pub(super) score: Score,
-    pub(super) stats: Option<(RigStats, Now)>,
+    /// Of some size, and not yet there of a rig that has said nothing.
+    pub(super) stats: Option<Box<(RigStats, Now)>>,
     /// What it said before this process began, until it says something.
     restored: Option<Box<(RigStats, EpochMs)>>,
     /// What it has said in the open step of the history.
@@ -72,9 +73,9 @@ pub(super) struct Sent {
 impl Rig {
     /// Statistics came.
     pub(super) fn heard(&mut self, stats: RigStats, now: Now) {
-        let old = self.stats.as_ref().map(|(stats, _)| stats);
+        let old = self.stats.as_ref().map(|said| &said.0);
         self.tally.add(old, &stats);
-        self.stats = Some((stats, now));
+        self.stats = Some(Box::new((stats, now)));
         self.restored = None;
         self.kept = false;
     }
@@ -92,12 +93,12 @@ impl Rig {
     /// Its last statistics, once, unless they are kept already.
     pub(super) fn take_unkept(&mut self) -> Option<&(RigStats, Now)> {
         let unkept = !std::mem::replace(&mut self.kept, true);
-        self.stats.as_ref().filter(|_| unkept)
+        self.stats.as_deref().filter(|_| unkept)
     }
 
     /// What it said last, to this process or the one before it, and the age of that in milliseconds.
     pub fn last_stats(&self, now: Now) -> Option<(&RigStats, u64)> {
-        let here = self.stats.as_ref();
+        let here = self.stats.as_deref();
         let here = here.map(|(stats, at)| (stats, now.mono.since(at.mono)));
         here.or_else(|| {
             let (stats, at) = self.restored.as_deref()?;
@@ -107,7 +108,7 @@ impl Rig {
 
     /// Statistics that it sent last to this process, and when they came.
     pub fn stats(&self) -> Option<&(RigStats, Now)> {
-        self.stats.as_ref()
+        self.stats.as_deref()
     }
 
     /// When a frame of it last came in this process.

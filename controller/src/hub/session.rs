@@ -259,10 +259,22 @@ impl Hub {
         key: &Fingerprint,
         keep_token: bool,
     ) -> Result<(), RegistryError> {
-        env.registry.remove(key, keep_token, env.now.wall)?;
-        self.record(env, Some(key), EventKind::PeerRemoved);
-        self.fail_requests(key);
-        self.cut(env, key, "removed", None);
+        self.remove_all(env, &[*key], keep_token)
+    }
+
+    /// The same for all of these peers, or for none.
+    pub fn remove_all(
+        &mut self,
+        env: &mut Env<'_>,
+        keys: &[Fingerprint],
+        keep_token: bool,
+    ) -> Result<(), RegistryError> {
+        env.registry.remove_all(keys, keep_token, env.now.wall)?;
+        for key in keys {
+            self.record(env, Some(key), EventKind::PeerRemoved);
+            self.fail_requests(key);
+            self.cut(env, key, "removed", None);
+        }
         Ok(())
     }
 

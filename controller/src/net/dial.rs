@@ -9,7 +9,6 @@ use async_tungstenite::tungstenite::ClientRequestBuilder;
 use async_tungstenite::tungstenite::http::Uri;
 use miner_agent::tls::Duplex;
 use miner_shared::identity::Fingerprint;
-use miner_shared::limits::REDIAL_MS;
 use miner_shared::text::Address;
 use smol::channel::Receiver;
 use smol::future;
@@ -48,7 +47,7 @@ pub(crate) async fn keep_dialled(farm: Arc<Farm>, mut key: Fingerprint, nudge: R
             urgent = now;
         }
         if !urgent {
-            let pause = Duration::from_millis(farm.random_below(pause_ms(failures)));
+            let pause = Duration::from_millis(farm.redial_ms(failures));
             let slept = async {
                 smol::Timer::after(pause).await;
             };
@@ -94,14 +93,6 @@ pub(crate) fn run(
     reached
 }
 
-/// Longest pause after so many failures in a row: doubles from the first to the last of
-/// [`REDIAL_MS`]. The pause itself is anything below (full jitter), so that a thousand rigs do not
-/// come back in step.
-fn pause_ms(failures: u32) -> u64 {
-    let (first, last) = REDIAL_MS;
-    first.saturating_mul(1 << failures.min(16)).min(last)
-}
-
 /// Connects to a node's `/ws`.
 pub(crate) async fn connect(address: &Address) -> io::Result<(Ws, Arc<Meter>)> {
     let connected = async {
@@ -124,17 +115,4 @@ pub(crate) async fn connect(address: &Address) -> io::Result<(Ws, Arc<Meter>)> {
         Err(io::Error::new(io::ErrorKind::TimedOut, "no answer in time"))
     })
     .await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_double_from_one_second_to_one_minute() {
-        assert_eq!(
-            [0, 1, 5, 6, 99].map(pause_ms),
-            [1_000, 2_000, 32_000, 60_000, 60_000]
-        );
-    }
 }

@@ -6,7 +6,7 @@
 //! | the peer | may send |
 //! |---|---|
 //! | is unproven | [`MAX_UNPROVEN_BYTES`] in all, or [`MAX_UNPROVEN_TLS_BYTES`] if it speaks TLS; then the socket reads as broken |
-//! | is registered | what it likes, with a pause of [`REST`] after every 64 KiB without one of its own |
+//! | is registered | what it likes, with a pause of [`REST`] after every [`TURN`] reads without one of its own |
 
 use std::io;
 use std::pin::Pin;
@@ -20,7 +20,7 @@ use smol::Timer;
 use smol::io::{AsyncRead, AsyncWrite};
 use smol::net::TcpStream;
 
-/// Reads in a row, of at most 4 KiB each, before other tasks get their turn.
+/// Reads in a row, of at most 1 KiB each (16 KiB below TLS), before other tasks get their turn.
 const TURN: u32 = 16;
 /// Pause after a turn.
 const REST: Duration = Duration::from_millis(10);

@@ -37,15 +37,17 @@ pub(crate) type Ws = WebSocketStream<Box<dyn Duplex>>;
 const PATH: &str = "/ws";
 /// Sub-protocol of the link.
 const PROTOCOL: &str = "smsg.1";
-/// Bytes of a socket's read buffer, and of its write buffer before it is flushed.
-const BUFFER: usize = 4096;
+/// Bytes of a socket's read buffer at rest: a report is below 400. It grows while a larger frame comes.
+const READ_BUFFER: usize = 1024;
+/// Bytes that wait in a socket's write buffer at most: two frames, and what is around them.
+const WRITE_BUFFER: usize = 2 * MAX_FRAME + 64;
 
 /// One frame per message, small buffers: tungstenite's own limits are 64 MiB.
 fn config() -> WebSocketConfig {
     WebSocketConfig::default()
-        .read_buffer_size(BUFFER)
+        .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0)
-        .max_write_buffer_size(BUFFER + 2 * MAX_FRAME)
+        .max_write_buffer_size(WRITE_BUFFER)
         .max_message_size(Some(MAX_FRAME))
         .max_frame_size(Some(MAX_FRAME))
 }

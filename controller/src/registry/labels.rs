@@ -14,7 +14,8 @@ use std::str::FromStr;
 use miner_shared::identity::Fingerprint;
 use miner_shared::text::{Label, Name, TextError};
 use miner_shared::wire::{Interface, NodeInfo};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
 
 use super::record::Row;
 use super::rules::{Note, Registry, RegistryError};
@@ -27,16 +28,13 @@ pub const MAX_TAGS: usize = 16;
 /// A group, a site or a tag: 1 to 64 letters, digits, `-`, `_` and `.`, starting and ending with a
 /// letter or digit. A [`Name`] without blanks, so that a selector needs no quotes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "Name", into = "Name")]
 pub struct LabelName(Name);
 
 impl LabelName {
     /// The text, if it keeps the rule.
     pub fn parse(text: &str) -> Result<Self, TextError> {
-        if text.contains(' ') {
-            return Err(TextError::Forbidden(' '));
-        }
-        Name::parse(text).map(Self)
+        Name::parse(text)?.try_into()
     }
 
     /// The label that a name leads to: blanks become `-`. Older tokens have groups with blanks.
@@ -49,10 +47,22 @@ impl LabelName {
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
+}
 
-    /// The text as the wider kind that it is.
-    pub fn into_name(self) -> Name {
-        self.0
+impl TryFrom<Name> for LabelName {
+    type Error = TextError;
+
+    fn try_from(name: Name) -> Result<Self, TextError> {
+        if name.as_str().contains(' ') {
+            return Err(TextError::Forbidden(' '));
+        }
+        Ok(Self(name))
+    }
+}
+
+impl From<LabelName> for Name {
+    fn from(label: LabelName) -> Self {
+        label.0
     }
 }
 
@@ -87,19 +97,35 @@ pub struct LabelsRecord {
     pub tags: BTreeSet<LabelName>,
 }
 
-/// A change of labels. What is `None` or empty stays as it is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// A change of labels. What is absent stays as it is; `null` takes a group or site away.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Relabel {
-    /// The group from now on; `Some(None)` is none.
+    /// The group from now on.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub group: Option<Option<LabelName>>,
-    /// The site from now on; `Some(None)` is none.
+    /// The site from now on.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub site: Option<Option<LabelName>>,
-    /// All tags from now on.
+    /// All tags from now on, at most 16.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<String>>)]
     pub tags: Option<BTreeSet<LabelName>>,
     /// Tags to add, after that.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    #[schema(value_type = Vec<String>)]
     pub add_tags: BTreeSet<LabelName>,
     /// Tags to take away, at the end.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    #[schema(value_type = Vec<String>)]
     pub remove_tags: BTreeSet<LabelName>,
+}
+
+/// Tells a field that is `null` from one that is not there.
+fn given<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Option<LabelName>>, D::Error> {
+    Option::deserialize(field).map(Some)
 }
 
 impl Relabel {

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use std::collections::BTreeMap;
+
 use miner_shared::identity::{Fingerprint, NodeId};
 use miner_shared::text::{Address, Name};
 use miner_shared::wire::{OpId, State};
@@ -105,20 +107,39 @@ impl Registry {
         keep_token: bool,
         now: EpochMs,
     ) -> Result<(), RegistryError> {
-        let peer = self.rows.peers.get(key).ok_or(RegistryError::NoSuchPeer)?;
-        let tombstone = Tombstone {
-            name: peer.name.clone(),
-            removed_at_ms: now.0,
-            successor: None,
-        };
-        let mut batch = vec![
-            Change::DeletePeer(*key),
-            Change::DeletePinned(*key),
-            Change::PutTombstone(*key, tombstone),
-        ];
-        batch.extend(Self::unlabelled(key));
-        batch.extend(self.orders_gone(key));
-        batch.extend(self.token_after_removal(key, keep_token, now));
+        self.remove_all(&[*key], keep_token, now)
+    }
+
+    /// The same for all of these peers, in one step.
+    pub fn remove_all(
+        &mut self,
+        keys: &[Fingerprint],
+        keep_token: bool,
+        now: EpochMs,
+    ) -> Result<(), RegistryError> {
+        let (mut batch, mut tokens) = (Vec::new(), BTreeMap::new());
+        for key in keys {
+            let peer = self.rows.peers.get(key).ok_or(RegistryError::NoSuchPeer)?;
+            let tombstone = Tombstone {
+                name: peer.name.clone(),
+                removed_at_ms: now.0,
+                successor: None,
+            };
+            batch.extend([
+                Change::DeletePeer(*key),
+                Change::DeletePinned(*key),
+                Change::DeleteOrigin(*key),
+                Change::PutTombstone(*key, tombstone),
+            ]);
+            batch.extend(Self::unlabelled(key));
+            batch.extend(self.orders_gone(key));
+            self.token_after_removal(key, keep_token, now, &mut tokens);
+        }
+        batch.extend(
+            tokens
+                .into_iter()
+                .map(|(id, row)| Change::PutToken(id, row)),
+        );
         Ok(self.commit(batch, Durable::Now)?)
     }
 
@@ -249,22 +270,37 @@ impl Registry {
         told: u64,
         now: EpochMs,
     ) -> Result<u64, RegistryError> {
-        if !self.rows.peers.contains_key(key) {
-            return Err(RegistryError::NoSuchPeer);
+        let numbers = self.wish_all(vec![(*key, wish, told)], now)?;
+        numbers.first().copied().ok_or(RegistryError::NoSuchPeer)
+    }
+
+    /// The same for many rigs in one step, each of which is there once: all wishes are stored, or
+    /// none. Returns their numbers in this order.
+    pub fn wish_all(
+        &mut self,
+        wishes: Vec<(Fingerprint, Wish, u64)>,
+        now: EpochMs,
+    ) -> Result<Vec<u64>, RegistryError> {
+        let (mut batch, mut numbers) = (Vec::new(), Vec::new());
+        for (key, wish, told) in wishes {
+            if !self.rows.peers.contains_key(&key) {
+                return Err(RegistryError::NoSuchPeer);
+            }
+            let stored = self.desired(&key).map_or(0, |row| row.generation);
+            let row = DesiredRecord {
+                generation: stored.max(told).saturating_add(1),
+                op_id: wish.op_id,
+                profile: wish.profile,
+                state: wish.state,
+                set_at_ms: now.0,
+                version: wish.version,
+                held: wish.held,
+            };
+            numbers.push(row.generation);
+            batch.push(Change::PutDesired(key, row));
         }
-        let stored = self.desired(key).map_or(0, |row| row.generation);
-        let row = DesiredRecord {
-            generation: stored.max(told).saturating_add(1),
-            op_id: wish.op_id,
-            profile: wish.profile,
-            state: wish.state,
-            set_at_ms: now.0,
-            version: wish.version,
-            held: wish.held,
-        };
-        let generation = row.generation;
-        self.commit(vec![Change::PutDesired(*key, row)], Durable::Now)?;
-        Ok(generation)
+        self.commit(batch, Durable::Now)?;
+        Ok(numbers)
     }
 
     /// The store first: what it did not take has not happened.

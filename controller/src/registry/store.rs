@@ -239,9 +239,8 @@ impl Contents {
         all.extend(puts(&self.origins, Change::PutOrigin));
         all.extend(puts(&self.labels, Change::PutLabels));
         all.extend(puts(&self.machines, Change::PutMachine));
+        all.extend(puts(&self.api_tokens, Change::PutApiToken));
         all.extend(puts(&self.orders, Change::PutOrder));
-        let api_tokens = self.api_tokens.iter();
-        all.extend(api_tokens.map(|(id, row)| Change::PutApiToken(*id, row.clone())));
         all.extend(self.recovery.clone().map(Change::PutRecovery));
         all.extend(puts(&self.pinned, Change::PutPinned));
         all.push(Change::PutSources(self.sources.clone()));

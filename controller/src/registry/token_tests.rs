@@ -301,3 +301,30 @@ fn no_debug_output_shows_the_secret() {
         assert!(!shown.contains(secret), "{secret}");
     }
 }
+
+#[test]
+fn many_removals_in_one_step_count_like_as_many_steps() {
+    for keep_token in [true, false] {
+        let terms = || Terms {
+            uses: 3,
+            ephemeral: true,
+            ..terms()
+        };
+        let rigs = || {
+            let mut registry = registry(terms());
+            for n in 1..=3 {
+                enrol(&mut registry, &rig(n), NOW).expect("admitted");
+            }
+            registry
+        };
+        let (mut at_once, mut singly) = (rigs(), rigs());
+        let keys = [1, 2, 3].map(key);
+        at_once.remove_all(&keys, keep_token, NOW).expect("removes");
+        for key in &keys {
+            singly.remove(key, keep_token, NOW).expect("removes");
+        }
+        assert_eq!(at_once.token(&TOKEN), singly.token(&TOKEN));
+        assert_eq!(at_once.rows, singly.rows);
+        assert_eq!(at_once.by_id(keys[0].node_id()), None);
+    }
+}

@@ -8,7 +8,7 @@
 //! The secret of a token is stored as it is: the pre-shared key of the handshake is made of it, so
 //! a hash of it would be as good as the secret. It never leaves this file but into the handshake.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 
@@ -206,6 +206,10 @@ impl TokenRecord {
         }
     }
 
+    fn give_use_back(&mut self) {
+        self.left = self.left.saturating_add(1).min(self.terms.uses);
+    }
+
     fn admits(&self, who: &Applicant<'_>, now: EpochMs) -> Result<(), TokenRefusal> {
         let Terms {
             expires_at_ms,
@@ -379,32 +383,35 @@ impl Registry {
     }
 
     /// What the removal of a peer does to its token: suspended, or a use given back if the token is
-    /// kept and ephemeral.
+    /// kept and ephemeral. `tokens` are those that the same batch has changed already.
     pub(super) fn token_after_removal(
         &self,
         key: &Fingerprint,
         keep_token: bool,
         now: EpochMs,
-    ) -> Vec<Change> {
+        tokens: &mut BTreeMap<TokenId, TokenRecord>,
+    ) {
         let Some(origin) = self.origin(key) else {
-            return Vec::new();
+            return;
         };
-        let mut batch = vec![Change::DeleteOrigin(*key)];
-        match self.token(&origin.token) {
-            Some(token) if !keep_token && token.suspended_at_ms.is_none() => {
-                let mut token = token.clone();
-                token.suspended_at_ms = Some(now.0);
-                batch.push(Change::PutToken(origin.token, token));
-            }
-            Some(_) if origin.ephemeral => batch.extend(self.use_given_back(origin.token)),
-            Some(_) | None => {}
+        let id = origin.token;
+        let Some(before) = tokens.get(&id).or_else(|| self.token(&id)) else {
+            return;
+        };
+        let mut token = before.clone();
+        if !keep_token && token.suspended_at_ms.is_none() {
+            token.suspended_at_ms = Some(now.0);
+        } else if origin.ephemeral {
+            token.give_use_back();
+        } else {
+            return;
         }
-        batch
+        tokens.insert(id, token);
     }
 
     fn use_given_back(&self, id: TokenId) -> Option<Change> {
         let mut token = self.token(&id)?.clone();
-        token.left = token.left.saturating_add(1).min(token.terms.uses);
+        token.give_use_back();
         Some(Change::PutToken(id, token))
     }
 

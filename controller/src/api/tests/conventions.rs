@@ -154,6 +154,23 @@ fn a_secret_is_not_kept_for_a_repeated_request() {
 }
 
 #[test]
+fn a_key_is_of_its_credential() {
+    let server = Server::new();
+    let made = server
+        .post("/api-tokens", &json!({ "scope": "operate" }))
+        .json();
+    let other = Server {
+        bearer: format!("Bearer {}", made["token"].as_str().expect("made")),
+        router: server.router.clone(),
+        farm: Arc::clone(&server.farm),
+    };
+    let add = |server: &Server| server.with(Method::POST, "/peers", &[(KEY, "k")], &rig(1));
+    assert_eq!(add(&server).status, 201);
+    assert_eq!(add(&other).problem(), (409, "PEER_EXISTS".to_owned()));
+    assert_eq!(add(&server).header("idempotency-replayed"), Some("true"));
+}
+
+#[test]
 fn a_key_that_is_none_is_refused_before_anything_is_done() {
     let server = Server::new();
     let long = "x".repeat(MAX_IDEMPOTENCY_KEY + 1);

@@ -1,4 +1,4 @@
-//! Selectors, labels and groups by requests.
+//! Selectors, labels, groups and bulk by requests.
 
 use super::*;
 
@@ -133,4 +133,88 @@ fn groups_count_their_rigs_and_what_is_in_none() {
             "tags": [row(json!("x"), 2), row(json!("y"), 1)],
         })
     );
+}
+
+#[test]
+fn a_bulk_request_says_what_it_did_to_which_rig() {
+    let server = server(&["a", "b", "c"]);
+    let body = json!({ "select": "name=a,b", "action": { "type": "stop" }, "dryRun": true });
+    let dry = server.post("/bulk", &body).json();
+    assert_eq!((&dry["matched"], &dry["dryRun"]), (&json!(2), &json!(true)));
+    assert_eq!(server.get("/peers/a").json()["desired"]["generation"], 0);
+
+    let body = json!({ "select": "name=a,b", "action": { "type": "stop" }, "expect": 2 });
+    let done = server.post("/bulk", &body).json();
+    let result = |n: u8, name: &str| {
+        let id = Fingerprint([n; 32]).node_id().to_string();
+        json!({ "id": id, "name": name, "status": "pending" })
+    };
+    assert_eq!(
+        done,
+        json!({
+            "matched": 2,
+            "action": { "type": "stop" },
+            "dryRun": false,
+            "counts": { "pending": 2 },
+            "results": [result(1, "a"), result(2, "b")],
+        })
+    );
+    for (rig, generation) in [("a", 1), ("b", 1), ("c", 0)] {
+        let rig = server.get(&format!("/peers/{rig}")).json();
+        assert_eq!(rig["desired"]["generation"], generation);
+    }
+    let label = json!({ "type": "label", "group": "shed", "addTags": ["x"] });
+    let body = json!({ "ids": ["a", "nobody"], "action": label });
+    let done = server.post("/bulk", &body).json();
+    assert_eq!(done["action"], label, "as it was asked for");
+    assert_eq!(done["counts"], json!({ "applied": 1, "failed": 1 }));
+    assert_eq!(done["results"][1]["code"], "PEER_NOT_FOUND");
+    assert_eq!(
+        names(&server.get("/peers?select=group=shed%20tag=x")),
+        ["a"]
+    );
+}
+
+#[test]
+fn a_bulk_request_that_is_not_clear_touches_nobody() {
+    let server = server(&["a"]);
+    let stop = json!({ "type": "stop" });
+    for (body, field) in [
+        (json!({ "action": stop }), "select"),
+        (json!({ "select": "", "action": stop }), "select"),
+        (json!({ "select": "grop=x", "action": stop }), "select"),
+        (
+            json!({ "select": "all", "ids": ["a"], "action": stop }),
+            "ids",
+        ),
+        (json!({ "select": "all" }), "action"),
+        (
+            json!({ "select": "all", "action": { "type": "dance" } }),
+            "action",
+        ),
+        (
+            json!({ "select": "all", "action": { "type": "start" } }),
+            "action",
+        ),
+        (
+            json!({ "select": "all", "action": { "type": "label" } }),
+            "action",
+        ),
+        (
+            json!({ "select": "all", "action": { "type": "label", "group": "two words" } }),
+            "action",
+        ),
+        (
+            json!({ "select": "all", "action": { "type": "label", "colour": "red" } }),
+            "action",
+        ),
+    ] {
+        let reply = server.post("/bulk", &body);
+        assert_eq!(reply.problem(), (400, "INVALID_INPUT".to_owned()), "{body}");
+        assert_eq!(reply.json()["field"], field, "{body}");
+    }
+    let body = json!({ "select": "all", "action": stop, "expect": 7 });
+    let reply = server.post("/bulk", &body);
+    assert_eq!(reply.problem(), (409, "SELECTION_CHANGED".to_owned()));
+    assert_eq!(server.get("/peers/a").json()["desired"]["generation"], 0);
 }

@@ -8,6 +8,7 @@
 //! | [`farm`] | what the routes do: peers, profiles, wishes, tokens |
 //! | [`profiles`] | versions of profiles |
 //! | [`openapi`] | that the description is whole, and the one in docs |
+//! | [`matrix`] | every route against everything that a request may be |
 //! | [`fleet`] | many rigs: selectors, labels, groups |
 //! | [`tls`] | the same inside TLS, over sockets |
 
@@ -16,6 +17,7 @@ mod conventions;
 mod farm;
 mod fleet;
 mod http;
+mod matrix;
 mod openapi;
 mod profiles;
 mod tls;

@@ -260,7 +260,9 @@ fn bounds_in_the_specification_are_those_of_the_code() {
         ("MAX_SELECTOR", MAX_SELECTOR),
         ("MAX_TAGS", crate::registry::MAX_TAGS),
         ("MAX_TERMS", MAX_TERMS),
+        ("MAX_NAMED", crate::farm::bulk::MAX_NAMED),
         ("MAX_VALUES", MAX_VALUES),
+        ("PORTION", crate::farm::fleet::PORTION),
     ] {
         let value = crate::units::count(u64::try_from(value).expect("small"));
         assert!(text.contains(&format!("| `{name}` | {value} |")), "{name}");

@@ -7,6 +7,7 @@ mod keys;
 mod limits;
 mod page;
 mod rig;
+mod scale;
 
 use std::net::SocketAddr;
 

@@ -81,6 +81,6 @@ pub(super) fn name(number: u32) -> String {
 }
 
 /// The loopback address of this number: 127.64.0.1 and on, which nobody else of the tests uses.
-fn source(n: u32) -> Ipv4Addr {
+pub(super) fn source(n: u32) -> Ipv4Addr {
     Ipv4Addr::from_bits(0x7f40_0001 + n)
 }

@@ -47,6 +47,8 @@ pub struct Plan {
     pub rigs: u32,
     /// Loopback addresses that they come from.
     pub sources: u32,
+    /// Whether the controller knows these addresses: rigs came from them within a day.
+    pub known: bool,
     /// How long the steady phase is measured, and again the queries.
     pub seconds: u64,
     /// The controller gets the first processor for itself, the rigs the others.
@@ -65,11 +67,18 @@ impl Plan {
         let mut figures = Figures::default();
         figures.add("rigs", self.rigs.into(), "");
         figures.add("addresses that they come from", self.sources.into(), "");
+        figures.add(
+            "of these known",
+            if self.known { self.sources.into() } else { 0.0 },
+            "",
+        );
         figures.add("load of the machine before", load(), "");
         progress("a registry of known rigs");
         let home = Home::new("controller").map_err(|error| error.to_string())?;
         Controller::init(&home)?;
-        registry::write(&home, self.rigs)?;
+        let known = if self.known { self.sources } else { 0 };
+        let known: Vec<_> = (0..known).map(crowd::source).collect();
+        registry::write(&home, self.rigs, &known)?;
         let processors = Processors::of(self.pinned);
         let controller = processors.start(|| Controller::start(&home, any_port(), any_port()))?;
         let fleet = Fleet {

@@ -27,10 +27,10 @@ pub(super) struct Answers {
 }
 
 /// Makes the profile.
-pub(super) fn profile(at: &Api) -> Result<(), String> {
+pub(super) fn profile(api: &Api) -> Result<(), String> {
     let pools = json!([{"url": "pool.example:3333", "user": "farm"}]);
     let body = json!({"name": PROFILE, "pools": pools}).to_string();
-    let answer = http::ask(at, "POST", "/api/v1/mining/profiles", &body)?;
+    let answer = http::ask(api, "POST", "/api/v1/mining/profiles", &body)?;
     match answer.status {
         201 => Ok(()),
         status => Err(format!("no profile: {status} {}", answer.body)),
@@ -38,7 +38,7 @@ pub(super) fn profile(at: &Api) -> Result<(), String> {
 }
 
 /// Tells all rigs to start or to stop, and waits for what becomes of it.
-pub(super) fn give(at: &Api, verb: &str, rigs: u32) -> Answers {
+pub(super) fn give(api: &Api, verb: &str, rigs: u32) -> Answers {
     let watch = Deadline::after(Duration::MAX);
     let missing = AtomicU64::new(0);
     let body = match verb {
@@ -52,7 +52,7 @@ pub(super) fn give(at: &Api, verb: &str, rigs: u32) -> Answers {
             scope.spawn(move || {
                 for n in (first..rigs).step_by(OPEN.try_into().unwrap_or(1)) {
                     let path = format!("/api/v1/mining/remote/{}/{verb}", name(n));
-                    let answer = http::ask(at, "POST", &path, body);
+                    let answer = http::ask(api, "POST", &path, body);
                     let applied = |answer: http::Answer| answer.body.contains("\"applied\"");
                     if !answer.is_ok_and(applied) {
                         missing.fetch_add(1, Ordering::Relaxed);
@@ -68,12 +68,12 @@ pub(super) fn give(at: &Api, verb: &str, rigs: u32) -> Answers {
 }
 
 /// Rigs whose state is not what was wished of them, after the time that they take to say so.
-pub(super) fn not_as_wished(at: &Api, rigs: u32) -> Result<u64, String> {
+pub(super) fn not_as_wished(api: &Api, rigs: u32) -> Result<u64, String> {
     let wanted = usize::try_from(rigs).unwrap_or(usize::MAX);
     let mut applied = 0;
     // Whoever is not as wished by then is what is counted.
     let _all = eventually("all rigs as wished", REPORTS, || {
-        let answer = http::ask(at, "GET", "/api/v1/mining/peers", "").ok()?;
+        let answer = http::ask(api, "GET", "/api/v1/mining/peers", "").ok()?;
         let peers: Value = serde_json::from_str(&answer.body).ok()?;
         let is = |peer: &&Value| peer.pointer("/desired/status") == Some(&json!("applied"));
         applied = peers.as_array()?.iter().filter(is).count();

@@ -1,7 +1,13 @@
 //! The registry that the controller finds: rigs that were enrolled long ago, and a way to mine.
 
+use std::net::Ipv4Addr;
+
 use miner_agent::store::Dirs;
-use miner_ctrl::registry::{Change, Durable, PeerRecord, RedbStore, Store as _, Trust};
+use miner_ctrl::registry::{
+    Change, Durable, KnownSource, PeerRecord, RedbStore, Store as _, Trust,
+};
+use miner_shared::gate::source_of;
+use miner_shared::limits::KNOWN_SOURCE_MS;
 use miner_shared::text::Name;
 
 use super::super::connect::node;
@@ -11,8 +17,9 @@ use crate::home::Home;
 /// Rows that one batch writes.
 const BATCH: u32 = 1_000;
 
-/// Registers these rigs before the controller starts, all as by a token, none with a label.
-pub(super) fn write(home: &Home, rigs: u32) -> Result<(), String> {
+/// Registers these rigs before the controller starts, all as by a token, none with a label. The addresses
+/// are remembered as those that rigs came from lately.
+pub(super) fn write(home: &Home, rigs: u32, known: &[Ipv4Addr]) -> Result<(), String> {
     let dirs = Dirs::at(&home.path().join("config"), &home.path().join("data"));
     let failed = |error: &dyn std::fmt::Display| format!("registry not written: {error}");
     let mut store = RedbStore::open(dirs.data()).map_err(|error| failed(&error))?;
@@ -22,7 +29,14 @@ pub(super) fn write(home: &Home, rigs: u32) -> Result<(), String> {
             .commit(&batch, Durable::Now)
             .map_err(|error| failed(&error))?;
     }
-    Ok(())
+    let known = known.iter().map(|address| KnownSource {
+        source: source_of((*address).into()),
+        left_ms: KNOWN_SOURCE_MS,
+    });
+    let known = Change::PutSources(known.collect());
+    store
+        .commit(&[known], Durable::Now)
+        .map_err(|error| failed(&error))
 }
 
 fn registered(number: u32) -> Change {

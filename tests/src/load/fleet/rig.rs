@@ -3,7 +3,7 @@
 //! ```text
 //!   loop:  dial ── 5 s ──▶ Welcome ──▶ report, then each 10 s; obey, answer; until the link ends
 //!            ▲                                                                │
-//!            └── a pause with full jitter: 1 s, doubling to 60 s at most ◀────┘
+//!            └── a pause with full jitter: 1 s, doubling to 30 s at most ◀────┘
 //! ```
 //! Link and pauses are the agent's own ([`Link`], [`full_jitter`]); what it reports is made up of its
 //! number and the time, so that every run reports the same.
