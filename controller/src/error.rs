@@ -154,6 +154,8 @@ codes! {
     PairingFailed = "PAIRING_FAILED", 403, false;
     /// The rig refused to rest.
     PauseFailed = "PAUSE_FAILED", 500, false;
+    /// Rigs would mine for another wallet, and nobody has repeated its end.
+    PayoutUnconfirmed = "PAYOUT_UNCONFIRMED", 409, false;
     /// Another peer has this name.
     PeerNameTaken = "PEER_NAME_TAKEN", 409, false;
     /// The text names more than one peer.

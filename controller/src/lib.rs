@@ -12,12 +12,16 @@
 //! | [`up`] | everything that a serving controller runs |
 //! | [`api`], [`page`] | HTTP: JSON for programs, one page for people |
 //! | [`access`] | who asks: API tokens, sessions, logins |
+//! | [`audit`] | who changed what |
 //! | [`farm`] | the service that they all use: rigs, wishes, statistics |
 //! | [`hub`], [`rollout`], [`registry`] | live links without sockets, rollouts likewise; durable facts behind a store |
 //! | [`history`] | hash rate, shares and links over time, in a file of known size |
+//! | [`journal`], [`cause`] | events on disk, and who caused them |
 //! | `net`, `tls` | sockets, and what TLS on a port takes |
 //! | [`wallet`], [`schedule`] | payout addresses and hours of mining, judged without any of the above |
 //! | [`backup`] | all of a controller in one encrypted file |
+//! | [`options`] | every option of the service and of profiles, and the file that they are read from |
+//! | [`import`] | profiles from the files of XMRig, and back |
 //! | `nearest` | the word that a mistyped one was meant to be |
 //! | [`error`], [`scope`], [`clock`], [`units`] | what all of them share |
 //!
@@ -25,7 +29,9 @@
 
 pub mod access;
 pub mod api;
+pub mod audit;
 pub mod backup;
+pub mod cause;
 pub mod cli;
 pub mod clock;
 pub mod error;
@@ -34,8 +40,11 @@ pub mod farm;
 mod golden;
 pub mod history;
 pub mod hub;
+pub mod import;
+pub mod journal;
 mod nearest;
 mod net;
+pub mod options;
 pub mod page;
 pub mod registry;
 pub mod rollout;

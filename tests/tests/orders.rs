@@ -9,7 +9,6 @@
 //! ```
 //! Nothing waits a fixed time: every step asks the programs until the answer is there or its deadline
 //! has passed.
-#![expect(clippy::unwrap_used, reason = "a test's helpers fail as the test does")]
 
 use core::time::Duration;
 
@@ -30,6 +29,10 @@ type Outcome = Result<(), String>;
 fn last_word(line: &str) -> String {
     let words = line.split_whitespace();
     words.last().unwrap_or_default().to_owned()
+}
+
+fn machine(name: &'static str) -> Result<Home, String> {
+    Home::new(name).map_err(|error| error.to_string())
 }
 
 fn init(home: &Home, program: &str, name: &str, role: &str) -> Result<String, String> {
@@ -53,7 +56,7 @@ struct Farm {
 
 impl Farm {
     fn start() -> Result<Self, String> {
-        let home = Home::new("pool").unwrap();
+        let home = machine("pool")?;
         let ports = [
             "--pool-listen",
             "127.0.0.1:0",
@@ -65,10 +68,7 @@ impl Farm {
         let mut pool = home.serve(MINER_CTRL, &[&["up", "--no-worker"], &ports[..]].concat())?;
         let address = last_word(&pool.expect("practice pool", START)?);
 
-        let (control, rig) = (
-            Home::new("control-center").unwrap(),
-            Home::new("rig-alpha").unwrap(),
-        );
+        let (control, rig) = (machine("control-center")?, machine("rig-alpha")?);
         let key = init(&control, MINER_CTRL, "control-center", "controller")?;
         let rig_key = init(&rig, MINER, "rig-alpha", "worker")?;
         let (controller, dial_in) = serve(&control, "127.0.0.1:0")?;

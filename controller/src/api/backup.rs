@@ -13,6 +13,7 @@ use utoipa_axum::routes;
 use super::extract::{JsonBody, required};
 use super::{Api, Problem};
 use crate::backup::Recipient;
+use crate::error::{Code, FarmError};
 use crate::scope::Scope;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -43,6 +44,18 @@ async fn make(
         return Err(Problem::new(StatusCode::CONFLICT, "NO_FILES", message));
     };
     let farm = Arc::clone(&api.farm);
-    let sealed = smol::unblock(move || farm.backup(&dirs, &recipient)).await?;
+    let (done, sealed) = smol::channel::bounded(1);
+    // The disk is waited for, which is no work for the thread that all links share.
+    let made = std::thread::Builder::new()
+        .name("backup".to_owned())
+        .spawn(move || done.send_blocking(farm.backup(&dirs, &recipient)));
+    let sealed = match made {
+        Ok(_) => sealed.recv().await.ok(),
+        Err(_) => None,
+    };
+    let sealed = sealed.unwrap_or_else(|| {
+        let message = "no backup was made: there is no thread for it";
+        Err(FarmError::new(Code::InternalError, message))
+    })?;
     Ok(([(CONTENT_TYPE, "application/octet-stream")], sealed))
 }

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::access::Asker;
+use super::access::{Asker, confirm_payout};
 use super::extract::{JsonBody, PeerPath, optional, required};
 use super::{Api, Problem};
 use crate::farm::action::Action;
@@ -140,6 +140,8 @@ pub(super) struct BulkBody {
     dry_run: bool,
     /// How many rigs it has to be: 409 if it is another number.
     expect: Option<usize>,
+    /// The last 6 characters of the new wallet, where the rigs would mine for another one than now.
+    confirm_payout: Option<String>,
 }
 
 impl BulkBody {
@@ -168,7 +170,8 @@ impl BulkBody {
 /// Does something to many rigs, and says what came of it on each.
 ///
 /// It answers when all rigs have, and after 35 s at the latest. Labels, wishes and orders need the scope
-/// operate; removal and what concerns managers and keys need admin. A rig out of reach is told when it is
+/// operate; removal and what concerns managers and keys need admin, and so does a start for another wallet
+/// than the one that the rigs mine for now, with `confirmPayout`. A rig out of reach is told when it is
 /// back: `pending`.
 #[utoipa::path(post, path = "/bulk", tag = "peers", operation_id = "doToMany",
     security(("token" = [Scope::Operate])),
@@ -179,7 +182,16 @@ async fn bulk(
     asker: Asker,
     JsonBody(body): JsonBody<BulkBody>,
 ) -> Result<Json<BulkView>, Problem> {
+    let said = body.confirm_payout.clone();
     let bulk = body.check()?;
+    // A dry run tells what would happen, to operators too.
+    if let Action::Start { profile_id } = &bulk.action
+        && !bulk.dry_run
+    {
+        let rigs = api.farm.meant_by(&bulk.rigs).await?;
+        let change = api.farm.payout_of_start(&rigs, profile_id, None);
+        confirm_payout(change.as_ref(), &asker, said.as_deref())?;
+    }
     let by = asker.may(bulk.action.scope())?;
     Ok(Json(api.farm.bulk(&bulk, &by).await?))
 }

@@ -21,7 +21,7 @@ use super::access::CameFrom;
 use super::extract::{JsonBody, optional, required};
 use super::idempotency::HoldsSecret;
 use super::{Api, Problem};
-use crate::access::{CODE_MS, LoginCode};
+use crate::access::{By, CODE_MS, LoginCode, Who};
 use crate::scope::Scope;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -138,7 +138,11 @@ pub(super) async fn log_in(
         status: "loggedIn",
         scope: Some(session.scope),
     };
-    Ok((cookie, Extension(HoldsSecret), Json(view)))
+    let who = Who {
+        by: By::Session(session.number),
+        scope: session.scope,
+    };
+    Ok((cookie, Extension(HoldsSecret), Extension(who), Json(view)))
 }
 
 /// Ends the session of the browser that asks.

@@ -14,11 +14,13 @@
 mod access;
 mod answer;
 mod api_tokens;
+mod audit;
 mod backup;
 mod common;
 mod describe;
 mod discover;
 mod etag;
+mod events;
 mod extract;
 mod fleet;
 mod guard;
@@ -26,7 +28,9 @@ mod history;
 mod idempotency;
 mod keys;
 mod login;
+mod metrics;
 mod node;
+mod options;
 mod orders;
 mod paging;
 mod peers;
@@ -60,11 +64,13 @@ pub use self::idempotency::{
 };
 pub use self::paging::{MAX_PAGE, TOTAL_COUNT};
 pub use self::problem::Problem;
+pub(crate) use self::profile_body::pool_url;
 pub use self::profile_body::{PoolBody, ProfileBody};
 pub use self::request_id::{MAX_REQUEST_ID, REQUEST_ID, RequestId};
 pub(crate) use self::server::serve;
 pub use self::server::{HEADER_TIMEOUT, MAX_CONNECTIONS, MAX_HEADER_BYTES, MAX_HEADERS};
 use crate::access::Access;
+use crate::audit::AuditLog;
 use crate::farm::Farm;
 use crate::page;
 
@@ -80,6 +86,8 @@ pub struct Api {
     pub guard: Guard,
     /// Who may ask.
     pub access: Arc<Access>,
+    /// Who changed what.
+    pub audit: Arc<AuditLog>,
     /// Where this node's files are, for a backup; `None` where it has none.
     pub dirs: Option<Dirs>,
 }
@@ -88,18 +96,22 @@ impl Api {
     /// An API of this farm that nobody is logged in to, of a node without files.
     pub fn new(farm: Arc<Farm>, guard: Guard) -> Self {
         let access = Arc::new(Access::new(farm.clock()));
+        let audit = Arc::new(AuditLog::in_memory(farm.clock()));
         Self {
             farm,
             guard,
             access,
+            audit,
             dirs: None,
         }
     }
 
-    /// The same, of the node that has its files here.
+    /// The same, of the node that has its files here, its audit log among them.
     #[must_use]
     pub fn of_node_in(self, dirs: Dirs) -> Self {
+        let audit = AuditLog::in_files(dirs.data(), self.farm.clock());
         Self {
+            audit: Arc::new(audit),
             dirs: Some(dirs),
             ..self
         }
@@ -122,13 +134,18 @@ fn described() -> OpenApiRouter<Api> {
         .merge(keys::routes())
         .merge(api_tokens::routes())
         .merge(login::routes())
+        .merge(audit::routes())
         .merge(discover::routes())
+        .merge(options::routes())
         .merge(history::routes())
+        .merge(events::routes())
+        .merge(metrics::routes())
         .merge(backup::routes());
     OpenApiRouter::with_openapi(describe::head())
         .nest(BASE, routes)
         .merge(node::probes())
         .merge(login::at_root())
+        .merge(metrics::routes())
 }
 
 /// All routes, guarded: what is [described](describe()), and the page at `/`.
@@ -139,6 +156,7 @@ pub fn router(api: Api) -> Router {
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
         .with_state(api.clone())
+        .layer(from_fn(request_id::carry))
         .layer(from_fn(etag::tag))
         .layer(from_fn_with_state(replays, idempotency::once))
         .layer(from_fn(query::check))

@@ -58,6 +58,9 @@ pub struct ProfileBody {
     /// The newest version that was seen: another one refuses the change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<u32>,
+    /// The last 6 characters of the new wallet, where rigs mine with the profile for another one now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confirm_payout: Option<String>,
 }
 
 /// One pool of a [`ProfileBody`].
@@ -150,7 +153,7 @@ impl PoolBody {
 }
 
 /// A pool's address, and whether its scheme says TLS.
-fn pool_url(text: &str) -> Result<(Address, bool), String> {
+pub(crate) fn pool_url(text: &str) -> Result<(Address, bool), String> {
     let (tls, address) = match text.split_once("://") {
         None => (false, text),
         Some(("stratum+tcp" | "tcp", rest)) => (false, rest),

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::access::{Asker, confirm_payout};
 use super::answer::Done;
 use super::etag::IfMatch;
 use super::extract::{JsonBody, Segments, required};
@@ -70,7 +71,8 @@ pub(super) async fn create(
 /// Gives a profile its next version.
 ///
 /// Rigs keep the version that they have until they are started with the new one, or a rollout brings
-/// it. A body that says what the newest version says makes no version.
+/// it. A body that says what the newest version says makes no version. Another wallet, where rigs mine
+/// with the profile, takes `confirmPayout`.
 #[utoipa::path(put, path = "/profiles/{id}", tag = "profiles", operation_id = "changeProfile",
     security(("token" = [Scope::Admin])),
     params(("If-Match" = Option<String>, Header)),
@@ -81,11 +83,14 @@ pub(super) async fn change(
     State(api): State<Api>,
     Segments(segments): Segments,
     seen: IfMatch,
+    asker: Asker,
     JsonBody(body): JsonBody<ProfileBody>,
 ) -> Result<Json<ProfileView>, Problem> {
     let current = api.farm.profile(first(&segments))?;
     seen.check(&current)?;
     let new = body.check_named(Some(&current.name))?;
+    let change = api.farm.payout_of_version(&current.id, &new.spec.profile);
+    confirm_payout(change.as_ref(), &asker, body.confirm_payout.as_deref())?;
     Ok(Json(api.farm.change_profile(&current.id, new)?))
 }
 
@@ -183,6 +188,10 @@ pub(super) struct RollbackBody {
     /// Why.
     #[schema(max_length = 200)]
     comment: Option<String>,
+    /// The last 6 characters of the wallet that it pays, where rigs mine with the profile for another one
+    /// now.
+    #[serde(rename = "confirmPayout")]
+    confirm_payout: Option<String>,
 }
 
 /// Gives a profile a next version that says what an older one says, passwords included.
@@ -194,12 +203,15 @@ pub(super) struct RollbackBody {
 pub(super) async fn roll_back(
     State(api): State<Api>,
     Segments(segments): Segments,
+    asker: Asker,
     JsonBody(body): JsonBody<RollbackBody>,
 ) -> Result<Json<ProfileView>, Problem> {
     let to = body
         .to
         .ok_or_else(|| Problem::invalid("to", "it is missing"))?;
     let comment = body.comment.as_deref().map(comment).transpose()?;
+    let change = api.farm.payout_of_restored(first(&segments), to);
+    confirm_payout(change.as_ref(), &asker, body.confirm_payout.as_deref())?;
     let restored = api
         .farm
         .restore_profile(first(&segments), to, None, comment)?;

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::access::{Asker, confirm_payout};
 use super::extract::{JsonBody, PeerPath, Segments, optional, required};
 use super::fleet::{SelectQuery, selector};
 use super::orders::LevelName;
@@ -59,20 +60,27 @@ pub(super) struct StartBody {
     /// Id or name of the profile to mine with.
     #[schema(value_type = String)]
     profile_id: Option<String>,
+    /// The last 6 characters of the new wallet, where the rigs would mine for another one than now.
+    confirm_payout: Option<String>,
 }
 
 /// Tells a rig to mine.
 ///
-/// A rig out of reach is told when it is back: `pending` is a status, not an error.
+/// A rig out of reach is told when it is back: `pending` is a status, not an error. Another wallet than
+/// the one that the rig mines for now takes an admin, and `confirmPayout`.
 #[utoipa::path(post, path = "/remote/{peerId}/start", tag = "remote", operation_id = "startRig",
     security(("token" = [Scope::Operate])),
-    request_body = StartBody, responses((status = 200, body = AppliedView)))]
+    request_body = StartBody, responses((status = 200, body = AppliedView), (status = 409, body = Problem)))]
 pub(super) async fn start(
     State(api): State<Api>,
     PeerPath(id): PeerPath,
+    asker: Asker,
     JsonBody(body): JsonBody<StartBody>,
 ) -> Result<Json<AppliedView>, Problem> {
     let profile: String = required("profileId", body.profile_id.as_deref())?;
+    let rig = api.farm.key_of(id)?;
+    let change = api.farm.payout_of_start(&[rig], &profile, None);
+    confirm_payout(change.as_ref(), &asker, body.confirm_payout.as_deref())?;
     Ok(Json(api.farm.start(id, &profile).await?))
 }
 

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::access::{Asker, confirm_payout};
 use super::extract::{JsonBody, Segments, optional, required};
 use super::profile_body::comment;
 use super::{Api, Problem};
@@ -80,6 +81,8 @@ pub(super) struct RolloutBody {
     /// Why.
     #[schema(max_length = 200)]
     comment: Option<String>,
+    /// The last 6 characters of the new wallet, where the rigs would mine for another one than now.
+    confirm_payout: Option<String>,
 }
 
 /// A number of rigs, or a part of all such as `10%`.
@@ -150,7 +153,8 @@ impl RolloutBody {
 /// Starts a rollout.
 ///
 /// Rigs that are told to mine nothing, and those that have the version, are left out and counted. The
-/// first stage takes rigs that have a link.
+/// first stage takes rigs that have a link. Another wallet than the one that rigs mine for now takes an
+/// admin, and `confirmPayout`.
 #[utoipa::path(post, path = "/rollouts", tag = "rollouts", operation_id = "startRollout",
     security(("token" = [Scope::Operate])),
     request_body = RolloutBody,
@@ -158,13 +162,22 @@ impl RolloutBody {
         (status = 409, body = Problem)))]
 pub(super) async fn start(
     State(api): State<Api>,
+    asker: Asker,
     JsonBody(body): JsonBody<RolloutBody>,
 ) -> Result<(StatusCode, Json<StartedView>), Problem> {
     let selector = optional::<Selector>("select", body.select.as_deref())?;
+    let profile: String = required("profileId", body.profile_id.as_deref())?;
+    let selected = selector.map(|selector| api.farm.select(&selector));
+    let rigs = match &selected {
+        Some(rigs) => rigs.clone(),
+        None => api.farm.mining_with(&profile),
+    };
+    let change = api.farm.payout_of_start(&rigs, &profile, body.version);
+    confirm_payout(change.as_ref(), &asker, body.confirm_payout.as_deref())?;
     let started = api.farm.start_rollout(NewRollout {
-        profile: required("profileId", body.profile_id.as_deref())?,
+        profile,
         version: body.version,
-        rigs: selector.map(|selector| api.farm.select(&selector)),
+        rigs: selected,
         terms: body.terms()?,
         by: None,
         comment: body.comment.as_deref().map(comment).transpose()?,

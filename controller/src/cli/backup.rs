@@ -3,7 +3,6 @@
 //! The controller seals the backup, running or not; the passphrase never leaves this process.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use argh::{ArgsInfo, FromArgs};
 use axum::http::Method;
@@ -18,7 +17,7 @@ use super::instance::Lock;
 use super::secrets;
 use super::show;
 use crate::backup::{self, Archive, MAX_BACKUP, MIN_PASSPHRASE, Recipient, present};
-use crate::clock::EpochMs;
+use crate::clock::{Clock, EpochMs};
 
 /// Write all of this controller (keys, rigs, profiles, tokens) to one encrypted file.
 #[derive(Debug, ArgsInfo, FromArgs)]
@@ -65,7 +64,7 @@ impl Backup {
             Some(text) => text.parse().map_err(Failure::usage)?,
             None => self.new_recipient()?,
         };
-        let begun = Instant::now();
+        let clock = Clock::start();
         let body = json!({ "recipient": recipient.to_string() });
         let sealed = client.download(Method::POST, "/backup", &body).await?;
         file::create(Path::new(&self.out), &sealed, Access::Private).map_err(
@@ -85,9 +84,9 @@ impl Backup {
             }));
             return Ok(());
         }
-        let took = begun.elapsed().as_secs_f64();
+        let took_ms = clock.now().mono.0;
         say(format_args!(
-            "{}: {} bytes in {took:.1} s",
+            "{}: {} bytes in {took_ms} ms",
             self.out,
             sealed.len()
         ));
@@ -153,7 +152,7 @@ impl Restore {
                 ),
             });
         }
-        let now = crate::clock::Clock::start().now().wall;
+        let now = Clock::start().now().wall;
         let aside = dirs.data().join(format!("before-restore-{}", now.0 / 1000));
         backup::restore(&archive, &dirs, &aside).map_err(Failure::new)?;
         self.tell(&archive, (!there.is_empty()).then_some(aside))

@@ -15,7 +15,7 @@ use axum::body::{Body, Bytes};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use axum::http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
-use miner_agent::cli::{Exit, Failure};
+use miner_agent::cli::{Exit, Failure, terminal};
 use miner_agent::store::{Dirs, NodeStore};
 use miner_agent::tls::{self, Duplex};
 use serde_json::Value;
@@ -28,8 +28,7 @@ use super::instance::{Announced, ApiAt, Instance, Lock};
 use crate::access::ApiToken;
 use crate::api::{self, Api, BASE, Guard, Problem};
 use crate::clock::Clock;
-use crate::farm::Farm;
-use crate::history::History;
+use crate::farm::{Farm, REPEATED};
 use crate::registry::RedbStore;
 use crate::units;
 use crate::up::{local_node, remember};
@@ -38,6 +37,8 @@ use crate::up::{local_node, remember};
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(45);
 /// Bytes of an answer: 10,000 rigs are about 8 MiB of JSON.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
+/// The field that repeats the end of a new wallet.
+const CONFIRM_PAYOUT: &str = "confirmPayout";
 /// How long a command without a running controller waits for links to rigs.
 const LINK_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -77,10 +78,8 @@ impl Client {
                 let registry = RedbStore::open(lock.folder()).map_err(Failure::new)?;
                 let farm =
                     Farm::open(Box::new(registry), me, Clock::start()).map_err(Failure::new)?;
-                // Read only: what a command sees in its seconds is not the farm's history.
-                if History::file(lock.folder()).exists() {
-                    remember(&farm, lock.folder());
-                }
+                // What a command does is an event; what it sees in its seconds is no history.
+                remember(&farm, lock.folder());
                 let api = Api::new(Arc::clone(&farm), Guard::loopback(IN_PROCESS.port(), false))
                     .of_node_in(store.dirs().clone());
                 Ok(Self::Here {
@@ -210,6 +209,39 @@ impl Client {
         }
     }
 
+    /// As [`Self::send`], and where that would have rigs mine for another wallet: repeats it with what a
+    /// person typed, or `said` on the command line.
+    pub(super) async fn send_confirmed(
+        &self,
+        method: Method,
+        path: &str,
+        body: &Value,
+        said: Option<&str>,
+    ) -> Result<Value, Failure> {
+        let with = |said: &str| {
+            let mut body = body.clone();
+            if let Some(members) = body.as_object_mut() {
+                members.insert(CONFIRM_PAYOUT.to_owned(), Value::from(said));
+            }
+            body
+        };
+        let first = said.map_or_else(|| body.clone(), with);
+        match self.send(method.clone(), path, Some(&first)).await {
+            Err(problem) if problem.code == "PAYOUT_UNCONFIRMED" && said.is_none() => {
+                let question = format!(
+                    "{}. Look it up where you keep it, and type its last {REPEATED} characters: ",
+                    units::printable(&problem.message)
+                );
+                let typed = terminal::ask(&question, || {
+                    let said = Failure::from(problem.clone()).line;
+                    format!("{said}; here --confirm-payout XXXXXX")
+                })?;
+                Ok(self.send(method, path, Some(&with(&typed))).await?)
+            }
+            answer => Ok(answer?),
+        }
+    }
+
     /// Closes the links that this command made.
     pub(super) async fn end(&self) {
         if let Self::Here { farm, .. } = self {
@@ -301,7 +333,7 @@ impl From<Problem> for Failure {
             line += &format!("; {hint}");
         }
         let exit = match &*problem.code {
-            "FINGERPRINT_UNCONFIRMED" => Exit::NeedsConsent,
+            "FINGERPRINT_UNCONFIRMED" | "PAYOUT_UNCONFIRMED" => Exit::NeedsConsent,
             "INVALID_INPUT" => Exit::Usage,
             _ => Exit::Failure,
         };
@@ -352,9 +384,11 @@ mod tests {
     }
 
     #[test]
-    fn an_unconfirmed_fingerprint_is_exit_code_3() {
-        let problem = Problem::new(StatusCode::CONFLICT, "FINGERPRINT_UNCONFIRMED", "x");
-        assert_eq!(Failure::from(problem).exit, Exit::NeedsConsent);
+    fn what_a_person_has_to_confirm_is_exit_code_3() {
+        for code in ["FINGERPRINT_UNCONFIRMED", "PAYOUT_UNCONFIRMED"] {
+            let problem = Problem::new(StatusCode::CONFLICT, code, "x");
+            assert_eq!(Failure::from(problem).exit, Exit::NeedsConsent);
+        }
     }
 
     #[test]

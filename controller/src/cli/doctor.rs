@@ -205,7 +205,7 @@ fn disk(dirs: &Dirs) -> Finding {
     let detail = format!("{} MiB free in {}", free >> 20, folder.display());
     match free {
         ..NO_DISK => Finding::broken(CHECK, detail, fix),
-        ..LITTLE_DISK => Finding::warning(CHECK, detail, fix),
+        NO_DISK..LITTLE_DISK => Finding::warning(CHECK, detail, fix),
         _ => Finding::ok(CHECK, detail),
     }
 }

@@ -48,6 +48,8 @@ pub(super) struct Many {
     dry_run: bool,
     yes: bool,
     expect: Option<usize>,
+    /// The end of the new wallet, if it was given.
+    payout: Option<String>,
 }
 
 impl Whom {
@@ -65,6 +67,7 @@ impl Whom {
                 dry_run,
                 yes,
                 expect,
+                payout: None,
             })),
             (Some(_), None) if dry_run || yes || expect.is_some() => Err(Failure::usage(
                 "--dry-run, --yes and --expect go with --select",
@@ -98,6 +101,11 @@ struct RigResult {
 }
 
 impl Many {
+    /// The same, with what confirms that the rigs mine for another wallet.
+    pub(super) fn confirming(self, payout: Option<String>) -> Self {
+        Self { payout, ..self }
+    }
+
     /// Does this to all of them; `verb` says it in the imperative.
     pub(super) async fn run(
         &self,
@@ -128,7 +136,7 @@ impl Many {
         if !self.yes && self.expect.is_none() {
             consent(&rigs, verb)?;
         }
-        let (done, broken) = carry_out(client, &rigs, action).await;
+        let (done, broken) = carry_out(client, &rigs, action, self.payout.as_deref()).await;
         report(done, verb, json)?;
         broken
     }
@@ -170,6 +178,7 @@ async fn carry_out(
     client: &Client,
     rigs: &[RigResult],
     action: &Value,
+    payout: Option<&str>,
 ) -> (Value, Result<(), Failure>) {
     let (mut counts, mut results) = (BTreeMap::<String, usize>::new(), Vec::new());
     let mut broken = Ok(());
@@ -177,7 +186,8 @@ async fn carry_out(
         progress(results.len(), rigs.len());
         let ids: Vec<_> = part.iter().map(|rig| rig.id.as_str()).collect();
         let body = json!({ "ids": ids, "action": action });
-        match client.send(Method::POST, "/bulk", Some(&body)).await {
+        let answer = client.send_confirmed(Method::POST, "/bulk", &body, payout);
+        match answer.await {
             Ok(mut answer) => {
                 match answers::read::<Answer>(answer.clone()) {
                     Ok(part) => {
@@ -191,7 +201,7 @@ async fn carry_out(
                     results.extend(part);
                 }
             }
-            Err(problem) => broken = Err(problem.into()),
+            Err(failure) => broken = Err(failure),
         }
         if broken.is_err() {
             break;

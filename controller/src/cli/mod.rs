@@ -8,15 +8,19 @@
 //!   miner-ctrl token create|list|revoke            by what rigs that dial out enrol
 //!   miner-ctrl api-token create|list|revoke        by what programs use the API
 //!   miner-ctrl login                               where a browser logs in
+//!   miner-ctrl audit list|verify                   who changed what, and whether that record is whole
 //!   miner-ctrl remote status|start|stop|logs       what they do
 //!   miner-ctrl remote managers|handover|revoke|rotate-key    whom they obey, and by which key
 //!   miner-ctrl profile create|edit|list|show|delete    ways to mine
 //!   miner-ctrl profile versions|diff|rollback      what they said before, and how rigs did with it
 //!   miner-ctrl rollout start|list|show|pause|resume|abort|rollback    a version for many rigs
+//!   miner-ctrl events                              what happened
 //!   miner-ctrl history, summary                    the farm over time and now; remote history: one rig
 //!   miner-ctrl backup, restore                     all of it in one encrypted file, and back
 //!   miner-ctrl doctor                              what is wrong with this controller, and what to do
 //!   miner-ctrl worker ...                          the agent; `up` runs it as a child
+//!   miner-ctrl import|export xmrig                 profiles from another miner's file, and back
+//!   miner-ctrl config check|show|path|example      the file with the options of the service
 //!   miner-ctrl completions|man                     for shells and manual readers
 //! ```
 //!
@@ -26,12 +30,16 @@
 mod admission;
 mod answers;
 mod api_token;
+mod audit;
 mod backup;
 mod chart;
 mod client;
+mod config;
 mod discover;
 mod doctor;
+mod events;
 mod history;
+mod import;
 pub(crate) mod instance;
 mod keys;
 mod label;
@@ -53,6 +61,7 @@ mod select;
 mod show;
 mod table;
 mod token;
+mod width;
 
 use std::sync::Arc;
 
@@ -81,6 +90,7 @@ enum Verb {
     Node(node::Node),
     Peer(peer::Peer),
     Remote(remote::Remote),
+    Events(events::Events),
     History(history::History),
     Summary(history::Summary),
     Profile(profile::Profile),
@@ -88,10 +98,14 @@ enum Verb {
     Token(token::Token),
     ApiToken(api_token::ApiToken),
     Login(api_token::Login),
+    Audit(audit::Audit),
     Backup(backup::Backup),
     Restore(backup::Restore),
     Doctor(doctor::Doctor),
+    Import(import::Import),
+    Export(import::Export),
     Worker(Worker),
+    Config(config::Config),
     Completions(reference::Completions),
     Man(reference::Man),
 }
@@ -147,12 +161,17 @@ impl Verb {
             Self::Node(node) => node.run(),
             Self::Peer(peer) => with_client(async |client| peer.run(client).await),
             Self::Remote(remote) => with_client(async |client| remote.run(client).await),
+            Self::Events(events) => with_client(async |client| events.run(client).await),
             Self::History(history) => with_client(async |client| history.run(client).await),
             Self::Summary(summary) => with_client(async |client| summary.run(client).await),
             Self::Token(token) => with_client(async |client| token.run(client).await),
+            Self::Import(import) => with_client(async |client| import.run(client).await),
+            Self::Export(export) => with_client(async |client| export.run(client).await),
             Self::ApiToken(token) => with_client(async |client| token.run(client).await),
+            Self::Audit(audit) => audit.run(),
             Self::Login(login) => with_client(async |client| login.run(client).await),
             Self::Profile(profile) => with_client(async |client| profile.run(client).await),
+            Self::Config(config) => config.run(),
             Self::Rollout(rollout) => with_client(async |client| rollout.run(client).await),
             Self::Backup(backup) => with_client(async |client| backup.run(client).await),
             Self::Restore(restore) => restore.run(),

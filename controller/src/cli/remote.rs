@@ -92,6 +92,9 @@ struct Start {
     /// with --select: do not ask if it is this number of rigs, and do nothing if it is another
     #[argh(option)]
     expect: Option<usize>,
+    /// the last 6 characters of the new wallet, where rigs mine for another one now
+    #[argh(option)]
+    confirm_payout: Option<String>,
     /// print JSON
     #[argh(switch)]
     json: bool,
@@ -241,7 +244,7 @@ fn table(rigs: &[Stats]) -> Table<10> {
     let mut table = Table::new([
         Column::text("Peer", 0),
         Column::text("Miner", 0),
-        Column::text("State", 0),
+        Column::state("State", 0),
         Column::figure("10s", 0),
         Column::figure("60s", 3),
         Column::figure("15m", 4),
@@ -298,13 +301,17 @@ impl Start {
             Whom::One(peer) => peer,
             Whom::Many(many) => {
                 let action = json!({ "type": "start", "profileId": self.profile });
+                let many = many.confirming(self.confirm_payout);
                 return many.run(client, "start", &action, self.json).await;
             }
         };
         client.reach(Some(&peer)).await;
         let path = format!("/remote/{}/start", segment(&peer));
         let body = json!({ "profileId": self.profile });
-        let answer = client.send(Method::POST, &path, Some(&body)).await?;
+        let said = self.confirm_payout.as_deref();
+        let answer = client
+            .send_confirmed(Method::POST, &path, &body, said)
+            .await?;
         report(&peer, answer, self.json)
     }
 }

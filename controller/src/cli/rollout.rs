@@ -61,6 +61,9 @@ struct Start {
     /// why
     #[argh(option)]
     comment: Option<String>,
+    /// the last 6 characters of the new wallet, where rigs mine for another one now
+    #[argh(option)]
+    confirm_payout: Option<String>,
     /// print JSON
     #[argh(switch)]
     json: bool,
@@ -233,7 +236,10 @@ impl Start {
             ("onFailure", self.on_failure.map(Value::from)),
             ("comment", self.comment.map(Value::from)),
         ]);
-        let answer = client.send(Method::POST, "/rollouts", Some(&body)).await?;
+        let said = self.confirm_payout.as_deref();
+        let answer = client
+            .send_confirmed(Method::POST, "/rollouts", &body, said)
+            .await?;
         if let Some(started) = show::for_a_person::<Started>(answer, self.json)? {
             say_clean(&started.words());
             if matches!(client, Client::Here { .. }) {

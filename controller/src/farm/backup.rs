@@ -15,7 +15,7 @@ impl Farm {
         let registry = RedbStore::copy(&rows, dirs.data())?;
         let now = self.clock.now().wall;
         let archive = backup::collect(dirs, registry, self.me.fingerprint(), now)?;
-        let sealed = backup::seal(&*archive.encode()?, recipient, &mut system_rng())?;
+        let sealed = backup::seal(&archive.encode()?, recipient, &mut system_rng())?;
         backup::note_made(dirs, now)?;
         Ok(sealed)
     }

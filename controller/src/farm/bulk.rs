@@ -216,6 +216,11 @@ impl Farm {
         })
     }
 
+    /// The rigs that there are of those.
+    pub(crate) async fn meant_by(&self, rigs: &Rigs) -> Result<Vec<Fingerprint>, FarmError> {
+        Ok(self.rigs(rigs).await?.0)
+    }
+
     /// The rigs, each once, and what was named and is none.
     async fn rigs(&self, rigs: &Rigs) -> Result<(Vec<Fingerprint>, Vec<RigResult>), FarmError> {
         let named = match rigs {

@@ -228,7 +228,10 @@ fn words(event: &Event) -> Option<String> {
             format!("rollout {rollout} stopped by itself: {reason}")
         }
         EventKind::RolloutEnded { rollout, status } => format!("rollout {rollout} is {status}"),
-        EventKind::DesiredSet { .. }
+        EventKind::ControllerEnded
+        | EventKind::ControllerStarted
+        | EventKind::EventsSkipped { .. }
+        | EventKind::DesiredSet { .. }
         | EventKind::Applied { .. }
         | EventKind::PeerLabelled
         | EventKind::PeerRenamed

@@ -56,6 +56,9 @@ pub(super) struct Rollback {
     /// why, for the list of versions
     #[argh(option)]
     comment: Option<String>,
+    /// the last 6 characters of the new wallet, where rigs mine for another one now
+    #[argh(option)]
+    confirm_payout: Option<String>,
     /// print JSON
     #[argh(switch)]
     json: bool,
@@ -169,7 +172,10 @@ impl Rollback {
         if let Some(comment) = &self.comment {
             body["comment"] = json!(comment);
         }
-        let answer = client.send(Method::POST, &path, Some(&body)).await?;
+        let said = self.confirm_payout.as_deref();
+        let answer = client
+            .send_confirmed(Method::POST, &path, &body, said)
+            .await?;
         if let Some(now) = show::for_a_person::<Answer>(answer, self.json)? {
             say_clean(&format!(
                 "{} is version {} ({}) now, which says what version {} says; rigs keep theirs until `rollout start {}` or `remote start`",

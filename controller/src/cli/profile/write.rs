@@ -107,6 +107,9 @@ pub(super) struct Edit {
     /// show what would change and for which rigs, and change nothing
     #[argh(switch)]
     dry_run: bool,
+    /// the last 6 characters of the new wallet, where rigs mine for another one now
+    #[argh(option)]
+    confirm_payout: Option<String>,
     /// print JSON
     #[argh(switch)]
     json: bool,
@@ -190,7 +193,10 @@ impl Edit {
             }
             return Ok(());
         }
-        let answer = client.send(Method::PUT, &path, Some(&body)).await?;
+        let said = self.confirm_payout.as_deref();
+        let answer = client
+            .send_confirmed(Method::PUT, &path, &body, said)
+            .await?;
         if let Some(changed) = show::for_a_person::<Answer>(answer, self.json)? {
             say_clean(&told(&current, &changed));
         }
