@@ -7,7 +7,7 @@
 //!
 //! | in it | not in it |
 //! |---|---|
-//! | private key, how it came to be, `node.json`, managers and state of a dual node | statistics over time |
+//! | private key, how it came to be, `node.json`, managers and state of a dual node | statistics over time, events, the audit log |
 //! | the registry as a file of its own: rigs, removed keys, wishes, profiles, tokens | `local-worker/`: a rig of its own, enrolled anew by `up` |
 //! | key and certificate of `--tls`, the configuration file | pairing codes, locks, addresses of what runs |
 //!
