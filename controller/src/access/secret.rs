@@ -193,7 +193,8 @@ mod tests {
 
     #[test]
     fn one_kind_of_secret_is_not_taken_for_another() {
-        let code = LoginCode::generate(&mut system_rng());
+        // Not a random one: the short check of another label agrees once in a while.
+        let code = LoginCode(Zeroizing::new([7; 16]));
         let back: LoginCode = code.to_string().parse().expect("reads");
         assert_eq!(back.hash(), code.hash());
         let mut pairing = String::new();
