@@ -16,6 +16,7 @@
 //! | [`farm`] | the service that they all use: rigs, wishes, statistics |
 //! | [`hub`], [`rollout`], [`registry`] | live links without sockets, rollouts likewise; durable facts behind a store |
 //! | [`history`] | hash rate, shares and links over time, in a file of known size |
+//! | [`journal`], [`cause`] | events on disk, and who caused them |
 //! | `net`, `tls` | sockets, and what TLS on a port takes |
 //! | [`wallet`], [`schedule`] | payout addresses and hours of mining, judged without any of the above |
 //! | [`backup`] | all of a controller in one encrypted file |
@@ -28,6 +29,7 @@ pub mod access;
 pub mod api;
 pub mod audit;
 pub mod backup;
+pub mod cause;
 pub mod cli;
 pub mod clock;
 pub mod error;
@@ -36,6 +38,7 @@ pub mod farm;
 mod golden;
 pub mod history;
 pub mod hub;
+pub mod journal;
 mod nearest;
 mod net;
 pub mod page;

@@ -126,6 +126,7 @@ const TAGS: &[(&str, &str)] = &[
     ("keys", "The recovery key of the farm, and whom rigs obey."),
     ("care", "What keeps a controller from being lost."),
     ("history", "Figures over time, and what they come to."),
+    ("events", "What happened, asked for or followed."),
     ("health", "Whether the controller is well."),
 ];
 

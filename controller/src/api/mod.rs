@@ -20,6 +20,7 @@ mod common;
 mod describe;
 mod discover;
 mod etag;
+mod events;
 mod extract;
 mod fleet;
 mod guard;
@@ -27,6 +28,7 @@ mod history;
 mod idempotency;
 mod keys;
 mod login;
+mod metrics;
 mod node;
 mod orders;
 mod paging;
@@ -133,11 +135,14 @@ fn described() -> OpenApiRouter<Api> {
         .merge(audit::routes())
         .merge(discover::routes())
         .merge(history::routes())
+        .merge(events::routes())
+        .merge(metrics::routes())
         .merge(backup::routes());
     OpenApiRouter::with_openapi(describe::head())
         .nest(BASE, routes)
         .merge(node::probes())
         .merge(login::at_root())
+        .merge(metrics::routes())
 }
 
 /// All routes, guarded: what is [described](describe()), and the page at `/`.
@@ -148,6 +153,7 @@ pub fn router(api: Api) -> Router {
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
         .with_state(api.clone())
+        .layer(from_fn(request_id::carry))
         .layer(from_fn(etag::tag))
         .layer(from_fn_with_state(replays, idempotency::once))
         .layer(from_fn(query::check))

@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use super::answer::Status;
 use super::extract::{JsonBody, optional, required};
 use super::{Api, Problem};
-use crate::farm::NodeInfoView;
+use crate::farm::{NodeInfoView, PartStatus, ReadyView};
 use crate::scope::Scope;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -75,20 +75,30 @@ pub(super) async fn health() -> Json<Status> {
     Json(Status { status: "healthy" })
 }
 
-/// Whether the registry can be read, which every other route needs.
+/// Whether every part of the controller works; 503 names those that do not.
 #[utoipa::path(get, path = "/ready", tag = "health", operation_id = "getReady", security(()),
-    responses((status = 200, body = Status)))]
-pub(super) async fn ready(State(api): State<Api>) -> Result<Json<Status>, Problem> {
-    api.farm.node_info().map_err(|error| {
-        let message = format!("not ready: {error}");
-        Problem {
-            retryable: true,
-            ..Problem::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "SERVICE_UNAVAILABLE",
-                message,
+    responses((status = 200, body = ReadyView)))]
+pub(super) async fn ready(State(api): State<Api>) -> Result<Json<ReadyView>, Problem> {
+    let ready = api.farm.ready();
+    let failing = ready
+        .components
+        .iter()
+        .filter(|part| part.status == PartStatus::Failing);
+    let failing: Vec<_> = failing
+        .map(|part| {
+            format!(
+                "{}: {}",
+                part.name,
+                part.reason.as_deref().unwrap_or("failing")
             )
-        }
-    })?;
-    Ok(Json(Status { status: "ready" }))
+        })
+        .collect();
+    if failing.is_empty() {
+        return Ok(Json(ready));
+    }
+    let message = format!("not ready: {}", failing.join("; "));
+    Err(Problem {
+        retryable: true,
+        ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, "NOT_READY", message)
+    })
 }

@@ -14,6 +14,8 @@ use axum::middleware::Next;
 use axum::response::Response;
 
 use super::problem::Problem;
+use crate::access::Who;
+use crate::cause::{self, Cause};
 
 /// The header of requests and answers that has it.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -70,6 +72,17 @@ pub(super) async fn name(mut request: Request, next: Next) -> Response {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     response
+}
+
+/// Has what the handler does, and the events that come of it, know whose request it is.
+pub(super) async fn carry(request: Request, next: Next) -> Response {
+    let id = request.extensions().get::<RequestId>();
+    let who = request.extensions().get::<Who>();
+    let cause = Cause {
+        by: who.map(|who| who.by.to_string().into()),
+        request: id.map(|id| Arc::clone(&id.0)),
+    };
+    cause::carry(cause, next.run(request)).await
 }
 
 /// The same error with the request's number in it.

@@ -29,7 +29,6 @@ use crate::access::ApiToken;
 use crate::api::{self, Api, BASE, Guard, Problem};
 use crate::clock::Clock;
 use crate::farm::{Farm, REPEATED};
-use crate::history::History;
 use crate::registry::RedbStore;
 use crate::units;
 use crate::up::{local_node, remember};
@@ -79,10 +78,8 @@ impl Client {
                 let registry = RedbStore::open(lock.folder()).map_err(Failure::new)?;
                 let farm =
                     Farm::open(Box::new(registry), me, Clock::start()).map_err(Failure::new)?;
-                // Read only: what a command sees in its seconds is not the farm's history.
-                if History::file(lock.folder()).exists() {
-                    remember(&farm, lock.folder());
-                }
+                // What a command does is an event; what it sees in its seconds is no history.
+                remember(&farm, lock.folder());
                 let api = Api::new(Arc::clone(&farm), Guard::loopback(IN_PROCESS.port(), false))
                     .of_node_in(store.dirs().clone());
                 Ok(Self::Here {

@@ -177,10 +177,11 @@ impl Answer {
         )
     }
 
-    /// When each point begins, and the point.
+    /// When each point begins, and the point, from the first that is known.
     fn rows(&self) -> Vec<(String, Option<Point>)> {
         let moments = (0..).map(|number| self.moment(number));
-        moments.zip(self.points.iter().copied()).collect()
+        let rows = moments.zip(self.points.iter().copied());
+        rows.skip_while(|(_, point)| point.is_none()).collect()
     }
 }
 
@@ -312,7 +313,6 @@ mod tests {
         assert_eq!(
             table(&answer(Some("rig-alpha")).rows()).render(Output::PIPE),
             "FROM                      HASH RATE  SHARES  ONLINE\n\
-             2026-11-26T04:00:00.000Z          –       –       –\n\
              2026-11-26T04:01:00.000Z    100 H/s   2/0/1    50 %\n\
              2026-11-26T04:02:00.000Z          –       –   100 %\n\
              2026-11-26T04:03:00.000Z    100 H/s   2/0/1    50 %\n"

@@ -14,6 +14,7 @@
 //!   miner-ctrl profile create|edit|list|show|delete    ways to mine
 //!   miner-ctrl profile versions|diff|rollback      what they said before, and how rigs did with it
 //!   miner-ctrl rollout start|list|show|pause|resume|abort|rollback    a version for many rigs
+//!   miner-ctrl events                              what happened
 //!   miner-ctrl history, summary                    the farm over time and now; remote history: one rig
 //!   miner-ctrl backup, restore                     all of it in one encrypted file, and back
 //!   miner-ctrl doctor                              what is wrong with this controller, and what to do
@@ -33,6 +34,7 @@ mod chart;
 mod client;
 mod discover;
 mod doctor;
+mod events;
 mod history;
 pub(crate) mod instance;
 mod keys;
@@ -83,6 +85,7 @@ enum Verb {
     Node(node::Node),
     Peer(peer::Peer),
     Remote(remote::Remote),
+    Events(events::Events),
     History(history::History),
     Summary(history::Summary),
     Profile(profile::Profile),
@@ -150,6 +153,7 @@ impl Verb {
             Self::Node(node) => node.run(),
             Self::Peer(peer) => with_client(async |client| peer.run(client).await),
             Self::Remote(remote) => with_client(async |client| remote.run(client).await),
+            Self::Events(events) => with_client(async |client| events.run(client).await),
             Self::History(history) => with_client(async |client| history.run(client).await),
             Self::Summary(summary) => with_client(async |client| summary.run(client).await),
             Self::Token(token) => with_client(async |client| token.run(client).await),

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | key, `node.json`, what the node keeps beside them | always |
 //! | `tls.key`, `tls.crt` of `--tls` | always |
-//! | `registry.redb`: rigs, profiles, tokens; `history.farm` | with `--registry`, or after a second yes |
+//! | `registry.redb`: rigs, profiles, tokens; `history.farm`, `events/` | with `--registry`, or after a second yes |
 //! | `local-worker/` | never: it obeys the new key at the next start |
 
 use std::path::{Path, PathBuf};
@@ -16,6 +16,7 @@ use miner_agent::store::{Dirs, NodeStore};
 
 use super::instance::Lock;
 use crate::history::History;
+use crate::journal::Journal;
 use crate::registry::{RedbStore, Registry};
 use crate::tls;
 
@@ -61,6 +62,7 @@ impl Reset {
         let doomed = registry.as_ref().filter(|registry| self.wants(registry));
         if let Some(registry) = doomed {
             also.extend([registry.file.clone(), History::file(data)]);
+            also.extend(Journal::files(data));
         }
         store.reset(&also)?;
         say(DELETED);

@@ -42,7 +42,7 @@ impl<'a> RigFacts<'a> {
     }
 
     fn stats(&self) -> Option<&'a RigStats> {
-        self.rig?.stats().map(|(stats, _)| stats)
+        self.rig?.last_stats(self.now).map(|(stats, _)| stats)
     }
 
     /// Its statistics as long as a link says that they are of now.

@@ -18,6 +18,7 @@ use crate::error::{Code, FarmError};
 use crate::history::{
     Fleet, Found, History, Kept, Point, Points, Shares, Step, Tier, Timeline, Whose, report,
 };
+use crate::hub::EventKind;
 use crate::registry::Registry;
 
 /// Most points of one answer: about 150 KiB of JSON.
@@ -166,7 +167,7 @@ impl Range {
 }
 
 impl Farm {
-    /// From now on this is the farm's history: it is read here, and written once [`Farm::record`] runs.
+    /// From now on this is the farm's history: it is read here, and written once [`Farm::serve`] was called.
     /// Rigs that are not heard of yet show what they said last to the process before.
     pub fn remember(&self, history: History, found: Found) {
         let mut core = self.lock();
@@ -188,12 +189,16 @@ impl Farm {
         core.history = Some(Arc::new(history));
     }
 
-    /// Writes the history until the farm closes. Call it once, after [`Farm::run`].
-    pub fn record(self: &Arc<Self>) {
+    /// The farm of a controller that serves: writes the history until it closes, tells rows to those who
+    /// watch, and its own life in events. Call it once, after [`Farm::run`].
+    pub fn serve(self: &Arc<Self>) {
+        self.with(|hub, env| hub.record(env, None, EventKind::ControllerStarted));
         let mut core = self.lock();
+        core.serving = true;
         if let Some(executor) = &core.executor {
-            let task = executor.spawn(Arc::clone(self).keep_history());
-            core.tasks.push(task);
+            let history = executor.spawn(Arc::clone(self).keep_history());
+            let board = executor.spawn(Arc::clone(self).keep_board());
+            core.tasks.extend([history, board]);
         }
     }
 

@@ -24,6 +24,8 @@
 //! | `profiles` | named ways to mine, in versions |
 //! | `backup` | all of it in one encrypted file |
 //! | `history` | hash rate and shares over time |
+//! | `events`, `board` | what happened, and what changes, for those who follow |
+//! | `ready`, `counters` | which parts of the controller are not well; what it counts |
 //! | `totals` | what all rigs come to |
 //! | `reports` | shapes of what rigs will report |
 //! | `rollouts` | a version on its way to many rigs |
@@ -34,10 +36,13 @@
 mod access;
 pub mod action;
 mod backup;
+mod board;
 mod bulk;
+mod counters;
 mod discover;
 mod enrol;
 mod errors;
+mod events;
 mod facts;
 mod fleet;
 mod health;
@@ -49,6 +54,7 @@ mod orders;
 mod payout;
 mod peers;
 mod profiles;
+mod ready;
 mod remote;
 mod reports;
 mod rollouts;
@@ -79,11 +85,14 @@ use smol::channel::{Receiver, Sender, bounded};
 use smol::{Executor, Task};
 
 pub use self::access::{API_TOKEN_LIFE_SECS, ApiTokenView, NewApiToken, NewApiTokenView};
+pub use self::board::{BoardRow, Tick};
 pub use self::bulk::{Bulk, BulkStatus, BulkView, RigResult, Rigs};
+pub use self::counters::Counters;
 pub use self::discover::{DISCOVER_SECS, DiscoveryView, FoundView};
 pub use self::enrol::{
     DEFAULT_LIFE_SECS, NewToken, NewTokenView, PendingView, RemovedView, TOKEN_LIFE_SECS, TokenView,
 };
+pub use self::events::{EventsView, MAX_EVENTS, MAX_FOLLOWERS};
 pub use self::fleet::{GroupsView, LabelView};
 pub use self::health::{DoctorView, FindingView, SeverityView, WakeView};
 pub use self::history::{
@@ -100,6 +109,7 @@ pub use self::profiles::{
     ChangeView, DiffView, HoursView, NewVersion, PoolView, PreviewView, ProfileView, RigChangeView,
     VersionView,
 };
+pub use self::ready::{PartStatus, PartView, ReadyView};
 pub use self::remote::LogsWanted;
 pub use self::reports::{
     FanView, FoundShareView, FoundSharesView, FrequencyView, OwnerView, PowerView, TelemetryView,
@@ -113,11 +123,13 @@ pub use self::view::{
     ActivityView, AppliedView, DesiredStatus, DesiredView, ExchangesView, IdentityView,
     LogLineView, LogsView, MinerView, NodeInfoView, PeerView, StatsView, WindowsView,
 };
+use crate::cause;
 use crate::clock::Clock;
 use crate::history::History;
 use crate::hub::{
-    Action, Ask, ConnId, Env, Event, Failure, Hub, Reply, RequestId, Target, Unreached,
+    Action, Ask, ConnId, Env, Event, EventKind, Failure, Hub, Reply, RequestId, Target, Unreached,
 };
+use crate::journal::Journal;
 use crate::net::{self, Gate, Meter, Pass, Shut, Socket, SocketEnd};
 use crate::registry::{Registry, Store, StoreError};
 use crate::schedule;
@@ -127,6 +139,8 @@ use crate::tls::Speaks;
 const SUBSCRIBER_QUEUE: usize = 256;
 /// How long the end waits for close frames to leave.
 const GOODBYES: Duration = Duration::from_millis(400);
+/// How long the last words of history and events may take to the disk.
+const WRITTEN: Duration = Duration::from_millis(800);
 /// Between two writings of what was noted of rigs.
 const NOTES_PAUSE: Duration = Duration::from_secs(1);
 /// Rows of one such writing: as many links as may come up in the time between.
@@ -179,6 +193,13 @@ struct Core {
     running: Option<Sender<()>>,
     listen: Option<SocketAddr>,
     history: Option<Arc<History>>,
+    journal: Option<Arc<Journal>>,
+    /// Whether the farm's life is told in events, as a serving controller's is.
+    serving: bool,
+    /// Those who follow events; one word is enough to have them look.
+    followers: Vec<Sender<()>>,
+    /// Those who follow rows and sums.
+    watchers: Vec<Sender<Tick>>,
 }
 
 /// The task that keeps a peer dialled; dropping it ends it.
@@ -218,6 +239,10 @@ impl Farm {
             tasks: Vec::new(),
             listen: None,
             history: None,
+            journal: None,
+            serving: false,
+            followers: Vec::new(),
+            watchers: Vec::new(),
         };
         Ok(Arc::new(Self {
             me,
@@ -267,18 +292,21 @@ impl Farm {
         Ok(bound)
     }
 
-    /// [`Farm::close`], and waits a moment for the goodbyes to leave.
+    /// [`Farm::close`], and waits a moment for the goodbyes to leave and for the disk.
     pub async fn end(&self) {
         self.close();
         let gone = async {
             // Nobody sends: this ends when the last connection's task has.
             let _closed = self.ended.recv().await;
-            self.end_history().await;
         };
-        let late = async {
-            smol::Timer::after(GOODBYES).await;
+        let late = |after| async move {
+            smol::Timer::after(after).await;
         };
-        smol::future::race(gone, late).await;
+        smol::future::race(gone, late(GOODBYES)).await;
+        let written = async {
+            smol::future::zip(self.end_history(), self.end_journal()).await;
+        };
+        smol::future::race(written, late(WRITTEN)).await;
     }
 
     /// Ends listener, diallers and links. Rigs go on mining.
@@ -286,8 +314,12 @@ impl Farm {
         let mut core = self.lock();
         core.running = None;
         core.save_sources(self.clock.now().mono);
+        let serving = std::mem::take(&mut core.serving);
         core.call(self, |hub, env| {
             hub.shut_down(env);
+            if serving {
+                hub.record(env, None, EventKind::ControllerEnded);
+            }
             if let Err(error) = env.registry.sync() {
                 log::warn!("registry not synced reason={error}");
             }
@@ -300,6 +332,8 @@ impl Farm {
             std::mem::take(&mut core.sockets),
             std::mem::take(&mut core.waiting),
             std::mem::take(&mut core.subscribers),
+            std::mem::take(&mut core.followers),
+            std::mem::take(&mut core.watchers),
         );
         core.listen = None;
         // Dropping a task may wake another one that wants the lock.
@@ -460,6 +494,7 @@ impl Core {
             me: &farm.me,
             registry: &mut self.registry,
             rng: &mut self.rng,
+            cause: cause::current(),
         };
         call(&mut self.hub, &mut env)
     }
@@ -514,20 +549,29 @@ impl Core {
         }
     }
 
-    /// Hands new events to all subscribers; one that is gone is forgotten.
+    /// Hands new events to the journal and to all subscribers; one that is gone is forgotten.
     fn publish(&mut self) {
         let new: Vec<_> = self.hub.events_since(self.published).cloned().collect();
+        if new.is_empty() {
+            return;
+        }
         self.published = self.hub.next_event();
         for event in new {
             log::info!("{}", show::log_line(&event));
-            self.subscribers.retain(|subscriber| {
-                !matches!(
-                    subscriber.try_send(event.clone()),
-                    Err(smol::channel::TrySendError::Closed(_))
-                )
-            });
+            if let (Some(journal), Ok(line)) = (&self.journal, serde_json::to_string(&event)) {
+                journal.append(event.seq, line);
+            }
+            self.subscribers
+                .retain(|subscriber| heard(subscriber.try_send(event.clone())));
         }
+        self.followers
+            .retain(|follower| heard(follower.try_send(())));
     }
+}
+
+/// Whether somebody is still there; one whose queue is full is.
+fn heard<T>(sent: Result<(), smol::channel::TrySendError<T>>) -> bool {
+    !matches!(sent, Err(smol::channel::TrySendError::Closed(_)))
 }
 
 /// What sockets and diallers need of the farm.

@@ -16,7 +16,7 @@ use super::{Farm, show};
 use crate::clock::EpochMs;
 
 /// The farm at one moment.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SummaryView {
     /// When, by the controller's clock.
@@ -84,13 +84,7 @@ pub(super) struct Line<'a> {
 pub(super) fn sum<'a>(at: EpochMs, rigs: impl Iterator<Item = Line<'a>>) -> SummaryView {
     let mut summary = SummaryView {
         at,
-        hashrate: WindowsView::default(),
-        accepted: 0,
-        rejected: 0,
-        stale: 0,
-        rigs: RigsView::default(),
-        newest_age_ms: None,
-        oldest_age_ms: None,
+        ..SummaryView::default()
     };
     for rig in rigs {
         summary.rigs.count(rig);
@@ -150,6 +144,7 @@ impl RigsView {
             Some(Activity::Starting) => &mut self.starting,
             Some(Activity::NoPool) => &mut self.no_pool,
             Some(Activity::Stopped) => &mut self.stopped,
+            Some(Activity::Paused) => &mut self.paused,
             Some(Activity::Failed) => &mut self.failed,
             _ => &mut self.unknown,
         };
@@ -166,7 +161,7 @@ impl Farm {
             let rig = core.hub.rig(key);
             Line {
                 live: core.hub.is_live(key),
-                status: show::desired(key, &core.registry, rig).status,
+                status: show::desired_status(key, &core.registry, rig),
                 stats: rig.and_then(|rig| rig.last_stats(now)),
             }
         });

@@ -343,16 +343,18 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// A report came; `old` is the one before it in this process, if there was one.
-    pub fn add(&mut self, old: Option<&RigStats>, new: &RigStats) {
+    /// A report came; `old` is the one before it in this process, if there was one. The shares between them.
+    pub fn add(&mut self, old: Option<&RigStats>, new: &RigStats) -> Shares {
         if let Some(rate) = rate_of(new) {
             self.rates += rate;
             self.samples = self.samples.saturating_add(1);
         }
-        if let Some(old) = old {
-            let so_far = self.shares.unwrap_or_default();
-            self.shares = Some(so_far.plus(Shares::since(old, new)));
-        }
+        let Some(old) = old else {
+            return Shares::default();
+        };
+        let found = Shares::since(old, new);
+        self.shares = Some(self.shares.unwrap_or_default().plus(found));
+        found
     }
 
     /// Closes the step: its point; `live` is whether a link is up now.

@@ -7,18 +7,20 @@ use miner_shared::identity::Fingerprint;
 use miner_shared::limits::STRANGER_EVENT_RATE;
 use miner_shared::time::Millis;
 use serde::Serialize;
+use utoipa::ToSchema;
 
+use crate::cause::Cause;
 use crate::clock::{EpochMs, Now};
 use crate::registry::Registry;
 
-/// Events kept; older ones fall out and are counted.
+/// Events kept in memory; older ones are in the journal alone.
 const KEPT: usize = 1024;
 
 /// One entry of the event log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
-    /// Number since the controller's start, without gaps: a gap is what a reader lost.
+    /// Number, without gaps but for those that `eventsSkipped` says: another gap is what a reader lost.
     pub seq: u64,
     /// When, by the controller's clock.
     pub at: EpochMs,
@@ -26,13 +28,17 @@ pub struct Event {
     pub node_id: Option<String>,
     /// Its name in the registry, if it has one.
     pub node_name: Option<String>,
+    /// Who asked for it, if somebody did and is known.
+    pub by: Option<String>,
+    /// Number of the request that it came of, if it came of one.
+    pub request: Option<String>,
     /// What.
     #[serde(flatten)]
     pub kind: EventKind,
 }
 
 /// What happened.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(
     tag = "type",
     rename_all = "camelCase",
@@ -40,6 +46,13 @@ pub struct Event {
 )]
 #[non_exhaustive]
 pub enum EventKind {
+    /// Somebody came to API or page with a credential that is none.
+    ApiRefused {
+        /// Address.
+        from: String,
+        /// Whether the next one from there is told to wait: no event follows while it goes on.
+        limited: bool,
+    },
     /// A rig reported that it has a wish.
     Applied {
         /// Its number.
@@ -50,6 +63,10 @@ pub enum EventKind {
         /// The rig's generation.
         generation: u64,
     },
+    /// The controller has ended as it should.
+    ControllerEnded,
+    /// The controller has started.
+    ControllerStarted,
     /// A new wish for a rig was stored.
     DesiredSet {
         /// Its number.
@@ -75,6 +92,11 @@ pub enum EventKind {
         token: Option<String>,
         /// Why, in few words.
         reason: String,
+    },
+    /// The process before was killed: numbers were left out, as it may have used them.
+    EventsSkipped {
+        /// How many.
+        numbers: u64,
     },
     /// A rig has another key, and has shown that it is the same rig.
     KeyChanged {
@@ -221,7 +243,8 @@ impl EventKind {
     pub(super) fn is_strangers(&self) -> bool {
         matches!(
             self,
-            Self::EnrolRefused { .. }
+            Self::ApiRefused { .. }
+                | Self::EnrolRefused { .. }
                 | Self::ProtocolError { .. }
                 | Self::RemovedKey
                 | Self::UnknownKey { .. }
@@ -266,7 +289,7 @@ impl EventLog {
             .ok_or(())?;
         if unrecorded > 0 {
             self.record(
-                now.wall,
+                (now.wall, &Cause::default()),
                 registry,
                 None,
                 EventKind::Strangers { unrecorded },
@@ -278,7 +301,7 @@ impl EventLog {
     /// Records what happened, about this peer if one is named.
     pub(crate) fn record(
         &mut self,
-        at: EpochMs,
+        (at, cause): (EpochMs, &Cause),
         registry: &Registry,
         about: Option<&Fingerprint>,
         kind: EventKind,
@@ -296,9 +319,17 @@ impl EventLog {
             at,
             node_id: about.map(|key| key.node_id().to_string()),
             node_name: name.map(|name| name.as_str().to_owned()),
+            by: cause.by.as_deref().map(str::to_owned),
+            request: cause.request.as_deref().map(str::to_owned),
             kind,
         });
         self.next += 1;
+    }
+
+    /// The first event gets this number.
+    pub(crate) fn begin_at(&mut self, next: u64) {
+        self.kept.clear();
+        self.next = next;
     }
 
     /// Events from this number on that are still kept, oldest first.
@@ -314,9 +345,9 @@ impl EventLog {
         self.next
     }
 
-    /// Events that have fallen out.
+    /// Number of the oldest event that is still kept: how many have fallen out of a log that began at 0.
     pub(crate) fn lost(&self) -> u64 {
-        self.kept.front().map_or(0, |event| event.seq)
+        self.kept.front().map_or(self.next, |event| event.seq)
     }
 }
 
@@ -330,7 +361,12 @@ mod tests {
         let registry = Registry::open(Box::new(MemoryStore::default())).expect("opens");
         let mut log = EventLog::default();
         for _ in 0..KEPT + 3 {
-            log.record(EpochMs(1), &registry, None, EventKind::PeerAdded);
+            log.record(
+                (EpochMs(1), &Cause::default()),
+                &registry,
+                None,
+                EventKind::PeerAdded,
+            );
         }
         assert_eq!(log.lost(), 3);
         assert_eq!(log.since(0).count(), KEPT);

@@ -62,7 +62,9 @@ use self::requests::Request;
 pub use self::requests::{Ask, Failure, Reply, RequestId};
 pub use self::rig::Rig;
 use self::session::Session;
+use crate::cause::Cause;
 use crate::clock::Now;
+use crate::history::Shares;
 use crate::registry::Registry;
 
 /// What the hub needs from outside, for one call.
@@ -79,6 +81,8 @@ pub struct Env<'a> {
     pub registry: &'a mut Registry,
     /// Where handshakes get their randomness.
     pub rng: &'a mut dyn CryptoRng,
+    /// Who asked for this call, if somebody did.
+    pub cause: Cause,
 }
 
 /// All live links.
@@ -100,6 +104,10 @@ pub struct Hub {
     timers: BTreeSet<(Millis, Timer)>,
     actions: VecDeque<Action>,
     events: EventLog,
+    /// Shares that rigs reported to this process.
+    shares: Shares,
+    /// Rigs whose row has changed since it was last taken; `None` while nobody watches.
+    changed: Option<BTreeSet<Fingerprint>>,
     answered: replay::Answered,
 }
 
@@ -221,6 +229,11 @@ impl Hub {
         self.events.next()
     }
 
+    /// The first event gets this number; call it before anything is recorded.
+    pub fn begin_events_at(&mut self, next: u64) {
+        self.events.begin_at(next);
+    }
+
     /// Events that have fallen out of the log.
     pub fn events_lost(&self) -> u64 {
         self.events.lost()
@@ -234,6 +247,8 @@ impl Hub {
         {
             return;
         }
-        self.events.record(env.now.wall, env.registry, about, kind);
+        self.note_change(env.registry, about);
+        self.events
+            .record((env.now.wall, &env.cause), env.registry, about, kind);
     }
 }

@@ -209,7 +209,8 @@ impl Hub {
         rig.last_seen = Some(env.now);
         match message {
             Message::Heartbeat(stats) => {
-                rig.heard(stats, env.now);
+                let shares = rig.heard(stats, env.now);
+                self.note_shares(env.registry, &key, shares);
                 self.on_report(env, &key);
             }
             Message::Applied { generation, hash } => {
@@ -222,7 +223,8 @@ impl Hub {
             }
             Message::Answer(number, answer) => {
                 if let Answer::Stats(stats) = &answer {
-                    rig.heard(stats.clone(), env.now);
+                    let shares = rig.heard(stats.clone(), env.now);
+                    self.note_shares(env.registry, &key, shares);
                     self.on_report(env, &key);
                 }
                 if let Answer::Info(info) = &answer {

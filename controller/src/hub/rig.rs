@@ -10,7 +10,7 @@ use super::recovery::Offer;
 use super::score::{Counts, Score};
 use super::{ConnId, RequestId};
 use crate::clock::{EpochMs, Now};
-use crate::history::{Point, Tally};
+use crate::history::{Point, Shares, Tally};
 
 /// What is known of a peer besides its row in the registry.
 #[derive(Debug, Default)]
@@ -25,6 +25,8 @@ pub struct Rig {
     tally: Tally,
     /// Whether its last statistics are kept for the next start.
     kept: bool,
+    /// Whether any that it sent to this process are.
+    ever_kept: bool,
     pub(super) last_seen: Option<Now>,
     pub(super) rtt_ms: Option<u64>,
     /// Generation that the rig last said it has.
@@ -71,13 +73,14 @@ pub(super) struct Sent {
 }
 
 impl Rig {
-    /// Statistics came.
-    pub(super) fn heard(&mut self, stats: RigStats, now: Now) {
-        let old = self.stats.as_ref().map(|said| &said.0);
-        self.tally.add(old, &stats);
+    /// Statistics came; the shares since those before.
+    pub(super) fn heard(&mut self, stats: RigStats, now: Now) -> Shares {
+        let old = self.stats.as_deref().map(|(stats, _)| stats);
+        let shares = self.tally.add(old, &stats);
         self.stats = Some(Box::new((stats, now)));
         self.restored = None;
         self.kept = false;
+        shares
     }
 
     /// What it said to the process before this one.
@@ -92,8 +95,15 @@ impl Rig {
 
     /// Its last statistics, once, unless they are kept already.
     pub(super) fn take_unkept(&mut self) -> Option<&(RigStats, Now)> {
+        let stats = self.stats.as_deref()?;
+        self.ever_kept = true;
         let unkept = !std::mem::replace(&mut self.kept, true);
-        self.stats.as_deref().filter(|_| unkept)
+        unkept.then_some(stats)
+    }
+
+    /// Whether nothing that it sent to this process is kept yet.
+    pub(super) fn is_never_kept(&self) -> bool {
+        !self.ever_kept
     }
 
     /// What it said last, to this process or the one before it, and the age of that in milliseconds.

@@ -52,6 +52,7 @@ use crate::cli::instance::{self, Announced, ApiAt, Lock};
 use crate::clock::Clock;
 use crate::farm::Farm;
 use crate::history::History;
+use crate::journal::Journal;
 use crate::registry::RedbStore;
 use crate::scope::Scope;
 use crate::tls::{Speaks, Tls, TlsPlan};
@@ -191,7 +192,7 @@ impl Running {
         let http = bind(plan.http.address)?;
         let practice = bind_practice(&plan.pool).await?;
         farm.run(executor);
-        farm.record();
+        farm.serve();
         let smsg_at = listen(&farm, &plan.listen, &speaks)?;
         let (api, announced) = serve_api(http, &plan.http, &farm, &plan.dirs, &speaks, executor)?;
         let api_at = announced.at;
@@ -307,8 +308,18 @@ fn lock(dirs: &Dirs) -> Result<Lock, Failure> {
     })
 }
 
-/// Gives the farm its history; without one the controller runs all the same.
+/// Gives the farm its events and its history; without them the controller runs all the same.
 pub(crate) fn remember(farm: &Farm, folder: &Path) {
+    match Journal::open(folder) {
+        Ok((journal, begun)) => farm.keep_events(journal, begun),
+        Err(error) => {
+            let folder = Journal::folder(folder);
+            log::warn!(
+                "events are not kept folder={} reason={error}",
+                folder.display()
+            );
+        }
+    }
     match History::open(folder, farm.now()) {
         Ok((history, found)) => farm.remember(history, found),
         Err(error) => {

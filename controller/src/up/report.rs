@@ -185,6 +185,13 @@ fn words(event: &Event) -> Option<String> {
         }
         EventKind::PeerAdded => format!("{who} added"),
         EventKind::PeerRemoved => format!("{who} removed"),
+        EventKind::ApiRefused {
+            from,
+            limited: false,
+        } => format!("{from} came to the API with a bad credential"),
+        EventKind::ApiRefused { from, .. } => {
+            format!("{from} came to the API with too many bad credentials")
+        }
         EventKind::UnknownKey { fingerprint } => {
             format!("a stranger was refused: {fingerprint}")
         }
@@ -228,7 +235,10 @@ fn words(event: &Event) -> Option<String> {
             format!("rollout {rollout} stopped by itself: {reason}")
         }
         EventKind::RolloutEnded { rollout, status } => format!("rollout {rollout} is {status}"),
-        EventKind::DesiredSet { .. }
+        EventKind::ControllerEnded
+        | EventKind::ControllerStarted
+        | EventKind::EventsSkipped { .. }
+        | EventKind::DesiredSet { .. }
         | EventKind::Applied { .. }
         | EventKind::PeerLabelled
         | EventKind::PeerRenamed

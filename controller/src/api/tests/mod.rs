@@ -3,8 +3,10 @@
 //! | room | what it asks |
 //! |---|---|
 //! | [`access`] | who may ask: tokens, scopes, sessions, failures |
+//! | [`audit`] | who changed what; another wallet is confirmed |
 //! | [`http`] | every path, every rule of the guard, the shape of answers |
 //! | [`conventions`] | request ids, pages of lists, repeated requests, tags of answers |
+//! | [`events`] | the log, streams, metrics, history |
 //! | [`farm`] | what the routes do: peers, profiles, wishes, tokens |
 //! | [`profiles`] | versions of profiles |
 //! | [`openapi`] | that the description is whole, and the one in docs |
@@ -13,7 +15,9 @@
 //! | [`tls`] | the same inside TLS, over sockets |
 
 mod access;
+mod audit;
 mod conventions;
+mod events;
 mod farm;
 mod fleet;
 mod http;
@@ -106,6 +110,10 @@ impl Server {
     }
 
     fn that(guard: Guard) -> Self {
+        Self::on(MemoryStore::default(), guard)
+    }
+
+    fn on(store: MemoryStore, guard: Guard) -> Self {
         let keys = NodeKeys::from_seed(&[1; 32]);
         let card = NodeCard {
             name: Name::parse("control-center").expect("valid"),
@@ -113,7 +121,7 @@ impl Server {
             host: Label::lossy("test"),
         };
         let me = LocalNode::new(keys, Role::Controller, [2; 16], card);
-        let farm = Farm::open(Box::new(MemoryStore::default()), me, Clock::start()).expect("empty");
+        let farm = Farm::open(Box::new(store), me, Clock::start()).expect("empty");
         let api = Api::new(Arc::clone(&farm), guard);
         Self {
             farm,
@@ -132,8 +140,18 @@ impl Server {
     fn send(&self, request: Request<Body>) -> Reply {
         smol::block_on(async {
             let Ok(response) = self.router.clone().oneshot(request).await;
-            let (head, body) = response.into_parts();
-            let bytes = body.collect().await.expect("whole").to_bytes();
+            let (head, mut body) = response.into_parts();
+            let kind = head
+                .headers
+                .get(CONTENT_TYPE)
+                .and_then(|kind| kind.to_str().ok());
+            let bytes = if kind.is_some_and(|kind| kind.starts_with("text/event-stream")) {
+                // It has no end; the first piece says that it is one.
+                let first = body.frame().await.expect("a piece").expect("whole");
+                first.into_data().expect("data")
+            } else {
+                body.collect().await.expect("whole").to_bytes()
+            };
             Reply {
                 status: head.status,
                 headers: head.headers,

@@ -13,6 +13,7 @@ use miner_shared::wire::{Admission, Message, State};
 
 use super::super::*;
 use super::rig::{CODE, Rig, TestRng, node};
+use crate::cause::Cause;
 use crate::clock::EpochMs;
 use crate::registry::{MemoryStore, Order, PeerRecord, Trust, Wish};
 
@@ -127,6 +128,7 @@ impl Sim {
             me: &self.me,
             registry: &mut self.registry,
             rng: &mut self.rng,
+            cause: Cause::default(),
         };
         call(&mut self.hub, &mut env)
     }
