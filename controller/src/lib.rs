@@ -20,6 +20,8 @@
 //! | `net`, `tls` | sockets, and what TLS on a port takes |
 //! | [`wallet`], [`schedule`] | payout addresses and hours of mining, judged without any of the above |
 //! | [`backup`] | all of a controller in one encrypted file |
+//! | [`options`] | every option of the service and of profiles, and the file that they are read from |
+//! | [`import`] | profiles from the files of XMRig, and back |
 //! | `nearest` | the word that a mistyped one was meant to be |
 //! | [`error`], [`scope`], [`clock`], [`units`] | what all of them share |
 //!
@@ -38,9 +40,11 @@ pub mod farm;
 mod golden;
 pub mod history;
 pub mod hub;
+pub mod import;
 pub mod journal;
 mod nearest;
 mod net;
+pub mod options;
 pub mod page;
 pub mod registry;
 pub mod rollout;

@@ -21,6 +21,15 @@ const FEE_WORDS: [&str; 12] = [
     "hashvault",
 ];
 
+/// The one place that knows such a word: fields of an imported file, which are refused.
+const REFUSED: (&str, [&str; 2]) = (
+    "controller/src/import/left_out.rs:",
+    [
+        r#"("donate-level", FEE),"#,
+        r#"("donate-over-proxy", FEE),"#,
+    ],
+);
+
 /// Top-level domains of hosts that a program could phone home to.
 const DOMAINS: [&str; 12] = [
     ".app", ".cloud", ".com", ".dev", ".io", ".me", ".net", ".online", ".org", ".pro", ".stream",
@@ -37,8 +46,14 @@ fn literals(line: &str) -> impl Iterator<Item = &str> {
     code.split('"').skip(1).step_by(2)
 }
 
+/// Whether a file holds tests alone: `tests.rs`, `.._tests.rs`, and all in a folder `tests`.
+fn is_of_tests(source: &Source) -> bool {
+    let path = source.path.trim_end_matches(".rs");
+    path.ends_with("/tests") || path.ends_with("_tests") || path.contains("/tests/")
+}
+
 fn each_line(sources: &[Source], mut check: impl FnMut(&str, &str)) {
-    for source in sources {
+    for source in sources.iter().filter(|source| !is_of_tests(source)) {
         for (number, line) in source.program_lines() {
             check(&format!("{}:{number}", source.path), line);
         }
@@ -46,8 +61,26 @@ fn each_line(sources: &[Source], mut check: impl FnMut(&str, &str)) {
 }
 
 #[test]
+fn what_is_not_searched_is_no_part_of_the_programs() {
+    for source in programs().unwrap() {
+        let lines: Vec<&str> = source.text.lines().map(str::trim).collect();
+        for pair in lines.windows(2) {
+            let [before, line] = pair else { continue };
+            let words = line.strip_suffix(';').unwrap_or_default();
+            let module = words.rsplit_once("mod ").map_or("", |(_, name)| name);
+            if module == "tests" || module.ends_with("_tests") {
+                assert_eq!(*before, "#[cfg(test)]", "{}: {line}", source.path);
+            }
+        }
+    }
+}
+
+#[test]
 fn no_word_of_fee_code_is_in_the_programs() {
     each_line(&programs().unwrap(), |place, line| {
+        if place.starts_with(REFUSED.0) && REFUSED.1.contains(&line.trim()) {
+            return;
+        }
         let text = line.to_lowercase();
         for word in FEE_WORDS {
             assert!(!text.contains(word), "{place}: {word}");

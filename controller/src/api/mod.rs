@@ -30,6 +30,7 @@ mod keys;
 mod login;
 mod metrics;
 mod node;
+mod options;
 mod orders;
 mod paging;
 mod peers;
@@ -63,6 +64,7 @@ pub use self::idempotency::{
 };
 pub use self::paging::{MAX_PAGE, TOTAL_COUNT};
 pub use self::problem::Problem;
+pub(crate) use self::profile_body::pool_url;
 pub use self::profile_body::{PoolBody, ProfileBody};
 pub use self::request_id::{MAX_REQUEST_ID, REQUEST_ID, RequestId};
 pub(crate) use self::server::serve;
@@ -134,6 +136,7 @@ fn described() -> OpenApiRouter<Api> {
         .merge(login::routes())
         .merge(audit::routes())
         .merge(discover::routes())
+        .merge(options::routes())
         .merge(history::routes())
         .merge(events::routes())
         .merge(metrics::routes())

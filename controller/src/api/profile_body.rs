@@ -153,7 +153,7 @@ impl PoolBody {
 }
 
 /// A pool's address, and whether its scheme says TLS.
-fn pool_url(text: &str) -> Result<(Address, bool), String> {
+pub(crate) fn pool_url(text: &str) -> Result<(Address, bool), String> {
     let (tls, address) = match text.split_once("://") {
         None => (false, text),
         Some(("stratum+tcp" | "tcp", rest)) => (false, rest),

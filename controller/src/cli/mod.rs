@@ -19,6 +19,8 @@
 //!   miner-ctrl backup, restore                     all of it in one encrypted file, and back
 //!   miner-ctrl doctor                              what is wrong with this controller, and what to do
 //!   miner-ctrl worker ...                          the agent; `up` runs it as a child
+//!   miner-ctrl import|export xmrig                 profiles from another miner's file, and back
+//!   miner-ctrl config check|show|path|example      the file with the options of the service
 //!   miner-ctrl completions|man                     for shells and manual readers
 //! ```
 //!
@@ -32,10 +34,12 @@ mod audit;
 mod backup;
 mod chart;
 mod client;
+mod config;
 mod discover;
 mod doctor;
 mod events;
 mod history;
+mod import;
 pub(crate) mod instance;
 mod keys;
 mod label;
@@ -57,6 +61,7 @@ mod select;
 mod show;
 mod table;
 mod token;
+mod width;
 
 use std::sync::Arc;
 
@@ -97,7 +102,10 @@ enum Verb {
     Backup(backup::Backup),
     Restore(backup::Restore),
     Doctor(doctor::Doctor),
+    Import(import::Import),
+    Export(import::Export),
     Worker(Worker),
+    Config(config::Config),
     Completions(reference::Completions),
     Man(reference::Man),
 }
@@ -157,10 +165,13 @@ impl Verb {
             Self::History(history) => with_client(async |client| history.run(client).await),
             Self::Summary(summary) => with_client(async |client| summary.run(client).await),
             Self::Token(token) => with_client(async |client| token.run(client).await),
+            Self::Import(import) => with_client(async |client| import.run(client).await),
+            Self::Export(export) => with_client(async |client| export.run(client).await),
             Self::ApiToken(token) => with_client(async |client| token.run(client).await),
             Self::Audit(audit) => audit.run(),
             Self::Login(login) => with_client(async |client| login.run(client).await),
             Self::Profile(profile) => with_client(async |client| profile.run(client).await),
+            Self::Config(config) => config.run(),
             Self::Rollout(rollout) => with_client(async |client| rollout.run(client).await),
             Self::Backup(backup) => with_client(async |client| backup.run(client).await),
             Self::Restore(restore) => restore.run(),

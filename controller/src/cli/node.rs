@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use argh::{ArgsInfo, FromArgs};
 use miner_agent::cli::Failure;
-use miner_agent::node::{self as agent, ListenAddress};
+use miner_agent::node as agent;
 use miner_agent::node_cli::{NodeInfo, NodeInit, NodeServe};
 use miner_agent::platform;
 use miner_agent::store::{Dirs, NodeStore, system_rng};
@@ -25,8 +25,12 @@ use super::keys::{Recover, RotateKey};
 use super::recovery::Recovery;
 use super::reset::Reset;
 use super::with_client;
-use crate::api::ServedName;
-use crate::up::{self, HttpAddress, Plan, PoolPlan, WorkerPlan};
+use crate::options::service::{
+    ANNOUNCE, HTTP, HTTP_NAME, HTTP_PLAIN, LIGHT, LISTEN, LOG_LEVEL, THREADS, TLS, TLS_CERT,
+    TLS_KEY, TLS_ONLY, WORKER,
+};
+use crate::options::{ConfigFile, Definition, Layer, Settings};
+use crate::up::{self, Plan, PoolPlan};
 
 /// Who this machine is, and its service.
 #[derive(Debug, ArgsInfo, FromArgs)]
@@ -55,20 +59,32 @@ enum NodeVerb {
 /// Serve by this node's role: controller, dual (with a local worker), or worker (the agent).
 #[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "serve")]
-struct Serve {
-    /// where links come in, HOST:PORT or :PORT; default: :9091
+pub(super) struct Serve {
+    /// configuration file; default: controller.toml beside node.json, if it is there (controller, dual)
+    #[argh(option)]
+    config: Option<PathBuf>,
+    /// no worker on this machine (dual)
+    #[argh(switch)]
+    no_worker: bool,
+    /// never use more than 256 MiB for RandomX: several times slower (worker, dual)
+    #[argh(switch)]
+    light: bool,
+    /// hash threads, 1 to 256; default: as many as suit the processor (worker, dual)
+    #[argh(option)]
+    threads: Option<String>,
+    /// where rigs dial in, HOST:PORT or :PORT; default: :9091 (a worker: where controllers do)
     #[argh(option, short = 'l')]
-    listen: Option<ListenAddress>,
-    /// do not tell the local network where links come in
+    listen: Option<String>,
+    /// do not tell the local network where rigs dial in
     #[argh(switch)]
     no_announce: bool,
-    /// where API and page are; beyond loopback with --tls; default: 127.0.0.1:9090 (controller, dual)
+    /// where API and page are, beyond loopback with --tls, HOST:PORT; default: 127.0.0.1:9090
+    /// (controller, dual)
     #[argh(option)]
-    http: Option<HttpAddress>,
-    /// a name under which they are served, NAME or NAME:PORT; may be given more than once (controller,
-    /// dual)
+    http: Option<String>,
+    /// further name of API and page, may be repeated, NAME or NAME:PORT (controller, dual)
     #[argh(option)]
-    http_name: Vec<ServedName>,
+    http_name: Vec<String>,
     /// beyond loopback without TLS: anyone on the network can read the tokens (controller, dual)
     #[argh(switch)]
     http_plain: bool,
@@ -77,16 +93,13 @@ struct Serve {
     tls: bool,
     /// the same with your own certificate: a PEM file, the chain after it (controller, dual)
     #[argh(option)]
-    tls_cert: Option<PathBuf>,
+    tls_cert: Option<String>,
     /// private key of --tls-cert, a PEM file (controller, dual)
     #[argh(option)]
-    tls_key: Option<PathBuf>,
+    tls_key: Option<String>,
     /// refuse rigs that dial in without TLS (controller, dual)
     #[argh(switch)]
     tls_only: bool,
-    /// no local worker (dual)
-    #[argh(switch)]
-    no_worker: bool,
     /// controller to dial, HOST:PORT, or wss://HOST:PORT through TLS; opens no port here (worker)
     #[argh(option)]
     controller: Option<ControllerUrl>,
@@ -99,21 +112,16 @@ struct Serve {
     /// file with an enrolment token of that controller, or - for standard input (worker)
     #[argh(option)]
     token_file: Option<String>,
-    /// never use more than 256 MiB for RandomX (worker, dual)
-    #[argh(switch)]
-    light: bool,
-    /// hash threads (worker, dual)
-    #[argh(option)]
-    threads: Option<u16>,
     /// this machine is there for mining: a manager may restart it and switch it off (worker)
     #[argh(switch)]
     owns_machine: bool,
     /// end when standard input ends (worker)
     #[argh(switch)]
     with_parent: bool,
-    /// error, warn, info, debug or trace; default: info (worker), warn (others)
+    /// least serious records that are logged, error, warn, info, debug or trace; default: warn (a
+    /// worker: info)
     #[argh(option)]
-    log_level: Option<log::LevelFilter>,
+    log_level: Option<String>,
     /// the same as --log-level debug
     #[argh(switch, short = 'v')]
     verbose: bool,
@@ -144,27 +152,45 @@ impl Serve {
     }
 
     fn into_worker(self) -> Result<NodeServe, Failure> {
-        let serves_tls = self.tls || self.tls_cert.is_some() || self.tls_key.is_some();
-        let serves_http = self.http.is_some() || !self.http_name.is_empty() || self.http_plain;
-        if serves_http || self.no_worker || serves_tls || self.tls_only {
-            return Err(Failure::usage(
-                "--http, --http-name, --http-plain, --no-worker, --tls, --tls-cert, --tls-key and --tls-only are for \
-                 controllers, and this node is a worker",
-            ));
+        let settings = Settings::of(self.flags(), Layer::default())?;
+        let serving = [
+            &HTTP,
+            &HTTP_NAME,
+            &HTTP_PLAIN,
+            &WORKER,
+            &TLS,
+            &TLS_CERT,
+            &TLS_KEY,
+            &TLS_ONLY,
+        ];
+        let said = serving.into_iter().find(|of| settings.is_said(of));
+        let said = said.and_then(Definition::flag);
+        let config = self.config.as_ref().map(|_| "--config".to_owned());
+        if let Some(flag) = said.or(config) {
+            return Err(Failure::usage(format!(
+                "{flag} is for controllers, and this node is a worker"
+            )));
         }
-        let default = self.controller.is_none().then(up::default_listen);
+        let is_told = settings.is_said(&LISTEN) || self.controller.is_none();
         Ok(NodeServe {
-            listen: self.listen.or(default),
+            listen: if is_told {
+                settings.get(&LISTEN)?
+            } else {
+                None
+            },
             no_announce: self.no_announce,
             controller: self.controller,
             tls_pin: self.tls_pin,
             fingerprint: self.fingerprint,
             token_file: self.token_file,
             light: self.light,
-            threads: self.threads,
+            threads: settings.get(&THREADS)?,
             owns_machine: self.owns_machine,
             with_parent: self.with_parent,
-            log_level: self.log_level.unwrap_or(log::LevelFilter::Info),
+            log_level: match settings.is_said(&LOG_LEVEL) {
+                true => settings.get(&LOG_LEVEL)?.unwrap_or(log::LevelFilter::Info),
+                false => log::LevelFilter::Info,
+            },
             verbose: self.verbose,
         })
     }
@@ -178,27 +204,107 @@ impl Serve {
                  for workers, and this node's role is {role}"
             )));
         }
-        let worker = (role == Role::Dual && !self.no_worker).then_some(WorkerPlan {
-            light: self.light,
-            threads: up::checked_threads(self.threads)?,
-        });
+        let file = ConfigFile::open(self.config.as_deref(), &dirs)?;
+        let settings = Settings::of(self.flags(), file.layer()?)?;
+        let plan = Plan::of(&settings, dirs, PoolPlan::None)?;
         Ok(Plan {
-            dirs,
-            listen: self.listen.unwrap_or_else(up::default_listen),
-            announce: !self.no_announce,
-            http: up::http_plan(
-                self.http,
-                self.http_name,
-                self.http_plain,
-                self.tls || self.tls_cert.is_some(),
-            )?,
-            pool: PoolPlan::None,
-            tls: up::tls_plan(self.tls, self.tls_cert, self.tls_key, self.tls_only)?,
-            worker,
-            log_level: up::log_level(
-                self.log_level.unwrap_or(log::LevelFilter::Warn),
-                self.verbose,
-            ),
+            worker: plan.worker.filter(|_| role == Role::Dual),
+            ..plan
         })
+    }
+
+    /// What the flags say of the controller's options; those of a worker alone are the agent's.
+    fn flags(&self) -> Layer {
+        Layer::default()
+            .texts([
+                (&THREADS, self.threads.clone()),
+                (&LISTEN, self.listen.clone()),
+                (&HTTP, self.http.clone()),
+                (&TLS_CERT, self.tls_cert.clone()),
+                (&TLS_KEY, self.tls_key.clone()),
+                (
+                    &LOG_LEVEL,
+                    up::log_level(self.log_level.clone(), self.verbose),
+                ),
+            ])
+            .switches([
+                (&WORKER, self.no_worker),
+                (&LIGHT, self.light),
+                (&ANNOUNCE, self.no_announce),
+                (&TLS, self.tls),
+                (&TLS_ONLY, self.tls_only),
+                (&HTTP_PLAIN, self.http_plain),
+            ])
+            .list(&HTTP_NAME, self.http_name.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::{Kind, Of, service, tests::compare};
+
+    /// Flags of a worker alone, which are the agent's options, and those that are no options.
+    const OWN: [&str; 9] = [
+        "--help",
+        "--config",
+        "--verbose",
+        "--controller",
+        "--tls-pin",
+        "--fingerprint",
+        "--token-file",
+        "--with-parent",
+        "--owns-machine",
+    ];
+
+    fn serve(args: &[&str]) -> Serve {
+        Serve::from_args(&["miner-ctrl", "node", "serve"], args).expect("parses")
+    }
+
+    #[test]
+    fn flags_and_their_help_are_those_of_the_table() {
+        compare(&Serve::get_args_info(), &OWN, true);
+    }
+
+    #[test]
+    fn every_flag_of_serve_reaches_its_option() {
+        for of in service::ALL.iter().filter(|of| of.of != Of::Up) {
+            let flag = of.flag().expect("has one");
+            let value = of.default_value().unwrap_or(of.example);
+            let args = match of.kind {
+                Kind::Switch => vec![flag.as_str()],
+                _ => vec![flag.as_str(), value],
+            };
+            let settings = Settings::of(serve(&args).flags(), Layer::default()).expect("good");
+            assert!(settings.is_said(of), "{flag}");
+        }
+    }
+
+    #[test]
+    fn a_worker_refuses_what_is_a_controllers_and_the_other_way_round() {
+        for flag in [&["--http", ":1"][..], &["--no-worker"], &["--config", "x"]] {
+            let failure = serve(flag).into_worker().expect_err("refused");
+            assert!(failure.line.starts_with(flag[0]), "{}", failure.line);
+        }
+        let worker = serve(&[]).into_worker().expect("defaults");
+        assert_eq!(
+            worker.listen.map(|at| at.to_string()).as_deref(),
+            Some(":9091")
+        );
+        let dials = serve(&["--controller", "127.0.0.1:1"]).into_worker();
+        assert_eq!(dials.expect("good").listen, None);
+        let nowhere = Dirs::below(std::path::Path::new("/nowhere"));
+        let dials = serve(&["--controller", "127.0.0.1:1"]);
+        assert!(dials.into_controller(Role::Dual, nowhere).is_err());
+    }
+
+    #[test]
+    fn only_a_dual_node_runs_a_local_worker() {
+        let plan = |role| {
+            let nowhere = Dirs::below(std::path::Path::new("/nowhere"));
+            serve(&[]).into_controller(role, nowhere).expect("complete")
+        };
+        assert!(plan(Role::Dual).worker.is_some());
+        assert!(plan(Role::Controller).worker.is_none());
     }
 }

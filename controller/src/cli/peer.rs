@@ -360,7 +360,7 @@ pub(super) const NONE_TAKEN: &str = "the selector takes no rig; `peer list` show
 pub(super) fn table(peers: &[Answer]) -> Table<10> {
     let mut table = Table::new([
         Column::text("Peer", 0),
-        Column::text("State", 0),
+        Column::state("State", 0),
         Column::figure("Hash rate", 0),
         Column::text("Group", 7),
         Column::text("Address", 3),

@@ -244,7 +244,7 @@ fn table(rigs: &[Stats]) -> Table<10> {
     let mut table = Table::new([
         Column::text("Peer", 0),
         Column::text("Miner", 0),
-        Column::text("State", 0),
+        Column::state("State", 0),
         Column::figure("10s", 0),
         Column::figure("60s", 3),
         Column::figure("15m", 4),

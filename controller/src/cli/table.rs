@@ -6,12 +6,14 @@
 //!   still     columns are dropped from the right end of the importance order
 //!   no terminal: nothing is cut, so that a pipe sees everything
 //! ```
+//! Widths are columns of a terminal, not characters ([`width`]). Colours say nothing that the words do not.
 //! Cells come from rigs and pools; control characters never get this far ([`units::printable`]).
 
 use std::fmt::Write as _;
 
 use miner_agent::cli::Terminal;
 
+use super::width;
 use crate::units;
 
 /// Narrowest that a shrinking column becomes.
@@ -30,6 +32,8 @@ pub(super) struct Column {
     pub(super) shrinks: bool,
     /// Columns with the highest number are dropped first; 0 is never dropped.
     pub(super) drop: u8,
+    /// Whether its words are coloured by whether all is well.
+    pub(super) state: bool,
 }
 
 impl Column {
@@ -39,6 +43,15 @@ impl Column {
             right: false,
             shrinks: true,
             drop,
+            state: false,
+        }
+    }
+
+    /// What something is doing, or what keeps it from it.
+    pub(super) const fn state(head: &'static str, drop: u8) -> Self {
+        Self {
+            state: true,
+            ..Self::text(head, drop)
         }
     }
 
@@ -48,6 +61,7 @@ impl Column {
             right: true,
             shrinks: false,
             drop,
+            state: false,
         }
     }
 }
@@ -103,15 +117,15 @@ impl<const N: usize> Table<N> {
         let layout = self.layout(output.width);
         let heads = self.columns.map(|column| column.head.to_uppercase());
         let mut out = String::new();
-        let head = line(&self.columns, &heads, &layout);
+        let head = line(&self.columns, &heads, &layout, false);
         if output.colour {
-            // Dim, and back.
-            let _ = writeln!(out, "\u{1b}[2m{head}\u{1b}[0m");
+            let _ = writeln!(out, "{DIM}{head}{BACK}");
         } else {
             let _ = writeln!(out, "{head}");
         }
         for row in &self.rows {
-            let _ = writeln!(out, "{}", line(&self.columns, row, &layout));
+            let row = line(&self.columns, row, &layout, output.colour);
+            let _ = writeln!(out, "{row}");
         }
         out
     }
@@ -121,13 +135,9 @@ impl<const N: usize> Table<N> {
         let mut index = 0..N;
         let mut layout = [(); N].map(|()| {
             let at = index.next()?;
-            let head = self.columns.get(at)?.head.chars().count();
+            let head = width::of(self.columns.get(at)?.head);
             let cells = self.rows.iter().filter_map(|row| row.get(at));
-            Some(
-                cells
-                    .map(|cell| cell.chars().count())
-                    .fold(head, usize::max),
-            )
+            Some(cells.map(|cell| width::of(cell)).fold(head, usize::max))
         });
         let Some(width) = width else { return layout };
         while total(&layout) > width {
@@ -171,30 +181,72 @@ fn total(layout: &[Option<usize>]) -> usize {
     cells + GAP * usize::saturating_sub(columns, 1)
 }
 
-fn line(columns: &[Column], cells: &[String], layout: &[Option<usize>]) -> String {
+fn line(columns: &[Column], cells: &[String], layout: &[Option<usize>], colour: bool) -> String {
     let mut out = String::new();
-    for ((column, cell), width) in columns.iter().zip(cells).zip(layout) {
-        let Some(width) = *width else { continue };
-        if !out.is_empty() {
-            out.push_str("  ");
+    // Blanks that are owed before the next cell, so that no line ends in any.
+    let mut blanks = 0;
+    let shown = columns.iter().zip(cells).zip(layout);
+    let shown = shown.filter_map(|((column, cell), width)| Some((column, cell, (*width)?)));
+    for (at, (column, cell, width)) in shown.enumerate() {
+        if at > 0 {
+            blanks += GAP;
         }
-        let cell = cut(cell, width);
+        let text = width::cut(cell, width);
+        let rest = width.saturating_sub(width::of(&text));
         if column.right {
-            let _ = write!(out, "{cell:>width$}");
-        } else {
-            let _ = write!(out, "{cell:<width$}");
+            blanks += rest;
         }
+        if !text.is_empty() {
+            out.extend(std::iter::repeat_n(' ', blanks));
+            blanks = 0;
+            match Paint::of(cell).code().filter(|_| colour && column.state) {
+                Some(code) => out.extend([code, &text, BACK]),
+                None => out += &text,
+            }
+        }
+        // What the cell does not fill, an empty one none of it.
+        blanks += if column.right { 0 } else { rest };
     }
-    out.truncate(out.trim_end().len());
     out
 }
 
-fn cut(cell: &str, width: usize) -> String {
-    if cell.chars().count() <= width {
-        return cell.to_owned();
+/// Dim, and back to what was before.
+const DIM: &str = "\u{1b}[2m";
+const BACK: &str = "\u{1b}[0m";
+
+/// How a state looks at a glance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Paint {
+    /// All is well.
+    Green,
+    /// On its way, or waiting.
+    Yellow,
+    /// Somebody has to look.
+    Red,
+    /// Nothing to see.
+    Plain,
+}
+
+impl Paint {
+    /// By the first word; a state that is not here is plain.
+    fn of(state: &str) -> Self {
+        let word = state.split([' ', ':']).next().unwrap_or_default();
+        match word {
+            "mining" | "active" | "ok" | "done" => Self::Green,
+            "filling" | "starting" | "pending" | "behind" | "paused" | "waiting" => Self::Yellow,
+            "offline" | "refused" | "no" | "failed" | "lost" | "expired" => Self::Red,
+            _ => Self::Plain,
+        }
     }
-    let kept: String = cell.chars().take(width.saturating_sub(1)).collect();
-    kept + "…"
+
+    const fn code(self) -> Option<&'static str> {
+        match self {
+            Self::Green => Some("\u{1b}[32m"),
+            Self::Yellow => Some("\u{1b}[33m"),
+            Self::Red => Some("\u{1b}[31m"),
+            Self::Plain => None,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -271,12 +323,91 @@ mod tests {
     }
 
     #[test]
-    fn colour_is_only_the_head() {
-        let text = table().render(Output {
-            width: None,
-            colour: true,
+    fn a_table_of_many_columns_fits_every_terminal() {
+        let mut table = Table::new([
+            Column::text("Peer", 0),
+            Column::state("State", 0),
+            Column::figure("Hash rate", 0),
+            Column::figure("Shares", 3),
+            Column::text("Pool", 2),
+            Column::text("Address", 4),
+            Column::text("Last word", 5),
+        ]);
+        table.row(
+            [
+                "鉱山-e\u{301}te\u{301}-rig-alpha",
+                "refused: pool URL has no port",
+                "12.5 kH/s",
+                "1,234,567",
+                "stratum.pool.example:3333",
+                "[2001:db8:0:1:2:3:4:5]:9091",
+                "🚀 all systems are up and running",
+            ]
+            .map(str::to_owned),
+        );
+        let show = |width| {
+            let colour = false;
+            table.render(Output { width, colour })
+        };
+        let whole = show(None);
+        for width in [40, 80, 200] {
+            let text = show(Some(width));
+            for line in text.lines() {
+                assert!(width::of(line) <= width, "{width}: {line}");
+                assert!(!line.ends_with(' '));
+            }
+            // The three that are never dropped.
+            assert!(
+                text.starts_with("PEER") && text.contains("STATE") && text.contains("12.5 kH/s")
+            );
+        }
+        assert_eq!(show(Some(200)), whole, "nothing is cut where it fits");
+        assert!(show(Some(80)).contains("POOL") && !show(Some(40)).contains("ADDRESS"));
+    }
+
+    #[test]
+    fn columns_stand_below_each_other_whatever_characters_are_in_them() {
+        let mut table = Table::new([Column::text("Rig", 0), Column::text("Says", 0)]);
+        for rig in ["鉱山", "e\u{301}te\u{301}", "rig", ""] {
+            table.row([rig.to_owned(), "x".to_owned()]);
+        }
+        let text = table.render(Output::PIPE);
+        let says = text.lines().skip(1).map(|line| {
+            let at = line.rfind('x').expect("there");
+            width::of(line.get(..at).expect("a boundary"))
         });
-        assert!(text.starts_with("\u{1b}[2mPEER"));
-        assert_eq!(text.matches('\u{1b}').count(), 2);
+        assert_eq!(says.collect::<Vec<_>>(), [6; 4], "{text}");
+    }
+
+    #[test]
+    fn colours_are_those_of_states_and_of_the_head_and_change_no_width() {
+        let table = |colour| {
+            let mut table = Table::new([Column::state("State", 0), Column::text("Peer", 0)]);
+            for state in ["mining", "filling 30 %", "offline 3 min", "stopped"] {
+                table.row([state.to_owned(), "mining".to_owned()]);
+            }
+            table.render(Output {
+                width: None,
+                colour,
+            })
+        };
+        let painted = table(true);
+        let expected = "\u{1b}[2mSTATE          PEER\u{1b}[0m\n\
+             \u{1b}[32mmining\u{1b}[0m         mining\n\
+             \u{1b}[33mfilling 30 %\u{1b}[0m   mining\n\
+             \u{1b}[31moffline 3 min\u{1b}[0m  mining\n\
+             stopped        mining\n";
+        assert_eq!(painted, expected);
+        let codes = [
+            "\u{1b}[2m",
+            "\u{1b}[31m",
+            "\u{1b}[32m",
+            "\u{1b}[33m",
+            "\u{1b}[0m",
+        ];
+        let plain = codes
+            .iter()
+            .fold(painted, |text, code| text.replace(code, ""));
+        assert_eq!(plain, table(false));
     }
 }

@@ -249,7 +249,7 @@ impl List {
 fn table(rows: &[Row]) -> Table<9> {
     let mut table = Table::new([
         Column::text("Token", 0),
-        Column::text("State", 0),
+        Column::state("State", 0),
         Column::figure("Left", 0),
         Column::figure("Ends in", 1),
         Column::text("Admits", 2),

@@ -1,5 +1,6 @@
 //! The words of `up`.
 
+use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -7,23 +8,29 @@ use std::sync::Arc;
 
 use argh::{ArgsInfo, FromArgs};
 use miner_agent::cli::Failure;
-use miner_agent::node::ListenAddress;
 use miner_agent::store::Dirs;
-use miner_shared::limits::MAX_THREADS;
 use miner_shared::text::{Address, PoolPass, PoolUser};
 
 use super::{Plan, PoolPlan, WorkerPlan, serve};
 use crate::api::ServedName;
 use crate::cli::secrets;
+use crate::options::service::{
+    ANNOUNCE, HTTP, HTTP_NAME, HTTP_PLAIN, LIGHT, LISTEN, LOG_LEVEL, PASS_FILE, POOL, POOL_LISTEN,
+    THREADS, TLS, TLS_CERT, TLS_KEY, TLS_ONLY, USER, USER_FILE, WORKER,
+};
+use crate::options::{ConfigFile, Definition, Layer, Settings};
 use crate::tls::{Source, TlsPlan};
 
 /// Start everything on this machine: controller, page, practice pool, and a worker that mines.
 #[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "up")]
 pub struct Up {
-    /// mine on this pool, HOST:PORT, instead of the practice pool; needs --user
+    /// configuration file; default: controller.toml beside node.json, if it is there
     #[argh(option)]
-    pool: Option<Address>,
+    config: Option<PathBuf>,
+    /// pool to mine on with --user, instead of the practice pool, HOST:PORT
+    #[argh(option)]
+    pool: Option<String>,
     /// login at the pool: the wallet
     #[argh(option, short = 'u')]
     user: Option<String>,
@@ -33,6 +40,9 @@ pub struct Up {
     /// file with the pool's password, or - for standard input
     #[argh(option)]
     pass_file: Option<String>,
+    /// where the practice pool is, HOST:PORT; default: 127.0.0.1:3333
+    #[argh(option)]
+    pool_listen: Option<String>,
     /// no worker on this machine
     #[argh(switch)]
     no_worker: bool,
@@ -41,40 +51,37 @@ pub struct Up {
     light: bool,
     /// hash threads, 1 to 256; default: as many as suit the processor
     #[argh(option)]
-    threads: Option<u16>,
+    threads: Option<String>,
     /// where rigs dial in, HOST:PORT or :PORT; default: :9091
     #[argh(option, short = 'l')]
-    listen: Option<ListenAddress>,
+    listen: Option<String>,
     /// do not tell the local network where rigs dial in
     #[argh(switch)]
     no_announce: bool,
-    /// where API and page are; beyond loopback with --tls; default: 127.0.0.1:9090
+    /// where API and page are, beyond loopback with --tls, HOST:PORT; default: 127.0.0.1:9090
     #[argh(option)]
-    http: Option<HttpAddress>,
-    /// a name under which they are served, NAME or NAME:PORT; may be given more than once
+    http: Option<String>,
+    /// further name of API and page, may be repeated, NAME or NAME:PORT
     #[argh(option)]
-    http_name: Vec<ServedName>,
+    http_name: Vec<String>,
     /// beyond loopback without TLS: anyone on the network can read the tokens
     #[argh(switch)]
     http_plain: bool,
-    /// where the practice pool is, HOST:PORT; default: 127.0.0.1:3333
-    #[argh(option)]
-    pool_listen: Option<SocketAddr>,
     /// both ports speak TLS, with a certificate that is made once
     #[argh(switch)]
     tls: bool,
     /// the same with your own certificate: a PEM file, the chain after it
     #[argh(option)]
-    tls_cert: Option<PathBuf>,
+    tls_cert: Option<String>,
     /// private key of --tls-cert, a PEM file
     #[argh(option)]
-    tls_key: Option<PathBuf>,
+    tls_key: Option<String>,
     /// refuse rigs that dial in without TLS
     #[argh(switch)]
     tls_only: bool,
-    /// error, warn, info, debug or trace; default: warn
-    #[argh(option, default = "log::LevelFilter::Warn")]
-    log_level: log::LevelFilter,
+    /// least serious records that are logged, error, warn, info, debug or trace; default: warn
+    #[argh(option)]
+    log_level: Option<String>,
     /// the same as --log-level debug
     #[argh(switch, short = 'v')]
     verbose: bool,
@@ -87,89 +94,104 @@ impl Up {
     }
 
     fn plan(self, dirs: Dirs) -> Result<Plan, Failure> {
+        let file = ConfigFile::open(self.config.as_deref(), &dirs)?;
+        let settings = Settings::of(self.flags(), file.layer()?)?;
+        let pool = pool_plan(&settings)?;
+        Plan::of(&settings, dirs, pool)
+    }
+
+    fn flags(self) -> Layer {
+        Layer::default()
+            .texts([
+                (&POOL, self.pool),
+                (&USER, self.user),
+                (&USER_FILE, self.user_file),
+                (&PASS_FILE, self.pass_file),
+                (&POOL_LISTEN, self.pool_listen),
+                (&THREADS, self.threads),
+                (&LISTEN, self.listen),
+                (&HTTP, self.http),
+                (&TLS_CERT, self.tls_cert),
+                (&TLS_KEY, self.tls_key),
+                (&LOG_LEVEL, log_level(self.log_level, self.verbose)),
+            ])
+            .switches([
+                (&WORKER, self.no_worker),
+                (&LIGHT, self.light),
+                (&ANNOUNCE, self.no_announce),
+                (&TLS, self.tls),
+                (&TLS_ONLY, self.tls_only),
+                (&HTTP_PLAIN, self.http_plain),
+            ])
+            .list(&HTTP_NAME, self.http_name)
+    }
+}
+
+impl Plan {
+    /// What the settings want, with what the local worker mines on.
+    pub(crate) fn of(settings: &Settings, dirs: Dirs, pool: PoolPlan) -> Result<Self, Failure> {
         let worker = WorkerPlan {
-            light: self.light,
-            threads: checked_threads(self.threads)?,
+            light: settings.is_on(&LIGHT),
+            threads: settings.get(&THREADS)?,
         };
-        Ok(Plan {
+        Ok(Self {
             dirs,
-            worker: (!self.no_worker).then_some(worker),
-            log_level: log_level(self.log_level, self.verbose),
-            pool: self.pool_plan()?,
-            http: http_plan(
-                self.http,
-                self.http_name,
-                self.http_plain,
-                self.tls || self.tls_cert.is_some(),
-            )?,
-            tls: tls_plan(self.tls, self.tls_cert, self.tls_key, self.tls_only)?,
-            listen: self.listen.unwrap_or_else(default_listen),
-            announce: !self.no_announce,
+            pool,
+            worker: settings.is_on(&WORKER).then_some(worker),
+            listen: required(settings, &LISTEN)?,
+            announce: settings.is_on(&ANNOUNCE),
+            http: http_plan(settings)?,
+            tls: tls_plan(settings)?,
+            log_level: required(settings, &LOG_LEVEL)?,
         })
     }
+}
 
-    fn pool_plan(&self) -> Result<PoolPlan, Failure> {
-        let Some(address) = self.pool.clone() else {
-            if self.user.is_some() || self.user_file.is_some() || self.pass_file.is_some() {
-                return Err(Failure::usage("--user and --pass-file belong to --pool"));
-            }
-            let default = || SocketAddr::from((Ipv4Addr::LOCALHOST, 3333));
-            return Ok(PoolPlan::Practice(self.pool_listen.unwrap_or_else(default)));
-        };
-        if self.pool_listen.is_some() {
-            return Err(Failure::usage(
-                "--pool-listen is for the practice pool, which --pool replaces",
-            ));
+/// The value of an option that has a default.
+fn required<T: FromStr<Err: Display>>(settings: &Settings, of: &Definition) -> Result<T, Failure> {
+    let value = settings.get(of)?;
+    value.ok_or_else(|| Failure::usage(format!("{} is missing", of.key)))
+}
+
+fn pool_plan(settings: &Settings) -> Result<PoolPlan, Failure> {
+    let said = |of| settings.is_said(of);
+    let Some(address) = settings.text(&POOL) else {
+        if said(&USER) || said(&USER_FILE) || said(&PASS_FILE) {
+            return Err(Failure::usage("user and pass-file belong to --pool"));
         }
-        let user = match (&self.user, &self.user_file) {
-            (Some(user), None) => user.clone(),
-            (None, Some(file)) => secrets::read(file)?.to_string(),
-            (None, None) => return Err(Failure::usage("--pool needs --user WALLET")),
-            (Some(_), Some(_)) => {
-                return Err(Failure::usage("give --user or --user-file, not both"));
-            }
-        };
-        let pass = match &self.pass_file {
-            Some(file) => secrets::read(file)?,
-            None => Default::default(),
-        };
-        let bad = |flag, why| Failure::usage(format!("{flag} cannot be used: {why}"));
-        Ok(PoolPlan::Real {
-            address,
-            user: PoolUser::parse(&user).map_err(|why| bad("--user", why))?,
-            pass: PoolPass::parse(&pass).map_err(|why| bad("--pass-file", why))?,
-        })
+        return Ok(PoolPlan::Practice(required(settings, &POOL_LISTEN)?));
+    };
+    if said(&POOL_LISTEN) {
+        return Err(Failure::usage(
+            "pool-listen is for the practice pool, which --pool replaces",
+        ));
     }
+    let user = match (settings.text(&USER), settings.text(&USER_FILE)) {
+        (Some(user), None) => user.to_owned(),
+        (None, Some(file)) => secrets::read(file)?.to_string(),
+        (None, None) => return Err(Failure::usage("--pool needs --user WALLET")),
+        (Some(_), Some(_)) => {
+            return Err(Failure::usage("give user or user-file, not both"));
+        }
+    };
+    let pass = match settings.text(&PASS_FILE) {
+        Some(file) => secrets::read(file)?,
+        None => Default::default(),
+    };
+    let bad = |key, why| Failure::usage(format!("{key} cannot be used: {why}"));
+    Ok(PoolPlan::Real {
+        address: Address::parse(address)?,
+        user: PoolUser::parse(&user).map_err(|why| bad("user", why))?,
+        pass: PoolPass::parse(&pass).map_err(|why| bad("pass-file", why))?,
+    })
 }
 
-/// Where rigs dial in unless told otherwise.
-pub(crate) fn default_listen() -> ListenAddress {
-    #[expect(clippy::expect_used, reason = "a constant that the tests parse")]
-    LISTEN.parse().expect("the default is an address")
-}
-
-const LISTEN: &str = ":9091";
-
-/// A number of hash threads that a rig accepts.
-pub(crate) fn checked_threads(threads: Option<u16>) -> Result<Option<u16>, Failure> {
-    match threads {
-        Some(count) if !(1..=MAX_THREADS).contains(&usize::from(count)) => Err(Failure::usage(
-            format!("--threads takes 1 to {MAX_THREADS}"),
-        )),
-        threads => Ok(threads),
-    }
-}
-
-/// How the flags of TLS want it. `--tls` beside files of one's own says nothing more than they do.
-pub(crate) fn tls_plan(
-    tls: bool,
-    cert: Option<PathBuf>,
-    key: Option<PathBuf>,
-    only: bool,
-) -> Result<Option<TlsPlan>, Failure> {
-    let source = match (cert, key) {
+/// How the settings want TLS. `tls` beside files of one's own says nothing more than they do.
+fn tls_plan(settings: &Settings) -> Result<Option<TlsPlan>, Failure> {
+    let only = settings.is_on(&TLS_ONLY);
+    let source = match (settings.path(&TLS_CERT), settings.path(&TLS_KEY)) {
         (Some(cert), Some(key)) => Source::Files { cert, key },
-        (None, None) if tls => Source::SelfSigned,
+        (None, None) if settings.is_on(&TLS) => Source::SelfSigned,
         (None, None) if only => return Err(Failure::usage("--tls-only needs --tls")),
         (None, None) => return Ok(None),
         _ => return Err(Failure::usage("--tls-cert and --tls-key belong together")),
@@ -178,12 +200,11 @@ pub(crate) fn tls_plan(
 }
 
 /// `-v` is at least debug.
-pub(crate) fn log_level(level: log::LevelFilter, verbose: bool) -> log::LevelFilter {
-    if verbose {
-        level.max(log::LevelFilter::Debug)
-    } else {
-        level
+pub(crate) fn log_level(level: Option<String>, verbose: bool) -> Option<String> {
+    if verbose && level.as_deref() != Some("trace") {
+        return Some("debug".to_owned());
     }
+    level
 }
 
 /// Where API and page are, and under which names beside loopback and the address itself.
@@ -193,17 +214,14 @@ pub(crate) struct HttpPlan {
     pub(crate) names: Arc<[ServedName]>,
 }
 
-/// How the flags want API and page served. Beyond loopback a network is listening, so that takes TLS, or
-/// the word that it is known.
-pub(crate) fn http_plan(
-    address: Option<HttpAddress>,
-    names: Vec<ServedName>,
-    plain: bool,
-    tls: bool,
-) -> Result<HttpPlan, Failure> {
-    let address = address.unwrap_or_default();
+/// How the settings want API and page served. Beyond loopback a network is listening, so that takes TLS,
+/// or the word that it is known.
+fn http_plan(settings: &Settings) -> Result<HttpPlan, Failure> {
+    let address: HttpAddress = required(settings, &HTTP)?;
+    let names: Vec<ServedName> = settings.list(&HTTP_NAME)?;
+    let tls = settings.is_on(&TLS) || settings.is_said(&TLS_CERT);
     let ip = address.0.ip();
-    if !ip.is_loopback() && !tls && !plain {
+    if !ip.is_loopback() && !tls && !settings.is_on(&HTTP_PLAIN) {
         return Err(Failure::usage(format!(
             "--http {ip} opens the API to the network, where without TLS anyone can read the tokens: \
              add --tls, or --http-plain if that is meant; from elsewhere \
@@ -257,9 +275,29 @@ impl FromStr for HttpAddress {
 
 #[cfg(test)]
 mod tests {
-    use argh::FromArgs as _;
-
     use super::*;
+    use crate::options::{Kind, Of, service, tests::compare};
+
+    #[test]
+    fn flags_and_their_help_are_those_of_the_table() {
+        let own = ["--help", "--config", "--verbose"];
+        compare(&Up::get_args_info(), &own, false);
+    }
+
+    #[test]
+    fn every_flag_of_up_reaches_its_option() {
+        for of in service::ALL.iter().filter(|of| of.of != Of::Profile) {
+            let flag = of.flag().expect("has one");
+            let value = of.default_value().unwrap_or(of.example);
+            let args = match of.kind {
+                Kind::Switch => vec![flag.as_str()],
+                _ => vec![flag.as_str(), value],
+            };
+            let up = Up::from_args(&["miner-ctrl", "up"], &args).expect("parses");
+            let settings = Settings::of(up.flags(), Layer::default()).expect("good");
+            assert!(settings.is_said(of), "{flag}");
+        }
+    }
 
     fn plan(args: &[&str]) -> Result<Plan, Failure> {
         let up = Up::from_args(&["miner-ctrl", "up"], args).expect("parses");

@@ -42,9 +42,7 @@ use smol::stream::StreamExt;
 use smol::{Async, Executor, Task};
 
 pub use self::args::{HttpAddress, Up};
-pub(crate) use self::args::{
-    HttpPlan, checked_threads, default_listen, http_plan, log_level, tls_plan,
-};
+pub(crate) use self::args::{HttpPlan, log_level};
 use self::local::{Controller, LocalRig};
 use self::report::Report;
 use crate::api::{self, Api, Guard};

@@ -65,7 +65,8 @@ impl Server {
     async fn stream(&self, query: &str, last: Option<u64>) -> Result<Stream, StatusCode> {
         let mut request = Request::builder()
             .uri(format!("{BASE}/events/stream{query}"))
-            .header(HOST, "127.0.0.1:9090");
+            .header(HOST, "127.0.0.1:9090")
+            .header(AUTHORIZATION, &self.bearer);
         if let Some(last) = last {
             request = request.header("Last-Event-ID", last);
         }
@@ -182,6 +183,7 @@ fn an_event_says_which_request_it_came_of() {
         .method(Method::POST)
         .uri(format!("{BASE}/tokens"))
         .header(HOST, "127.0.0.1:9090")
+        .header(AUTHORIZATION, &server.bearer)
         .header(CONTENT_TYPE, "application/json")
         .header("X-Request-Id", "my-request");
     let reply = server.send(request.body(Body::from("{}")).expect("well formed"));

@@ -26,10 +26,14 @@ use super::Ctrl;
 const PROGRAM: &str = "miner-ctrl";
 
 /// Files of the program: where, and what.
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 6] = [
     (
         "~/.config/lethean-desktop/node.json",
         "who this machine is; public",
+    ),
+    (
+        "~/.config/lethean-desktop/controller.toml",
+        "options of the service; need not be there",
     ),
     (
         "~/.local/share/lethean-desktop/node/private.key",
@@ -195,7 +199,15 @@ const CHOICES: [(&str, &[&str]); 4] = [
     ("shell", &shells::NAMES),
 ];
 /// Flags that take a file or a folder; any `--..-file` does too.
-const FILE_FLAGS: [&str; 5] = ["--dir", "--old", "--out", "--tls-cert", "--tls-key"];
+const FILE_FLAGS: [&str; 7] = [
+    "--config",
+    "--dir",
+    "--old",
+    "--out",
+    "--tls-cert",
+    "--tls-key",
+    "file",
+];
 
 impl Takes {
     fn of(flag: &FlagInfo<'_>) -> Self {

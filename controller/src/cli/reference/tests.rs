@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::process::{Command as Process, Output};
 
 use super::*;
-use crate::golden;
+use crate::{golden, options};
 
 /// Runs a program if this machine has it.
 fn run(program: &str, args: &[&str]) -> Option<Output> {
@@ -65,7 +65,12 @@ fn every_verb_says_in_a_sentence_what_it_and_each_flag_does() {
 }
 
 /// Verbs without `--json`, and why.
-const NO_JSON: [(&str, &str); 16] = [
+const NO_JSON: [(&str, &str); 18] = [
+    ("export xmrig", "what it prints is JSON, XMRig's"),
+    (
+        "config example",
+        "a file for a person; GET /options has the table",
+    ),
     (
         "up",
         "it runs until it is told to end; the API has what its lines say",
@@ -239,4 +244,21 @@ fn groff_has_no_complaint_about_a_manual_page() {
             page.file_name()
         );
     }
+}
+
+#[test]
+fn flags_that_make_a_profile_are_those_of_its_options() {
+    let all = commands();
+    let create = all
+        .iter()
+        .find(|command| command.path == ["profile", "create"]);
+    let flags = create
+        .expect("there")
+        .flags()
+        .map(|flag| flag.long.to_owned());
+    // A file in place of a value, a word about the version, and none of them.
+    let own = ["--user-file", "--comment", "--help", "--json"];
+    let flags: BTreeSet<String> = flags.filter(|flag| !own.contains(&flag.as_str())).collect();
+    let options = options::profile::ALL.iter().filter_map(|of| of.flag());
+    assert_eq!(flags, options.collect::<BTreeSet<_>>());
 }
