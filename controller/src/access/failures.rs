@@ -36,8 +36,9 @@ pub struct Failures {
 }
 
 impl Failures {
-    /// Notes a bad credential. `Err` is for one beyond a rate: how many seconds to wait.
-    pub fn note(&mut self, from: IpAddr, now: Millis) -> Result<(), u16> {
+    /// Notes a bad credential; whether it is the last before a rate is reached. `Err` is for one beyond it:
+    /// how many seconds to wait.
+    pub fn note(&mut self, from: IpAddr, now: Millis) -> Result<bool, u16> {
         let source = source_of(from);
         if self.sources.len() >= MAX_FAILED_SOURCES && !self.sources.contains_key(&source) {
             self.sources.retain(|_, bucket| !bucket.is_full(now));
@@ -47,13 +48,14 @@ impl Failures {
         if !own.take(SOURCE_FAILURES, now) {
             return Err(seconds(SOURCE_FAILURES));
         }
+        let is_last = !own.has_one(SOURCE_FAILURES, now);
         if has_room || self.sources.contains_key(&source) {
             self.sources.insert(source, own);
         }
         if !self.all.take(ALL_FAILURES, now) {
             return Err(seconds(ALL_FAILURES));
         }
-        Ok(())
+        Ok(is_last)
     }
 }
 
@@ -79,8 +81,12 @@ mod tests {
         let taken = (0..100).filter(|_| failures.note(v4(1), now).is_ok());
         assert_eq!(taken.count(), 10);
         assert_eq!(failures.note(v4(1), now + 5_999), Err(6));
-        assert_eq!(failures.note(v4(1), now + 6_000), Ok(()));
-        assert_eq!(failures.note(v4(2), now), Ok(()), "another is not slowed");
+        assert_eq!(failures.note(v4(1), now + 6_000), Ok(true));
+        assert_eq!(
+            failures.note(v4(2), now),
+            Ok(false),
+            "another is not slowed"
+        );
     }
 
     #[test]
@@ -97,7 +103,7 @@ mod tests {
         let taken = (0..5_000).filter(|n| failures.note(v4(*n), Millis(1)).is_ok());
         assert_eq!(taken.count(), 100);
         assert_eq!(failures.sources.len(), MAX_FAILED_SOURCES);
-        assert_eq!(failures.note(v4(9_999), Millis(60_001)), Ok(()));
+        assert_eq!(failures.note(v4(9_999), Millis(60_001)), Ok(false));
         assert!(failures.sources.len() <= MAX_FAILED_SOURCES);
     }
 }

@@ -124,8 +124,9 @@ impl Access {
         self.lock().sessions.end(&Cookie::hash_of(cookie))
     }
 
-    /// Notes a bad credential. `Err` is for one too many: how many seconds to wait.
-    pub fn failed(&self, from: IpAddr) -> Result<(), u16> {
+    /// Notes a bad credential; whether it is the last before its address has to wait. `Err` is for one too
+    /// many: how many seconds to wait.
+    pub fn failed(&self, from: IpAddr) -> Result<bool, u16> {
         let now = self.clock.now().mono;
         self.lock().failures.note(from, now)
     }

@@ -158,7 +158,12 @@ impl Api {
 
     /// What a bad credential hears.
     pub(super) fn refuse(&self, from: Option<IpAddr>) -> Problem {
-        match from.map_or(Ok(()), |from| self.access.failed(from)) {
+        let noted = from.map_or(Ok(()), |from| {
+            let limited = self.access.failed(from)?;
+            self.farm.note_refused(from, limited);
+            Ok(())
+        });
+        match noted {
             Ok(()) => {
                 let message = "this token is unknown, revoked or expired";
                 Problem::new(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", message)

@@ -1,6 +1,7 @@
 //! API tokens: who may ask this controller, beside its owner at this machine.
 
 use std::cmp::Reverse;
+use std::net::IpAddr;
 
 use miner_shared::text::Name;
 use serde::Serialize;
@@ -10,6 +11,7 @@ use super::Farm;
 use crate::access::{ApiToken, is_same};
 use crate::clock::{EpochMs, Now};
 use crate::error::{Code, FarmError};
+use crate::hub::EventKind;
 use crate::registry::{ApiTokenId, ApiTokenRecord, MAX_API_TOKENS, RegistryError};
 use crate::scope::Scope;
 
@@ -125,6 +127,15 @@ impl Farm {
             .revoke_api_token(id)
             .map_err(|error| token_error(error, &prefix))?;
         Ok(id.to_string())
+    }
+
+    /// Somebody came with a credential that is none; one event about many of them.
+    pub(crate) fn note_refused(&self, from: IpAddr, limited: bool) {
+        let kind = EventKind::ApiRefused {
+            from: from.to_string(),
+            limited,
+        };
+        self.with(|hub, env| hub.record(env, None, kind));
     }
 
     /// What the holder of this token may do, if it is good, and what the owner calls it. Notes now and

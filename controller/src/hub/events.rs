@@ -46,6 +46,13 @@ pub struct Event {
 )]
 #[non_exhaustive]
 pub enum EventKind {
+    /// Somebody came to API or page with a credential that is none.
+    ApiRefused {
+        /// Address.
+        from: String,
+        /// Whether the next one from there is told to wait: no event follows while it goes on.
+        limited: bool,
+    },
     /// A rig reported that it has a wish.
     Applied {
         /// Its number.
@@ -236,7 +243,8 @@ impl EventKind {
     pub(super) fn is_strangers(&self) -> bool {
         matches!(
             self,
-            Self::EnrolRefused { .. }
+            Self::ApiRefused { .. }
+                | Self::EnrolRefused { .. }
                 | Self::ProtocolError { .. }
                 | Self::RemovedKey
                 | Self::UnknownKey { .. }

@@ -185,6 +185,13 @@ fn words(event: &Event) -> Option<String> {
         }
         EventKind::PeerAdded => format!("{who} added"),
         EventKind::PeerRemoved => format!("{who} removed"),
+        EventKind::ApiRefused {
+            from,
+            limited: false,
+        } => format!("{from} came to the API with a bad credential"),
+        EventKind::ApiRefused { from, .. } => {
+            format!("{from} came to the API with too many bad credentials")
+        }
         EventKind::UnknownKey { fingerprint } => {
             format!("a stranger was refused: {fingerprint}")
         }

@@ -7,6 +7,7 @@ use axum::http::header::{COOKIE, LOCATION, ORIGIN, RETRY_AFTER, SET_COOKIE, WWW_
 use super::openapi::{Route, every_route};
 use super::*;
 use crate::api::access::CameFrom;
+use crate::hub::EventKind;
 use crate::scope::Scope;
 
 /// A request with these headers and no other credential.
@@ -318,6 +319,19 @@ fn whoever_comes_with_bad_tokens_is_told_to_wait_and_slows_no_good_one() {
     let wait = limited.headers.get(RETRY_AFTER).expect("says how long");
     assert_eq!(wait, "6");
     assert_eq!(ask(owner, &bad).status, StatusCode::UNAUTHORIZED);
+    let (events, _) = server.farm.events();
+    let refused = |limited: bool| {
+        let kind = EventKind::ApiRefused {
+            from: "192.0.2.1".to_owned(),
+            limited,
+        };
+        events.iter().filter(|event| event.kind == kind).count()
+    };
+    assert_eq!(
+        (refused(false), refused(true)),
+        (9, 1),
+        "and none beyond the rate"
+    );
     for ip in [owner, attacker] {
         let good = ask(ip, &server.bearer);
         assert_eq!(good.status, StatusCode::OK, "nobody is locked out");

@@ -3,6 +3,7 @@
 //! | room | what it asks |
 //! |---|---|
 //! | [`access`] | who may ask: tokens, scopes, sessions, failures |
+//! | [`audit`] | who changed what; another wallet is confirmed |
 //! | [`http`] | every path, every rule of the guard, the shape of answers |
 //! | [`conventions`] | request ids, pages of lists, repeated requests, tags of answers |
 //! | [`events`] | the log, streams, metrics, history |
@@ -14,6 +15,7 @@
 //! | [`tls`] | the same inside TLS, over sockets |
 
 mod access;
+mod audit;
 mod conventions;
 mod events;
 mod farm;
