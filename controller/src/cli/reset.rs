@@ -5,6 +5,7 @@
 //! | key, `node.json`, what the node keeps beside them | always |
 //! | `tls.key`, `tls.crt` of `--tls` | always |
 //! | `registry.redb`: rigs, profiles, tokens; `history.farm`, `events/` | with `--registry`, or after a second yes |
+//! | `audit/`: who changed what | never |
 //! | `local-worker/` | never: it obeys the new key at the next start |
 
 use std::path::{Path, PathBuf};
