@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::answers::Applied;
 use super::client::{Client, segment};
+use super::many::Whom;
 use super::show::{self, say_clean};
 use super::table::{Column, Table};
 use crate::units::{self, UNKNOWN};
@@ -19,7 +20,19 @@ use crate::units::{self, UNKNOWN};
 pub(super) struct Pause {
     /// node ID, unique prefix of one, or name
     #[argh(positional)]
-    peer: String,
+    peer: Option<String>,
+    /// all rigs that this takes, such as "group=shed state=online", instead of one
+    #[argh(option)]
+    select: Option<String>,
+    /// with --select: show what it would do to which rigs, and do nothing
+    #[argh(switch)]
+    dry_run: bool,
+    /// with --select: do not ask
+    #[argh(switch)]
+    yes: bool,
+    /// with --select: do not ask if it is this number of rigs, and do nothing if it is another
+    #[argh(option)]
+    expect: Option<usize>,
     /// print JSON
     #[argh(switch)]
     json: bool,
@@ -31,7 +44,19 @@ pub(super) struct Pause {
 pub(super) struct Resume {
     /// node ID, unique prefix of one, or name
     #[argh(positional)]
-    peer: String,
+    peer: Option<String>,
+    /// all rigs that this takes, such as "group=shed state=online", instead of one
+    #[argh(option)]
+    select: Option<String>,
+    /// with --select: show what it would do to which rigs, and do nothing
+    #[argh(switch)]
+    dry_run: bool,
+    /// with --select: do not ask
+    #[argh(switch)]
+    yes: bool,
+    /// with --select: do not ask if it is this number of rigs, and do nothing if it is another
+    #[argh(option)]
+    expect: Option<usize>,
     /// print JSON
     #[argh(switch)]
     json: bool,
@@ -43,10 +68,22 @@ pub(super) struct Resume {
 pub(super) struct Restart {
     /// node ID, unique prefix of one, or name
     #[argh(positional)]
-    peer: String,
+    peer: Option<String>,
     /// seconds that the order waits for a rig out of reach, up to a week; default: 600
     #[argh(option)]
     within: Option<u64>,
+    /// all rigs that this takes, such as "group=shed state=online", instead of one
+    #[argh(option)]
+    select: Option<String>,
+    /// with --select: show what it would do to which rigs, and do nothing
+    #[argh(switch)]
+    dry_run: bool,
+    /// with --select: do not ask
+    #[argh(switch)]
+    yes: bool,
+    /// with --select: do not ask if it is this number of rigs, and do nothing if it is another
+    #[argh(option)]
+    expect: Option<usize>,
     /// print JSON
     #[argh(switch)]
     json: bool,
@@ -58,10 +95,22 @@ pub(super) struct Restart {
 pub(super) struct Reboot {
     /// node ID, unique prefix of one, or name
     #[argh(positional)]
-    peer: String,
+    peer: Option<String>,
     /// seconds that the order waits for a rig out of reach, up to a week; default: 600
     #[argh(option)]
     within: Option<u64>,
+    /// all rigs that this takes, such as "group=shed state=online", instead of one
+    #[argh(option)]
+    select: Option<String>,
+    /// with --select: show what it would do to which rigs, and do nothing
+    #[argh(switch)]
+    dry_run: bool,
+    /// with --select: do not ask
+    #[argh(switch)]
+    yes: bool,
+    /// with --select: do not ask if it is this number of rigs, and do nothing if it is another
+    #[argh(option)]
+    expect: Option<usize>,
     /// print JSON
     #[argh(switch)]
     json: bool,
@@ -73,13 +122,22 @@ pub(super) struct Reboot {
 pub(super) struct PowerOff {
     /// node ID, unique prefix of one, or name
     #[argh(positional)]
-    peer: String,
+    peer: Option<String>,
     /// seconds that the order waits for a rig out of reach, up to a week; default: 600
     #[argh(option)]
     within: Option<u64>,
+    /// all rigs that this takes, such as "group=shed state=online", instead of one
+    #[argh(option)]
+    select: Option<String>,
+    /// with --select: show what it would do to which rigs, and do nothing
+    #[argh(switch)]
+    dry_run: bool,
     /// do not ask
     #[argh(switch)]
     yes: bool,
+    /// with --select: do not ask if it is this number of rigs, and do nothing if it is another
+    #[argh(option)]
+    expect: Option<usize>,
     /// print JSON
     #[argh(switch)]
     json: bool,
@@ -91,13 +149,25 @@ pub(super) struct PowerOff {
 pub(super) struct Locate {
     /// node ID, unique prefix of one, or name
     #[argh(positional)]
-    peer: String,
+    peer: Option<String>,
     /// for how long, 1 to 600; default: 60
     #[argh(option)]
     seconds: Option<u16>,
     /// seconds that the order waits for a rig out of reach, up to a week; default: 600
     #[argh(option)]
     within: Option<u64>,
+    /// all rigs that this takes, such as "group=shed state=online", instead of one
+    #[argh(option)]
+    select: Option<String>,
+    /// with --select: show what it would do to which rigs, and do nothing
+    #[argh(switch)]
+    dry_run: bool,
+    /// with --select: do not ask
+    #[argh(switch)]
+    yes: bool,
+    /// with --select: do not ask if it is this number of rigs, and do nothing if it is another
+    #[argh(option)]
+    expect: Option<usize>,
     /// print JSON
     #[argh(switch)]
     json: bool,
@@ -127,7 +197,19 @@ pub(super) struct LogLevel {
 pub(super) struct Wake {
     /// node ID, unique prefix of one, or name
     #[argh(positional)]
-    peer: String,
+    peer: Option<String>,
+    /// all rigs that this takes, such as "group=shed state=online", instead of one
+    #[argh(option)]
+    select: Option<String>,
+    /// with --select: show what it would do to which rigs, and do nothing
+    #[argh(switch)]
+    dry_run: bool,
+    /// with --select: do not ask
+    #[argh(switch)]
+    yes: bool,
+    /// with --select: do not ask if it is this number of rigs, and do nothing if it is another
+    #[argh(option)]
+    expect: Option<usize>,
     /// print JSON
     #[argh(switch)]
     json: bool,
@@ -186,13 +268,29 @@ struct Order {
 
 impl Pause {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
-        rest(client, &self.peer, "pause", self.json).await
+        let whom = Whom::of(self.peer, self.select, self.dry_run, self.yes, self.expect)?;
+        let peer = match whom {
+            Whom::One(peer) => peer,
+            Whom::Many(many) => {
+                let action = json!({ "type": "pause" });
+                return many.run(client, "pause", &action, self.json).await;
+            }
+        };
+        rest(client, &peer, "pause", self.json).await
     }
 }
 
 impl Resume {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
-        rest(client, &self.peer, "resume", self.json).await
+        let whom = Whom::of(self.peer, self.select, self.dry_run, self.yes, self.expect)?;
+        let peer = match whom {
+            Whom::One(peer) => peer,
+            Whom::Many(many) => {
+                let action = json!({ "type": "resume" });
+                return many.run(client, "resume", &action, self.json).await;
+            }
+        };
+        rest(client, &peer, "resume", self.json).await
     }
 }
 
@@ -221,26 +319,47 @@ fn rested(peer: &str, verb: &str, applied: &Applied) -> String {
 
 impl Restart {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
-        give(
-            client,
-            &self.peer,
-            "restart",
-            within(self.within),
-            self.json,
-        )
-        .await
+        let whom = Whom::of(self.peer, self.select, self.dry_run, self.yes, self.expect)?;
+        let peer = match whom {
+            Whom::One(peer) => peer,
+            Whom::Many(many) => {
+                one_rigs("--within", self.within.is_some())?;
+                let action = json!({ "type": "restart" });
+                return many.run(client, "restart", &action, self.json).await;
+            }
+        };
+        give(client, &peer, "restart", within(self.within), self.json).await
     }
 }
 
 impl Reboot {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
-        give(client, &self.peer, "reboot", within(self.within), self.json).await
+        let whom = Whom::of(self.peer, self.select, self.dry_run, self.yes, self.expect)?;
+        let peer = match whom {
+            Whom::One(peer) => peer,
+            Whom::Many(many) => {
+                one_rigs("--within", self.within.is_some())?;
+                let action = json!({ "type": "reboot" });
+                return many.run(client, "reboot", &action, self.json).await;
+            }
+        };
+        give(client, &peer, "reboot", within(self.within), self.json).await
     }
 }
 
 impl PowerOff {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
-        let peer = &self.peer;
+        // Of one rig it is asked too.
+        let yes = self.yes && self.select.is_some();
+        let whom = Whom::of(self.peer, self.select, self.dry_run, yes, self.expect)?;
+        let peer = match whom {
+            Whom::One(peer) => peer,
+            Whom::Many(many) => {
+                one_rigs("--within", self.within.is_some())?;
+                let action = json!({ "type": "powerOff" });
+                return many.run(client, "poweroff", &action, self.json).await;
+            }
+        };
         if !self.yes {
             let question = format!(
                 "{peer} comes back only if somebody switches it on, or `remote wake` does. Switch it off?"
@@ -249,17 +368,29 @@ impl PowerOff {
                 format!("{peer} would be switched off; repeat with --yes")
             })?;
         }
-        give(client, peer, "poweroff", within(self.within), self.json).await
+        give(client, &peer, "poweroff", within(self.within), self.json).await
     }
 }
 
 impl Locate {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        let whom = Whom::of(self.peer, self.select, self.dry_run, self.yes, self.expect)?;
+        let peer = match whom {
+            Whom::One(peer) => peer,
+            Whom::Many(many) => {
+                one_rigs("--within", self.within.is_some())?;
+                let action = show::body([
+                    ("type", Some(json!("locate"))),
+                    ("seconds", self.seconds.map(Value::from)),
+                ]);
+                return many.run(client, "locate", &action, self.json).await;
+            }
+        };
         let body = show::body([
             ("seconds", self.seconds.map(Value::from)),
             ("withinSecs", self.within.map(Value::from)),
         ]);
-        give(client, &self.peer, "locate", body, self.json).await
+        give(client, &peer, "locate", body, self.json).await
     }
 }
 
@@ -271,6 +402,14 @@ impl LogLevel {
         ]);
         give(client, &self.peer, "log-level", body, self.json).await
     }
+}
+
+/// An option that goes with one rig alone.
+fn one_rigs(option: &str, given: bool) -> Result<(), Failure> {
+    if given {
+        return Err(Failure::usage(format!("{option} goes with one rig")));
+    }
+    Ok(())
 }
 
 fn within(secs: Option<u64>) -> Value {
@@ -329,14 +468,22 @@ impl Wake {
             macs: Vec<String>,
             networks: Vec<String>,
         }
-        let path = format!("/remote/{}/wake", segment(&self.peer));
+        let whom = Whom::of(self.peer, self.select, self.dry_run, self.yes, self.expect)?;
+        let peer = match whom {
+            Whom::One(peer) => peer,
+            Whom::Many(many) => {
+                let action = json!({ "type": "wake" });
+                return many.run(client, "wake", &action, self.json).await;
+            }
+        };
+        let path = format!("/remote/{}/wake", segment(&peer));
         let answer = client.send(Method::POST, &path, Some(&json!({}))).await?;
         if let Some(Called { macs, networks }) = show::for_a_person(answer, self.json)? {
             say_clean(&format!(
                 "sent to {} from {}; {} answers by linking up",
                 macs.join(", "),
                 networks.join(", "),
-                self.peer
+                peer
             ));
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! What can be done to a rig, the list of it once.
 //!
-//! [`Farm::act_on`] does it to one rig, [`Farm::bulk`] to many. A new action takes a variant and an arm in
-//! `act_on`; one that admins alone may do, also its name in [`Action::scope`].
+//! [`Farm::act_on`] does it to one rig, [`Farm::bulk`] to many. A new action takes a variant, an arm in
+//! `act_on`, and a scope in [`Action::scope`]: the compiler asks for both.
 
 use miner_shared::identity::Fingerprint;
 use serde::{Deserialize, Serialize};
@@ -88,7 +88,17 @@ impl Action {
             Self::Handover { .. } | Self::Remove { .. } | Self::Revoke { .. } | Self::RotateKey => {
                 Scope::Admin
             }
-            _ => Scope::Operate,
+            Self::Label(_)
+            | Self::Locate { .. }
+            | Self::Pause
+            | Self::Ping
+            | Self::PowerOff
+            | Self::Reboot
+            | Self::Restart
+            | Self::Resume
+            | Self::Start { .. }
+            | Self::Stop
+            | Self::Wake => Scope::Operate,
         }
     }
 }

@@ -41,12 +41,13 @@ impl Farm {
     /// Wishes what the hours demand at this moment; returns the next edge.
     pub(super) fn look_at_hours(&self, now: EpochMs) -> Option<EpochMs> {
         self.with(|hub, env| {
-            let (due, next) = due(env.registry, hub, &self.zone, now);
-            for (key, mut wish) in due {
+            let (mut due, next) = due(env.registry, hub, &self.zone, now);
+            for (_, wish) in &mut due {
                 env.rng.fill_bytes(&mut wish.op_id);
-                if let Err(error) = hub.wish(env, &key, wish) {
-                    log::warn!("hours not kept node={} reason={error}", key.node_id());
-                }
+            }
+            // One sync for all: at an edge it is the whole farm.
+            if let Err(error) = hub.wish_all(env, due) {
+                log::warn!("hours not kept reason={error}");
             }
             next
         })

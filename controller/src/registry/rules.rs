@@ -281,6 +281,9 @@ impl Registry {
         wishes: Vec<(Fingerprint, Wish, u64)>,
         now: EpochMs,
     ) -> Result<Vec<u64>, RegistryError> {
+        if wishes.is_empty() {
+            return Ok(Vec::new());
+        }
         let (mut batch, mut numbers) = (Vec::new(), Vec::new());
         for (key, wish, told) in wishes {
             if !self.rows.peers.contains_key(&key) {

@@ -341,3 +341,36 @@ fn whoever_comes_with_bad_tokens_is_told_to_wait_and_slows_no_good_one() {
 fn rng() -> impl rand_core::CryptoRng {
     miner_agent::store::system_rng()
 }
+
+#[test]
+fn an_action_on_many_rigs_needs_the_scope_that_it_needs_on_one() {
+    let server = Server::with_rig();
+    let path = format!("{BASE}/bulk");
+    let ask = |scope: &str, action: Value| {
+        let (bearer, _) = server.token(scope);
+        let body = json!({ "select": "all", "action": action, "dryRun": true });
+        let headers = [("Authorization", bearer.as_str())];
+        server
+            .send(with(Method::POST, &path, &headers, &body.to_string()))
+            .status
+            .as_u16()
+    };
+    for (action, read, operate, admin) in [
+        (json!({ "type": "stop" }), 403, 200, 200),
+        (json!({ "type": "label", "group": "a" }), 403, 200, 200),
+        (json!({ "type": "ping" }), 403, 200, 200),
+        (json!({ "type": "reboot" }), 403, 200, 200),
+        (json!({ "type": "remove" }), 403, 403, 200),
+        (json!({ "type": "rotateKey" }), 403, 403, 200),
+        (json!({ "type": "handover", "to": "abab" }), 403, 403, 200),
+        (
+            json!({ "type": "revoke", "manager": "abab" }),
+            403,
+            403,
+            200,
+        ),
+    ] {
+        let answers = ["read", "operate", "admin"].map(|scope| ask(scope, action.clone()));
+        assert_eq!(answers, [read, operate, admin], "{action}");
+    }
+}
