@@ -18,13 +18,9 @@ use crate::registry::{Order, Relabel};
 use crate::scope::Scope;
 
 /// Something to do to rigs.
+// The description knows no `rename_all_fields`: fields of two words have a name each.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(
-    tag = "type",
-    rename_all = "camelCase",
-    rename_all_fields = "camelCase",
-    deny_unknown_fields
-)]
+#[serde(tag = "type", rename_all = "camelCase", deny_unknown_fields)]
 #[expect(clippy::large_enum_variant, reason = "there is one for each request")]
 #[non_exhaustive]
 pub enum Action {
@@ -52,7 +48,7 @@ pub enum Action {
     /// Cuts its link and refuses its key.
     Remove {
         /// Whether the token that it came by stays good.
-        #[serde(default)]
+        #[serde(default, rename = "keepToken")]
         keep_token: bool,
     },
     /// Ends the miner and starts it anew.
@@ -69,6 +65,7 @@ pub enum Action {
     /// Mines with this profile from now on.
     Start {
         /// Id or name of the profile.
+        #[serde(rename = "profileId")]
         profile_id: String,
     },
     /// Mines nothing from now on.

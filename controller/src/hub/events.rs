@@ -39,11 +39,7 @@ pub struct Event {
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(
-    tag = "type",
-    rename_all = "camelCase",
-    rename_all_fields = "camelCase"
-)]
+#[serde(tag = "type", rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum EventKind {
     /// Somebody came to API or page with a credential that is none.
@@ -113,6 +109,7 @@ pub enum EventKind {
     /// A link is up.
     LinkUp {
         /// Whether the peer dialled in.
+        #[serde(rename = "dialledIn")]
         dialled_in: bool,
     },
     /// What became of an order.
@@ -147,6 +144,7 @@ pub enum EventKind {
         /// What was wrong.
         reason: String,
         /// Whether a link that was up ended by it: no [`EventKind::LinkDown`] follows.
+        #[serde(rename = "linkDown")]
         link_down: bool,
     },
     /// A rig has pinned the recovery key.

@@ -40,7 +40,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use self::farm::Farm;
 pub use self::figures::{Figure, Figures};
-pub use self::fleet::Plan;
+pub use self::fleet::{Plan, Show};
 
 /// What to do to the controller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

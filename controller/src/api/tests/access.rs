@@ -79,7 +79,7 @@ fn without_a_credential_every_route_is_refused_but_those_that_need_none() {
         let how = reply.headers.get(WWW_AUTHENTICATE).expect("says how");
         assert_eq!(how, "Bearer");
     }
-    for path in ["/fleet", "/nowhere", "/api/v1/mining/nowhere"] {
+    for path in ["/plain", "/nowhere", "/api/v1/mining/nowhere"] {
         let reply = server.send(with(Method::GET, path, &[], ""));
         assert_eq!(reply.problem().0, 401, "{path}");
     }
@@ -87,8 +87,8 @@ fn without_a_credential_every_route_is_refused_but_those_that_need_none() {
         "/health",
         "/ready",
         "/login",
-        "/assets/page.css",
-        "/assets/login.js",
+        "/assets/0/page.css",
+        "/assets/0/login.js",
     ] {
         let reply = server.send(with(Method::GET, path, &[], ""));
         assert_eq!(reply.status, StatusCode::OK, "{path}");
@@ -276,7 +276,7 @@ fn a_display_that_may_look_may_not_touch() {
     let cookie = server.browser("read");
     let origin = ("origin", "http://127.0.0.1:9090");
     let headers = [("cookie", cookie.as_str()), origin];
-    let fleet = server.send(with(Method::GET, "/fleet", &headers, ""));
+    let fleet = server.send(with(Method::GET, "/plain", &headers, ""));
     assert_eq!(fleet.status, StatusCode::OK);
     let path = format!("{BASE}/remote/rig-alpha/stop");
     let stop = server.send(with(Method::POST, &path, &headers, "{}"));

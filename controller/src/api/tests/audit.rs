@@ -51,7 +51,7 @@ fn every_change_leaves_one_entry_whatever_became_of_it_and_a_read_leaves_none() 
     for (method, path) in [
         (Method::PUT, "/nowhere"),
         (Method::POST, "/"),
-        (Method::OPTIONS, "/fleet"),
+        (Method::OPTIONS, "/plain"),
     ] {
         let before = server.audit().len();
         server.request(method, path, "");

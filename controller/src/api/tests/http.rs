@@ -33,9 +33,9 @@ fn every_route_is_behind_the_guard() {
     let server = Server::new();
     let page = [
         "/",
-        "/fleet",
-        "/assets/page.js",
-        "/assets/page.css",
+        "/plain",
+        "/assets/0/app.js",
+        "/assets/0/page.css",
         "/health",
         "/nowhere",
     ];
@@ -101,7 +101,7 @@ fn a_form_of_a_foreign_page_changes_nothing() {
 #[test]
 fn every_answer_carries_the_headers_that_harden_browsers() {
     let server = Server::new();
-    for path in ["/", "/assets/page.js", "/nowhere"] {
+    for path in ["/", "/assets/0/app.js", "/nowhere"] {
         let reply = server.request(Method::GET, path, "");
         let header = |name| {
             reply
@@ -177,7 +177,7 @@ fn health_is_at_the_root_and_under_the_base() {
 #[test]
 fn the_page_shows_the_farm() {
     let server = Server::with_rig();
-    for path in ["/", "/fleet"] {
+    for path in ["/", "/plain"] {
         let page = server.request(Method::GET, path, "");
         assert_eq!(page.status, StatusCode::OK);
         assert!(page.text.contains("rig-alpha"), "{path}");

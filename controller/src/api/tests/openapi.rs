@@ -54,6 +54,28 @@ fn the_description_in_docs_is_that_of_the_code() {
     crate::golden::check("docs/openapi.json", describe_as_text(), "openapi");
 }
 
+/// All names of properties below a value.
+fn properties(value: &Value, found: &mut BTreeSet<String>) {
+    if let Some(named) = value["properties"].as_object() {
+        found.extend(named.keys().cloned());
+    }
+    match value {
+        Value::Object(fields) => fields.values().for_each(|field| properties(field, found)),
+        Value::Array(items) => items.iter().for_each(|item| properties(item, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn fields_are_described_by_the_names_that_they_have() {
+    let mut found = BTreeSet::new();
+    properties(&document(), &mut found);
+    assert!(found.contains("profileId") && found.contains("dialledIn"));
+    // `rtt_ms` is what the page of old reads.
+    let snakes = found.iter().filter(|name| name.contains('_'));
+    assert_eq!(snakes.collect::<Vec<_>>(), ["rtt_ms"]);
+}
+
 #[test]
 fn the_description_is_served_as_it_is_stored() {
     let reply = Server::new().get("/openapi.json");

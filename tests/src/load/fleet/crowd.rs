@@ -10,6 +10,7 @@ use smol::{LocalExecutor, future};
 
 use super::super::connect::node;
 use super::Processors;
+use super::mixed;
 use super::rig::{Rig, Site};
 use super::tally::Tally;
 
@@ -29,9 +30,11 @@ impl Crowd {
         to: SocketAddr,
         controller: Fingerprint,
         processors: Processors,
+        mixed: bool,
     ) -> Self {
         // Their keys take a moment to make: before the clock starts.
         let all: Vec<_> = (0..rigs)
+            .filter(|n| !(mixed && mixed::is_off(*n)))
             .map(|n| Rig::new(n, source(n % sources.max(1)), node(n.into(), &name(n))))
             .collect();
         let tally = Arc::new(Tally::new(rigs));
@@ -39,6 +42,7 @@ impl Crowd {
             to,
             controller,
             tally: Arc::clone(&tally),
+            mixed,
         };
         let (stop, stopped) = bounded(1);
         let thread = thread::spawn(move || {

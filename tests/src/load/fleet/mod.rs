@@ -21,11 +21,13 @@
 
 mod crowd;
 mod curve;
+mod mixed;
 mod orders;
 mod queries;
 mod registry;
 mod report;
 mod rig;
+mod show;
 mod tally;
 
 use core::time::Duration;
@@ -35,6 +37,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use self::crowd::Crowd;
 use self::curve::Curve;
+pub use self::show::Show;
 use super::Figures;
 use super::controller::{Controller, any_port};
 use crate::clock::Deadline;
@@ -111,7 +114,14 @@ impl<P: Fn(&str)> Fleet<P> {
         let empty_kib = controller.gauge.rss_kib();
         figures.add("memory before the first link", empty_kib, "KiB");
         (self.progress)("keys of the rigs");
-        let crowd = Crowd::start(rigs, sources, controller.smsg, controller.key, processors);
+        let crowd = Crowd::start(
+            rigs,
+            sources,
+            controller.smsg,
+            controller.key,
+            processors,
+            false,
+        );
         self.power_on(&crowd, &controller, figures)?;
         (self.progress)("start");
         orders::profile(&controller.http)?;

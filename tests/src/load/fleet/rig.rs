@@ -26,14 +26,14 @@ use miner_shared::smsg::{Dial, Event, Expect, Link, LocalNode, SeqMemory};
 use miner_shared::text::Name;
 use miner_shared::time::Millis;
 use miner_shared::wire::{
-    Answer, Command, Desired, Message, OpId, Outcome, Query, Refusal, RigStats, State,
+    Activity, Answer, Command, Desired, Message, OpId, Outcome, Query, Refusal, RigStats, State,
 };
 use smol::stream::StreamExt as _;
 use smol::{Async, Timer, future};
 
 use super::super::connect::connect;
-use super::report;
 use super::tally::Tally;
+use super::{mixed, report};
 
 /// Bytes of a socket's read buffer.
 const BUFFER: usize = 1024;
@@ -46,6 +46,8 @@ pub(super) struct Site {
     pub(super) to: SocketAddr,
     pub(super) controller: Fingerprint,
     pub(super) tally: Arc<Tally>,
+    /// Whether trouble is among them ([`mixed`]); all are well without it.
+    pub(super) mixed: bool,
 }
 
 /// One rig, as it is across links.
@@ -57,6 +59,9 @@ pub(super) struct Rig {
     memory: Option<SeqMemory>,
     generation: u64,
     profile: Option<Name>,
+    paused: bool,
+    /// Found shares that were told of.
+    found: u64,
     /// The last commands, so that one that is sent again has no second effect.
     kept: VecDeque<(OpId, Outcome)>,
 }
@@ -77,6 +82,8 @@ impl Rig {
             memory: None,
             generation: 0,
             profile: None,
+            paused: false,
+            found: 0,
             kept: VecDeque::new(),
         }
     }
@@ -214,10 +221,19 @@ impl Rig {
                 Message::Answer(id, Answer::Stats(self.stats(site)))
             }
             Message::Query(id, Query::GetInfo) => {
-                let card = self.node.card().clone();
-                Message::Answer(id, Answer::Info(report::info(self.number, card)))
+                let mut info = report::info(self.number, self.node.card().clone());
+                if site.mixed {
+                    mixed::describe(self.number, &mut info);
+                }
+                Message::Answer(id, Answer::Info(info))
             }
-            Message::Query(id, _) => Message::Answer(id, Answer::Refused(Refusal::Unsupported)),
+            Message::Query(id, query) => {
+                let known = site
+                    .mixed
+                    .then(|| mixed::answer(self.number, &query, site.tally.now_ms()));
+                let unknown = Answer::Refused(Refusal::Unsupported);
+                Message::Answer(id, known.flatten().unwrap_or(unknown))
+            }
             Message::Command(op_id, command) => {
                 let outcome = self.command(site, op_id, command);
                 if outcome == Outcome::Applied {
@@ -238,6 +254,7 @@ impl Rig {
         }
         let outcome = match command {
             Command::SetState(desired) => self.set(site, desired),
+            Command::Restart | Command::Locate { .. } if site.mixed => Outcome::Applied,
             _ => Outcome::Refused(Refusal::Unsupported),
         };
         if self.kept.len() == RECEIPTS {
@@ -255,11 +272,14 @@ impl Rig {
             site.tally.repeats.add();
             return Outcome::AlreadyThere;
         }
+        if site.mixed && mixed::refuses(self.number) && desired.state != State::Stopped {
+            return Outcome::Refused(Refusal::TooLittleMemory);
+        }
         self.generation = desired.generation;
-        self.profile = match desired.state {
-            State::Mine(profile) => Some(profile.name),
-            State::Plan(plan) => (!plan.paused).then_some(plan.profile.name),
-            State::Stopped => None,
+        (self.profile, self.paused) = match desired.state {
+            State::Mine(profile) => (Some(profile.name), false),
+            State::Plan(plan) => (Some(plan.profile.name), plan.paused),
+            State::Stopped => (None, false),
         };
         site.tally.obeyed(self.number);
         Outcome::Applied
@@ -267,18 +287,28 @@ impl Rig {
 
     fn stats(&self, site: &Site) -> RigStats {
         let uptime_ms = site.tally.now_ms();
-        report::stats(
-            self.number,
-            uptime_ms,
-            self.generation,
-            self.profile.as_ref(),
-        )
+        let profile = self.profile.as_ref();
+        let mut stats = report::stats(self.number, uptime_ms, self.generation, profile);
+        if self.paused {
+            stats.activity = Activity::Paused;
+            stats.miners.clear();
+        }
+        if site.mixed {
+            mixed::adjust(self.number, &mut stats);
+        }
+        stats
     }
 
-    async fn report(&self, site: &Site, ws: &mut Ws, link: &mut Link) -> Result<(), Error> {
+    async fn report(&mut self, site: &Site, ws: &mut Ws, link: &mut Link) -> Result<(), Error> {
         let report = Message::Heartbeat(self.stats(site));
         self.say(site, ws, link, &report).await?;
         site.tally.heartbeats.add();
+        if site.mixed && self.profile.is_some() && !self.paused {
+            let uptime_ms = site.tally.now_ms();
+            if let Some(found) = mixed::found(self.number, &mut self.found, uptime_ms) {
+                self.say(site, ws, link, &found).await?;
+            }
+        }
         Ok(())
     }
 

@@ -1,0 +1,4 @@
+// To be written.
+export async function open(place) {
+  place.root.append("…");
+}
