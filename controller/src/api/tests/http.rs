@@ -177,10 +177,13 @@ fn health_is_at_the_root_and_under_the_base() {
 #[test]
 fn the_page_shows_the_farm() {
     let server = Server::with_rig();
-    for path in ["/", "/plain"] {
+    let page = server.request(Method::GET, "/plain", "");
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(page.text.contains("rig-alpha"), "{}", page.text);
+    for path in ["/", "/workers", "/rigs/rig-alpha", "/profiles/rx"] {
         let page = server.request(Method::GET, path, "");
-        assert_eq!(page.status, StatusCode::OK);
-        assert!(page.text.contains("rig-alpha"), "{path}");
+        assert_eq!(page.status, StatusCode::OK, "{path}");
+        assert!(page.text.contains("app.js"), "{path}");
     }
 }
 
