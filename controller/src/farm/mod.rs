@@ -26,6 +26,8 @@
 //! | `history` | hash rate and shares over time |
 //! | `events`, `board` | what happened, and what changes, for those who follow |
 //! | `ready`, `counters` | which parts of the controller are not well; what it counts |
+//! | `table` | the table of rigs, by any column |
+//! | `state` | what a rig does in one word, how loud that is, and why |
 //! | `totals` | what all rigs come to |
 //! | `reports` | shapes of what rigs will report |
 //! | `rollouts` | a version on its way to many rigs |
@@ -60,6 +62,8 @@ mod reports;
 mod rollouts;
 pub mod select;
 mod show;
+mod state;
+mod table;
 #[cfg(test)]
 mod tests;
 mod totals;
@@ -118,6 +122,9 @@ pub use self::reports::{
 pub use self::rollouts::{
     NewRollout, RolloutRigView, RolloutVerb, RolloutView, StageView, StartedView,
 };
+pub(crate) use self::state::filling;
+pub use self::state::{OLD_MS, RigState, Tone};
+pub use self::table::{Sort, SortError, TableRow, TableView};
 pub use self::totals::{RigsView, SummaryView};
 pub use self::view::{
     ActivityView, AppliedView, DesiredStatus, DesiredView, ExchangesView, IdentityView,

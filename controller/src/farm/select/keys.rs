@@ -97,8 +97,8 @@ const SPAN: Kind = Kind::Number(
 const COUNT: Kind = Kind::Number(&[("", 1)], "write it as a number");
 
 const STATES: &[&str] = &[
-    "behind", "drift", "failed", "filling", "mining", "noPool", "offline", "online", "paused",
-    "pending", "refused", "starting", "stopped",
+    "behind", "degraded", "drift", "failed", "filling", "mining", "noPool", "offline", "online",
+    "paused", "pending", "refused", "starting", "stopped", "unknown",
 ];
 
 /// Every key by name, in the order of the alphabet.

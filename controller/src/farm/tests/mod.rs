@@ -8,6 +8,7 @@ mod limits;
 mod page;
 mod rig;
 mod scale;
+mod table;
 
 use std::net::SocketAddr;
 
