@@ -1,4 +1,4 @@
-//! The table of rigs, in windows and as CSV.
+//! The rigs of a page: the table in windows and as CSV, the map, the farm in parts.
 
 use std::convert::Infallible;
 
@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 use super::extract::optional;
 use super::fleet::{SelectQuery, selector};
 use super::{Api, Problem};
-use crate::farm::{Farm, Sort, TableView};
+use crate::farm::{BreakdownBy, BreakdownView, Farm, MapView, Sort, TableView};
 use crate::scope::Scope;
 
 /// Rows of one answer: 200 * about 1 KB.
@@ -30,6 +30,8 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::default()
         .routes(routes!(table))
         .routes(routes!(as_csv))
+        .routes(routes!(map))
+        .routes(routes!(breakdown))
 }
 
 /// How a table is sorted.
@@ -119,4 +121,42 @@ async fn as_csv(
         (CONTENT_DISPOSITION, "attachment; filename=\"rigs.csv\""),
     ];
     Ok((head, Body::from_stream(pieces)).into_response())
+}
+
+/// Every rig in racks, for a map.
+///
+/// Lists of one rack have the same length; what is in the same place is of one rig. A percent is its hash
+/// rate against the median of the rigs with the same processor and as many threads that mine now.
+#[utoipa::path(get, path = "/map", tag = "peers", operation_id = "getMap",
+    security(("token" = [Scope::Read])),
+    params(SelectQuery), responses((status = 200, body = MapView)))]
+async fn map(
+    State(api): State<Api>,
+    selected: Result<Query<SelectQuery>, QueryRejection>,
+) -> Result<Json<MapView>, Problem> {
+    Ok(Json(api.farm.map(&selector(selected)?).await))
+}
+
+/// How a farm is taken apart.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+struct ByQuery {
+    /// What the rigs of a part have in common; their state without it.
+    #[param(pattern = "^(state|cpu|profile|pool|group|site|software)$")]
+    by: Option<String>,
+}
+
+/// The farm in parts: how many rigs have the same state, processor, profile and so on, and what they make.
+#[utoipa::path(get, path = "/breakdown", tag = "peers", operation_id = "getBreakdown",
+    security(("token" = [Scope::Read])),
+    params(SelectQuery, ByQuery), responses((status = 200, body = BreakdownView)))]
+async fn breakdown(
+    State(api): State<Api>,
+    selected: Result<Query<SelectQuery>, QueryRejection>,
+    query: Result<Query<ByQuery>, QueryRejection>,
+) -> Result<Json<BreakdownView>, Problem> {
+    let selector = selector(selected)?;
+    let Query(query) = query.map_err(|why| Problem::invalid("by", why))?;
+    let by = optional::<BreakdownBy>("by", query.by.as_deref())?.unwrap_or_default();
+    Ok(Json(api.farm.breakdown(&selector, by).await))
 }

@@ -115,6 +115,11 @@ impl Facts for RigFacts<'_> {
                 let pages = miners.filter_map(|miner| Some(show::pages(miner.pages?)));
                 some_passes(pages, passes)
             }
+            Key::Pool => {
+                let miners = self.stats()?.miners.iter();
+                let pools = miners.filter_map(|miner| Some(miner.pool.as_ref()?.as_str()));
+                some_passes(pools, passes)
+            }
             Key::Profile => {
                 let desired = self.registry.desired(self.key)?;
                 one(desired.profile.as_ref().map(|id| id.as_str()))

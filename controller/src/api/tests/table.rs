@@ -97,3 +97,53 @@ fn csv_is_a_file_of_all_rigs_that_are_selected_in_the_order_asked_for() {
     assert_eq!(none.text.lines().count(), 1, "the head alone");
     assert_eq!(server.get("/table.csv?limit=1").problem().0, 400);
 }
+
+#[test]
+fn a_map_is_lists_of_the_same_length_and_is_of_the_rigs_that_are_selected() {
+    let server = server(&["rig-10", "rig-2", "a"]);
+    let label = json!({ "type": "label", "group": "shed" });
+    let body = json!({ "select": "name=rig*", "action": label });
+    assert_eq!(server.post("/bulk", &body).status, StatusCode::OK);
+    let map = server.get("/map").json();
+    let rack = &map["racks"][0];
+    assert_eq!(
+        (&rack["site"], &rack["group"], &rack["names"]),
+        (&Value::Null, &json!("shed"), &json!(["rig-2", "rig-10"]))
+    );
+    for column in ["ids", "names", "states", "hashrates", "ages", "percents"] {
+        assert_eq!(rack[column].as_array().map(Vec::len), Some(2), "{column}");
+    }
+    assert_eq!(map["racks"][1]["names"], json!(["a"]));
+    let map = server.get("/map?select=group=").json();
+    assert_eq!(map["racks"].as_array().map(Vec::len), Some(1));
+    assert_eq!(server.get("/map?select=grop=").problem().0, 400);
+}
+
+#[test]
+fn a_farm_is_taken_apart_by_what_is_asked_for_and_by_state_if_nothing_is() {
+    let server = server(&["a", "b", "c"]);
+    let whole = server.get("/breakdown").json();
+    let part = json!({
+        "value": "offline", "rigs": 3, "online": 0, "hashrate": null,
+        "accepted": null, "rejected": null, "stale": null,
+    });
+    assert_eq!(whole["parts"], json!([part]));
+    assert_eq!(
+        (&whole["by"], &whole["moreParts"], &whole["moreRigs"]),
+        (&json!("state"), &json!(0), &json!(0))
+    );
+    for by in [
+        "state", "cpu", "profile", "pool", "group", "site", "software",
+    ] {
+        let view = server
+            .get(&format!("/breakdown?by={by}&select=name=a,b"))
+            .json();
+        assert_eq!(
+            (&view["by"], &view["parts"][0]["rigs"]),
+            (&json!(by), &json!(2))
+        );
+    }
+    let refused = server.get("/breakdown?by=colour");
+    assert_eq!(refused.problem(), (400, "INVALID_INPUT".to_owned()));
+    assert_eq!(refused.json()["field"], "by");
+}

@@ -26,6 +26,8 @@ pub enum Key {
     Name,
     /// Pages behind that memory.
     Pages,
+    /// Pool that one of its miners is logged in to, as it said last.
+    Pool,
     /// Id of the profile that it should mine with.
     Profile,
     /// Role.
@@ -118,6 +120,7 @@ pub(super) const KEYS: &[(&str, Key, Kind)] = &[
         Key::Pages,
         Kind::Words(&["huge1G", "huge2M", "small", "transparent"]),
     ),
+    ("pool", Key::Pool, Kind::Text),
     ("profile", Key::Profile, Kind::Text),
     (
         "role",

@@ -5,6 +5,7 @@ mod fleet;
 mod history;
 mod keys;
 mod limits;
+mod map;
 mod page;
 mod rig;
 mod scale;

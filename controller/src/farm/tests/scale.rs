@@ -119,6 +119,23 @@ fn ten_thousand_rigs_are_a_table_by_any_column_window_by_window() {
     assert_eq!(lines, 10_000);
 }
 
+#[test]
+fn ten_thousand_rigs_are_a_map_and_parts() {
+    let farm = many_that_said_something();
+    let all = Selector::all();
+    let map = timed("map", || smol::block_on(farm.map(&all)));
+    let rigs: usize = map.racks.iter().map(|rack| rack.names.len()).sum();
+    assert_eq!((map.racks.len(), rigs), (100, 10_000));
+    let bytes = serde_json::to_vec(&map).expect("JSON").len();
+    eprintln!("{MANY} rigs, map: {bytes} bytes");
+    assert!(bytes < 1_000_000, "{bytes}");
+    for by in [BreakdownBy::State, BreakdownBy::Group] {
+        let view = timed("parts", || smol::block_on(farm.breakdown(&all, by)));
+        let shown: usize = view.parts.iter().map(|part| part.rigs).sum();
+        assert_eq!(shown + view.more_rigs, 10_000);
+    }
+}
+
 fn farm(store: Box<dyn Store>) -> Arc<Farm> {
     let me = node(0xcc, Role::Controller, "control-center");
     Farm::open(store, me, Clock::start()).expect("opens")

@@ -1,4 +1,4 @@
-//! The table of rigs: what a row says, of rigs from the registry and on real links.
+//! The table of rigs, of the registry and on real links: what a row says.
 
 use miner_shared::text::Label;
 use miner_shared::wire::{Activity, Memory, Pages, RigStats};
