@@ -42,6 +42,7 @@ pub mod history;
 pub mod hub;
 pub mod import;
 pub mod journal;
+mod natural;
 mod nearest;
 mod net;
 pub mod options;

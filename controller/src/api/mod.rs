@@ -42,6 +42,7 @@ mod remote;
 mod request_id;
 mod rollouts;
 mod server;
+mod table;
 #[cfg(test)]
 pub(crate) mod tests;
 mod tokens;
@@ -126,6 +127,7 @@ fn described() -> OpenApiRouter<Api> {
         .merge(describe::routes())
         .merge(peers::routes())
         .merge(fleet::routes())
+        .merge(table::routes())
         .merge(remote::routes())
         .merge(orders::routes())
         .merge(profiles::routes())

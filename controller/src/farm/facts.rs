@@ -15,12 +15,13 @@ use crate::registry::{LabelName, PeerRecord, Registry};
 
 /// One registered peer.
 pub(super) struct RigFacts<'a> {
-    key: &'a Fingerprint,
-    row: &'a PeerRecord,
-    registry: &'a Registry,
-    rig: Option<&'a Rig>,
-    live: bool,
-    now: Now,
+    pub(super) key: &'a Fingerprint,
+    pub(super) row: &'a PeerRecord,
+    pub(super) registry: &'a Registry,
+    pub(super) rig: Option<&'a Rig>,
+    /// Whether a link is up.
+    pub(super) live: bool,
+    pub(super) now: Now,
 }
 
 impl<'a> RigFacts<'a> {
@@ -41,12 +42,23 @@ impl<'a> RigFacts<'a> {
         }
     }
 
-    fn stats(&self) -> Option<&'a RigStats> {
+    /// What it said last, also to the process before this one.
+    pub(super) fn stats(&self) -> Option<&'a RigStats> {
         self.rig?.last_stats(self.now).map(|(stats, _)| stats)
     }
 
+    /// How far its wish has come.
+    pub(super) fn status(&self) -> DesiredStatus {
+        show::desired_status(self.key, self.registry, self.rig)
+    }
+
+    /// Since it was last heard of, in milliseconds.
+    pub(super) fn last_seen_age_ms(&self) -> Option<u64> {
+        show::last_seen(self.row, self.rig, self.now).map(|(_, age_ms)| age_ms)
+    }
+
     /// Its statistics as long as a link says that they are of now.
-    fn live_stats(&self) -> Option<&'a RigStats> {
+    pub(super) fn live_stats(&self) -> Option<&'a RigStats> {
         self.stats().filter(|_| self.live)
     }
 
@@ -57,11 +69,14 @@ impl<'a> RigFacts<'a> {
         let activity = self
             .live_stats()
             .map(|stats| show::activity(stats.activity).state);
-        passes("online") || activity.is_some_and(passes) || self.has_wish_state(passes)
+        passes("online")
+            || activity.is_some_and(passes)
+            || passes(self.state().as_str())
+            || self.has_wish_state(passes)
     }
 
     fn has_wish_state(&self, passes: &dyn Fn(&str) -> bool) -> bool {
-        let status = match show::desired_status(self.key, self.registry, self.rig) {
+        let status = match self.status() {
             DesiredStatus::None | DesiredStatus::Applied => None,
             DesiredStatus::Pending => Some("pending"),
             DesiredStatus::Refused => Some("refused"),
@@ -74,8 +89,7 @@ impl<'a> RigFacts<'a> {
     /// how far its wish has come.
     fn drifts(&self) -> bool {
         show::drifts(self.key, self.registry, self.rig).unwrap_or_else(|| {
-            let status = show::desired_status(self.key, self.registry, self.rig);
-            self.live && !matches!(status, DesiredStatus::None | DesiredStatus::Applied)
+            self.live && !matches!(self.status(), DesiredStatus::None | DesiredStatus::Applied)
         })
     }
 }
@@ -100,6 +114,11 @@ impl Facts for RigFacts<'_> {
                 let miners = self.stats()?.miners.iter();
                 let pages = miners.filter_map(|miner| Some(show::pages(miner.pages?)));
                 some_passes(pages, passes)
+            }
+            Key::Pool => {
+                let miners = self.stats()?.miners.iter();
+                let pools = miners.filter_map(|miner| Some(miner.pool.as_ref()?.as_str()));
+                some_passes(pools, passes)
             }
             Key::Profile => {
                 let desired = self.registry.desired(self.key)?;
@@ -132,7 +151,7 @@ impl Facts for RigFacts<'_> {
             Key::Hashrate => show::thousandths(self.live_stats()?),
             Key::Rtt => self.rig.filter(|_| self.live)?.rtt_ms(),
             Key::Score => self.rig?.score().map(u64::from),
-            Key::Seen => show::last_seen(self.row, self.rig, self.now).map(|(_, age_ms)| age_ms),
+            Key::Seen => self.last_seen_age_ms(),
             Key::Uptime => self.live_stats().map(|stats| stats.uptime_ms),
             _ => None,
         }

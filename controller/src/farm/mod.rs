@@ -26,6 +26,8 @@
 //! | `history` | hash rate and shares over time |
 //! | `events`, `board` | what happened, and what changes, for those who follow |
 //! | `ready`, `counters` | which parts of the controller are not well; what it counts |
+//! | `table`, `map`, `breakdown` | the rigs by any column, in racks, in parts |
+//! | `state` | what a rig does in one word, how loud that is, and why |
 //! | `totals` | what all rigs come to |
 //! | `reports` | shapes of what rigs will report |
 //! | `rollouts` | a version on its way to many rigs |
@@ -37,6 +39,7 @@ mod access;
 pub mod action;
 mod backup;
 mod board;
+mod breakdown;
 mod bulk;
 mod counters;
 mod discover;
@@ -49,6 +52,7 @@ mod health;
 mod history;
 mod hours;
 mod keys;
+mod map;
 mod optimal;
 mod orders;
 mod payout;
@@ -60,6 +64,8 @@ mod reports;
 mod rollouts;
 pub mod select;
 mod show;
+mod state;
+mod table;
 #[cfg(test)]
 mod tests;
 mod totals;
@@ -86,6 +92,7 @@ use smol::{Executor, Task};
 
 pub use self::access::{API_TOKEN_LIFE_SECS, ApiTokenView, NewApiToken, NewApiTokenView};
 pub use self::board::{BoardRow, Tick};
+pub use self::breakdown::{BreakdownBy, BreakdownByError, BreakdownPart, BreakdownView, MAX_PARTS};
 pub use self::bulk::{Bulk, BulkStatus, BulkView, RigResult, Rigs};
 pub use self::counters::Counters;
 pub use self::discover::{DISCOVER_SECS, DiscoveryView, FoundView};
@@ -101,6 +108,7 @@ pub use self::history::{
 pub use self::keys::{
     ManagerView, ManagersView, OrderStatus, OrderView, RecoveryStatus, RecoveryView,
 };
+pub use self::map::{MapView, RackView, TWINS};
 pub use self::optimal::{LeftOutView, OptimalPeer, OptimalView};
 pub use self::orders::{LOCATE_SECS, ORDER_SECS, RigOrderStatus, RigOrderView};
 pub use self::payout::{PayoutChange, REPEATED, payout_change};
@@ -118,6 +126,9 @@ pub use self::reports::{
 pub use self::rollouts::{
     NewRollout, RolloutRigView, RolloutVerb, RolloutView, StageView, StartedView,
 };
+pub(crate) use self::state::filling;
+pub use self::state::{OLD_MS, RigState, Tone};
+pub use self::table::{Sort, SortError, TableRow, TableView};
 pub use self::totals::{RigsView, SummaryView};
 pub use self::view::{
     ActivityView, AppliedView, DesiredStatus, DesiredView, ExchangesView, IdentityView,

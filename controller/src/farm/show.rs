@@ -98,7 +98,7 @@ fn memory(memory: Memory) -> &'static str {
     }
 }
 
-fn exchanges(rig: &Rig) -> ExchangesView {
+pub(super) fn exchanges(rig: &Rig) -> ExchangesView {
     let (succeeded, timed_out, failed) = rig.exchanges();
     ExchangesView {
         succeeded,

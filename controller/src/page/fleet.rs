@@ -9,14 +9,15 @@
 //! | stopped | ■ | quiet | as wished |
 //! | offline | ○ | amber | since when |
 
-use miner_shared::limits::HEARTBEAT_MS;
-
 use crate::error::FarmError;
-use crate::farm::{ActivityView, DesiredStatus, Farm, IdentityView, NodeInfoView, PeerView};
+pub(crate) use crate::farm::filling;
+use crate::farm::{
+    ActivityView, DesiredStatus, Farm, IdentityView, NodeInfoView, OLD_MS, PeerView,
+};
 use crate::units::{self, UNKNOWN};
 
 /// A figure older than two heartbeats is grey and says its age.
-const STALE_MS: u64 = 2 * HEARTBEAT_MS;
+const STALE_MS: u64 = OLD_MS;
 
 /// Everything on the page.
 #[derive(Clone, Debug)]
@@ -300,17 +301,6 @@ fn mines_with(peer: &PeerView) -> String {
     let light = (peer.memory == Some("light")).then_some("light mode");
     let parts = [peer.desired.profile.as_deref(), light];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
-}
-
-/// `42 %, 1 min left; light mode until then`.
-pub(crate) fn filling(activity: &ActivityView) -> String {
-    let mut text = activity
-        .percent
-        .map_or_else(String::new, |percent| format!("{percent} %"));
-    if let Some(left) = activity.left_ms {
-        text += &format!(", {} left", units::age(Some(left)));
-    }
-    text + "; light mode until then"
 }
 
 fn exact(hashrate: Option<f64>) -> String {

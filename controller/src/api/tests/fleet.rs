@@ -3,7 +3,7 @@
 use super::*;
 
 /// A farm of rigs by these names, none of which ever had a link.
-fn server(names: &[&str]) -> Server {
+pub(super) fn server(names: &[&str]) -> Server {
     let server = Server::new();
     for (n, name) in (1..).zip(names) {
         let fingerprint = Fingerprint([n; 32]).to_string();

@@ -12,6 +12,7 @@
 //! | [`openapi`] | that the description is whole, and the one in docs |
 //! | [`matrix`] | every route against everything that a request may be |
 //! | [`fleet`] | many rigs: selectors, labels, groups |
+//! | [`table`] | the table of rigs, in windows and as CSV |
 //! | [`tls`] | the same inside TLS, over sockets |
 
 mod access;
@@ -24,6 +25,7 @@ mod http;
 mod matrix;
 mod openapi;
 mod profiles;
+mod table;
 mod tls;
 
 use std::sync::Arc;

@@ -26,6 +26,8 @@ pub enum Key {
     Name,
     /// Pages behind that memory.
     Pages,
+    /// Pool that one of its miners is logged in to, as it said last.
+    Pool,
     /// Id of the profile that it should mine with.
     Profile,
     /// Role.
@@ -97,8 +99,8 @@ const SPAN: Kind = Kind::Number(
 const COUNT: Kind = Kind::Number(&[("", 1)], "write it as a number");
 
 const STATES: &[&str] = &[
-    "behind", "drift", "failed", "filling", "mining", "noPool", "offline", "online", "paused",
-    "pending", "refused", "starting", "stopped",
+    "behind", "degraded", "drift", "failed", "filling", "mining", "noPool", "offline", "online",
+    "paused", "pending", "refused", "starting", "stopped", "unknown",
 ];
 
 /// Every key by name, in the order of the alphabet.
@@ -118,6 +120,7 @@ pub(super) const KEYS: &[(&str, Key, Kind)] = &[
         Key::Pages,
         Kind::Words(&["huge1G", "huge2M", "small", "transparent"]),
     ),
+    ("pool", Key::Pool, Kind::Text),
     ("profile", Key::Profile, Kind::Text),
     (
         "role",

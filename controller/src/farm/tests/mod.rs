@@ -5,9 +5,11 @@ mod fleet;
 mod history;
 mod keys;
 mod limits;
+mod map;
 mod page;
 mod rig;
 mod scale;
+mod table;
 
 use std::net::SocketAddr;
 

@@ -6,6 +6,7 @@ use super::select::Selector;
 use super::*;
 use crate::access::By;
 use crate::farm::action::Action;
+use crate::history::point::tests::report;
 use crate::registry::{Change, Contents, Durable, LabelsRecord, PeerRecord, Trust};
 
 /// Rigs of the largest farm that this controller is made for.
@@ -65,6 +66,74 @@ fn ten_thousand_rigs_are_chosen_listed_and_summed_up() {
     assert!(views.is_sorted_by(|a, b| a.name < b.name));
     assert_eq!(views.len(), 10_000);
     assert_eq!(timed("groups", || farm.groups()).groups.len(), 100);
+}
+
+/// [`many`] rigs that said something before this process began, each another hash rate.
+fn many_that_said_something() -> Arc<Farm> {
+    let mut store = MemoryStore::default();
+    many(&mut store);
+    let farm = farm(Box::new(store));
+    let mut core = farm.lock();
+    for n in 0..MANY {
+        let mut key = [0; 32];
+        key[..4].copy_from_slice(&n.to_be_bytes());
+        // All rates, in no order that their keys or names have.
+        let rate = u64::from(n) * 7_919 % u64::from(MANY);
+        let stats = report(Some(rate), u64::from(n % 97));
+        core.hub
+            .restore(&Fingerprint(key), stats, farm.clock.now().wall);
+    }
+    drop(core);
+    farm
+}
+
+#[test]
+fn ten_thousand_rigs_are_a_table_by_any_column_window_by_window() {
+    let farm = many_that_said_something();
+    let table = |select: &str, sort: &str, offset| {
+        let selector: Selector = select.parse().expect("understood");
+        let by = sort.parse().expect("a column");
+        timed(&format!("table {select} {sort} {offset}"), || {
+            smol::block_on(farm.table(&selector, by, offset, 60))
+        })
+    };
+    for sort in ["name", "-hashrate", "accepted", "state", "group", "reason"] {
+        for offset in [0, 5_000, 9_970] {
+            let view = table("all", sort, offset);
+            assert_eq!((view.registered, view.matched), (10_000, 10_000));
+            assert_eq!(view.rows.len(), 60.min(10_000 - offset), "{sort} {offset}");
+        }
+    }
+    let view = table("all", "-hashrate", 5_000);
+    let rates: Vec<_> = view.rows.iter().filter_map(|row| row.hashrate).collect();
+    assert_eq!((rates.len(), rates[0]), (60, 4.999), "5,000 are faster");
+    assert!(rates.is_sorted_by(|a, b| a > b));
+    assert_eq!(table("tag=even hashrate=", "-name", 0).matched, 5_000);
+    let all = timed("sorted", || {
+        smol::block_on(farm.sorted(&Selector::all(), Sort::default()))
+    });
+    let lines = timed("CSV", || {
+        let portions = all.chunks(256).map(|portion| farm.csv_lines(portion));
+        portions.map(|lines| lines.lines().count()).sum::<usize>()
+    });
+    assert_eq!(lines, 10_000);
+}
+
+#[test]
+fn ten_thousand_rigs_are_a_map_and_parts() {
+    let farm = many_that_said_something();
+    let all = Selector::all();
+    let map = timed("map", || smol::block_on(farm.map(&all)));
+    let rigs: usize = map.racks.iter().map(|rack| rack.names.len()).sum();
+    assert_eq!((map.racks.len(), rigs), (100, 10_000));
+    let bytes = serde_json::to_vec(&map).expect("JSON").len();
+    eprintln!("{MANY} rigs, map: {bytes} bytes");
+    assert!(bytes < 1_000_000, "{bytes}");
+    for by in [BreakdownBy::State, BreakdownBy::Group] {
+        let view = timed("parts", || smol::block_on(farm.breakdown(&all, by)));
+        let shown: usize = view.parts.iter().map(|part| part.rigs).sum();
+        assert_eq!(shown + view.more_rigs, 10_000);
+    }
 }
 
 fn farm(store: Box<dyn Store>) -> Arc<Farm> {
