@@ -1,9 +1,8 @@
 //! The rules of the registry, written once over any store: who may be added, what removal means,
 //! how a wish gets its number, when a profile may go.
 
-use std::collections::BTreeSet;
-
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use miner_shared::identity::{Fingerprint, NodeId};
 use miner_shared::text::{Address, Name};
@@ -55,6 +54,15 @@ impl Registry {
     /// All registered peers, by fingerprint.
     pub fn peers(&self) -> impl ExactSizeIterator<Item = (&Fingerprint, &PeerRecord)> {
         self.rows.peers.iter()
+    }
+
+    /// Those behind this key, or all: for whoever looks at them in portions.
+    pub fn peers_after(
+        &self,
+        after: Option<Fingerprint>,
+    ) -> impl Iterator<Item = (&Fingerprint, &PeerRecord)> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.rows.peers.range((from, Bound::Unbounded))
     }
 
     /// The peer with this key.

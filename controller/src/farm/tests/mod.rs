@@ -1,11 +1,13 @@
 //! The farm over real loopback sockets, with a tiny scripted rig at the other end.
 
+mod attention;
 mod discover;
 mod fleet;
 mod history;
 mod keys;
 mod limits;
 mod page;
+mod pools;
 mod rig;
 mod scale;
 
