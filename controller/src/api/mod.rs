@@ -14,6 +14,7 @@
 mod access;
 mod answer;
 mod api_tokens;
+mod attention;
 mod audit;
 mod backup;
 mod common;
@@ -34,6 +35,7 @@ mod options;
 mod orders;
 mod paging;
 mod peers;
+mod pools;
 mod problem;
 mod profile_body;
 mod profiles;
@@ -131,6 +133,7 @@ fn described() -> OpenApiRouter<Api> {
         .merge(remote::routes())
         .merge(orders::routes())
         .merge(profiles::routes())
+        .merge(pools::routes())
         .merge(rollouts::routes())
         .merge(tokens::routes())
         .merge(keys::routes())
@@ -140,6 +143,7 @@ fn described() -> OpenApiRouter<Api> {
         .merge(discover::routes())
         .merge(options::routes())
         .merge(history::routes())
+        .merge(attention::routes())
         .merge(events::routes())
         .merge(metrics::routes())
         .merge(backup::routes());

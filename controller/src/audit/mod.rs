@@ -79,6 +79,15 @@ struct State {
     failing: bool,
 }
 
+/// How the audit log does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AuditState {
+    /// Whether the last entry could not be written: nothing is changed until one can.
+    pub failing: bool,
+    /// Requests that are in no entry yet.
+    pub unrecorded: u64,
+}
+
 #[derive(Debug)]
 struct Job {
     draft: Draft,
@@ -177,6 +186,15 @@ impl AuditLog {
                 let below = newest.filter(|entry| before.is_none_or(|before| entry.seq < before));
                 Ok(below.take(limit).cloned().collect())
             }
+        }
+    }
+
+    /// How it does.
+    pub fn state(&self) -> AuditState {
+        let state = self.lock();
+        AuditState {
+            failing: state.failing,
+            unrecorded: state.unrecorded,
         }
     }
 

@@ -13,7 +13,9 @@
 //!   miner-ctrl remote managers|handover|revoke|rotate-key    whom they obey, and by which key
 //!   miner-ctrl profile create|edit|list|show|delete    ways to mine
 //!   miner-ctrl profile versions|diff|rollback      what they said before, and how rigs did with it
+//!   miner-ctrl pool list|check                     where rigs mine, and whether a pool lets a wallet in
 //!   miner-ctrl rollout start|list|show|pause|resume|abort|rollback    a version for many rigs
+//!   miner-ctrl attention                           what is wrong, and what to do
 //!   miner-ctrl events                              what happened
 //!   miner-ctrl history, summary                    the farm over time and now; remote history: one rig
 //!   miner-ctrl backup, restore                     all of it in one encrypted file, and back
@@ -30,6 +32,7 @@
 mod admission;
 mod answers;
 mod api_token;
+mod attention;
 mod audit;
 mod backup;
 mod chart;
@@ -50,6 +53,7 @@ mod node;
 mod optimal;
 mod orders;
 mod peer;
+mod pool;
 mod profile;
 mod recovery;
 mod reference;
@@ -90,9 +94,11 @@ enum Verb {
     Node(node::Node),
     Peer(peer::Peer),
     Remote(remote::Remote),
+    Attention(attention::Attention),
     Events(events::Events),
     History(history::History),
     Summary(history::Summary),
+    Pool(pool::Pool),
     Profile(profile::Profile),
     Rollout(rollout::Rollout),
     Token(token::Token),
@@ -161,6 +167,7 @@ impl Verb {
             Self::Node(node) => node.run(),
             Self::Peer(peer) => with_client(async |client| peer.run(client).await),
             Self::Remote(remote) => with_client(async |client| remote.run(client).await),
+            Self::Attention(attention) => with_client(async |client| attention.run(client).await),
             Self::Events(events) => with_client(async |client| events.run(client).await),
             Self::History(history) => with_client(async |client| history.run(client).await),
             Self::Summary(summary) => with_client(async |client| summary.run(client).await),
@@ -170,6 +177,7 @@ impl Verb {
             Self::ApiToken(token) => with_client(async |client| token.run(client).await),
             Self::Audit(audit) => audit.run(),
             Self::Login(login) => with_client(async |client| login.run(client).await),
+            Self::Pool(pool) => with_client(async |client| pool.run(client).await),
             Self::Profile(profile) => with_client(async |client| profile.run(client).await),
             Self::Config(config) => config.run(),
             Self::Rollout(rollout) => with_client(async |client| rollout.run(client).await),

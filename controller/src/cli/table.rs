@@ -233,8 +233,10 @@ impl Paint {
         let word = state.split([' ', ':']).next().unwrap_or_default();
         match word {
             "mining" | "active" | "ok" | "done" => Self::Green,
-            "filling" | "starting" | "pending" | "behind" | "paused" | "waiting" => Self::Yellow,
-            "offline" | "refused" | "no" | "failed" | "lost" | "expired" => Self::Red,
+            "filling" | "starting" | "pending" | "behind" | "paused" | "waiting" | "soon" => {
+                Self::Yellow
+            }
+            "offline" | "refused" | "no" | "failed" | "lost" | "expired" | "now" => Self::Red,
             _ => Self::Plain,
         }
     }

@@ -15,6 +15,7 @@
 //! | `optimal` | which rigs answer best |
 //! | `enrol` | tokens, rigs that wait, removed keys |
 //! | `access` | API tokens |
+//! | `attention`, `twins`, `losses` | what a person should look at; rigs that should make the same; what is gone |
 //! | `payout` | whether rigs would mine for another wallet |
 //! | `discover` | who announces itself on the local network |
 //! | `orders` | what rigs do once |
@@ -22,6 +23,7 @@
 //! | `remote` | what rigs do: statistics, start, stop, pause, logs |
 //! | `keys` | the recovery key, managers of rigs, orders about them |
 //! | `profiles` | named ways to mine, in versions |
+//! | `pools`, `pool_check` | how the pools are; whether one lets a wallet in |
 //! | `backup` | all of it in one encrypted file |
 //! | `history` | hash rate and shares over time |
 //! | `events`, `board` | what happened, and what changes, for those who follow |
@@ -37,6 +39,7 @@
 
 mod access;
 pub mod action;
+mod attention;
 mod backup;
 mod board;
 mod breakdown;
@@ -52,11 +55,14 @@ mod health;
 mod history;
 mod hours;
 mod keys;
+mod losses;
 mod map;
 mod optimal;
 mod orders;
 mod payout;
 mod peers;
+mod pool_check;
+mod pools;
 mod profiles;
 mod ready;
 mod remote;
@@ -69,6 +75,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod totals;
+mod twins;
 mod view;
 mod yields;
 
@@ -91,6 +98,9 @@ use smol::channel::{Receiver, Sender, bounded};
 use smol::{Executor, Task};
 
 pub use self::access::{API_TOKEN_LIFE_SECS, ApiTokenView, NewApiToken, NewApiTokenView};
+pub use self::attention::{
+    ATTENTION, AttentionItem, AttentionKind, AttentionSeverity, AttentionView, MAX_ATTENTION,
+};
 pub use self::board::{BoardRow, Tick};
 pub use self::breakdown::{BreakdownBy, BreakdownByError, BreakdownPart, BreakdownView, MAX_PARTS};
 pub use self::bulk::{Bulk, BulkStatus, BulkView, RigResult, Rigs};
@@ -113,6 +123,8 @@ pub use self::optimal::{LeftOutView, OptimalPeer, OptimalView};
 pub use self::orders::{LOCATE_SECS, ORDER_SECS, RigOrderStatus, RigOrderView};
 pub use self::payout::{PayoutChange, REPEATED, payout_change};
 pub use self::peers::{AddPeer, Proof};
+pub use self::pool_check::{MAX_CHECKS, PoolCheckView};
+pub use self::pools::{PoolState, PoolUseView};
 pub use self::profiles::{
     ChangeView, DiffView, HoursView, NewVersion, PoolView, PreviewView, ProfileView, RigChangeView,
     VersionView,
@@ -175,6 +187,7 @@ pub struct Farm {
     ended: Receiver<()>,
     /// Held by whoever asks the local network: one at a time.
     discovering: smol::lock::Mutex<()>,
+    checks: pool_check::Checks,
 }
 
 /// What the lock guards.
@@ -205,6 +218,7 @@ struct Core {
     listen: Option<SocketAddr>,
     history: Option<Arc<History>>,
     journal: Option<Arc<Journal>>,
+    losses: losses::Losses,
     /// Whether the farm's life is told in events, as a serving controller's is.
     serving: bool,
     /// Those who follow events; one word is enough to have them look.
@@ -251,6 +265,7 @@ impl Farm {
             listen: None,
             history: None,
             journal: None,
+            losses: losses::Losses::default(),
             serving: false,
             followers: Vec::new(),
             watchers: Vec::new(),
@@ -263,6 +278,7 @@ impl Farm {
             earlier: bounded(1),
             ended,
             discovering: smol::lock::Mutex::default(),
+            checks: pool_check::Checks::default(),
         }))
     }
 
@@ -407,6 +423,7 @@ impl Farm {
             if let Err(error) = core.registry.keep_notes(NOTES) {
                 log::warn!("links not noted reason={error}");
             }
+            core.note_losses(now);
             if turn.is_multiple_of(SOURCES_TURN) {
                 core.save_sources(now);
             }

@@ -31,6 +31,12 @@ pub struct SummaryView {
     pub stale: u64,
     /// Rigs by state.
     pub rigs: RigsView,
+    /// Hashes that were done against hashes that accepted shares were worth, in percent, since the
+    /// controller's start: `100 × hashes ÷ Σ (new accepted shares × difficulty of then)`, from one report
+    /// to the next of each miner. 100 is par, more is bad luck or lost shares. Chance alone makes it err by
+    /// `100 ÷ √shares` percent (10 % at 100 shares, 1 % at 10,000); a difficulty that changed between two
+    /// reports errs once more, for those shares. `null` until 20 shares are in.
+    pub effort: Option<f64>,
     /// Age of the newest report of a live rig, in milliseconds; `null` if none has one.
     pub newest_age_ms: Option<u64>,
     /// Age of the oldest, likewise.
@@ -165,7 +171,10 @@ impl Farm {
                 stats: rig.and_then(|rig| rig.last_stats(now)),
             }
         });
-        sum(now.wall, lines)
+        SummaryView {
+            effort: core.hub.effort().percent(),
+            ..sum(now.wall, lines)
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::ops::Bound;
 use miner_shared::identity::Fingerprint;
 use miner_shared::wire::RigStats;
 
-use super::Hub;
+use super::{Effort, Hub, Moves};
 use crate::clock::{EpochMs, Now};
 use crate::history::{Point, Shares};
 use crate::registry::Registry;
@@ -85,6 +85,16 @@ impl Hub {
     /// Shares that rigs reported to this process.
     pub fn shares(&self) -> Shares {
         self.shares
+    }
+
+    /// What they took, against what they were worth.
+    pub fn effort(&self) -> Effort {
+        self.effort
+    }
+
+    /// Which pools rigs have left.
+    pub(crate) fn moves(&self) -> &Moves {
+        &self.moves
     }
 
     /// A rig's row has changed.

@@ -16,6 +16,7 @@
 //!                               ▲ answers                   requests.rs   questions with deadlines
 //!                               │ receipts                  orders.rs     orders, each once
 //!                               └ score.rs, events.rs      enrol.rs      strangers with a token
+//!                                 work.rs, moves.rs, effort.rs            what its reports say over time
 //!                                                         succession.rs  rigs with a new key
 //!                                                         recovery.rs   the farm's recovery key
 //!                                                         machine.rs    what is at the other end
@@ -25,11 +26,13 @@
 //! of them is with a rig that this node commands. Obeying other controllers is the agent's part.
 
 mod conn;
+mod effort;
 mod enrol;
 mod events;
 mod found;
 mod history;
 mod machine;
+mod moves;
 mod orders;
 mod pace;
 mod reconcile;
@@ -42,6 +45,7 @@ mod session;
 mod succession;
 #[cfg(test)]
 mod tests;
+mod work;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -53,15 +57,19 @@ use rand_core::CryptoRng;
 
 use self::conn::Conn;
 pub use self::conn::{ConnId, Full, NewPeer, Target, Unreached};
+pub use self::effort::Effort;
 use self::events::EventLog;
 pub use self::events::{Event, EventKind};
 pub use self::found::FoundShares;
+pub use self::moves::MAX_MOVES;
+pub(crate) use self::moves::Moves;
 pub use self::reconcile::{TOO_OLD, refusal_text};
 pub use self::recovery::recovery_id;
 use self::requests::Request;
 pub use self::requests::{Ask, Failure, Reply, RequestId};
 pub use self::rig::Rig;
 use self::session::Session;
+pub use self::work::Work;
 use crate::cause::Cause;
 use crate::clock::Now;
 use crate::history::Shares;
@@ -106,6 +114,10 @@ pub struct Hub {
     events: EventLog,
     /// Shares that rigs reported to this process.
     shares: Shares,
+    /// What these took, against what they were worth.
+    effort: Effort,
+    /// Which pools rigs have left.
+    moves: Moves,
     /// Rigs whose row has changed since it was last taken; `None` while nobody watches.
     changed: Option<BTreeSet<Fingerprint>>,
     answered: replay::Answered,

@@ -17,7 +17,7 @@
 use miner_shared::identity::Fingerprint;
 use miner_shared::limits::RECEIPTS;
 use miner_shared::time::Millis;
-use miner_shared::wire::{Answer, MIN_VERSION, Message, OpId, Outcome, Query};
+use miner_shared::wire::{Answer, MIN_VERSION, Message, OpId, Outcome, Query, RigStats};
 
 use super::conn::Outgoing;
 use super::score::Exchange;
@@ -209,9 +209,7 @@ impl Hub {
         rig.last_seen = Some(env.now);
         match message {
             Message::Heartbeat(stats) => {
-                let shares = rig.heard(stats, env.now);
-                self.note_shares(env.registry, &key, shares);
-                self.on_report(env, &key);
+                self.on_stats(env, &key, stats);
             }
             Message::Applied { generation, hash } => {
                 rig.applied_hash = Some((generation, hash));
@@ -223,9 +221,7 @@ impl Hub {
             }
             Message::Answer(number, answer) => {
                 if let Answer::Stats(stats) = &answer {
-                    let shares = rig.heard(stats.clone(), env.now);
-                    self.note_shares(env.registry, &key, shares);
-                    self.on_report(env, &key);
+                    self.on_stats(env, &key, stats.clone());
                 }
                 if let Answer::Info(info) = &answer {
                     self.on_machine(env, &key, info);
@@ -249,6 +245,19 @@ impl Hub {
                 self.broken(env, id, reason, Unreached::Closed);
             }
         }
+    }
+
+    /// A rig has reported.
+    fn on_stats(&mut self, env: &mut Env<'_>, key: &Fingerprint, stats: RigStats) {
+        let rig = self.rigs.entry(*key).or_default();
+        if let Some((old, _)) = rig.stats.as_deref() {
+            let told = env.registry.desired(key).map(|row| &row.state);
+            self.moves.note(told, (old, &stats), &mut rig.left_pool);
+            self.effort.add(old, &stats);
+        }
+        let shares = rig.heard(stats, env.now);
+        self.note_shares(env.registry, key, shares);
+        self.on_report(env, key);
     }
 
     fn on_answer(&mut self, conn: ConnId, key: &Fingerprint, number: u32, answer: Answer) {

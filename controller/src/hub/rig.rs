@@ -8,6 +8,7 @@ use miner_shared::wire::{Refusal, RigStats};
 use super::found::FoundShares;
 use super::recovery::Offer;
 use super::score::{Counts, Score};
+use super::work::Work;
 use super::{ConnId, RequestId};
 use crate::clock::{EpochMs, Now};
 use crate::history::{Point, Shares, Tally};
@@ -27,6 +28,10 @@ pub struct Rig {
     kept: bool,
     /// Whether any that it sent to this process are.
     ever_kept: bool,
+    /// Since when it hashes, or not.
+    pub(super) work: Work,
+    /// The pool that it has left without a new one so far.
+    pub(super) left_pool: Option<Box<str>>,
     pub(super) last_seen: Option<Now>,
     pub(super) rtt_ms: Option<u64>,
     /// Generation that the rig last said it has.
@@ -77,6 +82,7 @@ impl Rig {
     pub(super) fn heard(&mut self, stats: RigStats, now: Now) -> Shares {
         let old = self.stats.as_deref().map(|(stats, _)| stats);
         let shares = self.tally.add(old, &stats);
+        self.work.heard(&stats, now.mono);
         self.stats = Some(Box::new((stats, now)));
         self.restored = None;
         self.kept = false;
@@ -119,6 +125,11 @@ impl Rig {
     /// Statistics that it sent last to this process, and when they came.
     pub fn stats(&self) -> Option<&(RigStats, Now)> {
         self.stats.as_deref()
+    }
+
+    /// Since when it hashes, or not, in this process.
+    pub fn work(&self) -> &Work {
+        &self.work
     }
 
     /// When a frame of it last came in this process.

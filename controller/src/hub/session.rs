@@ -143,6 +143,7 @@ impl Hub {
         let rig = self.rigs.entry(*key).or_default();
         rig.score.count(Exchange::Answered);
         rig.last_seen = Some(now);
+        rig.work.linked(now.mono);
         rig.applied = None;
         rig.applied_hash = None;
         rig.refused = None;

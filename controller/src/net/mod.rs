@@ -11,6 +11,7 @@ mod dial;
 mod gate;
 mod listen;
 mod meter;
+pub(crate) mod pool;
 mod pump;
 #[cfg(test)]
 mod tests;

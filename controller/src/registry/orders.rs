@@ -9,6 +9,8 @@
 //! controller which starts again neither loses one nor gives one twice. At most [`MAX_ORDERS`] are
 //! kept; the oldest that has come to its end makes room, and is counted.
 
+use std::ops::Bound;
+
 use miner_shared::identity::Fingerprint;
 use miner_shared::limits::RECEIPTS;
 use miner_shared::text::Label;
@@ -163,6 +165,12 @@ impl Registry {
     /// All orders that are kept, by the names of their commands.
     pub fn orders(&self) -> impl ExactSizeIterator<Item = (&OpId, &OrderRecord)> {
         self.rows.orders.iter()
+    }
+
+    /// Those behind this name, or all: for whoever looks at them in portions.
+    pub fn orders_after(&self, after: Option<OpId>) -> impl Iterator<Item = (&OpId, &OrderRecord)> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.rows.orders.range((from, Bound::Unbounded))
     }
 
     /// The order of this name.

@@ -59,7 +59,7 @@ impl Registry {
     /// The peers behind this fingerprint, by fingerprint; all without one.
     pub fn peers_after(
         &self,
-        after: Option<&Fingerprint>,
+        after: Option<Fingerprint>,
     ) -> impl Iterator<Item = (&Fingerprint, &PeerRecord)> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         self.rows.peers.range((from, Bound::Unbounded))

@@ -227,7 +227,11 @@ fn a_browser_logs_in_by_a_code_sees_the_page_and_logs_out() {
     let cookie = server.browser("admin");
     let foreign = format!("other=1; {cookie}; miner-ctrl-9091=x");
     for cookie in [&cookie, &foreign] {
-        assert!(page(&[("cookie", cookie)]).text.contains("data-scope=\"admin\""));
+        assert!(
+            page(&[("cookie", cookie)])
+                .text
+                .contains("data-scope=\"admin\"")
+        );
     }
     let origin = ("origin", "http://127.0.0.1:9090");
     let gone = server.send(with(

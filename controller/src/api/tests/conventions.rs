@@ -67,7 +67,14 @@ fn a_list_is_whole_or_walked_by_its_links() {
 #[test]
 fn every_list_takes_the_same_parameters() {
     let server = Server::new();
-    for list in ["/peers", "/profiles", "/tokens", "/pending", "/removed"] {
+    for list in [
+        "/peers",
+        "/pools",
+        "/profiles",
+        "/tokens",
+        "/pending",
+        "/removed",
+    ] {
         let page = server.get(&format!("{list}?limit=10"));
         assert_eq!(page.json(), json!([]), "{list}");
         assert_eq!(page.header("x-total-count"), Some("0"), "{list}");

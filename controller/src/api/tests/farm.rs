@@ -263,3 +263,73 @@ fn the_best_rigs_are_of_those_that_are_linked() {
         assert_eq!(reply.json()["field"], "count");
     }
 }
+
+#[test]
+fn attention_is_bounded_and_names_what_is_not_ready() {
+    let server = Server::new();
+    let empty = server.get("/attention").json();
+    assert_eq!((&empty["total"], &empty["items"]), (&json!(0), &json!([])));
+    assert_eq!(empty["counts"], json!({}));
+    for limit in ["0", "201", "x", "-1"] {
+        let reply = server.get(&format!("/attention?limit={limit}"));
+        assert_eq!(
+            reply.problem(),
+            (400, "INVALID_INPUT".to_owned()),
+            "{limit}"
+        );
+        assert_eq!(reply.json()["field"], "limit");
+    }
+    server.farm.serve();
+    let view = server.get("/attention?limit=2").json();
+    assert_eq!(
+        (&view["total"], &view["counts"]),
+        (&json!(3), &json!({ "notReady": 3 }))
+    );
+    let items = view["items"].as_array().expect("items");
+    assert_eq!(items.len(), 2);
+    for item in items {
+        assert_eq!(
+            (&item["severity"], &item["kind"]),
+            (&json!("red"), &json!("notReady"))
+        );
+        assert!(item["text"].is_string() && item["fix"].is_string());
+        assert!(item["sinceMs"].is_null(), "{item}");
+    }
+}
+
+#[test]
+fn a_pool_to_be_looked_at_is_checked_by_its_fields_first() {
+    let server = Server::new();
+    for (body, field) in [
+        (json!({}), "url"),
+        (json!({ "url": "http://x:1" }), "url"),
+        (json!({ "url": "x" }), "url"),
+        (json!({ "url": "x:1" }), "user"),
+        (json!({ "url": "x:1", "user": "\u{1b}" }), "user"),
+        (json!({ "url": "x:1", "user": "w", "pass": "\n" }), "pass"),
+        (json!({ "url": "x:1", "user": "w", "coin": "" }), "coin"),
+    ] {
+        let reply = server.post("/pools/check", &body);
+        assert_eq!(reply.problem(), (400, "INVALID_INPUT".to_owned()), "{body}");
+        assert_eq!(reply.json()["field"], field, "{body}");
+    }
+}
+
+#[test]
+fn a_pool_that_nobody_answers_for_is_an_answer_and_no_failure_and_holds_no_password() {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = socket.local_addr().expect("bound").to_string();
+    drop(socket);
+    let server = Server::new();
+    let body = json!({ "url": address, "user": "wallet", "pass": "secret-pass", "tls": true });
+    let reply = server.post("/pools/check", &body);
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    let view = reply.json();
+    assert_eq!(
+        (&view["reachable"], &view["loggedIn"]),
+        (&json!(false), &json!(false))
+    );
+    assert!(view["connectMs"].is_null() && view["error"].is_string());
+    assert!(view["note"].as_str().expect("said").contains("TLS"));
+    assert!(!reply.text.contains("secret-pass"));
+}

@@ -193,6 +193,9 @@ fn bounds_in_the_document_are_those_of_the_code() {
         bound("MAX_KEPT_ANSWER", MAX_KEPT_ANSWER),
         ("KEPT_MS", KEPT_MS),
         ("MAX_TAGGED", MAX_TAGGED),
+        bound("MAX_ATTENTION", crate::farm::MAX_ATTENTION),
+        bound("MAX_CHECKS", crate::farm::MAX_CHECKS),
+        bound("MAX_MOVES", crate::hub::MAX_MOVES),
     ];
     assert_eq!(written, bounds);
 }

@@ -194,7 +194,7 @@ impl Farm {
         let core = self.lock();
         let now = self.clock.now();
         let mut last = None;
-        for (key, row) in core.registry.peers_after(after).take(PORTION) {
+        for (key, row) in core.registry.peers_after(after.copied()).take(PORTION) {
             look(&RigFacts::new(key, row, &core.registry, &core.hub, now));
             last = Some(*key);
         }

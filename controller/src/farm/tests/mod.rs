@@ -1,5 +1,6 @@
 //! The farm over real loopback sockets, with a tiny scripted rig at the other end.
 
+mod attention;
 mod discover;
 mod fleet;
 mod history;
@@ -7,6 +8,7 @@ mod keys;
 mod limits;
 mod map;
 mod page;
+mod pools;
 mod rig;
 mod scale;
 mod table;

@@ -136,6 +136,37 @@ fn ten_thousand_rigs_are_a_map_and_parts() {
     }
 }
 
+#[test]
+fn ten_thousand_rigs_that_are_off_are_found_in_portions() {
+    let mut store = MemoryStore::default();
+    many(&mut store);
+    let farm = farm(Box::new(store));
+    let (ended, longest_ms) = (AtomicBool::new(false), AtomicU64::new(0));
+    let view = std::thread::scope(|scope| {
+        // What others wait for the lock meanwhile.
+        scope.spawn(|| {
+            while !ended.load(Ordering::Relaxed) {
+                let from = farm.clock.now().mono;
+                farm.is_served(&Fingerprint([7; 32]));
+                let waited = farm.clock.now().mono.since(from);
+                longest_ms.fetch_max(waited, Ordering::Relaxed);
+                std::thread::yield_now();
+            }
+        });
+        let audit = crate::audit::AuditState::default();
+        let look = || smol::block_on(farm.attention(ATTENTION, audit));
+        let view = timed("attention", look);
+        ended.store(true, Ordering::Relaxed);
+        view
+    });
+    let longest = longest_ms.load(Ordering::Relaxed);
+    eprintln!("{MANY} rigs, longest wait for the lock meanwhile: {longest} ms");
+    assert_eq!((view.total, view.items.len()), (10_000, ATTENTION));
+    assert_eq!(view.counts, [("offline", 10_000)].into());
+    assert!(view.items.is_sorted_by(|a, b| a.name < b.name));
+    assert_eq!(timed("pools", || smol::block_on(farm.pools())).len(), 0);
+}
+
 fn farm(store: Box<dyn Store>) -> Arc<Farm> {
     let me = node(0xcc, Role::Controller, "control-center");
     Farm::open(store, me, Clock::start()).expect("opens")
