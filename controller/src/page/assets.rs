@@ -32,9 +32,13 @@ const ASSETS: &[Asset] = assets![
     "chart.js",
     "dialog.js",
     "dom.js",
+    "enrol.js",
     "format.js",
     "live.js",
+    "loaded.js",
     "login.js",
+    "qr.js",
+    "sentences.js",
     "table.js",
     "pages/audit.js",
     "pages/console.js",
@@ -53,6 +57,9 @@ const ASSETS: &[Asset] = assets![
     "vendor/uPlot.css",
     "vendor/uPlot.js",
     "vendor/uPlot.LICENSE",
+    // uqr 0.1.3, dist/index.mjs of the npm package, unchanged.
+    "vendor/uqr.js",
+    "vendor/uqr.LICENSE",
 ];
 
 /// Modules that every page needs: a browser asks for them at once, not one after the other.

@@ -68,8 +68,8 @@ export function search(query) {
 // A part of a path.
 export const part = (text) => encodeURIComponent(text);
 
-// options: signal, headers, timeoutMs; `whole: true` gives {data, headers}. `root: true` asks outside the API.
-async function ask(method, path, body, { signal, headers = {}, timeoutMs = TIMEOUT_MS, whole = false, root = false } = {}) {
+// options: signal, headers, timeoutMs; `whole: true` gives {data, headers}, `blob: true` a file. `root: true` asks outside the API.
+async function ask(method, path, body, { signal, headers = {}, timeoutMs = TIMEOUT_MS, whole = false, root = false, blob = false } = {}) {
   const limit = AbortSignal.timeout(timeoutMs);
   const init = { method, cache: "no-store", headers: { ...headers }, signal: signal ? AbortSignal.any([signal, limit]) : limit };
   // Said of every request but GET, also without a body: it keeps other sites' forms out.
@@ -86,7 +86,7 @@ async function ask(method, path, body, { signal, headers = {}, timeoutMs = TIMEO
   }
   controller.answered(response);
   const isJson = (response.headers.get("content-type") ?? "").includes("json");
-  const data = isJson ? await response.json() : await response.text();
+  const data = blob && response.ok ? await response.blob() : isJson ? await response.json() : await response.text();
   // The login has ended: the page says so and how to get a new one.
   if (response.status === 401) location.reload();
   if (!response.ok) throw new Refused(response.status, isJson ? data : null);

@@ -1,0 +1,2 @@
+// A sentence for each event.
+export const sentence = (event) => [event.type];
