@@ -35,6 +35,7 @@ const ASSETS: &[Asset] = assets![
     "format.js",
     "live.js",
     "login.js",
+    "selector.js",
     "table.js",
     "pages/audit.js",
     "pages/console.js",
