@@ -39,6 +39,7 @@ const ASSETS: &[Asset] = assets![
     "login.js",
     "qr.js",
     "sentences.js",
+    "selector.js",
     "table.js",
     "pages/audit.js",
     "pages/console.js",
