@@ -196,7 +196,7 @@ export function tokensPanel(place) {
       h("td", {}, token.namePattern ?? "–"),
       h("td", {}, token.from ?? "anywhere"),
       h("td", {}, token.approve ? "at once" : "by a person", token.ephemeral && ", ephemeral"),
-      h("td", {}, h("button", { type: "button", ...needs("operate"), onclick: () => revoke(token) }, token.state === "suspended" ? "Delete" : "Revoke")),
+      h("td", {}, h("button", { type: "button", ...needs("admin"), onclick: () => revoke(token) }, token.state === "suspended" ? "Delete" : "Revoke")),
     );
   const draw = (tokens) =>
     tokens.length === 0
@@ -219,7 +219,7 @@ export function tokensPanel(place) {
     }
     refresh();
   };
-  return h("section", { class: "tokens" }, h("div", { class: "head" }, h("h2", {}, "Enrolment tokens"), h("div", { class: "right" }, h("button", { type: "button", ...needs("operate"), onclick: create }, "Make a token"))), body);
+  return h("section", { class: "tokens" }, h("div", { class: "head" }, h("h2", {}, "Enrolment tokens"), h("div", { class: "right" }, h("button", { type: "button", ...needs("admin"), onclick: create }, "Make a token"))), body);
 }
 
 // Asks for what a token shall be, makes it and shows it once; null if none was made.
