@@ -1,0 +1,275 @@
+// What the pages about profiles share: the form of one with its errors at its fields, the look at a pool,
+// and the question for the end of a wallet before somebody else is paid.
+
+import { may, post } from "./api.js";
+import { asCommand, dialog, quoted } from "./dialog.js";
+import { fill, h } from "./dom.js";
+import { count, milliseconds } from "./format.js";
+
+// The API takes no more.
+const MAX_POOLS = 3;
+const MAX_WINDOWS = 8;
+const COINS = ["monero", "monero-stagenet", "monero-testnet", "salvium", "wownero", "zephyr"];
+let made = 0;
+
+// The beginning and the end of a long login, which tell two wallets apart.
+export function middle(text, first = 8, last = 6) {
+  const short = text.length <= first + last + 3 ? text : `${text.slice(0, first)}…${text.slice(-last)}`;
+  return h("span", { class: "mono", title: text }, short);
+}
+
+export function threadsText({ threads, threadsPercent }) {
+  if (threadsPercent) return `${threadsPercent} %`;
+  return threads ? String(threads) : "as suits";
+}
+
+export const needs = (scope) => (may(scope) ? null : `needs a session of scope ${scope}: miner-ctrl login --scope ${scope}`);
+
+// A button that is disabled, and says why, without the scope.
+export function scoped(scope, text, onclick, tone = null) {
+  const why = needs(scope);
+  return h("button", { type: "button", class: tone, disabled: why !== null, title: why, onclick }, text);
+}
+
+// A labelled input; `name` is the API's name of the field, by which its errors find it.
+export function field(name, label, input, note = null) {
+  made += 1;
+  const id = `field-${made}`;
+  input.id = id;
+  input.setAttribute("aria-describedby", `${id}-error`);
+  return h("div", { class: "field", "data-field": name }, h("label", { for: id }, label), input, note && h("small", {}, note), h("p", { class: "error", id: `${id}-error`, role: "alert", hidden: true }));
+}
+
+export function choice(value, options) {
+  return h("select", { value }, options.map(([name, text]) => h("option", { value: name }, text ?? name)));
+}
+
+export function clearErrors(form) {
+  for (const line of form.querySelectorAll(".error")) line.hidden = true;
+  for (const input of form.querySelectorAll("[aria-invalid]")) input.removeAttribute("aria-invalid");
+}
+
+// Shows an error at its field, or at the end of the form if it has none there.
+export function showError(form, error) {
+  if (error.name === "AbortError") return;
+  const line = error.line ?? error.message;
+  const wanted = error.field ?? "";
+  const fields = [...form.querySelectorAll("[data-field]")];
+  // `windows[1]` is a line of `windows`; `pools` is shown at the first pool.
+  const at = fields.find((one) => one.dataset.field === wanted) ?? fields.find((one) => wanted && (wanted.startsWith(`${one.dataset.field}[`) || one.dataset.field.startsWith(`${wanted}[`)));
+  const said = at ? at.querySelector(".error") : form.querySelector(".error.whole");
+  said.textContent = line;
+  said.hidden = false;
+  const input = at?.querySelector("input, select, textarea");
+  input?.setAttribute("aria-invalid", "true");
+  (input ?? said).scrollIntoView({ block: "nearest" });
+  input?.focus();
+}
+
+// What a look at a pool came to, in sentences.
+function checkLines(found) {
+  const step = (good, text) => h("li", {}, h("span", { class: good === false ? "red" : null }, good === null ? "– " : good ? "✓ " : "✕ ", text));
+  return h(
+    "ul",
+    { class: "checks" },
+    step(found.reachable, found.reachable ? `the pool answers${found.connectMs === null ? "" : ` after ${milliseconds(found.connectMs)}`}${found.tls ? ", with TLS" : ""}` : "the pool does not answer"),
+    step(found.reachable ? found.loggedIn : null, found.loggedIn ? "it takes the login" : "it was not logged in"),
+    step(found.loggedIn ? found.job : null, found.job ? `it gives work${found.algorithm ? `: ${found.algorithm}` : ""}${found.difficulty ? `, difficulty ${count(found.difficulty)}` : ""}` : "no work was given"),
+    step(found.walletValid ?? null, found.walletNote),
+    found.error && h("li", { class: "red" }, found.error),
+    found.note && h("li", { class: "amber" }, found.note),
+  );
+}
+
+// A button that has the controller log in at a pool as a rig would; `body()` gives what to ask with.
+export function poolCheck(body, signal, onFound = () => {}) {
+  const found = h("div", { role: "status" });
+  const button = scoped("admin", "Check this pool", async () => {
+    button.disabled = true;
+    fill(found, h("p", { class: "quiet" }, "Asking the pool, up to 10 s…"));
+    try {
+      const answer = await post("/pools/check", body(), { signal, timeoutMs: 15_000 });
+      fill(found, checkLines(answer));
+      onFound(answer);
+    } catch (error) {
+      fill(found, h("p", { class: "red" }, `Not checked: ${error.line ?? error.message}`));
+    }
+    button.disabled = false;
+  });
+  return h("div", { class: "pool-check" }, button, found);
+}
+
+// One pool; a password that is set is never known here, so an empty one keeps it.
+function poolFields(pool, signal, coin, move) {
+  const url = h("input", { value: pool.url ?? "", placeholder: "pool.example:3333", autocomplete: "off", spellcheck: "false" });
+  const user = h("input", { class: "mono", value: pool.user ?? "", autocomplete: "off", spellcheck: "false" });
+  const pass = h("input", { type: "password", value: pool.pass ?? "", autocomplete: "new-password", placeholder: pool.hasPass ? "set; leave empty to keep it" : "none" });
+  const tls = h("input", { type: "checkbox", checked: pool.tls });
+  const read = () => ({ url: url.value.trim(), tls: tls.checked, user: user.value.trim(), ...(pass.value ? { pass: pass.value } : {}) });
+  const node = h(
+    "fieldset",
+    {},
+    h("legend", {}),
+    field("url", "Address, host:port", url),
+    h("p", { class: "field" }, h("label", {}, tls, " TLS")),
+    field("user", "Login: the wallet, with what the pool lets one append", user),
+    field("pass", "Password", pass, "It is never shown again."),
+    poolCheck(() => ({ ...read(), coin: coin() }), signal),
+    h("p", { class: "buttons" }, [["↑", "up", -1], ["↓", "down", 1], ["Remove", "remove", 0]].map(([text, what, by]) => h("button", { type: "button", "data-move": what, "aria-label": `Pool: ${what}`, onclick: () => move(by) }, text))),
+  );
+  return { node, read, hasPass: pool.hasPass };
+}
+
+// The form of a profile, empty without one: {node, body(), error(problem), clear()}.
+export function profileForm(profile, signal) {
+  const given = profile ?? { pools: [{}], mode: "auto", pages: "auto", nice: 0, hours: { windows: [] } };
+  const name = h("input", { autocomplete: "off", maxlength: 64 });
+  const coin = h("input", { value: given.coin ?? "", list: "coins", placeholder: "not checked unless it looks like Monero", autocomplete: "off" });
+  const kind = choice(given.threadsPercent ? "percent" : given.threads ? "number" : "auto", [["auto", "as many as suit the rig"], ["number", "a number"], ["percent", "a part of those that suit, in percent"]]);
+  const threads = h("input", { type: "number", min: 1, max: 256, value: given.threadsPercent ?? given.threads ?? "", "aria-label": "Number or percent of threads" });
+  const counts = () => (threads.hidden = kind.value === "auto");
+  kind.onchange = counts;
+  counts();
+  const mode = choice(given.mode, [["auto"], ["fast"], ["light"]]);
+  const pages = choice(given.pages, [["auto"], ["small"], ["huge2M"], ["huge1G"]]);
+  const nice = h("input", { type: "number", min: 0, max: 19, value: given.nice });
+  const windows = h("textarea", { rows: 2, spellcheck: "false", placeholder: "always" });
+  windows.value = given.hours.windows.join("\n");
+  const comment = h("input", { maxlength: 200, autocomplete: "off" });
+  const list = h("div", {});
+  const coinNow = () => coin.value.trim() || null;
+  let pools = [];
+
+  const place = () => {
+    for (const [at, pool] of pools.entries()) {
+      pool.node.querySelector("legend").textContent = at === 0 ? "Pool 1, first choice" : `Pool ${at + 1}, if those before it fail`;
+      for (const input of pool.node.querySelectorAll("[data-field]")) input.dataset.field = `pools[${at}].${input.dataset.field.split(".").at(-1)}`;
+      pool.node.querySelector("[data-move=up]").disabled = at === 0;
+      pool.node.querySelector("[data-move=down]").disabled = at === pools.length - 1;
+      pool.node.querySelector("[data-move=remove]").disabled = pools.length === 1;
+    }
+    more.disabled = pools.length >= MAX_POOLS;
+    list.replaceChildren(...pools.map((pool) => pool.node));
+  };
+  const add = (given) => {
+    const pool = poolFields(given, signal, coinNow, (by) => {
+      const at = pools.indexOf(pool);
+      pools.splice(at, 1);
+      if (by !== 0) pools.splice(at + by, 0, pool);
+      place();
+    });
+    pools.push(pool);
+  };
+  const more = h("button", { type: "button", onclick: () => (add({}), place()) }, "Add a pool");
+  given.pools.forEach(add);
+  place();
+
+  const node = h(
+    "div",
+    { class: "profile-form" },
+    !profile && field("name", "Name", name),
+    list,
+    h("p", {}, more),
+    field("coin", "Coin that the wallets are addresses of", coin, "With a coin that is known here, a mistyped wallet is refused."),
+    h("datalist", { id: "coins" }, COINS.map((one) => h("option", { value: one }))),
+    h("div", { class: "three" }, field("threads", "Threads", h("select", {})), field("mode", "Mode", mode, "light: 256 MiB, several times slower"), field("pages", "Pages", pages), field("nice", "Gives way to other programs (nice 0 to 19)", nice)),
+    field("windows", "Hours, a weekly window a line, in the controller's local time", windows, `Such as mon-fri 22:00-06:00; up to ${MAX_WINDOWS}; empty is always.`),
+    field("comment", "Why this version is made", comment),
+    h("p", { class: "error whole", role: "alert", hidden: true }),
+  );
+  // The kind has the label, the number its own.
+  const slot = node.querySelector("[data-field=threads] select");
+  kind.id = slot.id;
+  kind.setAttribute("aria-describedby", slot.getAttribute("aria-describedby"));
+  slot.replaceWith(kind, threads);
+
+  const number = (input) => (input.value === "" ? null : Number(input.value));
+  return {
+    node,
+    body: () => ({
+      ...(profile ? {} : { name: name.value.trim() }),
+      pools: pools.map((pool) => pool.read()),
+      coin: coinNow(),
+      threads: kind.value === "number" ? number(threads) : null,
+      threadsPercent: kind.value === "percent" ? number(threads) : null,
+      mode: mode.value,
+      pages: pages.value,
+      nice: number(nice),
+      windows: windows.value.split("\n").map((line) => line.trim()).filter(Boolean),
+      comment: comment.value.trim() || null,
+    }),
+    error: (error) => showError(node, error),
+    clear: () => clearErrors(node),
+  };
+}
+
+// The command that makes or changes a profile so; passwords are read from files and named by a word.
+export function profileCommand(verb, id, body) {
+  const words = ["miner-ctrl profile", verb];
+  if (verb === "edit") words.push(quoted(id));
+  else words.push("--name", quoted(body.name || "NAME"));
+  for (const pool of body.pools) {
+    words.push("--pool", quoted(pool.tls && !pool.url.includes("//") ? `stratum+ssl://${pool.url}` : pool.url || "HOST:PORT"));
+    words.push("--user", quoted(pool.user || "WALLET"));
+    if (pool.pass) words.push("--pass-file FILE");
+  }
+  if (body.coin || verb === "edit") words.push("--coin", quoted(body.coin ?? "none"));
+  if (body.threads || body.threadsPercent || verb === "edit") words.push("--threads", body.threadsPercent ? `${body.threadsPercent}%` : String(body.threads ?? "auto"));
+  words.push("--mode", body.mode, "--pages", body.pages, "--nice", String(body.nice ?? 0));
+  for (const window of body.windows) words.push("--hours", quoted(window));
+  if (verb === "edit" && body.windows.length === 0) words.push("--hours always");
+  if (body.comment) words.push("--comment", quoted(body.comment));
+  return words.join(" ");
+}
+
+// Runs `work(confirmPayout)`; where the API says that somebody else would be paid, asks for the end of the
+// wallet until it is right. Null if the person would rather not. Other errors are the caller's.
+export async function withPayout(work, command = null) {
+  try {
+    return await work(null);
+  } catch (error) {
+    if (error.code !== "PAYOUT_UNCONFIRMED") throw error;
+    return askPayout(error, work, command);
+  }
+}
+
+async function askPayout(first, work, command) {
+  let other = null;
+  const answer = await dialog("Another wallet would be paid", (close) => {
+    const word = h("input", { class: "mono", maxlength: 6, autocomplete: "off", spellcheck: "false", autofocus: true });
+    const go = h("button", { class: "danger", type: "submit", disabled: true }, "Pay this wallet");
+    word.oninput = () => (go.disabled = word.value.trim().length !== 6);
+    const form = h(
+      "form",
+      {},
+      h("p", {}, first.message),
+      h("p", {}, "Look the wallet up where you keep it, not on this page: whoever changed it here may have changed it on the way."),
+      field("confirmPayout", "The last 6 characters of the wallet", word),
+      h("p", { class: "error whole", role: "alert", hidden: true }),
+      command && asCommand(`${command} --confirm-payout XXXXXX`),
+      h("p", { class: "buttons" }, h("button", { type: "button", onclick: () => close(null) }, "Cancel"), go),
+    );
+    form.onsubmit = async (event) => {
+      event.preventDefault();
+      clearErrors(form);
+      go.disabled = true;
+      try {
+        close(await work(word.value.trim()));
+      } catch (error) {
+        if (error.code === "PAYOUT_UNCONFIRMED") {
+          error.problem = { ...error.problem, hint: undefined };
+          error.message = "these are not the last 6 characters of the new wallet";
+          error.field = "confirmPayout";
+          showError(form, error);
+        } else {
+          other = error;
+          close(null);
+        }
+      }
+      go.disabled = false;
+    };
+    return form;
+  });
+  if (other) throw other;
+  return answer;
+}
