@@ -34,6 +34,7 @@ mod options;
 mod orders;
 mod paging;
 mod peers;
+mod portions;
 mod problem;
 mod profile_body;
 mod profiles;
