@@ -51,8 +51,43 @@ pub fn ask(api: &Api, method: &str, path: &str, body: &str) -> Result<Answer, St
     socket.read_to_string(&mut text).map_err(failed)?;
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
     let status = head.split(' ').nth(1).and_then(|word| word.parse().ok());
+    let in_chunks = head
+        .to_ascii_lowercase()
+        .contains("\r\ntransfer-encoding: chunked");
+    let body = match in_chunks.then(|| joined(body)) {
+        None => body.to_owned(),
+        Some(Some(body)) => body,
+        Some(None) => return Err(format!("{method} http://{at}{path}: cut off")),
+    };
     Ok(Answer {
         status: status.ok_or_else(|| format!("{method} http://{at}{path}: no HTTP: {head}"))?,
-        body: body.to_owned(),
+        body,
     })
+}
+
+/// The body that came in these chunks; `None` if it has no end.
+fn joined(mut chunks: &str) -> Option<String> {
+    let mut body = String::with_capacity(chunks.len());
+    loop {
+        let (length, rest) = chunks.split_once("\r\n")?;
+        let length = usize::from_str_radix(length, 16).ok()?;
+        if length == 0 {
+            return Some(body);
+        }
+        body.push_str(rest.get(..length)?);
+        chunks = rest.get(length..)?.strip_prefix("\r\n")?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_in_chunks_is_put_together_and_one_without_its_end_is_none() {
+        let sent = "4\r\nab\u{e9}\r\nA\r\n0123456789\r\n0\r\n\r\n";
+        assert_eq!(joined(sent).as_deref(), Some("ab\u{e9}0123456789"));
+        assert_eq!(joined("4\r\nab"), None);
+        assert_eq!(joined(""), None);
+    }
 }

@@ -36,6 +36,7 @@ mod orders;
 mod paging;
 mod peers;
 mod pools;
+mod portions;
 mod problem;
 mod profile_body;
 mod profiles;

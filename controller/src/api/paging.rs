@@ -22,6 +22,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::extract::optional;
+use super::portions;
 use super::problem::Problem;
 
 /// Items that one request may ask for.
@@ -109,27 +110,33 @@ pub(super) struct Listing<T> {
 }
 
 impl<T> Listing<T> {
-    /// The same part, shown: what is made of its items, and of no others.
-    pub(super) async fn shown<V>(self, show: impl AsyncFnOnce(Vec<T>) -> Vec<V>) -> Listing<V> {
-        Listing {
-            items: show(self.items).await,
-            total: self.total,
-            next: self.next,
-        }
+    /// The answer that shows of each item what `show` makes of it, made while it is sent if it is long.
+    pub(super) fn sent<V: Serialize>(
+        self,
+        show: impl Fn(&[T]) -> Vec<V> + Send + 'static,
+    ) -> Response
+    where
+        T: Send + 'static,
+    {
+        let Self { items, total, next } = self;
+        headed(portions::answer(items, show), total, next)
     }
 }
 
 impl<T: Serialize> IntoResponse for Listing<T> {
     fn into_response(self) -> Response {
-        let mut response = Json(self.items).into_response();
-        let headers = response.headers_mut();
-        headers.insert(TOTAL_COUNT, HeaderValue::from(self.total));
-        let link = self.next.map(|next| format!("<?{next}>; rel=\"next\""));
-        if let Some(Ok(link)) = link.map(HeaderValue::try_from) {
-            headers.insert(LINK, link);
-        }
-        response
+        headed(Json(self.items).into_response(), self.total, self.next)
     }
+}
+
+fn headed(mut response: Response, total: usize, next: Option<String>) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(TOTAL_COUNT, HeaderValue::from(total));
+    let link = next.map(|next| format!("<?{next}>; rel=\"next\""));
+    if let Some(Ok(link)) = link.map(HeaderValue::try_from) {
+        headers.insert(LINK, link);
+    }
+    response
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
+use axum::response::Response;
 use miner_shared::identity::{Fingerprint, PairingCode};
 use miner_shared::text::{Address, Name};
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,7 @@ use utoipa_axum::routes;
 use super::answer::Done;
 use super::extract::{JsonBody, PeerPath, optional};
 use super::fleet::{SelectQuery, selector};
-use super::paging::{Listing, Page};
+use super::paging::Page;
 use super::{Api, Problem};
 use crate::farm::{AddPeer, OptimalView, PeerView, Proof};
 use crate::scope::Scope;
@@ -30,6 +31,8 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 }
 
 /// Peers, by name: all, or those that a selector takes.
+///
+/// A long list is made while it is sent: it has no `ETag`, and of each rig what was known at its turn.
 #[utoipa::path(get, path = "/peers", tag = "peers", operation_id = "listPeers",
     security(("token" = [Scope::Read])),
     params(SelectQuery, Page), responses((status = 200, body = Vec<PeerView>)))]
@@ -37,16 +40,15 @@ pub(super) async fn list(
     State(api): State<Api>,
     query: Result<Query<SelectQuery>, QueryRejection>,
     page: Page,
-) -> Result<Listing<PeerView>, Problem> {
+) -> Result<Response, Problem> {
     let named = api.farm.select_named(&selector(query)?);
     let part = page.of(named, |(name, key)| {
         (name.as_str().to_owned(), key.node_id().to_string())
     })?;
-    let shown = part.shown(async |named| {
-        let keys: Vec<_> = named.into_iter().map(|(_, key)| key).collect();
-        api.farm.views_of(&keys).await
-    });
-    Ok(shown.await)
+    Ok(part.sent(move |named| {
+        let keys: Vec<_> = named.iter().map(|(_, key)| *key).collect();
+        api.farm.views_of(&keys)
+    }))
 }
 
 /// One peer.

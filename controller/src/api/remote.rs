@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
+use axum::response::Response;
+use miner_shared::identity::Fingerprint;
 use miner_shared::text::MinerName;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -15,7 +17,7 @@ use super::access::{Asker, confirm_payout};
 use super::extract::{JsonBody, PeerPath, Segments, optional, required};
 use super::fleet::{SelectQuery, selector};
 use super::orders::LevelName;
-use super::{Api, Problem};
+use super::{Api, Problem, portions};
 use crate::farm::{AppliedView, LogsView, LogsWanted, StatsView};
 use crate::scope::Scope;
 
@@ -29,17 +31,22 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 }
 
 /// What every rig reported last, or those that a selector takes, by node ID.
+///
+/// A long answer is made while it is sent: it has no `ETag`, and of each rig what was known at its turn.
 #[utoipa::path(get, path = "/remote/stats", tag = "remote", operation_id = "getAllStats",
     security(("token" = [Scope::Read])),
     params(SelectQuery), responses((status = 200, body = BTreeMap<String, StatsView>)))]
 pub(super) async fn all_stats(
     State(api): State<Api>,
     query: Result<Query<SelectQuery>, QueryRejection>,
-) -> Result<Json<BTreeMap<String, StatsView>>, Problem> {
-    let keys = api.farm.select(&selector(query)?);
-    let stats = api.farm.stats_of_all(&keys).await;
-    let by_id = stats.into_iter().map(|rig| (rig.node_id.clone(), rig));
-    Ok(Json(by_id.collect()))
+) -> Result<Response, Problem> {
+    let mut keys = api.farm.select(&selector(query)?);
+    keys.sort_unstable_by_key(Fingerprint::node_id);
+    Ok(portions::answer(keys, move |keys| {
+        let stats = api.farm.stats_of_all(keys).into_iter();
+        let by_id = stats.map(|rig| (rig.node_id.clone(), rig));
+        by_id.collect::<BTreeMap<_, _>>()
+    }))
 }
 
 /// Statistics of one rig, asked for now if it can be reached.

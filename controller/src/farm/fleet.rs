@@ -19,7 +19,7 @@ use crate::registry::{LabelName, Relabel};
 
 /// Rigs that are looked at or changed under one hold of the lock: some tens of microseconds for
 /// views, and one sync of the registry for changes.
-pub(super) const PORTION: usize = 256;
+pub const PORTION: usize = 256;
 
 /// What the groups, sites and tags of the farm come to.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -88,39 +88,28 @@ impl Farm {
         taken
     }
 
-    /// These peers, in this order; one that was removed meanwhile is left out.
-    pub async fn views_of(&self, keys: &[Fingerprint]) -> Vec<PeerView> {
-        let mut views = Vec::with_capacity(keys.len());
-        for portion in keys.chunks(PORTION) {
-            if !views.is_empty() {
-                smol::future::yield_now().await;
-            }
-            let core = self.lock();
-            let now = self.clock.now();
-            views.extend(portion.iter().filter_map(|key| {
-                let row = core.registry.peer(key)?;
-                Some(show::peer(key, row, &core.registry, &core.hub, now))
-            }));
-        }
-        views
+    /// These peers, in this order, under one hold of the lock; one that was removed meanwhile is left out.
+    /// Of many, ask for [`PORTION`] at a time.
+    pub fn views_of(&self, keys: &[Fingerprint]) -> Vec<PeerView> {
+        let core = self.lock();
+        let now = self.clock.now();
+        let view = |key: &Fingerprint| {
+            let row = core.registry.peer(key)?;
+            Some(show::peer(key, row, &core.registry, &core.hub, now))
+        };
+        keys.iter().filter_map(view).collect()
     }
 
-    /// Last known statistics of those of these peers that ever sent some, in this order.
-    pub async fn stats_of_all(&self, keys: &[Fingerprint]) -> Vec<StatsView> {
-        let mut views = Vec::with_capacity(keys.len());
-        for portion in keys.chunks(PORTION) {
-            if !views.is_empty() {
-                smol::future::yield_now().await;
-            }
-            let core = self.lock();
-            let now = self.clock.now();
-            views.extend(portion.iter().filter_map(|key| {
-                let row = core.registry.peer(key)?;
-                let stats = core.hub.rig(key)?.last_stats(now)?;
-                Some(show::stats(key, row, stats, core.hub.is_live(key)))
-            }));
-        }
-        views
+    /// Last known statistics of those of these peers that ever sent some, likewise.
+    pub fn stats_of_all(&self, keys: &[Fingerprint]) -> Vec<StatsView> {
+        let core = self.lock();
+        let now = self.clock.now();
+        let view = |key: &Fingerprint| {
+            let row = core.registry.peer(key)?;
+            let stats = core.hub.rig(key)?.last_stats(now)?;
+            Some(show::stats(key, row, stats, core.hub.is_live(key)))
+        };
+        keys.iter().filter_map(view).collect()
     }
 
     /// What is written on rigs, with how many have it and what they hash together.

@@ -110,7 +110,7 @@ pub use self::enrol::{
     DEFAULT_LIFE_SECS, NewToken, NewTokenView, PendingView, RemovedView, TOKEN_LIFE_SECS, TokenView,
 };
 pub use self::events::{EventsView, MAX_EVENTS, MAX_FOLLOWERS};
-pub use self::fleet::{GroupsView, LabelView};
+pub use self::fleet::{GroupsView, LabelView, PORTION};
 pub use self::health::{DoctorView, FindingView, SeverityView, WakeView};
 pub use self::history::{
     DEFAULT_POINTS, FleetPointView, HistoryQuery, HistoryView, MAX_POINTS, RigPointView,

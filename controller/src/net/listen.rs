@@ -79,7 +79,8 @@ fn accepted(farm: &Arc<Farm>, stream: TcpStream, from: SocketAddr, speaks: &Spea
             end.closed().await;
             None
         };
-        match future::race(opened, closed).await {
+        // In a box, whose room is free again when it is open: it takes more than all that follows.
+        match future::race(Box::pin(opened), closed).await {
             Some(ws) => pump(&task_farm, ws, &end).await,
             None => task_farm.closed(end.id),
         }

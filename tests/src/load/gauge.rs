@@ -23,6 +23,11 @@ impl Gauge {
         Self { process }
     }
 
+    /// Of the process that asks.
+    pub(super) fn own() -> Self {
+        Self::of(std::process::id())
+    }
+
     /// Resident memory in KiB.
     pub(super) fn rss_kib(self) -> f64 {
         let text = self.read("status");

@@ -9,7 +9,7 @@ use crate::registry::Relabel;
 fn names(farm: &Farm, selector: &str) -> Vec<String> {
     let selector: Selector = selector.parse().expect("understood");
     let keys = farm.select(&selector);
-    let views = smol::block_on(farm.views_of(&keys));
+    let views = farm.views_of(&keys);
     views.into_iter().map(|view| view.name).collect()
 }
 

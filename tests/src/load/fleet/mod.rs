@@ -10,10 +10,10 @@
 //! | phase | what happens | figures |
 //! |---|---|---|
 //! | power-on | all rigs dial at the same moment | until all are online, dials, processor time, memory |
-//! | start | all are told to mine | until each has done it |
+//! | start | all are told to mine, with one request | until each has done it, and the controller knows |
 //! | steady | nothing but reports and pings | processor time, memory, links lost |
 //! | page | the owner looks, again and again | latency of each query |
-//! | stop | all are told to stop | until each has done it, done twice, not done |
+//! | stop | all are told to stop, with one request | the same, done twice, not done |
 //! | restart | the controller ends and comes back | until 95 % and all are back, dials, wishes lost |
 //!
 //! What the controller admits, by address and in all, is what it admits from anybody: nothing is
@@ -40,6 +40,7 @@ use self::curve::Curve;
 pub use self::show::Show;
 use super::Figures;
 use super::controller::{Controller, any_port};
+use super::gauge::Gauge;
 use crate::clock::Deadline;
 use crate::home::Home;
 
@@ -138,9 +139,10 @@ impl<P: Fn(&str)> Fleet<P> {
         controller: &Controller,
         figures: &mut Figures,
     ) -> Result<(), String> {
-        let cpu = controller.gauge.cpu_secs();
+        let (cpu, own) = (controller.gauge.cpu_secs(), Gauge::own().cpu_secs());
         let curve = self.come_online(crowd, "power-on")?;
         let cpu = controller.gauge.cpu_secs() - cpu;
+        let own = Gauge::own().cpu_secs() - own;
         let all = u64::from(self.plan.rigs);
         figures.add(
             "power-on: 95 % online",
@@ -150,6 +152,7 @@ impl<P: Fn(&str)> Fleet<P> {
         figures.at_most(60.0, "power-on: all online", curve.seconds_to(all), "s");
         self.dials("power-on", crowd, &curve, figures);
         figures.add("power-on: processor time of the controller", cpu, "s");
+        figures.add("power-on: processor time of the rigs", own, "s");
         figures.add("power-on: memory", controller.gauge.rss_kib(), "KiB");
         Ok(())
     }
@@ -209,7 +212,10 @@ impl<P: Fn(&str)> Fleet<P> {
         let tally = &crowd.tally;
         (self.progress)(&format!("{verb} to all"));
         let (begun, effects) = (tally.now_ms(), tally.effects.get());
+        let (cpu, own) = (controller.gauge.cpu_secs(), Gauge::own().cpu_secs());
         let answers = orders::give(&controller.http, verb, self.plan.rigs);
+        let cpu = controller.gauge.cpu_secs() - cpu;
+        let own = Gauge::own().cpu_secs() - own;
         let mut took = tally.obeyed_since(begun);
         took.sort_unstable();
         let done = u64::try_from(took.len()).unwrap_or(u64::MAX);
@@ -231,8 +237,21 @@ impl<P: Fn(&str)> Fleet<P> {
             part(99),
             "ms",
         );
+        let known = answers.known.as_secs_f64() * 1e3;
+        figures.at_most(
+            3_000.0,
+            &format!("{verb}: 99 % of the receipts are known"),
+            known,
+            "ms",
+        );
         let last = answers.took.as_secs_f64() * 1e3;
-        figures.add(&format!("{verb}: all receipts are answered"), last, "ms");
+        figures.add(&format!("{verb}: the request is answered"), last, "ms");
+        figures.add(
+            &format!("{verb}: processor time of the controller"),
+            cpu,
+            "s",
+        );
+        figures.add(&format!("{verb}: processor time of the rigs"), own, "s");
         figures.at_most(
             0.0,
             &format!("{verb}: receipts missing"),
@@ -262,6 +281,7 @@ impl<P: Fn(&str)> Fleet<P> {
         let all = u64::from(self.plan.rigs);
         let effects = tally.effects.get();
         let (http, smsg) = (controller.http.at, controller.smsg);
+        let own = Gauge::own().cpu_secs();
         let down = Deadline::after(PATIENCE);
         let mut curve = Curve::new(tally);
         controller.end()?;
@@ -287,6 +307,8 @@ impl<P: Fn(&str)> Fleet<P> {
             controller.gauge.cpu_secs(),
             "s",
         );
+        let own = Gauge::own().cpu_secs() - own;
+        figures.add("restart: processor time of the rigs", own, "s");
         figures.add("restart: memory", controller.gauge.rss_kib(), "KiB");
         let behind = orders::not_as_wished(&controller.http, self.plan.rigs)?;
         figures.at_most(0.0, "restart: rigs not as wished", behind as f64, "");

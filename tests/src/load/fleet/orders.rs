@@ -1,28 +1,29 @@
 //! What the owner tells all rigs, and what the controller says came of it.
 
 use core::time::Duration;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use serde_json::{Value, json};
 
-use super::crowd::name;
 use crate::clock::{Deadline, eventually};
 use crate::http::{self, Api};
 
-/// Requests that are open at a time: below what the controller's API takes.
-const OPEN: u32 = 64;
+/// Between two looks at how many rigs have yet to answer.
+const LOOK: Duration = Duration::from_millis(100);
 /// After the last link is up, each rig's first report is a moment away.
 const REPORTS: Duration = Duration::from_secs(30);
 /// The profile that all mine with.
 const PROFILE: &str = "rx";
 
 /// What came of an order to all.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Answers {
-    /// From the first request to the last answer.
+    /// From the request to its answer, which has what came of it on each rig.
     pub(super) took: Duration,
-    /// Rigs of which no receipt came back.
+    /// From the request to the moment after which the controller knew the receipts of 99 rigs of 100.
+    pub(super) known: Duration,
+    /// Rigs of which the answer does not say that they have done it.
     pub(super) missing: u64,
 }
 
@@ -37,34 +38,61 @@ pub(super) fn profile(api: &Api) -> Result<(), String> {
     }
 }
 
-/// Tells all rigs to start or to stop, and waits for what becomes of it.
+/// Tells all rigs to start or to stop with one request, and waits for what becomes of it.
 pub(super) fn give(api: &Api, verb: &str, rigs: u32) -> Answers {
-    let watch = Deadline::after(Duration::MAX);
-    let missing = AtomicU64::new(0);
-    let body = match verb {
-        "start" => json!({"profileId": PROFILE}),
-        _ => json!({}),
+    let action = match verb {
+        "start" => json!({"type": "start", "profileId": PROFILE}),
+        _ => json!({"type": "stop"}),
     };
-    let body = body.to_string();
+    let body = json!({"select": "all", "action": action, "expect": rigs}).to_string();
+    let watch = Deadline::after(Duration::MAX);
+    let answered = AtomicBool::new(false);
     thread::scope(|scope| {
-        for first in 0..OPEN.min(rigs) {
-            let (missing, body) = (&missing, &body);
-            scope.spawn(move || {
-                for n in (first..rigs).step_by(OPEN.try_into().unwrap_or(1)) {
-                    let path = format!("/api/v1/mining/remote/{}/{verb}", name(n));
-                    let answer = http::ask(api, "POST", &path, body);
-                    let applied = |answer: http::Answer| answer.body.contains("\"applied\"");
-                    if !answer.is_ok_and(applied) {
-                        missing.fetch_add(1, Ordering::Relaxed);
-                    }
-                }
-            });
+        let answer = scope.spawn(|| {
+            let answer = http::ask(api, "POST", "/api/v1/mining/bulk", &body);
+            let took = watch.elapsed();
+            answered.store(true, Ordering::Release);
+            (took, answer.map_or(0, |answer| applied(&answer)))
+        });
+        let known = scope.spawn(|| known_within(api, (verb, rigs), &watch, &answered));
+        let (took, applied) = answer.join().unwrap_or_default();
+        Answers {
+            took,
+            known: known.join().ok().flatten().unwrap_or(took),
+            missing: u64::from(rigs).saturating_sub(applied),
         }
-    });
-    Answers {
-        took: watch.elapsed(),
-        missing: missing.load(Ordering::Relaxed),
+    })
+}
+
+/// Rigs that have done it, as the answer says.
+fn applied(answer: &http::Answer) -> u64 {
+    let body: Value = serde_json::from_str(&answer.body).unwrap_or_default();
+    body.pointer("/counts/applied")
+        .and_then(Value::as_u64)
+        .unwrap_or(0)
+}
+
+/// When the controller first knew of 99 rigs of 100 that they do as told; `None` if the answer came before.
+fn known_within(
+    api: &Api,
+    (verb, rigs): (&str, u32),
+    watch: &Deadline,
+    answered: &AtomicBool,
+) -> Option<Duration> {
+    // A rig reports what it does, and then says that it has done it.
+    let does = if verb == "start" { "mining" } else { "stopped" };
+    let allowed = u64::from(rigs / 100);
+    while !answered.load(Ordering::Acquire) {
+        let answer = http::ask(api, "GET", "/api/v1/mining/summary", "").ok()?;
+        let at = watch.elapsed();
+        let body: Value = serde_json::from_str(&answer.body).ok()?;
+        let count = |what: &str| body.get("rigs")?.get(what)?.as_u64();
+        if count("pending")? <= allowed && count(does)? + allowed >= rigs.into() {
+            return Some(at);
+        }
+        thread::park_timeout(LOOK);
     }
+    None
 }
 
 /// Rigs whose state is not what was wished of them, after the time that they take to say so.
