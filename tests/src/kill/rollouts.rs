@@ -88,12 +88,13 @@ impl Rollouts {
             self.asked = Some((Asked::End(id, verb), false));
             return Ok((format!("/rollouts/{id}/{path}"), Value::Null));
         }
-        if let Some((id, _, status)) = &self.newest
+        if let Some((id, _, status)) = &mut self.newest
             && status == "rollingBack"
         {
             await_rollout(api, *id, "it is rolled back", |view| {
                 view["status"] == "rolledBack"
             })?;
+            "rolledBack".clone_into(status);
             self.went_on += 1;
         }
         self.version += 1;
