@@ -1,6 +1,6 @@
 //! R2: a controller that is killed at any moment has lost nothing that it acknowledged.
 //!
-//! `cargo test --release --package farm-tests --test kills -- --ignored --nocapture` is the long form.
+//! `cargo test --package farm-tests --test kills -- --ignored --nocapture` is the long form.
 //! `FARM_SEED=N` sets the seed of either.
 
 use std::env;
