@@ -108,7 +108,7 @@ fn pure() -> Result<(), Failure> {
 }
 
 /// The test binaries that run the real programs.
-const END_TO_END: [&str; 5] = ["backup", "e2e", "fleet", "keys", "orders"];
+const END_TO_END: [&str; 6] = ["backup", "e2e", "fleet", "keys", "kills", "orders"];
 
 /// Every test but end to end, which is a stage of its own.
 fn tests() -> Result<(), Failure> {

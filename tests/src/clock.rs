@@ -73,3 +73,15 @@ pub fn eventually<T>(
         }
     }
 }
+
+/// Milliseconds since 1970, which the programs read too.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the package's one clock: real programs run in real time"
+)]
+pub(crate) fn wall_ms() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
+}

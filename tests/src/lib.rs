@@ -1,6 +1,6 @@
 //! What the integration tests share: the workspace as text ([`sources`]), the real programs with a
 //! data directory each ([`home`], [`service`], [`http`]), the wire between them ([`relay`]), what is
-//! fuzzed ([`fuzz`]), and attacks that are measured ([`load`]).
+//! fuzzed ([`fuzz`]), attacks that are measured ([`load`]), and kills ([`kill`]).
 //!
 //! ```text
 //!   Home::new("rig")   one temporary directory, XDG variables point into it
@@ -13,6 +13,7 @@ mod clock;
 pub mod fuzz;
 pub mod home;
 pub mod http;
+pub mod kill;
 pub mod load;
 pub mod relay;
 pub mod service;

@@ -27,7 +27,7 @@ pub use self::sessions::{
     CODE_MS, IDLE_MS, LIFE_MS, MAX_CODES, MAX_SESSIONS, READ_LIFE_MS, Session, Sessions,
 };
 use crate::clock::Clock;
-use crate::registry::ApiTokenId;
+use crate::registry::{ApiTokenId, Author};
 use crate::scope::Scope;
 
 /// Somebody whose credential was good.
@@ -48,6 +48,13 @@ pub enum By {
     Session(u64),
     /// An API token.
     Token(ApiTokenId, Option<Name>),
+}
+
+impl By {
+    /// The same as what is kept beside a version or rollout, cut where that is too long.
+    pub fn author(&self) -> Author {
+        Author::lossy(&self.to_string())
+    }
 }
 
 /// As the audit log has it.

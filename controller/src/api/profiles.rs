@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::access::{Asker, confirm_payout};
+use super::access::{Asker, Asks, confirm_payout};
 use super::answer::Done;
 use super::etag::IfMatch;
 use super::extract::{JsonBody, Segments, required};
@@ -62,9 +62,11 @@ pub(super) async fn show(
     responses((status = 201, body = ProfileView), (status = 409, body = Problem)))]
 pub(super) async fn create(
     State(api): State<Api>,
+    Asks(by): Asks,
     JsonBody(body): JsonBody<ProfileBody>,
 ) -> Result<(StatusCode, Json<ProfileView>), Problem> {
-    let created = api.farm.create_profile(body.check()?)?;
+    let new = body.check()?.made_by(&by);
+    let created = api.farm.create_profile(new)?;
     Ok((StatusCode::CREATED, Json(created)))
 }
 
@@ -83,12 +85,13 @@ pub(super) async fn change(
     State(api): State<Api>,
     Segments(segments): Segments,
     seen: IfMatch,
+    Asks(by): Asks,
     asker: Asker,
     JsonBody(body): JsonBody<ProfileBody>,
 ) -> Result<Json<ProfileView>, Problem> {
     let current = api.farm.profile(first(&segments))?;
     seen.check(&current)?;
-    let new = body.check_named(Some(&current.name))?;
+    let new = body.check_named(Some(&current.name))?.made_by(&by);
     let change = api.farm.payout_of_version(&current.id, &new.spec.profile);
     confirm_payout(change.as_ref(), &asker, body.confirm_payout.as_deref())?;
     Ok(Json(api.farm.change_profile(&current.id, new)?))
@@ -203,6 +206,7 @@ pub(super) struct RollbackBody {
 pub(super) async fn roll_back(
     State(api): State<Api>,
     Segments(segments): Segments,
+    Asks(by): Asks,
     asker: Asker,
     JsonBody(body): JsonBody<RollbackBody>,
 ) -> Result<Json<ProfileView>, Problem> {
@@ -214,7 +218,7 @@ pub(super) async fn roll_back(
     confirm_payout(change.as_ref(), &asker, body.confirm_payout.as_deref())?;
     let restored = api
         .farm
-        .restore_profile(first(&segments), to, None, comment)?;
+        .restore_profile(first(&segments), to, Some(by.author()), comment)?;
     Ok(Json(restored))
 }
 

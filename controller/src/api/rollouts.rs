@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::access::{Asker, confirm_payout};
+use super::access::{Asker, Asks, confirm_payout};
 use super::extract::{JsonBody, Segments, optional, required};
 use super::profile_body::comment;
 use super::{Api, Problem};
@@ -162,6 +162,7 @@ impl RolloutBody {
         (status = 409, body = Problem)))]
 pub(super) async fn start(
     State(api): State<Api>,
+    Asks(by): Asks,
     asker: Asker,
     JsonBody(body): JsonBody<RolloutBody>,
 ) -> Result<(StatusCode, Json<StartedView>), Problem> {
@@ -179,7 +180,7 @@ pub(super) async fn start(
         version: body.version,
         rigs: selected,
         terms: body.terms()?,
-        by: None,
+        by: Some(by.author()),
         comment: body.comment.as_deref().map(comment).transpose()?,
     })?;
     Ok((StatusCode::CREATED, Json(started)))

@@ -94,7 +94,7 @@ pub(super) fn frame(head: u8, body: &[u8]) -> Vec<u8> {
 }
 
 /// A worker whose key follows from its number, in its first process.
-pub(super) fn node(number: u64, name: &str) -> LocalNode {
+pub(crate) fn node(number: u64, name: &str) -> LocalNode {
     let mut seed = [0x5a; 32];
     let mut boot = [0x5a; 16];
     for bytes in [&mut seed[..8], &mut boot[..8]] {

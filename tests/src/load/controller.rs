@@ -12,23 +12,23 @@ use crate::http::Api;
 use crate::service::Service;
 
 /// A program says that it serves.
-pub(super) const START: Duration = Duration::from_secs(60);
+pub(crate) const START: Duration = Duration::from_secs(60);
 
 /// A controller that serves on loopback; dropped means killed.
 #[derive(Debug)]
-pub(super) struct Controller {
+pub(crate) struct Controller {
     service: Service,
     pub(super) gauge: Gauge,
     /// API and page.
-    pub(super) http: Api,
+    pub(crate) http: Api,
     /// Where rigs dial in.
-    pub(super) smsg: SocketAddr,
-    pub(super) key: Fingerprint,
+    pub(crate) smsg: SocketAddr,
+    pub(crate) key: Fingerprint,
 }
 
 impl Controller {
     /// An identity for a controller on this machine of the test.
-    pub(super) fn init(home: &Home) -> Result<(), String> {
+    pub(crate) fn init(home: &Home) -> Result<(), String> {
         let init = [
             "node",
             "init",
@@ -41,7 +41,14 @@ impl Controller {
     }
 
     /// Starts it; port 0 is any free one.
-    pub(super) fn start(home: &Home, http: SocketAddr, smsg: SocketAddr) -> Result<Self, String> {
+    pub(crate) fn start(home: &Home, http: SocketAddr, smsg: SocketAddr) -> Result<Self, String> {
+        let mut controller = Self::serve(home, http, smsg)?;
+        controller.http.token = home.api_token()?;
+        Ok(controller)
+    }
+
+    /// The same without an API token.
+    pub(crate) fn serve(home: &Home, http: SocketAddr, smsg: SocketAddr) -> Result<Self, String> {
         let _before = raise_descriptors();
         let (http, smsg) = (http.to_string(), smsg.to_string());
         let serve = ["node", "serve", "--http", &http, "--listen", &smsg];
@@ -50,7 +57,7 @@ impl Controller {
         let page = page.rsplit("http://").next().unwrap_or_default();
         let http = Api {
             at: address(page.split('/').next().unwrap_or_default())?,
-            token: home.api_token()?,
+            token: String::new(),
         };
         let key = service.expect("fingerprint", START)?;
         let key: String = key.split_whitespace().skip(1).collect();
@@ -66,13 +73,18 @@ impl Controller {
     }
 
     /// Ends it as Ctrl-C does, and waits for it.
-    pub(super) fn end(mut self) -> Result<(), String> {
+    pub(crate) fn end(mut self) -> Result<(), String> {
         self.service.interrupt(START).map(drop)
+    }
+
+    /// Ends it as a power cut does, and waits for it.
+    pub(crate) fn kill(mut self) -> Result<(), String> {
+        self.service.kill()
     }
 }
 
 /// A free port on loopback.
-pub(super) fn any_port() -> SocketAddr {
+pub(crate) fn any_port() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
 }
 

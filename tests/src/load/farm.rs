@@ -11,7 +11,7 @@ use super::connect;
 use super::connect::node;
 use super::controller::{Controller, START, any_port};
 use super::gauge::Gauge;
-use super::rig::{Rig, Running};
+use super::rig::{Rig, Running, Site};
 use crate::clock::{Deadline, eventually};
 use crate::home::Home;
 use crate::http::{self, Api};
@@ -48,7 +48,7 @@ impl Farm {
         };
         for n in 0..rigs {
             let node = farm.register(n.into())?;
-            let running = Running::start(node, farm.smsg, farm.controller);
+            let running = Running::start(node, Site::at(farm.smsg), farm.controller);
             farm.rigs.push(running);
         }
         let linked = |rig: &Running| rig.deeds.links.load(Ordering::Relaxed) > 0;

@@ -22,8 +22,8 @@
     reason = "what it makes itself, names and keys, is valid"
 )]
 
-mod connect;
-mod controller;
+pub(crate) mod connect;
+pub(crate) mod controller;
 mod farm;
 mod figures;
 mod fleet;
@@ -32,7 +32,7 @@ mod gauge;
 mod hostile;
 mod oversize;
 mod owner;
-mod rig;
+pub(crate) mod rig;
 mod slow;
 
 use core::time::Duration;

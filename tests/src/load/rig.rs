@@ -1,19 +1,23 @@
 //! A registered rig on a real link: it obeys, answers, reports, and dials again when it is cut off.
 
+use core::cmp::Ordering;
 use core::time::Duration;
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use async_tungstenite::tungstenite::client::IntoClientRequest as _;
 use async_tungstenite::tungstenite::http::HeaderValue;
 use async_tungstenite::tungstenite::{Error, Message as Frame, WebSocket, client};
-use miner_shared::identity::Fingerprint;
+use miner_shared::identity::{EnrolToken, Fingerprint};
 use miner_shared::limits::{HEARTBEAT_MS, MAX_FRAME};
 use miner_shared::smsg::{Dial, Event, Expect, Link, LocalNode, SeqMemory};
 use miner_shared::time::Millis;
-use miner_shared::wire::{Activity, Answer, Command, Message, Outcome, Query, Refusal, RigStats};
+use miner_shared::wire::{
+    Activity, Answer, Command, Desired, Message, OpId, Outcome, Query, Refusal, RigStats,
+};
 
 use super::Stop;
 use crate::clock::Deadline;
@@ -25,39 +29,70 @@ const REDIAL: Duration = Duration::from_millis(200);
 
 /// What a rig did, readable while it runs.
 #[derive(Debug, Default)]
-pub(super) struct Deeds {
+pub(crate) struct Deeds {
     /// Wishes that it made so.
-    pub(super) effects: AtomicU64,
+    pub(crate) effects: AtomicU64,
     /// Links that came up.
-    pub(super) links: AtomicU64,
+    pub(crate) links: AtomicU64,
+    /// Every wish that it was sent, in this order.
+    heard: Mutex<Vec<(OpId, Desired)>>,
+}
+
+impl Deeds {
+    /// Every wish that it was sent, in this order.
+    pub(crate) fn heard(&self) -> Vec<(OpId, Desired)> {
+        let heard = self.heard.lock();
+        heard.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Where a rig finds its controller; nowhere while that is away.
+#[derive(Debug, Default)]
+pub(crate) struct Site(Mutex<Option<SocketAddr>>);
+
+impl Site {
+    /// There, until it is said otherwise.
+    pub(crate) fn at(address: SocketAddr) -> Arc<Self> {
+        let site = Self::default();
+        site.set(Some(address));
+        Arc::new(site)
+    }
+
+    /// From now on it is there.
+    pub(crate) fn set(&self, address: Option<SocketAddr>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = address;
+    }
+
+    fn address(&self) -> Option<SocketAddr> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A rig in a thread.
 #[derive(Debug)]
-pub(super) struct Running {
-    pub(super) name: String,
-    pub(super) deeds: Arc<Deeds>,
+pub(crate) struct Running {
+    pub(crate) name: String,
+    pub(crate) deeds: Arc<Deeds>,
     stop: Arc<Stop>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Running {
     /// Has a rig with this node serve the controller there until it is dropped.
-    pub(super) fn start(node: LocalNode, to: SocketAddr, controller: Fingerprint) -> Self {
+    pub(crate) fn start(node: LocalNode, to: Arc<Site>, controller: Fingerprint) -> Self {
         let (deeds, stop) = (Arc::<Deeds>::default(), Arc::<Stop>::default());
         let name = node.card().name.to_string();
         let mut rig = Rig {
-            node,
-            memory: None,
-            generation: 0,
-            clock: Deadline::after(Duration::MAX),
             deeds: Arc::clone(&deeds),
+            ..Rig::new(node)
         };
         let stopped = Arc::clone(&stop);
         let thread = thread::spawn(move || {
             while !stopped.is_set() {
-                if let Ok((ws, link)) = rig.dial(to, controller) {
-                    rig.deeds.links.fetch_add(1, Ordering::Relaxed);
+                if let Some(to) = to.address()
+                    && let Ok((ws, link)) = rig.dial(to, controller)
+                {
+                    rig.deeds.links.fetch_add(1, Relaxed);
                     rig.serve(ws, link, &stopped);
                 }
                 thread::park_timeout(REDIAL);
@@ -83,8 +118,9 @@ impl Drop for Running {
 }
 
 /// Its state across links.
-pub(super) struct Rig {
+pub(crate) struct Rig {
     node: LocalNode,
+    token: Option<EnrolToken>,
     memory: Option<SeqMemory>,
     generation: u64,
     clock: Deadline,
@@ -95,13 +131,22 @@ type Ws = WebSocket<TcpStream>;
 
 impl Rig {
     /// A rig that has not dialled yet.
-    pub(super) fn new(node: LocalNode) -> Self {
+    pub(crate) fn new(node: LocalNode) -> Self {
         Self {
             node,
+            token: None,
             memory: None,
             generation: 0,
             clock: Deadline::after(Duration::MAX),
             deeds: Arc::default(),
+        }
+    }
+
+    /// The same, which comes by an enrolment token.
+    pub(crate) fn with_token(node: LocalNode, token: EnrolToken) -> Self {
+        Self {
+            token: Some(token),
+            ..Self::new(node)
         }
     }
 
@@ -113,7 +158,7 @@ impl Rig {
     ///
     /// # Errors
     /// It does not take the connection, or does not welcome the rig.
-    pub(super) fn dial(
+    pub(crate) fn dial(
         &mut self,
         to: SocketAddr,
         controller: Fingerprint,
@@ -131,7 +176,14 @@ impl Rig {
             interrupted => Error::Io(std::io::Error::other(interrupted.to_string())),
         })?;
         let expect = Expect::Fingerprint(controller);
-        let mut link = Link::dial(Dial::WorkerDials, expect, None, self.memory, self.now());
+        let enrolment = self.token.as_ref().map(EnrolToken::enrolment);
+        let mut link = Link::dial(
+            Dial::WorkerDials,
+            expect,
+            enrolment,
+            self.memory,
+            self.now(),
+        );
         while !link.is_up() {
             self.transmit(&mut ws, &mut link)?;
             let event = self.receive(&mut ws, &mut link)?;
@@ -211,7 +263,7 @@ impl Rig {
     }
 
     /// Links up and has so many reports ready, sealed: what that costs is not the controller's matter.
-    pub(super) fn loads(
+    pub(crate) fn loads(
         &mut self,
         to: SocketAddr,
         controller: Fingerprint,
@@ -241,13 +293,18 @@ impl Rig {
                 Some(Message::Answer(id, Answer::Refused(Refusal::Unsupported)))
             }
             Message::Command(op_id, Command::SetState(desired)) => {
-                let outcome = if desired.generation > self.generation {
-                    self.generation = desired.generation;
-                    self.deeds.effects.fetch_add(1, Ordering::Relaxed);
-                    Outcome::Applied
-                } else {
-                    Outcome::AlreadyThere
+                let outcome = match desired.generation.cmp(&self.generation) {
+                    Ordering::Greater => {
+                        self.generation = desired.generation;
+                        self.deeds.effects.fetch_add(1, Relaxed);
+                        Outcome::Applied
+                    }
+                    Ordering::Equal => Outcome::AlreadyThere,
+                    Ordering::Less => Outcome::Behind(self.generation),
                 };
+                let heard = self.deeds.heard.lock();
+                let mut heard = heard.unwrap_or_else(PoisonError::into_inner);
+                heard.push((op_id, desired));
                 Some(Message::Receipt(op_id, outcome))
             }
             _ => None,
@@ -267,14 +324,14 @@ impl Rig {
 }
 
 /// A rig that is about to send a great deal.
-pub(super) struct Loaded {
+pub(crate) struct Loaded {
     ws: Ws,
     reports: Vec<Vec<u8>>,
 }
 
 impl Loaded {
     /// Sends its reports as fast as the socket takes them, until it is to stop; how many it got rid of.
-    pub(super) fn fires(mut self, stop: &Stop) -> u64 {
+    pub(crate) fn fires(mut self, stop: &Stop) -> u64 {
         let mut sent = 0;
         for report in self.reports {
             let mut taken = self.ws.send(Frame::binary(report));

@@ -378,3 +378,34 @@ fn an_action_on_many_rigs_needs_the_scope_that_it_needs_on_one() {
         assert_eq!(answers, [read, operate, admin], "{action}");
     }
 }
+
+#[test]
+fn versions_and_rollouts_say_who_made_them() {
+    let server = Server::new();
+    let profile = |threads: u16| json!({"name": "p", "threads": threads, "pools": [{"url": "127.0.0.1:3333", "user": "me"}]});
+    assert_eq!(server.post("/profiles", &profile(1)).json()["by"], "local");
+    let (bearer, made) = server.token("admin");
+    let path = "/api/v1/mining/profiles/p";
+    let body = profile(2).to_string();
+    let token = [("Authorization", bearer.as_str())];
+    let changed = server.send(with(Method::PUT, path, &token, &body)).json();
+    let by = format!("token {} (grafana)", made["id"].as_str().expect("an id"));
+    assert_eq!(changed["by"], by);
+    let cookie = server.browser("admin");
+    let page = [
+        (COOKIE.as_str(), cookie.as_str()),
+        (ORIGIN.as_str(), "http://127.0.0.1:9090"),
+    ];
+    let back = json!({ "to": 1 }).to_string();
+    let path = format!("{path}/rollback");
+    let restored = server.send(with(Method::POST, &path, &page, &back)).json();
+    assert_eq!(restored["by"], "session 1");
+    let versions = server.get("/profiles/p/versions").json();
+    let shown: Vec<_> = versions
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|row| &row["by"])
+        .collect();
+    assert_eq!(shown, ["session 1", by.as_str(), "local"]);
+}

@@ -25,6 +25,7 @@ pub use self::preview::{PreviewView, RigChangeView};
 pub(super) use self::view::short_hash;
 pub use self::view::{ChangeView, DiffView, HoursView, PoolView, ProfileView, VersionView};
 use super::{Farm, errors};
+use crate::access::By;
 use crate::error::{Code, FarmError};
 use crate::registry::{
     Author, Comment, ProfileId, ProfileRecord, ProfileSpec, Registry, RegistryError, Revision,
@@ -61,6 +62,15 @@ impl<T: Into<ProfileSpec>> From<T> for NewVersion {
 }
 
 impl NewVersion {
+    /// The same, made by them.
+    #[must_use]
+    pub fn made_by(self, by: &By) -> Self {
+        Self {
+            by: Some(by.author()),
+            ..self
+        }
+    }
+
     /// Takes over what the owner could not write again, and checks what the types do not.
     fn completed(mut self, before: Option<&Profile>) -> Result<Self, FarmError> {
         for (at, pool) in self.spec.profile.pools.iter_mut().enumerate() {

@@ -242,12 +242,7 @@ impl Farm {
         run: Run,
         actions: Vec<Action>,
     ) -> Result<(), StoreError> {
-        let done = core.call(self, |hub, env| {
-            for action in actions {
-                self.act(hub, env, id, &run, action)?;
-            }
-            Ok(())
-        });
+        let done = core.call(self, |hub, env| self.act(hub, env, id, &run, actions));
         match done {
             Ok(()) => core.keep(id, run),
             Err(_) => {
@@ -260,46 +255,50 @@ impl Farm {
         done
     }
 
+    /// Does it in this order. Wishes that follow each other are one step of the registry.
     fn act(
         &self,
         hub: &mut Hub,
         env: &mut Env<'_>,
         id: u32,
         run: &Run,
-        action: Action,
+        actions: Vec<Action>,
     ) -> Result<(), StoreError> {
-        match action {
-            Action::Save(keys) => {
-                let rows = keys
-                    .iter()
-                    .filter_map(|key| Some((key, run.rigs().get(key)?)));
-                env.registry.save_rollout(id, run.record(), rows)?;
-            }
-            Action::Tell(key) => {
-                let record = run.record();
-                self.tell(hub, env, &key, &record.profile, record.version);
-            }
-            Action::TellBack(key, before) => {
-                self.tell(hub, env, &key, &before.profile, before.version);
-            }
-            Action::Report(report) => {
-                let kind = event(id, run.record(), report);
-                hub.record(env, None, kind);
+        let record = run.record();
+        let mut wishes = Vec::new();
+        for action in actions {
+            match action {
+                Action::Tell(key) => {
+                    let wish = self.wish_of(hub, env, &key, &record.profile, record.version);
+                    wishes.extend(wish.map(|wish| (key, wish)));
+                }
+                Action::TellBack(key, before) => {
+                    let wish = self.wish_of(hub, env, &key, &before.profile, before.version);
+                    wishes.extend(wish.map(|wish| (key, wish)));
+                }
+                Action::Save(keys) => {
+                    tell(hub, env, std::mem::take(&mut wishes))?;
+                    let rows = keys
+                        .iter()
+                        .filter_map(|key| Some((key, run.rigs().get(key)?)));
+                    env.registry.save_rollout(id, record, rows)?;
+                }
+                Action::Report(report) => hub.record(env, None, event(id, record, report)),
             }
         }
-        Ok(())
+        tell(hub, env, wishes)
     }
 
-    /// Wishes that a rig mines with this version; who held it still does, and its hours count. If that
-    /// cannot be stored, the rig still has what it had, and the next tick tells it again.
-    fn tell(
+    /// The wish that a rig mines with this version; who held it still does, and its hours count.
+    fn wish_of(
         &self,
-        hub: &mut Hub,
+        hub: &Hub,
         env: &mut Env<'_>,
         key: &Fingerprint,
         id: &ProfileId,
         version: u32,
-    ) {
+    ) -> Option<Wish> {
+        env.registry.peer(key)?;
         let held = env.registry.desired(key).is_some_and(|row| row.held);
         let row = match env.registry.version(id, Some(version)) {
             Ok(row) => row,
@@ -308,23 +307,36 @@ impl Farm {
                     "rig not told node={} profile={id} version={version} reason={error}",
                     key.node_id()
                 );
-                return;
+                return None;
             }
         };
         let opening = open_at(&row.settings.windows, &self.zone, env.now.wall);
         let state = hours::state(row, held || !opening.open, hub.protocol(key));
         let mut op_id = [0; 16];
         env.rng.fill_bytes(&mut op_id);
-        let wish = Wish {
+        Some(Wish {
             op_id,
             profile: Some(id.clone()),
             version,
             held,
             state,
-        };
-        if let Err(error) = hub.wish(env, key, wish) {
-            log::warn!("rig not told node={} reason={error}", key.node_id());
+        })
+    }
+}
+
+/// Stores all wishes and sends them, or none.
+fn tell(
+    hub: &mut Hub,
+    env: &mut Env<'_>,
+    wishes: Vec<(Fingerprint, Wish)>,
+) -> Result<(), StoreError> {
+    match hub.wish_all(env, wishes) {
+        Err(RegistryError::Store(error)) => Err(error),
+        Err(error) => {
+            log::warn!("rigs not told reason={error}");
+            Ok(())
         }
+        Ok(_) => Ok(()),
     }
 }
 

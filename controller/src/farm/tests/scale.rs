@@ -7,7 +7,9 @@ use super::*;
 use crate::access::By;
 use crate::farm::action::Action;
 use crate::history::point::tests::report;
-use crate::registry::{Change, Contents, Durable, LabelsRecord, PeerRecord, Trust};
+use crate::registry::{
+    Change, Contents, Durable, LabelsRecord, OnFailure, PeerRecord, RolloutTerms, Step, Trust,
+};
 
 /// Rigs of the largest farm that this controller is made for.
 const MANY: u32 = 10_000;
@@ -227,4 +229,74 @@ fn ten_thousand_wishes_are_forty_syncs() {
     });
     assert_eq!(again.expect("done").counts, [("pending", 10_000)].into());
     assert_eq!(syncs.load(Ordering::Relaxed), 40, "they are told already");
+}
+
+#[test]
+fn a_rollout_to_ten_thousand_rigs_and_back_is_one_sync_for_each_portion() {
+    const PORTIONS: usize = 40;
+    let mut store = MemoryStore::default();
+    many(&mut store);
+    let syncs = Arc::new(AtomicUsize::new(0));
+    let farm = farm(Box::new(Counting(store, Arc::clone(&syncs))));
+    let since = |before: &mut usize| {
+        let now = syncs.load(Ordering::Relaxed);
+        now - std::mem::replace(before, now)
+    };
+    let id = farm.create_profile(profile()).expect("creates").id;
+    let start = Bulk {
+        rigs: Rigs::Selected(Selector::all()),
+        action: Action::Start {
+            profile_id: id.clone(),
+        },
+        dry_run: false,
+        expect: None,
+    };
+    smol::block_on(farm.bulk(&start, &By::Local)).expect("told");
+    let second = Profile {
+        threads: Threads::Count(1),
+        ..profile()
+    };
+    farm.change_profile(&id, second.into()).expect("changes");
+    let mut before = syncs.load(Ordering::Relaxed);
+    let started = farm.start_rollout(NewRollout {
+        profile: id,
+        version: None,
+        rigs: None,
+        terms: RolloutTerms {
+            stages: vec![Step::Percent(100)],
+            observe_secs: 60,
+            min_percent: 0,
+            on_failure: OnFailure::Halt,
+        },
+        by: None,
+        comment: None,
+    });
+    let id = started.expect("starts").rollout.id;
+    assert_eq!(since(&mut before), 1, "it is stored");
+    let told = |version| {
+        let count = |peer: &PeerView| peer.desired.version == Some(version);
+        farm.peers()
+            .expect("lists")
+            .iter()
+            .filter(|peer| count(peer))
+            .count()
+    };
+    farm.tick_rollouts();
+    assert_eq!((since(&mut before), told(2)), (2, 256), "saved, then told");
+    (1..PORTIONS).for_each(|_| farm.tick_rollouts());
+    assert_eq!((since(&mut before), told(2)), (PORTIONS - 1, 10_000));
+    farm.tick_rollouts();
+    assert_eq!(since(&mut before), 0, "all were told");
+
+    farm.steer_rollout(id, RolloutVerb::RollBack).expect("does");
+    assert_eq!(since(&mut before), 1);
+    farm.tick_rollouts();
+    assert_eq!((since(&mut before), told(1)), (2, 256), "told, then saved");
+    (1..PORTIONS).for_each(|_| farm.tick_rollouts());
+    // The end is saved too.
+    assert_eq!(
+        (since(&mut before), told(1)),
+        (2 * (PORTIONS - 1) + 1, 10_000)
+    );
+    assert_eq!(farm.rollout(id).expect("kept").status, "rolledBack");
 }
