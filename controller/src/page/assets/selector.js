@@ -170,6 +170,7 @@ export function selectorField({ value = "", onSelect }) {
   return {
     node: h("div", { class: "selector", "data-kept": true, id: "selector-field" }, input, list, said),
     fault,
+    isWrong: () => said.textContent !== "",
     set(text) {
       input.value = entered = text;
       fault(null);

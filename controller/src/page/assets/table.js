@@ -47,6 +47,8 @@ export function makeTable(place, options) {
   let matched = null;
   let turn = 0;
   let isStale = false;
+  // Whether the controller did not understand what was asked: it is not asked again until that changes.
+  let isMisunderstood = false;
   let pointed = -Infinity;
   let frame = 0;
   let latest = null;
@@ -231,6 +233,7 @@ export function makeTable(place, options) {
   }
 
   async function refresh() {
+    if (isMisunderstood) return;
     const [first, end] = matched === null ? [0, WINDOW] : span();
     await fetchRows(isStale ? 0 : first, isStale ? WINDOW : Math.max(1, Math.min(200, end - first || WINDOW)), true).catch(wrong);
   }
@@ -238,6 +241,7 @@ export function makeTable(place, options) {
   // Rows that were seen stay; the page says that nobody answers. A question that is not understood is said here.
   function wrong(error) {
     if (place.signal.aborted || error.name === "AbortError") return;
+    isMisunderstood = error.status === 400;
     if (options.onError?.(error)) return;
     if (matched === null || error.status === 400) fill(said, h("p", { class: "red" }, error.line ?? error.message));
   }
@@ -248,6 +252,7 @@ export function makeTable(place, options) {
     asked.clear();
     // What is seen stays until the first answer: nothing jumps.
     isStale = true;
+    isMisunderstood = false;
     current = anchor = null;
     heads();
     return fetchRows(0, WINDOW, true).catch(wrong);

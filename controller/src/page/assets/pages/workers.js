@@ -162,6 +162,7 @@ export async function open(place) {
   // ---- by state ----
 
   async function work() {
+    if (field.isWrong()) return;
     // What the other filters take, whatever its state.
     const base = withTerm(select, "state", "");
     const mine = select;
