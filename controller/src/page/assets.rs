@@ -40,6 +40,8 @@ const ASSETS: &[Asset] = assets![
     "qr.js",
     "sentences.js",
     "selector.js",
+    "loglines.js",
+    "rigparts.js",
     "table.js",
     "pages/audit.js",
     "pages/console.js",

@@ -1,0 +1,191 @@
+// Parts of a rig's page that stand by themselves: found shares, events, orders, its doctor, its managers.
+
+import { get, may, part, post } from "./api.js";
+import { asCommand, copyable, dialog, failed, quoted, toast } from "./dialog.js";
+import { h, show } from "./dom.js";
+import { age, count, moment } from "./format.js";
+import { onEvent } from "./live.js";
+import { pictures } from "./loglines.js";
+
+const SHARES = 12;
+const EVENTS = 12;
+const ORDERS = 8;
+
+// A section that asks every so often and says what went wrong in the place of what it shows.
+function polled(place, title, ms, ask) {
+  const body = h("div", {});
+  const again = place.every(ms, async () => {
+    try {
+      show(body, await ask());
+    } catch (error) {
+      if (place.signal.aborted) return;
+      show(body, h("p", { class: "quiet" }, error.line ?? error.message));
+      throw error;
+    }
+  });
+  return { node: h("section", {}, h("h2", {}, title), body), again };
+}
+
+const cells = (names) => h("thead", {}, h("tr", {}, names.map(([name, kind]) => h("th", { scope: "col", class: kind }, name))));
+
+// The last shares, and how many each thread found of those that are kept.
+export function shares(place, id) {
+  return polled(place, "Found shares", 10_000, async () => {
+    const found = await get(`/remote/${part(id)}/shares`, {}, { signal: place.signal });
+    if (found.shares.length === 0) return h("p", { class: "quiet" }, "It has told of no found share yet.");
+    const threads = new Map();
+    for (const { thread } of found.shares) threads.set(thread, (threads.get(thread) ?? 0) + 1);
+    const most = [...threads].sort(([a], [b]) => a - b).map(([thread, many]) => `${thread}: ${count(many)}`);
+    const rows = found.shares.slice(-SHARES).reverse().map((share) => {
+      const tone = { rejected: "red", lost: "amber", stale: "amber" }[share.verdict];
+      return h("tr", {}, h("th", { scope: "row" }, age(share.ageMs, { after: " ago" })), h("td", { class: "num" }, count(share.height)), h("td", { class: "mono" }, share.nonce.toString(16).padStart(8, "0")), h("td", { class: "num" }, String(share.thread)), h("td", { class: tone }, share.verdict));
+    });
+    return [
+      h("div", { class: "scroll" }, h("table", {}, cells([["Found"], ["Height", "num"], ["Nonce"], ["Thread", "num"], ["Verdict"]]), h("tbody", {}, rows))),
+      h("p", { class: "small" }, `By thread, of the last ${count(found.shares.length)}: ${most.join(", ")}.`, found.lost > 0 ? ` ${count(found.lost)} were not read in time.` : null),
+    ];
+  }).node;
+}
+
+// The words of an event's type: linkDown becomes "link down".
+const words = (name) => name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+const KNOWN = new Set(["type", "at", "by", "nodeId", "nodeName", "request", "seq"]);
+
+export function events(place, id) {
+  const { node, again } = polled(place, "What happened", 60_000, async () => {
+    const log = await get("/events", { peer: id, limit: EVENTS }, { signal: place.signal });
+    if (log.events.length === 0) return h("p", { class: "quiet" }, "Nothing has happened to it that is still known.");
+    const newest = [...log.events].sort((a, b) => b.seq - a.seq);
+    return h(
+      "ul",
+      { class: "lines" },
+      newest.map((event) => {
+        const rest = Object.entries(event).filter(([name, value]) => !KNOWN.has(name) && value !== null);
+        const more = rest.map(([name, value]) => `${words(name).replaceAll("_", " ")} ${value}`).join(", ");
+        return h("li", { "data-key": String(event.seq) }, h("time", { datetime: event.at, title: event.at }, moment(event.at)), h("span", { class: "what" }, words(event.type), more && `: ${pictures(more)}`, event.by && h("small", {}, ` by ${event.by}`)));
+      }),
+    );
+  });
+  const stop = onEvent((event) => event.nodeId === id && again());
+  place.signal.addEventListener("abort", stop);
+  return node;
+}
+
+export function orders(place, peer) {
+  return polled(place, "Orders", 15_000, async () => {
+    const list = await get("/orders", { peer: peer.id, limit: ORDERS }, { signal: place.signal });
+    if (list.length === 0) return h("p", { class: "quiet" }, "It was given no order that is still known.");
+    const rows = list.map((order) => {
+      const tone = { refused: "red", expired: "amber", unknown: "amber" }[order.status];
+      return h("tr", { "data-key": order.id }, h("th", { scope: "row" }, words(order.order), order.detail && h("small", {}, ` ${order.detail}`)), h("td", { title: order.createdAt }, moment(order.createdAt)), h("td", { class: tone ? `${tone} wrap` : "wrap" }, words(order.status), order.reason && `: ${order.reason}`), h("td", { class: "wrap" }, order.by));
+    });
+    return h("div", { class: "scroll" }, h("table", {}, cells([["Order"], ["Given"], ["Status"], ["By"]]), h("tbody", {}, rows)));
+  }).node;
+}
+
+// Something that is asked of the rig when somebody presses the button.
+function onDemand(title, verb, command, ask) {
+  const body = h("div", { role: "status" });
+  const button = h("button", { type: "button" }, verb);
+  const run = async () => {
+    button.disabled = true;
+    try {
+      show(body, await ask(run));
+    } catch (error) {
+      show(body, h("p", { class: "red" }, error.line ?? error.message));
+    }
+    button.disabled = false;
+  };
+  button.onclick = run;
+  return h("section", {}, h("h2", {}, title), h("p", {}, button), body, asCommand(command));
+}
+
+const SEVERITIES = { good: ["●", ""], unknown: ["·", "quiet"], warning: ["◐", "amber"], bad: ["✕", "red"] };
+
+export function doctor(place, peer) {
+  return onDemand("Doctor", "Ask what is wrong with it", `miner-ctrl remote doctor ${quoted(peer.name)}`, async () => {
+    const { findings } = await get(`/remote/${part(peer.id)}/doctor`, {}, { signal: place.signal, timeoutMs: 20_000 });
+    const order = ["bad", "warning", "unknown", "good"];
+    const sorted = [...findings].sort((a, b) => order.indexOf(a.severity) - order.indexOf(b.severity));
+    return h(
+      "ul",
+      { class: "lines" },
+      sorted.map(({ check, detail, fix, severity }) => {
+        const [shape, tone] = SEVERITIES[severity] ?? SEVERITIES.unknown;
+        return h("li", { class: tone }, h("span", { "aria-hidden": "true" }, shape), h("span", { class: "what" }, h("b", {}, check), ` ${severity}: ${pictures(detail)}`, fix && [h("br"), copyable(fix, "Copy what to do")]));
+      }),
+    );
+  });
+}
+
+const NEEDS_ADMIN = "This session may not. For this: miner-ctrl login --scope admin";
+
+export function managers(place, peer) {
+  return onDemand("Managers", "Ask whom it obeys", `miner-ctrl remote managers ${quoted(peer.name)}`, async (again) => {
+    const { managers: list } = await get(`/remote/${part(peer.id)}/managers`, {}, { signal: place.signal, timeoutMs: 20_000 });
+    const rows = list.map((one) => {
+      const revoke = h("button", { type: "button", disabled: !may("admin"), title: may("admin") ? null : NEEDS_ADMIN, onclick: () => takeOut(peer, one, again) }, "Revoke");
+      return h("tr", {}, h("td", { class: "num" }, String(one.place)), h("th", { scope: "row", title: one.fingerprint }, one.thisController ? "this controller" : h("code", {}, one.id)), h("td", {}, one.recovery ? `recovery key ${one.recovery}` : "no recovery key"), h("td", {}, one.thisController ? null : revoke));
+    });
+    return [
+      h("div", { class: "scroll" }, h("table", {}, cells([["Place", "num"], ["Manager"], ["Recovery"], ["Action"]]), h("tbody", {}, rows))),
+      h("p", { class: "buttons" }, h("button", { type: "button", disabled: !may("admin"), title: may("admin") ? null : NEEDS_ADMIN, onclick: () => handOver(peer, again) }, "Hand over")),
+    ];
+  });
+}
+
+const BECAME = { applied: "done", alreadyThere: "it was so already", unknown: "the rig was silent before it answered: ask it again whom it obeys" };
+
+// A dialog that asks for `typed` first. `send` does it; its failure is said in the dialog.
+function grave(title, lines, { typed, verb, input = null, command, send, then }) {
+  return dialog(title, (close) => {
+    const said = h("p", { class: "red", role: "alert", hidden: true });
+    const word = h("input", { autocomplete: "off", spellcheck: "false", oninput: () => check() });
+    const button = h("button", { class: "danger", type: "submit", disabled: true }, verb);
+    const line = h("div", {});
+    const check = () => {
+      button.disabled = word.value.trim() !== typed || (input !== null && !input.value.trim());
+      show(line, asCommand(command(input?.value.trim() ?? "")));
+    };
+    if (input) input.oninput = check;
+    const submit = async (event) => {
+      event.preventDefault();
+      button.disabled = true;
+      try {
+        const answer = await send(input?.value.trim());
+        toast(`${title}: ${BECAME[answer.status] ?? answer.status}.`, { tone: answer.status === "unknown" ? "amber" : "" });
+        close(true);
+        then();
+      } catch (error) {
+        said.hidden = false;
+        said.textContent = error.line ?? error.message;
+        input?.setAttribute("aria-invalid", String(error.field !== undefined));
+        check();
+      }
+    };
+    check();
+    return h("form", { onsubmit: submit }, lines.map((text) => h("p", {}, text)), input && h("label", {}, "Fingerprint of the controller that gets it", input), h("label", {}, "Type ", h("b", {}, typed), " to go on", word), said, line, h("p", { class: "buttons" }, h("button", { type: "button", onclick: () => close() }, "Cancel"), button));
+  }).catch((error) => failed(title, error));
+}
+
+function handOver(peer, then) {
+  const input = h("input", { autocomplete: "off", spellcheck: "false" });
+  grave(`Hand over ${peer.name}`, ["Another controller decides from now on what this rig does. It must be one that the rig knows, or will know by this fingerprint."], {
+    typed: peer.name,
+    verb: "Hand over",
+    input,
+    command: (to) => `miner-ctrl remote handover --to ${quoted(to || "FINGERPRINT")} ${quoted(peer.name)}`,
+    send: (to) => post(`/remote/${part(peer.id)}/handover`, { to }, { timeoutMs: 40_000 }),
+    then,
+  });
+}
+
+function takeOut(peer, manager, then) {
+  grave(`Revoke ${manager.id} on ${peer.name}`, [`${peer.name} obeys the manager ${manager.id} no more.`], {
+    typed: peer.name,
+    verb: "Revoke",
+    command: () => `miner-ctrl remote revoke --manager ${manager.id} ${quoted(peer.name)}`,
+    send: () => post(`/remote/${part(peer.id)}/revoke`, { manager: manager.fingerprint }, { timeoutMs: 40_000 }),
+    then,
+  });
+}
