@@ -21,13 +21,22 @@ function load() {
   return loading;
 }
 
+// What a custom property comes to in the theme of now: a canvas does not know custom properties.
+function colour(node, name) {
+  const probe = h("i", { class: "probe" });
+  probe.style.color = `var(${name})`;
+  node.append(probe);
+  const { color } = getComputedStyle(probe);
+  probe.remove();
+  return color;
+}
+
 // A chart over time in `node`. `series`: [{label, color?, fill?}], values in H/s unless `format` and `exact` say otherwise.
 // Gives {update(times in s, [values of each series]), remove()}. A value of null is a gap.
 export async function timeChart(node, series, { height = 220, format = hashrate, exact = exactHashrate } = {}) {
   const uPlot = await load();
-  const style = getComputedStyle(document.documentElement);
-  const ink = style.getPropertyValue("--quiet").trim();
-  const line = style.getPropertyValue("--line").trim();
+  const ink = () => colour(node, "--quiet");
+  const line = () => colour(node, "--line");
   const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 }, font: "12px system-ui, sans-serif" };
   const options = {
     width: node.clientWidth || 600,

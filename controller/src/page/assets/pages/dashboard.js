@@ -32,7 +32,7 @@ export async function open(place) {
   const kinds = h("span", { class: "tabs", role: "tablist", "aria-label": "Rigs by" });
   place.root.append(
     h("h1", { class: "sr" }, "Dashboard"),
-    first.rigs.registered === 0 && newcomer(),
+    ...(first.rigs.registered === 0 ? [newcomer()] : []),
     h("section", { "aria-live": "polite" }, attention),
     h("div", { class: "wide-left" },
       h("section", {}, h("div", { class: "head" }, h("h2", {}, "Fleet hash rate"), h("span", { class: "right" }, ranges)), chart, facts),
@@ -65,6 +65,11 @@ function attentionList({ total, items }) {
   return [title, h("ul", { class: "lines" }, lines), more > 0 && h("p", { class: "small" }, `${count(more)} more: `, h("code", {}, "miner-ctrl attention"), " lists them.")];
 }
 
+// Commands stand between backquotes in the controller's sentences.
+function quotedCode(text) {
+  return text.split("`").map((piece, at) => (at % 2 ? h("code", {}, piece) : piece));
+}
+
 const SEVERITY = { red: ["✕", "look now"], amber: ["◐", "look when you can"] };
 
 function attentionLine(item) {
@@ -74,7 +79,7 @@ function attentionLine(item) {
   // One that was not there slides in once.
   return h("li", { "data-key": key, class: shownBefore.size > 0 && !shownBefore.has(key) ? "new" : null },
     h("i", { class: item.severity, "aria-hidden": "true" }, shape), h("span", { class: "sr" }, word),
-    h("span", { class: "what" }, where, where && " ", item.text, item.fix && h("small", {}, ` ${item.fix}`)),
+    h("span", { class: "what" }, where, where && " ", ...quotedCode(item.text), item.fix && h("small", {}, " ", ...quotedCode(item.fix))),
     item.sinceMs !== null && item.sinceMs !== undefined && age(item.sinceMs),
   );
 }
