@@ -4,6 +4,7 @@ import { act, mayNot } from "../actions.js";
 import { get, part } from "../api.js";
 import { copyable, dialog } from "../dialog.js";
 import { fill, h, show } from "../dom.js";
+import { addPeer, pendingPanel, tokensPanel } from "../enrol.js";
 import { OLD_MS, UNKNOWN, age, count, duration, hashrate, milliseconds, pingMark, scoreMark, short, state } from "../format.js";
 import { every } from "../live.js";
 import { makeTable, since } from "../table.js";
@@ -36,7 +37,6 @@ export async function open(place) {
   const found = h("small");
   const self = h("section", { class: "self", "aria-label": "This node" });
   const right = h("div", { class: "right" });
-  const enrol = h("div", { class: "enrol" });
 
   const actions = (row) => {
     const verb = (name, label) => h("button", { type: "button", class: "plain", disabled: mayNot(name) !== null, title: mayNot(name), "aria-label": `${label} ${row.name}`, onclick: () => act(name, { ids: [row.id], names: [row.name], then: table.refresh }) }, label);
@@ -57,8 +57,10 @@ export async function open(place) {
     empty: () => h("p", { class: "empty" }, "No peers yet: press Add Peer, or create a token and boot an image with it."),
   });
 
-  right.append(table.chooser);
-  fill(root, h("div", { class: "head" }, h("h1", {}, "Nodes"), right), self, enrol, h("h2", {}, "Peers ", found), table.node);
+  const why = mayNot("remove");
+  const add = async () => (await addPeer()) && table.refresh();
+  right.append(h("button", { type: "button", class: "primary", disabled: why !== null, title: why, onclick: add }, "Add Peer"), table.chooser);
+  fill(root, h("div", { class: "head" }, h("h1", {}, "Nodes"), right), self, pendingPanel(place), h("h2", {}, "Peers ", found), table.node, tokensPanel(place));
 
   place.every(10_000, async () => {
     try {
@@ -68,15 +70,6 @@ export async function open(place) {
       throw error;
     }
   });
-  // What lets rigs in is a module of its own.
-  try {
-    const { addPeer, pendingPanel, tokensPanel } = await import("../enrol.js");
-    const why = mayNot("remove");
-    right.prepend(h("button", { type: "button", class: "primary", disabled: why !== null, title: why, onclick: async () => (await addPeer(), table.refresh()) }, "Add Peer"));
-    enrol.append(pendingPanel(place), tokensPanel(place));
-  } catch (error) {
-    if (!place.signal.aborted) console.warn(error);
-  }
 }
 
 // Who this node is.
