@@ -13,6 +13,7 @@
 //!
 //! What must be compiled first on a fresh machine stays out of the push gate.
 
+use std::process::Command;
 use std::{env, fs};
 
 use argh::FromArgs;
@@ -36,7 +37,7 @@ pub(crate) struct Ci {
 
 type Stage = (&'static str, fn() -> Result<(), Failure>);
 
-const PUSH: [Stage; 10] = [
+const PUSH: [Stage; 11] = [
     ("format", format),
     ("clippy", clippy),
     ("pure shared", pure),
@@ -46,12 +47,14 @@ const PUSH: [Stage; 10] = [
     ("lock file", || Lockfile {}.run()),
     ("longest files", || Longest {}.run()),
     ("end to end", end_to_end),
+    ("page", || page(&[])),
     ("static agent", static_agent),
 ];
 
-const FULL: [Stage; 2] = [
+const FULL: [Stage; 3] = [
     ("advisories", lockfile::advisories),
     ("slow tests", slow_tests),
+    ("page, 10,000", || page(&["--full"])),
 ];
 
 impl Ci {
@@ -198,6 +201,24 @@ fn end_to_end() -> Result<(), Failure> {
         command.args(["--", "--test-threads", "1"]);
     }
     run(command.env("FARM_PROGRAMS", target_dir().join("debug")))
+}
+
+/// The page in Chromium, with farms of simulated rigs.
+fn page(arguments: &[&str]) -> Result<(), Failure> {
+    run(cargo()
+        .args(["build", "--locked", "--package", "farm-tests"])
+        .args(["--example", "farm"]))?;
+    let folder = root().join("tests/browser");
+    run(Command::new("npm")
+        .args(["ci", "--no-audit", "--no-fund"])
+        .current_dir(&folder))?;
+    let programs = target_dir().join("debug");
+    run(Command::new("node")
+        .arg("run.mjs")
+        .args(arguments)
+        .current_dir(&folder)
+        .env("FARM_PROGRAM", programs.join("examples/farm"))
+        .env("FARM_PROGRAMS", programs))
 }
 
 /// The same as a filter of nextest's.

@@ -63,6 +63,7 @@ export async function timeChart(node, series, { height = 220, format = hashrate,
     ],
   };
   node.setAttribute("role", "img");
+  node.setAttribute("aria-label", `${series.map((one) => one.label).join(", ")}: nothing known yet.`);
   const plot = new uPlot(options, [[], ...series.map(() => [])], node);
   const fit = new ResizeObserver(() => node.clientWidth && plot.setSize({ width: node.clientWidth, height }));
   fit.observe(node);

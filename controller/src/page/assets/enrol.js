@@ -128,7 +128,7 @@ export function pendingPanel(place) {
   const draw = (rigs) =>
     rigs.length === 0
       ? h("p", { class: "quiet" }, "No rig waits for approval.")
-      : h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, ["Rig", "Fingerprint", "Host", "From", "Token", "Waits", ""].map((text) => h("th", { scope: "col" }, text || h("span", { class: "sr" }, "Actions"))))), h("tbody", {}, rigs.map(row))));
+      : h("div", { class: "scroll", tabindex: "0" }, h("table", {}, h("thead", {}, h("tr", {}, ["Rig", "Fingerprint", "Host", "From", "Token", "Waits", ""].map((text) => h("th", { scope: "col" }, text || h("span", { class: "sr" }, "Actions"))))), h("tbody", {}, rigs.map(row))));
   const refresh = loaded(place, body, 15_000, (options) => get("/pending", {}, options), draw);
   hear(place, ["enrolPending", "enrolled", "enrolRefused", "peerAdded", "peerRemoved"], refresh);
 
@@ -201,7 +201,7 @@ export function tokensPanel(place) {
   const draw = (tokens) =>
     tokens.length === 0
       ? h("p", { class: "quiet" }, "No tokens. A rig that starts with one comes to the farm by itself.")
-      : h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, ["Token", "State", "Uses left", "Expires", "Group", "Names", "From", "Admitted", ""].map((text) => h("th", { scope: "col", class: text === "Uses left" ? "num" : null }, text || h("span", { class: "sr" }, "Actions"))))), h("tbody", {}, tokens.map(row))));
+      : h("div", { class: "scroll", tabindex: "0" }, h("table", {}, h("thead", {}, h("tr", {}, ["Token", "State", "Uses left", "Expires", "Group", "Names", "From", "Admitted", ""].map((text) => h("th", { scope: "col", class: text === "Uses left" ? "num" : null }, text || h("span", { class: "sr" }, "Actions"))))), h("tbody", {}, tokens.map(row))));
   const refresh = loaded(place, body, 15_000, (options) => get("/tokens", {}, options), draw);
   hear(place, ["tokenCreated", "tokenRevoked", "enrolled", "enrolPending"], refresh);
   const create = async () => {

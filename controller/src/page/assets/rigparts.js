@@ -41,7 +41,7 @@ export function shares(place, id) {
       return h("tr", {}, h("th", { scope: "row" }, age(share.ageMs, { after: " ago" })), h("td", { class: "num" }, count(share.height)), h("td", { class: "mono" }, share.nonce.toString(16).padStart(8, "0")), h("td", { class: "num" }, String(share.thread)), h("td", { class: tone }, share.verdict));
     });
     return [
-      h("div", { class: "scroll" }, h("table", {}, cells([["Found"], ["Height", "num"], ["Nonce"], ["Thread", "num"], ["Verdict"]]), h("tbody", {}, rows))),
+      h("div", { class: "scroll", tabindex: "0" }, h("table", {}, cells([["Found"], ["Height", "num"], ["Nonce"], ["Thread", "num"], ["Verdict"]]), h("tbody", {}, rows))),
       h("p", { class: "small" }, `By thread, of the last ${count(found.shares.length)}: ${most.join(", ")}.`, found.lost > 0 ? ` ${count(found.lost)} were not read in time.` : null),
     ];
   }).node;
@@ -79,7 +79,7 @@ export function orders(place, peer) {
       const tone = { refused: "red", expired: "amber", unknown: "amber" }[order.status];
       return h("tr", { "data-key": order.id }, h("th", { scope: "row" }, words(order.order), order.detail && h("small", {}, ` ${order.detail}`)), h("td", { title: order.createdAt }, moment(order.createdAt)), h("td", { class: tone ? `${tone} wrap` : "wrap" }, words(order.status), order.reason && `: ${order.reason}`), h("td", { class: "wrap" }, order.by));
     });
-    return h("div", { class: "scroll" }, h("table", {}, cells([["Order"], ["Given"], ["Status"], ["By"]]), h("tbody", {}, rows)));
+    return h("div", { class: "scroll", tabindex: "0" }, h("table", {}, cells([["Order"], ["Given"], ["Status"], ["By"]]), h("tbody", {}, rows)));
   }).node;
 }
 
@@ -128,7 +128,7 @@ export function managers(place, peer) {
       return h("tr", {}, h("td", { class: "num" }, String(one.place)), h("th", { scope: "row", title: one.fingerprint }, one.thisController ? "this controller" : h("code", {}, one.id)), h("td", {}, one.recovery ? `recovery key ${one.recovery}` : "no recovery key"), h("td", {}, one.thisController ? null : revoke));
     });
     return [
-      h("div", { class: "scroll" }, h("table", {}, cells([["Place", "num"], ["Manager"], ["Recovery"], ["Action"]]), h("tbody", {}, rows))),
+      h("div", { class: "scroll", tabindex: "0" }, h("table", {}, cells([["Place", "num"], ["Manager"], ["Recovery"], ["Action"]]), h("tbody", {}, rows))),
       h("p", { class: "buttons" }, h("button", { type: "button", disabled: !may("admin"), title: may("admin") ? null : NEEDS_ADMIN, onclick: () => handOver(peer, again) }, "Hand over")),
     ];
   });

@@ -55,7 +55,7 @@ export async function open(place) {
   place.root.append(
     h("form", { class: "filters", onsubmit: (event) => event.preventDefault() }, h("label", { class: "field" }, h("span", {}, "Text"), text), h("label", { class: "field" }, h("span", {}, "Show"), only), h("button", { type: "button", onclick: () => read() }, "Read again")),
     says,
-    h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col" }, head)))), body)),
+    h("div", { class: "scroll", tabindex: "0" }, h("table", {}, h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col" }, head)))), body)),
     more,
     h("section", {}, h("h2", {}, "Is the record whole?"), h("p", {}, "Each entry holds the hash of the one before. The command checks all of them from the files, and fails if one was changed or taken out. Keep the hash that it prints elsewhere: with it, the next check sees a cut end too."), asCommand("miner-ctrl audit verify")),
   );

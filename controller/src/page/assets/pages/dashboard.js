@@ -25,7 +25,7 @@ export async function open(place) {
   const first = await get("/summary", {}, { signal: place.signal });
   const attention = h("div", { class: "attention" });
   const facts = h("dl", { class: "facts" });
-  const parts = h("div", { class: "scroll" });
+  const parts = h("div", { class: "scroll", tabindex: "0" });
   const changes = h("ol", { class: "lines" });
   const chart = h("div", { class: "chart", "data-kept": true });
   const ranges = h("span", { class: "ranges", role: "group", "aria-label": "Time that is shown" });

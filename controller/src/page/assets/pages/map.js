@@ -261,7 +261,7 @@ export async function open(place) {
       return h("tr", { "data-key": name }, h("th", { scope: "row", title: name }, select ? h("a", { href: `/workers${search({ select })}` }, name) : name), h("td", { class: "num" }, count(rigs)), h("td", { class: online < rigs ? "num amber" : "num", title: percent(online, rigs) }, count(online)), h("td", { class: "num" }, hashrate(rate)));
     });
     const head = h("tr", {}, h("th", { scope: "col" }, "Site / group"), h("th", { scope: "col", class: "num" }, "Rigs"), h("th", { scope: "col", class: "num" }, "Online"), h("th", { scope: "col", class: "num" }, "Hash rate"));
-    show(side, h("h2", {}, "Racks"), h("div", { class: "scroll" }, h("table", {}, h("thead", {}, head), h("tbody", {}, rows))));
+    show(side, h("h2", {}, "Racks"), h("div", { class: "scroll", tabindex: "0" }, h("table", {}, h("thead", {}, head), h("tbody", {}, rows))));
     side.hidden = all.rigs === 0;
     legend.hidden = all.rigs === 0;
     field.hidden = all.rigs === 0;

@@ -108,7 +108,7 @@ function miners({ miners: list }) {
   const heads = [["Miner"], ["10 s", "num"], ["60 s", "num"], ["15 min", "num"], ["Shares", "num"], ["Uptime", "num"], ["Pool"]];
   return h(
     "div",
-    { class: "scroll" },
+    { class: "scroll", tabindex: "0" },
     h("table", {}, h("thead", {}, h("tr", {}, heads.map(([title, kind]) => h("th", { scope: "col", class: kind }, title)))), h("tbody", {}, list.map((miner) => h(
       "tr",
       {},

@@ -20,7 +20,7 @@ export async function open(place) {
 function draw(answer) {
   const pools = Array.isArray(answer) ? answer : answer.pools;
   if (pools.length === 0) return h("div", { class: "empty" }, h("p", {}, "No profile names a pool yet. ", h("a", { href: "/profiles" }, "Make a profile"), " with a pool's address and your wallet."));
-  return h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, HEADS.map((text, at) => h("th", { scope: "col", class: at < WORDS_AT_LEFT ? null : "num" }, text)))), h("tbody", {}, pools.map(row))));
+  return h("div", { class: "scroll", tabindex: "0" }, h("table", {}, h("thead", {}, h("tr", {}, HEADS.map((text, at) => h("th", { scope: "col", class: at < WORDS_AT_LEFT ? null : "num" }, text)))), h("tbody", {}, pools.map(row))));
 }
 
 function row(pool) {

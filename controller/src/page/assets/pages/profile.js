@@ -154,7 +154,7 @@ export async function open(place) {
       "section",
       { "data-key": "versions" },
       h("h2", {}, "Versions"),
-      h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "No."), h("th", { scope: "col", class: "num" }, "Rigs"), h("th", { scope: "col", class: "num" }, "Rate per rig"), h("th", { scope: "col" }, "Why, when, who"), h("th", { scope: "col" }, h("span", { class: "sr" }, "Actions")))), h("tbody", {}, rows))),
+      h("div", { class: "scroll", tabindex: "0" }, h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "No."), h("th", { scope: "col", class: "num" }, "Rigs"), h("th", { scope: "col", class: "num" }, "Rate per rig"), h("th", { scope: "col" }, "Why, when, who"), h("th", { scope: "col" }, h("span", { class: "sr" }, "Actions")))), h("tbody", {}, rows))),
       lost,
       versions.length > 1 && h("p", { class: "after" }, h("button", { type: "button", onclick: compare }, "Compare two versions…")),
     );
@@ -225,7 +225,7 @@ function changesTable(changes, hidesEnd) {
     return hidesEnd && field.endsWith(".user") && text.length > 16 ? `${text.slice(0, 12)}…` : text;
   };
   const rows = changes.map(({ field, old, new: next }) => h("tr", {}, h("th", { scope: "row", class: "mono" }, field), h("td", { class: "wrap" }, value(field, old)), h("td", { class: "wrap" }, value(field, next))));
-  return h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, ["Field", "Was", "Becomes"].map((text) => h("th", { scope: "col" }, text)))), h("tbody", {}, rows)));
+  return h("div", { class: "scroll", tabindex: "0" }, h("table", {}, h("thead", {}, h("tr", {}, ["Field", "Was", "Becomes"].map((text) => h("th", { scope: "col" }, text)))), h("tbody", {}, rows)));
 }
 
 function rigsTable({ rigs }) {

@@ -51,7 +51,7 @@ function profilesTable(profiles, parts) {
     );
   });
   const heads = [["Name", ""], ["Hash rate", "num"], ["Rigs", "num"], ["Pool", ""], ["Login", ""], ["Threads", "num"], ["Mode", ""], ["Version", "num"], ["Hours", ""]];
-  return h("section", { "data-key": "profiles" }, h("div", { class: "scroll" }, h("table", { class: "cards" }, h("thead", {}, h("tr", {}, heads.map(([text, kind]) => h("th", { scope: "col", class: kind }, text)))), h("tbody", {}, rows))));
+  return h("section", { "data-key": "profiles" }, h("div", { class: "scroll", tabindex: "0" }, h("table", { class: "cards" }, h("thead", {}, h("tr", {}, heads.map(([text, kind]) => h("th", { scope: "col", class: kind }, text)))), h("tbody", {}, rows))));
 }
 
 function rolloutsTable(rollouts) {
@@ -75,7 +75,7 @@ function rolloutsTable(rollouts) {
     h("h2", {}, "Rollouts"),
     rows.length === 0
       ? h("p", { class: "quiet" }, "None yet: a rollout brings a version of a profile to rigs in stages. It is started on the page of a profile.")
-      : h("div", { class: "scroll" }, h("table", { class: "cards" }, h("thead", {}, h("tr", {}, heads.map(([text, kind]) => h("th", { scope: "col", class: kind }, text)))), h("tbody", {}, rows))),
+      : h("div", { class: "scroll", tabindex: "0" }, h("table", { class: "cards" }, h("thead", {}, h("tr", {}, heads.map(([text, kind]) => h("th", { scope: "col", class: kind }, text)))), h("tbody", {}, rows))),
   );
 }
 

@@ -127,7 +127,7 @@ export async function open(place) {
       { class: "after", "data-key": "members" },
       h("h2", {}, "Rigs"),
       h("div", { class: "ranges", role: "group", "aria-label": "Outcome" }, ["", ...kinds].map((kind) => h("button", { type: "button", "aria-pressed": String(kind === outcome), onclick: () => pick(kind) }, kind === "" ? `all ${count(all.length)}` : `${OUTCOMES[kind] ?? kind} ${count(all.filter((one) => one.outcome === kind).length)}`))),
-      h("div", { class: "scroll" }, h("table", { class: "cards" }, h("thead", {}, h("tr", {}, heads.map(([text, kind]) => h("th", { scope: "col", class: kind }, text)))), h("tbody", {}, rows))),
+      h("div", { class: "scroll", tabindex: "0" }, h("table", { class: "cards" }, h("thead", {}, h("tr", {}, heads.map(([text, kind]) => h("th", { scope: "col", class: kind }, text)))), h("tbody", {}, rows))),
       some.length > ROWS && h("p", { class: "after" }, h("button", { type: "button", disabled: offset === 0, onclick: () => turn(-ROWS) }, "Before"), ` ${count(offset + 1)} to ${count(Math.min(offset + ROWS, some.length))} of ${count(some.length)} `, h("button", { type: "button", disabled: offset + ROWS >= some.length, onclick: () => turn(ROWS) }, "Next")),
       asCommand(`miner-ctrl rollout show ${now.id}`),
     );
