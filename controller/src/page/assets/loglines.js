@@ -76,10 +76,12 @@ export class LogBook {
 }
 
 // Follows a rig's log into a book until `signal` aborts. `told(error)` hears how each attempt went, null for well.
-export function follow(book, { id, name, miner = MINER }, signal, told) {
+// A rig that `isThere()` says is out of reach is not asked.
+export function follow(book, { id, name, miner = MINER, isThere = () => true }, signal, told) {
   let cursor = null;
   const read = async () => {
     if (book.paused) return;
+    if (!isThere()) return told(new Error("out of reach: its log goes on here when it is back"));
     try {
       // A rig that logs a lot is read in some pieces, and again soon.
       for (let piece = 0; piece < 5; piece += 1) {

@@ -1,11 +1,12 @@
 // Parts of a rig's page that stand by themselves: found shares, events, orders, its doctor, its managers.
 
 import { get, may, part, post } from "./api.js";
-import { asCommand, copyable, dialog, failed, quoted, toast } from "./dialog.js";
+import { asCommand, copyable, dialog, quoted, toast } from "./dialog.js";
 import { h, show } from "./dom.js";
 import { age, count, moment } from "./format.js";
 import { onEvent } from "./live.js";
 import { pictures } from "./loglines.js";
+import { TROUBLE, sentence } from "./sentences.js";
 
 const SHARES = 12;
 const EVENTS = 12;
@@ -35,21 +36,17 @@ export function shares(place, id) {
     if (found.shares.length === 0) return h("p", { class: "quiet" }, "It has told of no found share yet.");
     const threads = new Map();
     for (const { thread } of found.shares) threads.set(thread, (threads.get(thread) ?? 0) + 1);
-    const most = [...threads].sort(([a], [b]) => a - b).map(([thread, many]) => `${thread}: ${count(many)}`);
+    const most = [...threads].sort(([a], [b]) => a - b).map(([thread, many]) => `thread ${thread} found ${count(many)}`);
     const rows = found.shares.slice(-SHARES).reverse().map((share) => {
       const tone = { rejected: "red", lost: "amber", stale: "amber" }[share.verdict];
       return h("tr", {}, h("th", { scope: "row" }, age(share.ageMs, { after: " ago" })), h("td", { class: "num" }, count(share.height)), h("td", { class: "mono" }, share.nonce.toString(16).padStart(8, "0")), h("td", { class: "num" }, String(share.thread)), h("td", { class: tone }, share.verdict));
     });
     return [
       h("div", { class: "scroll", tabindex: "0" }, h("table", {}, cells([["Found"], ["Height", "num"], ["Nonce"], ["Thread", "num"], ["Verdict"]]), h("tbody", {}, rows))),
-      h("p", { class: "small" }, `By thread, of the last ${count(found.shares.length)}: ${most.join(", ")}.`, found.lost > 0 ? ` ${count(found.lost)} were not read in time.` : null),
+      h("p", { class: "small" }, `Of the last ${count(found.shares.length)} ${most.join(", ")}.`, found.lost > 0 ? ` ${count(found.lost)} were not read in time.` : null),
     ];
   }).node;
 }
-
-// The words of an event's type: linkDown becomes "link down".
-const words = (name) => name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
-const KNOWN = new Set(["type", "at", "by", "nodeId", "nodeName", "request", "seq"]);
 
 export function events(place, id) {
   const { node, again } = polled(place, "What happened", 60_000, async () => {
@@ -59,17 +56,16 @@ export function events(place, id) {
     return h(
       "ul",
       { class: "lines" },
-      newest.map((event) => {
-        const rest = Object.entries(event).filter(([name, value]) => !KNOWN.has(name) && value !== null);
-        const more = rest.map(([name, value]) => `${words(name).replaceAll("_", " ")} ${value}`).join(", ");
-        return h("li", { "data-key": String(event.seq) }, h("time", { datetime: event.at, title: event.at }, moment(event.at)), h("span", { class: "what" }, words(event.type), more && `: ${pictures(more)}`, event.by && h("small", {}, ` by ${event.by}`)));
-      }),
+      newest.map((event) => h("li", { "data-key": String(event.seq), class: TROUBLE.has(event.type) ? "amber" : null }, h("time", { datetime: event.at, title: event.at }, moment(event.at)), h("span", { class: "what" }, sentence(event)))),
     );
   });
   const stop = onEvent((event) => event.nodeId === id && again());
   place.signal.addEventListener("abort", stop);
   return node;
 }
+
+// "alreadyThere" is "already there".
+const words = (name) => name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 
 export function orders(place, peer) {
   return polled(place, "Orders", 15_000, async () => {
@@ -124,67 +120,52 @@ export function managers(place, peer) {
   return onDemand("Managers", "Ask whom it obeys", `miner-ctrl remote managers ${quoted(peer.name)}`, async (again) => {
     const { managers: list } = await get(`/remote/${part(peer.id)}/managers`, {}, { signal: place.signal, timeoutMs: 20_000 });
     const rows = list.map((one) => {
-      const revoke = h("button", { type: "button", disabled: !may("admin"), title: may("admin") ? null : NEEDS_ADMIN, onclick: () => takeOut(peer, one, again) }, "Revoke");
-      return h("tr", {}, h("td", { class: "num" }, String(one.place)), h("th", { scope: "row", title: one.fingerprint }, one.thisController ? "this controller" : h("code", {}, one.id)), h("td", {}, one.recovery ? `recovery key ${one.recovery}` : "no recovery key"), h("td", {}, one.thisController ? null : revoke));
+      const button = (verb, run) => h("button", { type: "button", disabled: !may("admin"), title: may("admin") ? null : NEEDS_ADMIN, onclick: () => run(peer, one, again) }, verb);
+      return h("tr", {}, h("td", { class: "num" }, String(one.place)), h("th", { scope: "row", title: one.fingerprint }, one.thisController ? "this controller" : h("code", {}, one.id)), h("td", {}, one.recovery ? `recovery key ${one.recovery}` : "no recovery key"), h("td", {}, one.thisController ? null : [one.place > 1 && button("Hand over to it", handOver), " ", button("Revoke", takeOut)]));
     });
-    return [
-      h("div", { class: "scroll", tabindex: "0" }, h("table", {}, cells([["Place", "num"], ["Manager"], ["Recovery"], ["Action"]]), h("tbody", {}, rows))),
-      h("p", { class: "buttons" }, h("button", { type: "button", disabled: !may("admin"), title: may("admin") ? null : NEEDS_ADMIN, onclick: () => handOver(peer, again) }, "Hand over")),
-    ];
+    return h("div", { class: "scroll", tabindex: "0" }, h("table", {}, cells([["Place", "num"], ["Manager"], ["Recovery"], ["Action"]]), h("tbody", {}, rows)));
   });
 }
 
 const BECAME = { applied: "done", alreadyThere: "it was so already", unknown: "the rig was silent before it answered: ask it again whom it obeys" };
 
-// A dialog that asks for `typed` first. `send` does it; its failure is said in the dialog.
-function grave(title, lines, { typed, verb, input = null, command, send, then }) {
+// A dialog that asks for the rig's name first. `send` does it; its failure is said in the dialog.
+function grave(peer, title, line, { verb, command, send, then }) {
   return dialog(title, (close) => {
     const said = h("p", { class: "red", role: "alert", hidden: true });
-    const word = h("input", { autocomplete: "off", spellcheck: "false", oninput: () => check() });
     const button = h("button", { class: "danger", type: "submit", disabled: true }, verb);
-    const line = h("div", {});
-    const check = () => {
-      button.disabled = word.value.trim() !== typed || (input !== null && !input.value.trim());
-      show(line, asCommand(command(input?.value.trim() ?? "")));
-    };
-    if (input) input.oninput = check;
+    const word = h("input", { autocomplete: "off", spellcheck: "false", oninput: () => (button.disabled = word.value.trim() !== peer.name) });
     const submit = async (event) => {
       event.preventDefault();
       button.disabled = true;
       try {
-        const answer = await send(input?.value.trim());
+        const answer = await send();
         toast(`${title}: ${BECAME[answer.status] ?? answer.status}.`, { tone: answer.status === "unknown" ? "amber" : "" });
         close(true);
         then();
       } catch (error) {
         said.hidden = false;
         said.textContent = error.line ?? error.message;
-        input?.setAttribute("aria-invalid", String(error.field !== undefined));
-        check();
+        button.disabled = false;
       }
     };
-    check();
-    return h("form", { onsubmit: submit }, lines.map((text) => h("p", {}, text)), input && h("label", {}, "Fingerprint of the controller that gets it", input), h("label", {}, "Type ", h("b", {}, typed), " to go on", word), said, line, h("p", { class: "buttons" }, h("button", { type: "button", onclick: () => close() }, "Cancel"), button));
-  }).catch((error) => failed(title, error));
+    return h("form", { onsubmit: submit }, h("p", {}, line), h("label", {}, "Type ", h("b", {}, peer.name), " to go on", word), said, asCommand(command), h("p", { class: "buttons" }, h("button", { type: "button", onclick: () => close() }, "Cancel"), button));
+  });
 }
 
-function handOver(peer, then) {
-  const input = h("input", { autocomplete: "off", spellcheck: "false" });
-  grave(`Hand over ${peer.name}`, ["Another controller decides from now on what this rig does. It must be one that the rig knows, or will know by this fingerprint."], {
-    typed: peer.name,
+function handOver(peer, manager, then) {
+  grave(peer, `Hand ${peer.name} over`, `The manager ${manager.id} decides for ${peer.name} from now on; this controller only reads then.`, {
     verb: "Hand over",
-    input,
-    command: (to) => `miner-ctrl remote handover --to ${quoted(to || "FINGERPRINT")} ${quoted(peer.name)}`,
-    send: (to) => post(`/remote/${part(peer.id)}/handover`, { to }, { timeoutMs: 40_000 }),
+    command: `miner-ctrl remote handover --to ${manager.id} ${quoted(peer.name)}`,
+    send: () => post(`/remote/${part(peer.id)}/handover`, { to: manager.fingerprint }, { timeoutMs: 40_000 }),
     then,
   });
 }
 
 function takeOut(peer, manager, then) {
-  grave(`Revoke ${manager.id} on ${peer.name}`, [`${peer.name} obeys the manager ${manager.id} no more.`], {
-    typed: peer.name,
+  grave(peer, `Revoke a manager of ${peer.name}`, `${peer.name} obeys the manager ${manager.id} no more.`, {
     verb: "Revoke",
-    command: () => `miner-ctrl remote revoke --manager ${manager.id} ${quoted(peer.name)}`,
+    command: `miner-ctrl remote revoke --manager ${manager.id} ${quoted(peer.name)}`,
     send: () => post(`/remote/${part(peer.id)}/revoke`, { manager: manager.fingerprint }, { timeoutMs: 40_000 }),
     then,
   });

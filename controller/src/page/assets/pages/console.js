@@ -72,15 +72,14 @@ export async function open(place) {
       const { rows, matched } = await get("/table", { select: words, limit: MAX_RIGS }, { signal });
       return { rigs: rows, matched };
     }
-    const { id, name } = await get(`/peers/${part(words)}`, {}, { signal });
-    return { rigs: [{ id, name }], matched: 1 };
+    return { rigs: [await get(`/peers/${part(words)}`, {}, { signal })], matched: 1 };
   }
 
-  function begin({ id, name }) {
+  function begin({ id, name, connected }) {
     const end = new AbortController();
-    const rig = { id, name, error: null, end };
+    const rig = { id, name, connected, error: null, end };
     chosen.set(id, rig);
-    follow(book, { id, name }, AbortSignal.any([place.signal, end.signal]), (error) => {
+    follow(book, { id, name, isThere: () => rig.connected }, AbortSignal.any([place.signal, end.signal]), (error) => {
       const line = error && (error.line ?? error.message);
       if (rig.error === line) return;
       rig.error = line;
@@ -106,7 +105,7 @@ export async function open(place) {
           "li",
           { "data-key": rig.id, class: rig.error ? "amber" : null },
           h("a", { href: `/rigs/${part(rig.id)}` }, rig.name),
-          rig.error && h("span", { class: "what" }, ` ◐ ${rig.error}`),
+          rig.error && h("span", { class: "what" }, ` ○ ${rig.error}`),
           h("button", { class: "plain", type: "button", "aria-label": `Take ${rig.name} away`, onclick: () => drop(rig) }, "✕"),
         ),
       ),
@@ -118,6 +117,13 @@ export async function open(place) {
       rigs.length === 1 && asCommand(`miner-ctrl remote logs --follow ${quoted(rigs[0].name)} ${MINER}`),
     );
   }
+
+  // Whether they have a link, so that nobody is asked in vain.
+  place.every(5_000, async () => {
+    if (chosen.size === 0) return;
+    const { rows } = await get("/table", { select: `id=${[...chosen.keys()].join(",")}`, limit: MAX_RIGS }, { signal: place.signal });
+    for (const { id, connected } of rows) if (chosen.has(id)) chosen.get(id).connected = connected;
+  });
 
   const first = [...(place.query.get("rigs") ?? "").split(","), place.query.get("select") ?? ""].filter(Boolean);
   tell();

@@ -19,6 +19,7 @@ const RACK_WIDTH = 84;
 const MODES = {
   rate: {
     title: "Hash rate",
+    unknown: "without three twins to compare with, or not mining",
     classes: [
       { color: "--map-low", mark: "cross", text: "below 50 %" },
       { color: "--map-lower", mark: "slash", text: "50 to 89 %" },
@@ -53,10 +54,13 @@ const MODES = {
   },
 };
 const OFFLINE = { color: "--quiet", mark: "empty", text: "offline" };
-const UNKNOWN = { color: "--quiet", mark: "unknown", text: "not known" };
+const UNKNOWN = { color: "--quiet", mark: "unknown" };
 
 export async function open(place) {
-  let mode = place.query.get("by") in MODES ? place.query.get("by") : "rate";
+  const asked = place.query.get("by");
+  let mode = asked in MODES ? asked : "rate";
+  // Until somebody chooses: a farm whose rigs have no twins is shown by state.
+  let isChosen = asked in MODES;
   let racks = [];
   // What is drawn: [{x, y, rack, at}] by place, and where each rack is.
   let laid = { cells: [], size: CELLS[0], height: 0, heads: [] };
@@ -83,12 +87,13 @@ export async function open(place) {
 
   function switches() {
     show(tabs, Object.entries(MODES).map(([name, { title }]) => h("button", { type: "button", "aria-pressed": String(name === mode), onclick: () => choose(name) }, title)));
-    show(legend, [...MODES[mode].classes, OFFLINE, UNKNOWN].map((one) => h("li", { "data-key": one.text }, swatch(one), one.text)));
+    show(legend, [...MODES[mode].classes, OFFLINE, { ...UNKNOWN, text: MODES[mode].unknown ?? "not known" }].map((one) => h("li", { "data-key": one.text }, swatch(one), one.text)));
   }
 
   function choose(name) {
     mode = name;
-    place.setQuery({ by: name === "rate" ? null : name });
+    isChosen = true;
+    place.setQuery({ by: name });
     switches();
     draw();
   }
@@ -282,6 +287,11 @@ export async function open(place) {
       words();
       throw error;
     }
+    const better = racks.some(({ percents }) => percents.some((value) => value !== null)) ? "rate" : "state";
+    if (!isChosen && mode !== better) {
+      mode = better;
+      switches();
+    }
     words();
     again();
   });
@@ -319,7 +329,7 @@ function sum(racks) {
   return all;
 }
 
-// A colour of page.css as the canvas takes it.
+// A colour of page.css as the canvas takes it: of this theme, not the pair of both.
 function color(name) {
   const probe = h("span", { hidden: true });
   probe.style.color = `var(${name})`;

@@ -28,8 +28,8 @@ export async function open(place) {
       const peer = await get(`/peers/${part(wanted)}`, {}, { signal: place.signal });
       const [row, stats] = await Promise.all([
         get("/table", { select: `id=${peer.id}`, limit: 1 }, { signal: place.signal }).then(({ rows }) => rows[0] ?? null).catch(() => null),
-        // A rig that has never reported has none.
-        get(`/remote/${part(peer.id)}/stats`, {}, { signal: place.signal }).catch(() => null),
+        // A rig that has not reported has none.
+        peer.ageMs !== null && get(`/remote/${part(peer.id)}/stats`, {}, { signal: place.signal }).catch(() => null),
       ]);
       if (place.signal.aborted) return;
       opened ??= begin(place, frame, peer, stats, () => ask());
@@ -52,6 +52,7 @@ function begin(place, frame, first, stats, again) {
   const facts = h("section", {});
   const miners = h("section", {});
   const miner = stats?.miners?.[0]?.name ?? MINER;
+  let isThere = first.connected;
   frame.append(
     head,
     desire,
@@ -60,12 +61,13 @@ function begin(place, frame, first, stats, again) {
     charts(place, id),
     h("div", { class: "grid" }, facts, shares(place, id)),
     h("div", { class: "grid" }, events(place, id), orders(place, first)),
-    logs(place, first, miner),
+    logs(place, first, miner, () => isThere),
     h("div", { class: "grid" }, doctor(place, first), managers(place, first)),
   );
   const stop = onEvent((event) => event.nodeId === id && again());
   place.signal.addEventListener("abort", stop);
   return (peer, row, now) => {
+    isThere = peer.connected;
     place.title(peer.name);
     show(head, headline(peer, row, again));
     show(desire, desired(peer, row, now));
@@ -224,13 +226,13 @@ function charts(place, id) {
   return h("section", {}, h("div", { class: "head" }, h("h2", {}, "Hash rate and shares"), h("div", { class: "right" }, ranges)), rate, found, said);
 }
 
-function logs(place, peer, miner) {
+function logs(place, peer, miner, isThere) {
   const book = new LogBook();
   const view = logView(book, { fileName: peer.name.replaceAll(/[^\w.-]/g, "_") });
   const said = h("p", { class: "amber", role: "status", hidden: true });
-  follow(book, { id: peer.id, name: peer.name, miner }, place.signal, (error) => {
+  follow(book, { id: peer.id, name: peer.name, miner, isThere }, place.signal, (error) => {
     said.hidden = error === null;
-    said.textContent = error === null ? "" : `◐ ${error.line ?? error.message}`;
+    said.textContent = error === null ? "" : `○ ${error.line ?? error.message}`;
   });
   const more = h("a", { href: `/console${search({ rigs: peer.id })}` }, "Beside other rigs' in the Console");
   return h("section", {}, h("h2", {}, "Log ", h("small", {}, miner)), said, view.node, h("p", { class: "small" }, more), asCommand(`miner-ctrl remote logs --follow ${quoted(peer.name)} ${miner}`));
