@@ -1,15 +1,15 @@
 // Pools that profiles name: who is told to use them, who is on them, and what they take.
 
 import { get, post } from "../api.js";
-import { dialog } from "../dialog.js";
-import { h } from "../dom.js";
+import { asCommand, dialog, quoted } from "../dialog.js";
+import { h, show } from "../dom.js";
 import { OLD_MS, age, count, exactHashrate, hashrate, milliseconds, percent, short, state } from "../format.js";
 import { failure, field, fieldError, needs } from "../enrol.js";
 import { loaded } from "../loaded.js";
 
 const HEADS = ["Pool", "State", "Profiles", "Rigs on it", "Hash rate", "Accepted", "Rejected", "Stale", "Difficulty", "Last share", "Failovers"];
 const WORDS_AT_LEFT = 3;
-const TONES = { mining: "mining", ok: "mining", failing: "amber", failed: "red", down: "red" };
+const STATES = { ok: ["ok", "mining"], someAway: ["some rigs away", "amber"], unused: ["unused", "quiet"], unknown: ["unknown", "quiet"] };
 
 export async function open(place) {
   const body = h("div");
@@ -18,7 +18,7 @@ export async function open(place) {
 }
 
 function draw(answer) {
-  const pools = Array.isArray(answer) ? answer : answer.pools;
+  const pools = answer;
   if (pools.length === 0) return h("div", { class: "empty" }, h("p", {}, "No profile names a pool yet. ", h("a", { href: "/profiles" }, "Make a profile"), " with a pool's address and your wallet."));
   return h("div", { class: "scroll", tabindex: "0" }, h("table", {}, h("thead", {}, h("tr", {}, HEADS.map((text, at) => h("th", { scope: "col", class: at < WORDS_AT_LEFT ? null : "num" }, text)))), h("tbody", {}, pools.map(row))));
 }
@@ -31,9 +31,9 @@ function row(pool) {
   const profiles = (pool.profiles ?? []).map((one) => h("a", { href: `/profiles/${encodeURIComponent(one.id ?? one)}` }, one.name ?? one));
   return h(
     "tr",
-    { "data-key": `${pool.url} ${pool.tls}` },
-    h("th", { scope: "row", title: pool.url }, pool.url, " ", h("small", {}, pool.tls ? "TLS" : "no TLS")),
-    h("td", {}, state(pool.state, TONES[pool.state])),
+    { "data-key": pool.url },
+    h("th", { scope: "row", title: pool.url }, pool.url, " ", h("small", {}, pool.tls === true ? "TLS" : pool.tls === false ? "no TLS" : "–")),
+    h("td", {}, state(...(STATES[pool.state] ?? [pool.state]))),
     h("td", { class: "wrap" }, profiles.length ? profiles.flatMap((one, at) => (at ? [", ", one] : [one])) : "–"),
     h("td", { class: "num" }, `${count(pool.rigsOn)} of ${count(pool.rigsTold)}`),
     h("td", { class: "num", title: exactHashrate(pool.hashrate) }, hashrate(pool.hashrate)),
@@ -52,6 +52,11 @@ function check() {
     const url = h("input", { placeholder: "pool.example:3333", autocomplete: "off", spellcheck: "false" });
     const tls = h("input", { type: "checkbox" });
     const user = h("input", { autocomplete: "off", spellcheck: "false" });
+    const coin = h("input", { placeholder: "monero", autocomplete: "off", spellcheck: "false" });
+    const command = h("div");
+    // A password is a secret: the command reads it from standard input.
+    const words = () => ["miner-ctrl pool check", quoted(url.value.trim() || "HOST:PORT"), `--user ${quoted(user.value.trim() || "WALLET")}`, pass.value && "--pass-file -", coin.value.trim() && `--coin ${quoted(coin.value.trim())}`, tls.checked && "--tls"].filter(Boolean).join(" ");
+    const tell = () => show(command, h("div", { "data-key": words() }, asCommand(words())));
     const pass = h("input", { type: "password", autocomplete: "off" });
     const go = h("button", { class: "primary", type: "submit" }, "Check the pool");
     const result = h("div", { role: "status" });
@@ -62,6 +67,7 @@ function check() {
       go.disabled = true;
       try {
         const body = { url: url.value.trim(), tls: tls.checked, user: user.value.trim() };
+        if (coin.value.trim()) body.coin = coin.value.trim();
         if (pass.value) body.pass = pass.value;
         result.append(found(await post("/pools/check", body, { timeoutMs: 60_000 })));
       } catch (error) {
@@ -71,21 +77,24 @@ function check() {
     };
     const form = h(
       "form",
-      { onsubmit: submit },
+      { onsubmit: submit, oninput: tell },
       field("url", "Address", url),
       h("p", {}, h("label", {}, tls, "TLS")),
       field("user", "Wallet or user", user),
       field("pass", "Password", pass),
+      field("coin", "Coin", coin, "With it, the wallet is checked as an address of this coin."),
       failure(),
+      command,
       result,
       h("p", { class: "buttons" }, h("button", { type: "button", onclick: () => close() }, "Close"), go),
     );
+    tell();
     return form;
   });
 }
 
 function found(answer) {
   const yes = (value) => (value === true ? "yes" : value === false ? "no" : "–");
-  const rows = [["Reachable", yes(answer.reachable)], ["Time to connect", milliseconds(answer.connectMs)], ["TLS", yes(answer.tls)], ["Logged in", yes(answer.loggedIn)], ["Gave a job", yes(answer.job)], ["Difficulty", count(answer.difficulty)], ["Algorithm", answer.algorithm ?? "–"], ["Wallet", [yes(answer.walletValid), answer.walletNote && ` (${answer.walletNote})`]]];
-  return h("div", {}, answer.error && h("p", { class: "red" }, answer.error), h("dl", { class: "pairs" }, rows.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])));
+  const rows = [["Reachable", yes(answer.reachable)], ["Time to connect", milliseconds(answer.connectMs)], ["TLS", yes(answer.tls)], ["Logged in", yes(answer.loggedIn)], ["Gave a job", yes(answer.job)], ["Difficulty", count(answer.difficulty)], ["Height", count(answer.height)], ["Algorithm", answer.algorithm ?? "–"], ["Wallet", [yes(answer.walletValid), answer.walletNote && ` (${answer.walletNote})`]]];
+  return h("div", {}, answer.error && h("p", { class: "red" }, answer.error), answer.note && h("p", { class: "amber" }, answer.note), h("dl", { class: "pairs" }, rows.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])));
 }
