@@ -33,7 +33,11 @@ pub(super) fn measure(
         ("numbers of the farm", path("node/info"), Some(50.0)),
         ("one rig", path(&format!("peers/{one}")), Some(50.0)),
         ("a page of 100 rigs", path("peers?limit=100"), Some(50.0)),
-        ("the page's changing part", "/fleet".to_owned(), Some(50.0)),
+        (
+            "a window of the table",
+            "/api/v1/mining/table?sort=-hashrate&limit=60".to_owned(),
+            Some(50.0),
+        ),
         // What is long takes long; nobody waits for it.
         ("all rigs", path("peers"), None),
         ("statistics of all rigs", path("remote/stats"), None),

@@ -79,7 +79,8 @@ function rolloutsTable(rollouts) {
   );
 }
 
-async function newProfile(place) {
+// Makes one, and goes to `to` of it.
+export async function newProfile(place, to = (made) => `/profiles/${part(made.id)}`) {
   const made = await dialog("New profile", (close) => {
     const form = profileForm(null, place.signal);
     const command = h("div", {}, asCommand(profileCommand("create", null, form.body())));
@@ -98,5 +99,5 @@ async function newProfile(place) {
   }, { wide: true });
   if (!made || place.signal.aborted) return;
   toast(`Made ${made.name}. No rig mines with it yet.`);
-  place.go(`/profiles/${part(made.id)}`);
+  place.go(to(made));
 }
