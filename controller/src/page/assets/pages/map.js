@@ -62,8 +62,12 @@ export async function open(place) {
   // Until somebody chooses: a farm whose rigs have no twins is shown by state.
   let isChosen = asked in MODES;
   let racks = [];
-  // What is drawn: [{x, y, rack, at}] by place, and where each rack is.
+  // Where everything is: {x, y, rack, at} of each cell, with the place of its rack in `racks`. It stays while `shape` does.
   let laid = { cells: [], size: CELLS[0], height: 0, heads: [] };
+  let shape = "";
+  // The class that each cell was drawn with, and the pictures of the classes; empty when all has to be drawn anew.
+  let drawn = [];
+  let stamps = new Map();
   let focus = -1;
   let problem = null;
 
@@ -98,11 +102,24 @@ export async function open(place) {
     draw();
   }
 
+  // Another theme has other colours.
+  function repaint() {
+    drawn = [];
+    stamps = new Map();
+    switches();
+    draw();
+  }
+
   // ---- what is where ----
 
   function lay() {
     const width = Math.max(160, field.clientWidth);
     const room = Math.max(320, innerHeight * 0.7);
+    const next = JSON.stringify([width, room, devicePixelRatio, racks.map(({ site, group, ids }) => [site, group, ids.length])]);
+    if (next === shape) return;
+    shape = next;
+    drawn = [];
+    stamps = new Map();
     for (const size of CELLS) {
       laid = arrange(width, size);
       if (laid.height <= room) break;
@@ -115,7 +132,7 @@ export async function open(place) {
     const cells = [];
     const heads = [];
     let [x, y, tall, site] = [0, 0, 0, undefined];
-    for (const rack of racks) {
+    for (const [place, rack] of racks.entries()) {
       const many = rack.ids.length;
       const most = Math.floor(width / step);
       const columns = Math.min(most, Math.max(Math.ceil(RACK_WIDTH / step), Math.ceil(Math.sqrt(many * 1.6))));
@@ -130,14 +147,17 @@ export async function open(place) {
         [x, tall] = [0, 0];
       }
       heads.push({ x, y, width: wide + RACK_GAP - 6, text: rack.group ?? "no group" });
-      for (let at = 0; at < many; at += 1) cells.push({ x: x + (at % columns) * step, y: y + RACK_HEAD + Math.floor(at / columns) * step, rack, at });
+      for (let at = 0; at < many; at += 1) cells.push({ x: x + (at % columns) * step, y: y + RACK_HEAD + Math.floor(at / columns) * step, rack: place, at });
       tall = Math.max(tall, RACK_HEAD + Math.ceil(many / columns) * step);
       x += wide + RACK_GAP;
     }
     return { cells, heads, size, width, height: y + tall };
   }
 
-  const rig = ({ rack, at }) => ({ id: rack.ids[at], name: rack.names[at], state: rack.states[at], hashrate: rack.hashrates[at], age: rack.ages[at], percent: rack.percents[at] });
+  const rig = ({ rack, at }) => {
+    const { ids, names, states, hashrates, ages, percents } = racks[rack];
+    return { id: ids[at], name: names[at], state: states[at], hashrate: hashrates[at], age: ages[at], percent: percents[at] };
+  };
 
   function look(one) {
     if (one.state === "offline") return OFFLINE;
@@ -148,14 +168,31 @@ export async function open(place) {
   // ---- drawing ----
 
   function draw() {
-    const { width, height, size, cells, heads } = laid;
-    if (!width) return;
+    const { size, cells } = laid;
+    if (!laid.width) return;
     const scale = devicePixelRatio || 1;
+    const pen = canvas.getContext("2d");
+    if (drawn.length === 0) begin(pen, scale);
+    // One picture per class, stamped, and only where it has changed: most rigs do what they did before.
+    for (let at = 0; at < cells.length; at += 1) {
+      const cell = cells[at];
+      const kind = look(rig(cell));
+      if (drawn[at] === kind) continue;
+      if (!stamps.has(kind)) stamps.set(kind, stamp(kind, size, scale));
+      if (drawn[at]) pen.clearRect(cell.x, cell.y, size, size);
+      pen.drawImage(stamps.get(kind), cell.x, cell.y, size, size);
+      drawn[at] = kind;
+    }
+    if (focus >= 0) mark();
+  }
+
+  // An empty canvas with the headings.
+  function begin(pen, scale) {
+    const { width, height, heads } = laid;
     canvas.width = Math.round(width * scale);
     canvas.height = Math.round(Math.max(1, height) * scale);
     canvas.style.width = `${width}px`;
     canvas.style.height = `${height}px`;
-    const pen = canvas.getContext("2d");
     pen.scale(scale, scale);
     const [ink, quiet] = [color("--text"), color("--quiet")];
     for (const { x, y, width: most, text, strong } of heads) {
@@ -163,14 +200,6 @@ export async function open(place) {
       pen.fillStyle = strong ? ink : quiet;
       pen.fillText(shorten(pen, text, most), x, y + (strong ? 15 : 12));
     }
-    // One picture per class, stamped: ten thousand cells are ten thousand copies.
-    const stamps = new Map();
-    for (const cell of cells) {
-      const kind = look(rig(cell));
-      if (!stamps.has(kind)) stamps.set(kind, stamp(kind, size, scale));
-      pen.drawImage(stamps.get(kind), cell.x, cell.y, size, size);
-    }
-    if (focus >= 0) mark();
   }
 
   // ---- pointing ----
@@ -299,12 +328,9 @@ export async function open(place) {
   switches();
   const fit = new ResizeObserver(() => field.clientWidth && field.clientWidth !== laid.width && again());
   fit.observe(field);
-  const theme = new MutationObserver(() => {
-    switches();
-    draw();
-  });
+  const theme = new MutationObserver(repaint);
   theme.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw, { signal: place.signal });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint, { signal: place.signal });
   place.signal.addEventListener("abort", () => {
     fit.disconnect();
     theme.disconnect();
