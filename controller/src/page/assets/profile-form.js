@@ -236,17 +236,18 @@ export async function withPayout(work, command = null) {
 async function askPayout(first, work, command) {
   let other = null;
   const answer = await dialog("Another wallet would be paid", (close) => {
-    const word = h("input", { class: "mono", maxlength: 6, autocomplete: "off", spellcheck: "false", autofocus: true });
+    const word = h("input", { class: "mono", autocomplete: "off", spellcheck: "false", autofocus: true });
     const go = h("button", { class: "danger", type: "submit", disabled: true }, "Pay this wallet");
-    word.oninput = () => (go.disabled = word.value.trim().length !== 6);
+    // Several new wallets have an end each: how much there is to type is the controller's to say.
+    word.oninput = () => (go.disabled = word.value.trim() === "");
     const form = h(
       "form",
       {},
       h("p", {}, first.message),
       h("p", {}, "Look the wallet up where you keep it, not on this page: whoever changed it here may have changed it on the way."),
-      field("confirmPayout", "The last 6 characters of the wallet", word),
+      field("confirmPayout", "The end of the wallet", word, first.problem?.hint),
       h("p", { class: "error whole", role: "alert", hidden: true }),
-      command && asCommand(`${command} --confirm-payout XXXXXX`),
+      command && asCommand(`${command} --confirm-payout END`),
       h("p", { class: "buttons" }, h("button", { type: "button", onclick: () => close(null) }, "Cancel"), go),
     );
     form.onsubmit = async (event) => {
@@ -258,7 +259,7 @@ async function askPayout(first, work, command) {
       } catch (error) {
         if (error.code === "PAYOUT_UNCONFIRMED") {
           error.problem = { ...error.problem, hint: undefined };
-          error.message = "these are not the last 6 characters of the new wallet";
+          error.message = "that is not the end of the new wallet, or of several not all of them in their order";
           error.field = "confirmPayout";
           showError(form, error);
         } else {
