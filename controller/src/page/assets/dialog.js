@@ -70,17 +70,17 @@ export function failed(doing, error) {
 
 // A text with a button that copies it.
 export function copyable(text, label = "Copy") {
-  const button = h("button", { class: "plain copy", type: "button", title: label, "aria-label": label }, "⧉");
+  const button = h("button", { class: "plain copy", type: "button", title: label, "aria-label": label }, "copy");
   button.onclick = async () => {
     try {
       await navigator.clipboard.writeText(text);
-      button.textContent = "✓";
+      button.textContent = "copied";
     } catch {
       // Without a secure origin there is no clipboard: the text is selected instead.
       getSelection().selectAllChildren(code);
       button.textContent = "selected";
     }
-    setTimeout(() => (button.textContent = "⧉"), 1_500);
+    setTimeout(() => (button.textContent = "copy"), 1_500);
   };
   const code = h("code", {}, text);
   return h("span", { class: "copyable" }, code, button);

@@ -117,7 +117,7 @@ const SHAPES = {
   failed: "✕",
   removed: "✕",
 };
-const WORDS = { noPool: "no pool" };
+export const WORDS = { noPool: "no pool" };
 
 export function state(name, tone = "quiet", detail = null) {
   const word = WORDS[name] ?? name ?? "unknown";

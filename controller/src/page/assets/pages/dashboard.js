@@ -3,7 +3,7 @@
 import { get, search } from "../api.js";
 import { timeChart } from "../chart.js";
 import { h, show } from "../dom.js";
-import { UNKNOWN, age, count, digits, duration, exactHashrate, hashrate, moment, percent } from "../format.js";
+import { UNKNOWN, age, count, digits, duration, WORDS, exactHashrate, hashrate, moment, percent } from "../format.js";
 import { hear, loaded } from "../loaded.js";
 import { sentence } from "../sentences.js";
 
@@ -158,7 +158,7 @@ function partsTable({ by, parts, moreParts, moreRigs }) {
     const name = value ?? "none";
     const select = value === null ? `${by}=` : `${by}=${/^[\w.:@+-]+$/.test(value) ? value : JSON.stringify(value)}`;
     return h("tr", { "data-key": name },
-      h("th", { scope: "row", title: name }, h("a", { href: `/workers${search({ select })}` }, name)),
+      h("th", { scope: "row", title: name }, h("a", { href: `/workers${search({ select })}` }, WORDS[name] ?? name)),
       h("td", { class: "num", title: `${count(online)} of them have a link` }, count(rigs)),
       h("td", { class: "num", title: exactHashrate(rate) }, hashrate(rate)),
     );
