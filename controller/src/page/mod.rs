@@ -12,7 +12,7 @@
 //!   assets/api.js        asks the controller; who asks in vain dims the page
 //!   assets/live.js       events as they come; clocks that rest while nobody looks
 //!   assets/dom.js        elements from text only, changed in place
-//!   assets/{format,chart,dialog,table,actions}.js
+//!   assets/{format,chart,dialog,table,actions,selector,sentences,enrol,…}.js   pieces that pages share
 //! ```
 //! Nothing comes from elsewhere, so it works offline. Names come from rigs and are hostile: askama
 //! escapes every value of a `.html` template, and the scripts make text nodes only.
