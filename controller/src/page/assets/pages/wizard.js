@@ -60,5 +60,5 @@ function startStep(place, profiles, summary) {
       : ready
         ? "Tell all rigs, or one by one in Workers."
         : "It needs a profile and a rig with a link.";
-  return step(3, "Start", isDone, h("p", {}, says), !isDone && ready && h("p", {}, actButton("start", () => ({ select: "all" }), { label: "Start all rigs", class: "primary" })));
+  return step(3, "Start", isDone, h("p", {}, says), !isDone && ready && rigs.mining === 0 && h("p", {}, actButton("start", () => ({ select: "all" }), { label: "Start all rigs", class: "primary" })));
 }
