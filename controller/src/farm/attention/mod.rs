@@ -230,11 +230,12 @@ impl Farm {
         let orders = self.ended_orders().await;
         let mut rigs = Vec::new();
         let mut after = None;
+        // One moment for all: what began together is sorted by name, however long the pass takes.
+        let now = self.clock.now();
         loop {
             let before = rigs.len();
             {
                 let core = self.lock();
-                let now = self.clock.now();
                 // A controller that has just started waits for its rigs.
                 let up_ms = core.serving.then_some(now.mono.0);
                 let peers = core.registry.peers_after(after).take(PORTION);
