@@ -6,9 +6,10 @@
 use miner_shared::identity::Fingerprint;
 use miner_shared::wire::RigStats;
 
+use super::fleet::PORTION;
 use super::select::{Facts, Key};
-use super::show;
 use super::view::DesiredStatus;
+use super::{Farm, show};
 use crate::clock::Now;
 use crate::hub::{Hub, Rig};
 use crate::registry::{LabelName, PeerRecord, Registry};
@@ -91,6 +92,36 @@ impl<'a> RigFacts<'a> {
         show::drifts(self.key, self.registry, self.rig).unwrap_or_else(|| {
             self.live && !matches!(self.status(), DesiredStatus::None | DesiredStatus::Applied)
         })
+    }
+}
+
+impl Farm {
+    /// Looks at every rig, [`PORTION`] under one hold of the lock, as of the moment at which it begins: ages
+    /// can be compared, however long the pass takes. A rig that changes its key meanwhile may be seen
+    /// twice, or not.
+    pub(super) async fn look_at_all(&self, mut look: impl FnMut(&RigFacts<'_>)) {
+        let now = self.clock.now();
+        let mut after = None;
+        while let Some(last) = self.look_behind(after, now, &mut look) {
+            after = Some(last);
+            smol::future::yield_now().await;
+        }
+    }
+
+    /// Looks at the next portion of rigs behind this key, and returns the last of their keys.
+    fn look_behind(
+        &self,
+        after: Option<Fingerprint>,
+        now: Now,
+        look: &mut impl FnMut(&RigFacts<'_>),
+    ) -> Option<Fingerprint> {
+        let core = self.lock();
+        let mut last = None;
+        for (key, row) in core.registry.peers_after(after).take(PORTION) {
+            look(&RigFacts::new(key, row, &core.registry, &core.hub, now));
+            last = Some(*key);
+        }
+        last
     }
 }
 

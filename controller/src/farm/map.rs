@@ -5,12 +5,12 @@
 //!                                                  └▶ dots of the rigs that are selected ─────────┴▶ racks
 //! ```
 //! A rig is measured by its twins: rigs of the same processor and as many threads, selected or not, that mine
-//! now. Fewer than [`TWINS`] say nothing.
+//! now. Fewer than [`MIN_TWINS`](super::twins::MIN_TWINS) say nothing.
 
 use std::collections::BTreeMap;
 
 use miner_shared::identity::NodeId;
-use miner_shared::text::{Label, Name};
+use miner_shared::text::Name;
 use miner_shared::wire::Activity;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -18,13 +18,11 @@ use utoipa::ToSchema;
 use super::facts::RigFacts;
 use super::select::Selector;
 use super::state::RigState;
+use super::twins::{Kind, medians};
 use super::{Farm, show};
 use crate::clock::EpochMs;
 use crate::natural::natural;
 use crate::registry::LabelName;
-
-/// Rigs of a kind that a median needs, the one that is measured among them.
-pub const TWINS: usize = 3;
 
 /// The farm as a map.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -67,57 +65,17 @@ struct Dot {
     state: RigState,
     rate: Option<u64>,
     age_ms: Option<u64>,
-    /// Number of its kind, if it hashes and its kind is known.
-    kind: Option<usize>,
+    /// Its kind, if it hashes and that is known.
+    kind: Option<Kind>,
 }
 
-/// Rates of the rigs of each kind.
-#[derive(Debug, Default)]
-struct Kinds {
-    numbers: BTreeMap<(Label, u32), usize>,
-    rates: Vec<Vec<u64>>,
-}
-
-impl Kinds {
-    /// The number of this kind.
-    fn number(&mut self, cpu: Label, threads: u32) -> usize {
-        *self.numbers.entry((cpu, threads)).or_insert_with(|| {
-            self.rates.push(Vec::new());
-            self.rates.len() - 1
-        })
-    }
-
-    /// Notes the rate of a rig that mines; the number of its kind, of one that hashes.
-    fn note(&mut self, rig: &RigFacts<'_>, rate: Option<u64>) -> Option<usize> {
-        let does = rig.live_stats()?.activity;
-        let fills = matches!(does, Activity::Filling { .. });
-        if does != Activity::Mining && !fills {
-            return None;
-        }
-        let cpu = &rig.registry.machine(rig.key)?.cpu_model;
-        let threads = rig.threads().filter(|_| !cpu.is_empty())?;
-        let kind = self.number(cpu.clone(), threads);
-        // A rig that still fills its dataset is slower than its kind.
-        if let (Some(rates), Some(rate)) = (self.rates.get_mut(kind), rate.filter(|_| !fills)) {
-            rates.push(rate);
-        }
-        Some(kind)
-    }
-
-    /// The median rate of each kind that has enough rigs.
-    fn medians(self) -> Vec<Option<u64>> {
-        self.rates.into_iter().map(median).collect()
-    }
-}
-
-fn median(mut rates: Vec<u64>) -> Option<u64> {
-    if rates.len() < TWINS {
-        return None;
-    }
-    rates.sort_unstable();
-    let upper = *rates.get(rates.len() / 2)?;
-    let lower = *rates.get((rates.len() - 1) / 2)?;
-    Some(u64::midpoint(lower, upper))
+/// The kind of a rig that hashes, and whether its rate says what its kind makes: a rig that still fills its
+/// dataset is slower.
+fn hashing(rig: &RigFacts<'_>) -> Option<(Kind, bool)> {
+    let does = rig.live_stats()?.activity;
+    let fills = matches!(does, Activity::Filling { .. });
+    let hashes = fills || does == Activity::Mining;
+    Some((Kind::of(rig).filter(|_| hashes)?, !fills))
 }
 
 /// `rate` in percent of this, rounded.
@@ -133,10 +91,13 @@ impl Farm {
     /// The rigs that this takes, as a map.
     pub async fn map(&self, selector: &Selector) -> MapView {
         let mut racks: BTreeMap<Place, Vec<Dot>> = BTreeMap::new();
-        let mut kinds = Kinds::default();
+        let mut rates = Vec::new();
         self.look_at_all(|rig| {
             let rate = rig.rate(|windows| windows.s10);
-            let kind = kinds.note(rig, rate);
+            let (kind, counts) = hashing(rig).unzip();
+            if let (Some(kind), Some(rate), Some(true)) = (&kind, rate, counts) {
+                rates.push((kind.clone(), rate));
+            }
             if selector.takes(rig) {
                 let labels = rig.registry.labels(rig.key);
                 let place = (labels.site.clone(), labels.group.clone());
@@ -151,7 +112,7 @@ impl Farm {
             }
         })
         .await;
-        let medians = kinds.medians();
+        let medians = medians(rates);
         let mut racks: Vec<_> = racks.into_iter().collect();
         racks.sort_by(|((site, group), _), ((other_site, other_group), _)| {
             by_label(site.as_ref(), other_site.as_ref())
@@ -175,7 +136,7 @@ fn by_label(a: Option<&LabelName>, b: Option<&LabelName>) -> std::cmp::Ordering 
     }
 }
 
-fn rack((site, group): Place, mut dots: Vec<Dot>, medians: &[Option<u64>]) -> RackView {
+fn rack((site, group): Place, mut dots: Vec<Dot>, medians: &BTreeMap<Kind, u64>) -> RackView {
     dots.sort_unstable_by(|a, b| {
         natural(a.name.as_str(), b.name.as_str()).then_with(|| a.id.cmp(&b.id))
     });
@@ -186,7 +147,7 @@ fn rack((site, group): Place, mut dots: Vec<Dot>, medians: &[Option<u64>]) -> Ra
         ..RackView::default()
     };
     for dot in dots {
-        let median = dot.kind.and_then(|kind| *medians.get(kind)?);
+        let median = dot.kind.and_then(|kind| medians.get(&kind).copied());
         let figures = dot.rate.zip(median);
         rack.ids.push(dot.id.to_string());
         rack.names.push(dot.name.as_str().to_owned());
@@ -204,15 +165,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_median_needs_three_twins_and_lies_between_the_two_in_the_middle() {
-        assert_eq!(median(vec![]), None);
-        assert_eq!(median(vec![5, 5]), None);
-        assert_eq!(median(vec![9, 1, 5]), Some(5));
-        assert_eq!(median(vec![9, 1, 5, 8]), Some(6));
-        assert_eq!(median(vec![u64::MAX; 4]), Some(u64::MAX));
-    }
-
-    #[test]
     fn a_percent_is_rounded_and_of_nothing_unknown() {
         assert_eq!(percent(864, 1_000), Some(86));
         assert_eq!(percent(865, 1_000), Some(87));
@@ -220,14 +172,5 @@ mod tests {
         assert_eq!(percent(3_000, 1_000), Some(300));
         assert_eq!(percent(u64::MAX, u64::MAX), Some(100));
         assert_eq!(percent(5, 0), None);
-    }
-
-    #[test]
-    fn rigs_of_another_processor_or_with_other_threads_are_no_twins() {
-        let mut kinds = Kinds::default();
-        let cpu = Label::lossy;
-        let [a, b, c, again] = [("x", 2), ("x", 3), ("y", 2), ("x", 2)]
-            .map(|(model, threads)| kinds.number(cpu(model), threads));
-        assert_eq!((a, b, c, again), (0, 1, 2, 0));
     }
 }

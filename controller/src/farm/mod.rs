@@ -118,7 +118,7 @@ pub use self::history::{
 pub use self::keys::{
     ManagerView, ManagersView, OrderStatus, OrderView, RecoveryStatus, RecoveryView,
 };
-pub use self::map::{MapView, RackView, TWINS};
+pub use self::map::{MapView, RackView};
 pub use self::optimal::{LeftOutView, OptimalPeer, OptimalView};
 pub use self::orders::{LOCATE_SECS, ORDER_SECS, RigOrderStatus, RigOrderView};
 pub use self::payout::{PayoutChange, REPEATED, payout_change};

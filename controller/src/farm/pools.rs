@@ -5,15 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use miner_shared::identity::Fingerprint;
 use miner_shared::wire::{MinerStats, RigStats, State};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::fleet::PORTION;
+use super::facts::RigFacts;
 use super::view::DesiredStatus;
-use super::{Core, Farm, show};
-use crate::clock::{EpochMs, Now};
+use super::{Farm, show};
+use crate::clock::EpochMs;
 use crate::hub::Rig;
 use crate::registry::DesiredRecord;
 
@@ -120,23 +119,7 @@ impl Farm {
     /// All pools, by address. Rigs are looked at in portions.
     pub async fn pools(&self) -> Vec<PoolUseView> {
         let mut sums = Sums::new();
-        let mut after = None;
-        loop {
-            let mut taken = 0;
-            {
-                let core = self.lock();
-                let now = self.clock.now();
-                for (key, _) in core.registry.peers_after(after).take(PORTION) {
-                    look_at(&mut sums, &core, key, now);
-                    after = Some(*key);
-                    taken += 1;
-                }
-            }
-            if taken < PORTION {
-                break;
-            }
-            smol::future::yield_now().await;
-        }
+        self.look_at_all(|rig| look_at(&mut sums, rig)).await;
         let moves = self.lock().hub.moves().clone();
         let now = self.clock.now();
         let since = EpochMs(now.wall.0.saturating_sub(now.mono.0));
@@ -162,12 +145,12 @@ impl Farm {
     }
 }
 
-fn look_at(sums: &mut Sums, core: &Core, key: &Fingerprint, now: Now) {
-    let rig = core.hub.rig(key).filter(|_| core.hub.is_live(key));
+fn look_at(sums: &mut Sums, facts: &RigFacts<'_>) {
+    let rig = facts.rig.filter(|_| facts.live);
     let said = rig.and_then(Rig::stats);
-    let said = said.map(|(stats, at)| (stats, now.mono.since(at.mono)));
-    if let Some(row) = core.registry.desired(key) {
-        let has_it = show::desired_status(key, &core.registry, rig) == DesiredStatus::Applied;
+    let said = said.map(|(stats, at)| (stats, facts.now.mono.since(at.mono)));
+    if let Some(row) = facts.registry.desired(facts.key) {
+        let has_it = show::desired_status(facts.key, facts.registry, rig) == DesiredStatus::Applied;
         let stats = said.map(|(stats, _)| stats).filter(|_| has_it);
         add_told(sums, row, stats);
     }

@@ -26,7 +26,6 @@ use utoipa::ToSchema;
 use self::judge::{Cause, Compared};
 use self::others::Words;
 use self::seen::Seen;
-use super::fleet::PORTION;
 use super::{Farm, PartStatus};
 use crate::audit::AuditState;
 use crate::clock::EpochMs;
@@ -228,28 +227,14 @@ impl Farm {
     /// What a person should look at: at most `limit` of it, and [`MAX_ATTENTION`].
     pub async fn attention(&self, limit: usize, audit: AuditState) -> AttentionView {
         let orders = self.ended_orders().await;
+        let serving = self.lock().serving;
         let mut rigs = Vec::new();
-        let mut after = None;
-        // One moment for all: what began together is sorted by name, however long the pass takes.
-        let now = self.clock.now();
-        loop {
-            let before = rigs.len();
-            {
-                let core = self.lock();
-                // A controller that has just started waits for its rigs.
-                let up_ms = core.serving.then_some(now.mono.0);
-                let peers = core.registry.peers_after(after).take(PORTION);
-                rigs.extend(peers.map(|(key, row)| {
-                    let off = orders.was_switched_off(key);
-                    Seen::new((key, row), &core.registry, &core.hub, (now, up_ms), off)
-                }));
-            }
-            after = rigs.last().map(|seen| seen.key);
-            if rigs.len() < before + PORTION {
-                break;
-            }
-            smol::future::yield_now().await;
-        }
+        self.look_at_all(|rig| {
+            // A controller that has just started waits for its rigs.
+            let up_ms = serving.then_some(rig.now.mono.0);
+            rigs.push(Seen::new(rig, up_ms, orders.was_switched_off(rig.key)));
+        })
+        .await;
         let mut others = self.others(orders, audit);
         let failing = |part: &super::PartView| part.status == PartStatus::Failing;
         let parts = self.ready().components.into_iter().filter(failing);

@@ -4,12 +4,13 @@ use miner_shared::identity::Fingerprint;
 use miner_shared::text::Name;
 use miner_shared::wire::{Activity, Memory, MinerStats, Mode, PageWish, Pages, RigStats, State};
 
+use super::super::facts::RigFacts;
 use super::super::show;
 use super::super::twins::Kind;
 use super::super::view::{DesiredStatus, ExchangesView};
 use crate::clock::Now;
-use crate::hub::{Hub, Rig};
-use crate::registry::{DesiredRecord, PeerRecord, Registry};
+use crate::hub::Rig;
+use crate::registry::{DesiredRecord, Registry};
 
 /// Exchanges below which a score says little: one link that broke halves it.
 const EXCHANGES: u8 = 10;
@@ -79,39 +80,27 @@ pub(super) struct Silent {
 }
 
 impl Seen {
-    pub(super) fn new(
-        (key, row): (&Fingerprint, &PeerRecord),
-        registry: &Registry,
-        hub: &Hub,
-        (now, up_ms): (Now, Option<u64>),
-        off: Option<u64>,
-    ) -> Self {
-        let rig = hub.rig(key);
-        let seen = show::last_seen(row, rig, now);
+    pub(super) fn new(facts: &RigFacts<'_>, up_ms: Option<u64>, off: Option<u64>) -> Self {
+        let (key, rig, now) = (facts.key, facts.rig, facts.now);
+        let seen = show::last_seen(facts.row, rig, now);
         let work = rig.map(Rig::work);
         let report = rig.and_then(Rig::stats);
         let report = report.map(|(stats, at)| Report::new(stats, now.mono.since(at.mono)));
-        let threads = rig.and_then(Rig::stats).map(|(stats, _)| threads(stats));
-        let cpu = registry.machine(key).map(|row| row.cpu_model.as_str());
-        let cpu = cpu.filter(|cpu| !cpu.is_empty());
         Self {
             key: *key,
-            name: row.name.clone(),
-            live: hub.is_live(key),
+            name: facts.row.name.clone(),
+            live: facts.live,
             away_ms: seen.map(|(_, age_ms)| age_ms),
             up_ms,
             off: seen
                 .zip(off)
                 .is_some_and(|((at, _), off)| at.0 <= off.saturating_add(OFF_MS)),
-            wish: Wish::new(key, registry, rig, now),
+            wish: Wish::new(key, facts.registry, rig, now),
             score: rig.and_then(score),
             linked_ms: work.and_then(|work| work.linked_ms(now.mono)),
             hashing_ms: work.and_then(|work| work.hashing_ms(now.mono)),
             idle_ms: work.and_then(|work| work.idle_ms(now.mono)),
-            kind: cpu.zip(threads).map(|(cpu, threads)| Kind {
-                cpu: cpu.into(),
-                threads,
-            }),
+            kind: Kind::of(facts),
             report,
         }
     }
@@ -203,11 +192,6 @@ pub(super) fn size_of_pages(pages: Pages) -> u8 {
         Pages::Huge2M => 2,
         _ => 3,
     }
-}
-
-fn threads(stats: &RigStats) -> u16 {
-    let threads = stats.miners.iter().map(|miner| miner.threads);
-    threads.fold(0, u16::saturating_add)
 }
 
 fn score(rig: &Rig) -> Option<(u8, ExchangesView)> {

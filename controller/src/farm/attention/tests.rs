@@ -46,7 +46,7 @@ fn well(n: u8) -> Seen {
         hashing_ms: Some(HOUR),
         idle_ms: Some(1_000),
         kind: Some(Kind {
-            cpu: "Ryzen 9 5950X".into(),
+            cpu: Label::lossy("Ryzen 9 5950X"),
             threads: 32,
         }),
         report: Some(Report::new(&stats, 1_000)),
@@ -438,7 +438,7 @@ fn hostile_names_and_models_stay_in_their_fields() {
     let name = "rm. -rf --yes_all";
     let mut seen = saying(|report| report.rate = Some(1));
     seen.name = Name::parse(name).expect("a name may be that");
-    seen.kind.as_mut().expect("there").cpu = "\u{1b}[2J\u{202e}cpu".into();
+    seen.kind.as_mut().expect("there").cpu = Label::lossy("\u{1b}[2J\u{202e}cpu");
     let twin = |n| {
         let mut twin = well(n);
         twin.kind.clone_from(&seen.kind);

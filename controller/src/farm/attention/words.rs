@@ -130,11 +130,7 @@ fn percent_below(seen: &Seen, median: u64) -> String {
 
 fn kind(seen: &Seen) -> String {
     seen.kind.as_ref().map_or_else(String::new, |kind| {
-        format!(
-            "{} with {} threads",
-            units::printable(&kind.cpu),
-            kind.threads
-        )
+        format!("{} with {} threads", kind.cpu, kind.threads)
     })
 }
 

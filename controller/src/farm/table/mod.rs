@@ -172,32 +172,4 @@ impl Farm {
             }
         }
     }
-
-    /// Looks at every rig, [`PORTION`] under one hold of the lock. One that changes its key meanwhile may
-    /// be seen twice, or not.
-    pub(super) async fn look_at_all(&self, mut look: impl FnMut(&RigFacts<'_>)) {
-        let mut after = None;
-        loop {
-            let seen = self.look_behind(after.as_ref(), &mut look);
-            let Some(last) = seen else { return };
-            after = Some(last);
-            smol::future::yield_now().await;
-        }
-    }
-
-    /// Looks at the next portion of rigs behind this key, and returns the last of their keys.
-    fn look_behind(
-        &self,
-        after: Option<&Fingerprint>,
-        look: &mut impl FnMut(&RigFacts<'_>),
-    ) -> Option<Fingerprint> {
-        let core = self.lock();
-        let now = self.clock.now();
-        let mut last = None;
-        for (key, row) in core.registry.peers_after(after.copied()).take(PORTION) {
-            look(&RigFacts::new(key, row, &core.registry, &core.hub, now));
-            last = Some(*key);
-        }
-        last
-    }
 }
