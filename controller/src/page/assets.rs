@@ -33,6 +33,7 @@ const ASSETS: &[Asset] = assets![
     "dialog.js",
     "dom.js",
     "enrol.js",
+    "form.js",
     "format.js",
     "live.js",
     "loaded.js",

@@ -67,6 +67,9 @@ const PAGES: [Page; 10] = [
     Page::new("/settings", "Settings", '0'),
 ];
 
+/// Rigs that the page without script shows.
+const PLAIN_ROWS: usize = 200;
+
 /// An entry of the navigation.
 #[derive(Clone, Copy, Debug)]
 struct Page {
@@ -98,6 +101,8 @@ struct PageTemplate {
 struct PlainTemplate {
     version: &'static str,
     fleet: Fleet,
+    /// Rigs that are shown.
+    shown: usize,
 }
 
 /// What somebody sees who is not logged in.
@@ -159,7 +164,12 @@ async fn plain(State(api): State<Api>) -> Result<Html<String>, Problem> {
 
 fn render_plain(fleet: Fleet) -> Result<Html<String>, Problem> {
     let version = &assets::VERSION;
-    render(&PlainTemplate { version, fleet })
+    let shown = PLAIN_ROWS;
+    render(&PlainTemplate {
+        version,
+        fleet,
+        shown,
+    })
 }
 
 fn render(page: &impl Template) -> Result<Html<String>, Problem> {

@@ -6,7 +6,7 @@
 // What is done is done to the rigs that the dialog showed. More than 1,000 selected ones go by their
 // selector, and only if it still takes as many.
 
-import { get, may, once, post } from "./api.js";
+import { get, needs, once, post } from "./api.js";
 import { asCommand, dialog, failed, quoted, toast } from "./dialog.js";
 import { fill, h, show } from "./dom.js";
 import { count } from "./format.js";
@@ -39,8 +39,7 @@ const WAIT_MS = 45_000;
 
 // Why this session may not do it, for a title; null if it may.
 export function mayNot(verb) {
-  const { scope } = VERBS[verb];
-  return may(scope) ? null : `This session may only look. For this: miner-ctrl login --scope ${scope}`;
+  return needs(VERBS[verb].scope).title ?? null;
 }
 
 // A button that does it to the rigs that `rigs()` gives when it is pressed.

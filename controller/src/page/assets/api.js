@@ -5,7 +5,7 @@ const BASE = "/api/v1/mining";
 const TIMEOUT_MS = 8_000;
 
 // A failure that the controller described; `problem` has code, message, field, hint, requestId.
-export class Refused extends Error {
+class Refused extends Error {
   constructor(status, problem) {
     super(problem?.message ?? `the controller answered ${status}`);
     this.status = status;
@@ -55,7 +55,6 @@ export function get(path, query = {}, options = {}) {
 }
 export const post = (path, body = {}, options = {}) => ask("POST", path, body, options);
 export const put = (path, body = {}, options = {}) => ask("PUT", path, body, options);
-export const patch = (path, body = {}, options = {}) => ask("PATCH", path, body, options);
 export const remove = (path, options = {}) => ask("DELETE", path, undefined, options);
 
 // A query string of what is known.
@@ -68,8 +67,8 @@ export function search(query) {
 // A part of a path.
 export const part = (text) => encodeURIComponent(text);
 
-// options: signal, headers, timeoutMs; `whole: true` gives {data, headers}, `blob: true` a file. `root: true` asks outside the API.
-async function ask(method, path, body, { signal, headers = {}, timeoutMs = TIMEOUT_MS, whole = false, root = false, blob = false } = {}) {
+// options: signal, headers, timeoutMs; `whole: true` gives {data, headers}. `root: true` asks outside the API.
+async function ask(method, path, body, { signal, headers = {}, timeoutMs = TIMEOUT_MS, whole = false, root = false } = {}) {
   const limit = AbortSignal.timeout(timeoutMs);
   const init = { method, cache: "no-store", headers: { ...headers }, signal: signal ? AbortSignal.any([signal, limit]) : limit };
   // Said of every request but GET, also without a body: it keeps other sites' forms out.
@@ -86,7 +85,7 @@ async function ask(method, path, body, { signal, headers = {}, timeoutMs = TIMEO
   }
   controller.answered(response);
   const isJson = (response.headers.get("content-type") ?? "").includes("json");
-  const data = blob && response.ok ? await response.blob() : isJson ? await response.json() : await response.text();
+  const data = isJson ? await response.json() : await response.text();
   // The login has ended: the page says so and how to get a new one.
   if (response.status === 401) location.reload();
   if (!response.ok) throw new Refused(response.status, isJson ? data : null);
@@ -104,3 +103,5 @@ export function once() {
 const RANKS = { read: 0, operate: 1, admin: 2 };
 export const scope = document.documentElement.dataset.scope ?? "read";
 export const may = (needed) => (RANKS[scope] ?? 0) >= RANKS[needed];
+// What a button needs that does something: without the scope it is disabled, and its title says what to do.
+export const needs = (needed) => (may(needed) ? {} : { disabled: true, title: `This needs a session of scope ${needed}: miner-ctrl login --scope ${needed}` });

@@ -104,7 +104,7 @@ async function open() {
   }
 }
 
-export function go(address) {
+function go(address) {
   history.pushState(null, "", address);
   open();
 }

@@ -5,7 +5,7 @@ import { h } from "./dom.js";
 import { exactHashrate, hashrate, moment } from "./format.js";
 
 // Six that survive colour blindness, in both themes (after Okabe and Ito).
-export const PALETTE = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#a6761d", "#56b4e9"];
+const PALETTE = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#a6761d", "#56b4e9"];
 
 let loading = null;
 

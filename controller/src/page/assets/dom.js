@@ -45,7 +45,7 @@ export function show(node, ...children) {
   become(node, next);
 }
 
-export function morph(now, next) {
+function morph(now, next) {
   if (now === next) return;
   if (now.nodeType !== next.nodeType || now.nodeName !== next.nodeName || key(now) !== key(next)) {
     now.replaceWith(next);

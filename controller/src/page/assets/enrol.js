@@ -1,35 +1,13 @@
 // How rigs come to the farm: added by address, by a token, or admitted after they have waited.
 // Secrets are shown once and live no longer than the dialog that shows them.
 
-import { get, may, part, post, remove } from "./api.js";
+import { get, may, needs, part, post, remove } from "./api.js";
 import { asCommand, confirm, copyable, dialog, failed, quoted, toast } from "./dialog.js";
 import { h, show } from "./dom.js";
+import { clearErrors, failure, field, showError } from "./form.js";
 import { age, count, duration, moment } from "./format.js";
 import { hear, loaded } from "./loaded.js";
 import { qrCode } from "./qr.js";
-
-// What a button needs: without the scope it is disabled and says how to get it.
-export function needs(scope) {
-  return may(scope) ? {} : { disabled: true, title: `This needs a session with the scope ${scope}: miner-ctrl login --scope ${scope}` };
-}
-
-// A field with a label, its help and the place of its error.
-export function field(name, label, input, help = null) {
-  input.name = name;
-  return h("label", { class: "field", "data-field": name }, h("span", {}, label), input, help && h("small", {}, help), h("small", { class: "error", role: "alert" }));
-}
-
-// Says an error at its field, or under the form.
-export function fieldError(form, error) {
-  for (const node of form.querySelectorAll("[data-field] .error, .failure")) node.textContent = "";
-  for (const node of form.querySelectorAll("[aria-invalid]")) node.removeAttribute("aria-invalid");
-  if (!error) return;
-  const at = error.field && form.querySelector(`[data-field="${CSS.escape(error.field)}"]`);
-  (at?.querySelector(".error") ?? form.querySelector(".failure")).textContent = error.line ?? error.message;
-  at?.querySelector("input, select, textarea")?.setAttribute("aria-invalid", "true");
-}
-
-export const failure = () => h("p", { class: "failure red", role: "alert" });
 
 // A secret that is shown once: its text, the same as a QR code, and what to do with it.
 export function shownOnce(title, text, what, ...after) {
@@ -69,7 +47,7 @@ export function addPeer({ address = "", name = "" } = {}) {
     };
     const submit = async (event) => {
       event.preventDefault();
-      fieldError(form, null);
+      clearErrors(form);
       show(found);
       go.disabled = true;
       try {
@@ -78,7 +56,7 @@ export function addPeer({ address = "", name = "" } = {}) {
         close(peer);
       } catch (error) {
         if (error.problem?.fingerprint && !inputs.fingerprint.value) offer(error.problem.fingerprint);
-        else fieldError(form, error);
+        else showError(form, error);
       }
       go.disabled = !may("operate");
     };
@@ -141,7 +119,7 @@ export function pendingPanel(place) {
         try {
           close(await post(`/pending/${part(rig.id)}/approve`, other && other !== rig.name ? { name: other } : {}));
         } catch (error) {
-          fieldError(form, error);
+          showError(form, error);
         }
       };
       const form = h(
@@ -253,7 +231,7 @@ export async function newToken() {
       try {
         close(await post("/tokens", said()));
       } catch (error) {
-        fieldError(form, error);
+        showError(form, error);
       }
     };
     const form = h(

@@ -3,7 +3,7 @@
 import { h } from "./dom.js";
 
 export const UNKNOWN = "–";
-export const THIN = " ";
+const THIN = " ";
 /// A figure older than two heartbeats is grey and says its age.
 export const OLD_MS = 20_000;
 

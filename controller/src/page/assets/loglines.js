@@ -11,14 +11,14 @@ import { count } from "./format.js";
 import { every } from "./live.js";
 
 // Lines that a book holds; one more, and the oldest goes and is counted.
-export const MAX_LINES = 2_000;
+const MAX_LINES = 2_000;
 export const MINER = "miner-rx0";
 const EVERY_MS = 2_000;
 const FIRST_LINES = 200;
 // How near to the end counts as being there, in px.
 const NEAR = 24;
 
-export const LEVELS = ["error", "warn", "info", "debug", "trace"];
+const LEVELS = ["error", "warn", "info", "debug", "trace"];
 const TONES = { error: "red", warn: "amber" };
 
 // Control characters as pictures that can be seen. Those that turn the direction of text, and those

@@ -1,16 +1,16 @@
 // What the pages about profiles share: the form of one with its errors at its fields, the look at a pool,
 // and the question for the end of a wallet before somebody else is paid.
 
-import { may, post } from "./api.js";
+import { needs, post } from "./api.js";
 import { asCommand, dialog, quoted } from "./dialog.js";
 import { fill, h } from "./dom.js";
+import { clearErrors, failure, field, showError } from "./form.js";
 import { count, milliseconds } from "./format.js";
 
 // The API takes no more.
 const MAX_POOLS = 3;
 const MAX_WINDOWS = 8;
 const COINS = ["monero", "monero-stagenet", "monero-testnet", "salvium", "wownero", "zephyr"];
-let made = 0;
 
 // The beginning and the end of a long login, which tell two wallets apart.
 export function middle(text, first = 8, last = 6) {
@@ -23,47 +23,13 @@ export function threadsText({ threads, threadsPercent }) {
   return threads ? String(threads) : "as suits";
 }
 
-export const needs = (scope) => (may(scope) ? null : `needs a session of scope ${scope}: miner-ctrl login --scope ${scope}`);
-
 // A button that is disabled, and says why, without the scope.
 export function scoped(scope, text, onclick, tone = null) {
-  const why = needs(scope);
-  return h("button", { type: "button", class: tone, disabled: why !== null, title: why, onclick }, text);
-}
-
-// A labelled input; `name` is the API's name of the field, by which its errors find it.
-export function field(name, label, input, note = null) {
-  made += 1;
-  const id = `field-${made}`;
-  input.id = id;
-  input.setAttribute("aria-describedby", `${id}-error`);
-  return h("div", { class: "field", "data-field": name }, h("label", { for: id }, label), input, note && h("small", {}, note), h("p", { class: "error", id: `${id}-error`, role: "alert", hidden: true }));
+  return h("button", { type: "button", class: tone, onclick, ...needs(scope) }, text);
 }
 
 export function choice(value, options) {
   return h("select", { value }, options.map(([name, text]) => h("option", { value: name }, text ?? name)));
-}
-
-export function clearErrors(form) {
-  for (const line of form.querySelectorAll(".error")) line.hidden = true;
-  for (const input of form.querySelectorAll("[aria-invalid]")) input.removeAttribute("aria-invalid");
-}
-
-// Shows an error at its field, or at the end of the form if it has none there.
-export function showError(form, error) {
-  if (error.name === "AbortError") return;
-  const line = error.line ?? error.message;
-  const wanted = error.field ?? "";
-  const fields = [...form.querySelectorAll("[data-field]")];
-  // `windows[1]` is a line of `windows`; `pools` is shown at the first pool.
-  const at = fields.find((one) => one.dataset.field === wanted) ?? fields.find((one) => wanted && (wanted.startsWith(`${one.dataset.field}[`) || one.dataset.field.startsWith(`${wanted}[`)));
-  const said = at ? at.querySelector(".error") : form.querySelector(".error.whole");
-  said.textContent = line;
-  said.hidden = false;
-  const input = at?.querySelector("input, select, textarea");
-  input?.setAttribute("aria-invalid", "true");
-  (input ?? said).scrollIntoView({ block: "nearest" });
-  input?.focus();
 }
 
 // What a look at a pool came to, in sentences.
@@ -82,7 +48,7 @@ function checkLines(found) {
 }
 
 // A button that has the controller log in at a pool as a rig would; `body()` gives what to ask with.
-export function poolCheck(body, signal, onFound = () => {}) {
+function poolCheck(body, signal, onFound = () => {}) {
   const found = h("div", { role: "status" });
   const button = scoped("admin", "Check this pool", async () => {
     button.disabled = true;
@@ -175,7 +141,7 @@ export function profileForm(profile, signal) {
     h("div", { class: "three" }, field("threads", "Threads", h("select", {})), field("mode", "Mode", mode, "light: 256 MiB, several times slower"), field("pages", "Pages", pages), field("nice", "Gives way to other programs (nice 0 to 19)", nice)),
     field("windows", "Hours, a weekly window a line, in the controller's local time", windows, `Such as mon-fri 22:00-06:00; up to ${MAX_WINDOWS}; empty is always.`),
     field("comment", "Why this version is made", comment),
-    h("p", { class: "error whole", role: "alert", hidden: true }),
+    failure(),
   );
   // The kind has the label, the number its own.
   const slot = node.querySelector("[data-field=threads] select");
@@ -246,7 +212,7 @@ async function askPayout(first, work, command) {
       h("p", {}, first.message),
       h("p", {}, "Look the wallet up where you keep it, not on this page: whoever changed it here may have changed it on the way."),
       field("confirmPayout", "The end of the wallet", word, first.problem?.hint),
-      h("p", { class: "error whole", role: "alert", hidden: true }),
+      failure(),
       command && asCommand(`${command} --confirm-payout END`),
       h("p", { class: "buttons" }, h("button", { type: "button", onclick: () => close(null) }, "Cancel"), go),
     );

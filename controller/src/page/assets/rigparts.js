@@ -1,6 +1,6 @@
 // Parts of a rig's page that stand by themselves: found shares, events, orders, its doctor, its managers.
 
-import { get, may, part, post } from "./api.js";
+import { get, needs, part, post } from "./api.js";
 import { asCommand, copyable, dialog, quoted, toast } from "./dialog.js";
 import { h, show } from "./dom.js";
 import { age, count, moment } from "./format.js";
@@ -114,13 +114,12 @@ export function doctor(place, peer) {
   });
 }
 
-const NEEDS_ADMIN = "This session may not. For this: miner-ctrl login --scope admin";
 
 export function managers(place, peer) {
   return onDemand("Managers", "Ask whom it obeys", `miner-ctrl remote managers ${quoted(peer.name)}`, async (again) => {
     const { managers: list } = await get(`/remote/${part(peer.id)}/managers`, {}, { signal: place.signal, timeoutMs: 20_000 });
     const rows = list.map((one) => {
-      const button = (verb, run) => h("button", { type: "button", disabled: !may("admin"), title: may("admin") ? null : NEEDS_ADMIN, onclick: () => run(peer, one, again) }, verb);
+      const button = (verb, run) => h("button", { type: "button", ...needs("admin"), onclick: () => run(peer, one, again) }, verb);
       return h("tr", {}, h("td", { class: "num" }, String(one.place)), h("th", { scope: "row", title: one.fingerprint }, one.thisController ? "this controller" : h("code", {}, one.id)), h("td", {}, one.recovery ? `recovery key ${one.recovery}` : "no recovery key"), h("td", {}, one.thisController ? null : [one.place > 1 && button("Hand over to it", handOver), " ", button("Revoke", takeOut)]));
     });
     return h("div", { class: "scroll", tabindex: "0" }, h("table", {}, cells([["Place", "num"], ["Manager"], ["Recovery"], ["Action"]]), h("tbody", {}, rows)));

@@ -4,7 +4,8 @@ import { get, may, once, post } from "./api.js";
 import { asCommand, dialog, quoted } from "./dialog.js";
 import { fill, h } from "./dom.js";
 import { count } from "./format.js";
-import { choice, clearErrors, field, showError, withPayout } from "./profile-form.js";
+import { clearErrors, failure, field, showError } from "./form.js";
+import { choice, withPayout } from "./profile-form.js";
 
 // "1, 10 %, all" as the API takes it.
 function readStages(text) {
@@ -19,7 +20,7 @@ export async function startRollout(place, profile, versions, chosen) {
     const stages = h("input", { value: "1, 10%, 100%", autocomplete: "off" });
     const observe = h("input", { type: "number", min: 1, max: 10_080, value: 10 });
     const least = h("input", { type: "number", min: 0, max: 100, value: 90 });
-    const failure = choice("halt", [["halt", "stop, and leave the rigs as they are"], ["rollback", "give the rigs back what they had"]]);
+    const onFailure = choice("halt", [["halt", "stop, and leave the rigs as they are"], ["rollback", "give the rigs back what they had"]]);
     const comment = h("input", { maxlength: 200, autocomplete: "off" });
     const counted = h("p", { role: "status" });
     const command = h("div", {});
@@ -31,7 +32,7 @@ export async function startRollout(place, profile, versions, chosen) {
       stages: readStages(stages.value),
       observeSecs: Math.round(Number(observe.value) * 60),
       minHashratePercent: Number(least.value),
-      onFailure: failure.value,
+      onFailure: onFailure.value,
       comment: comment.value.trim() || null,
     });
     const line = () => {
@@ -70,9 +71,9 @@ export async function startRollout(place, profile, versions, chosen) {
       field("select", "Rigs, by a selector such as group=shed state=mining", select),
       counted,
       h("div", { class: "three" }, field("stages", "Stages: rigs that have it after each", stages, "numbers, or parts such as 10%"), field("observeSecs", "Watch each stage, minutes", observe), field("minHashratePercent", "Least hash rate, % of before", least)),
-      field("onFailure", "If they make less", failure),
+      field("onFailure", "If they make less", onFailure),
       field("comment", "Why", comment),
-      h("p", { class: "error whole", role: "alert", hidden: true }),
+      failure(),
       command,
       h("p", { class: "buttons" }, h("button", { type: "button", onclick: () => close(null) }, "Cancel"), go),
     );

@@ -1,10 +1,10 @@
 // Pools that profiles name: who is told to use them, who is on them, and what they take.
 
-import { get, post } from "../api.js";
+import { get, needs, post } from "../api.js";
 import { asCommand, dialog, quoted } from "../dialog.js";
 import { h, show } from "../dom.js";
-import { OLD_MS, age, count, exactHashrate, hashrate, milliseconds, percent, short, state } from "../format.js";
-import { failure, field, fieldError, needs } from "../enrol.js";
+import { age, count, exactHashrate, hashrate, milliseconds, percent, short, state } from "../format.js";
+import { clearErrors, failure, field, showError } from "../form.js";
 import { loaded } from "../loaded.js";
 
 const HEADS = ["Pool", "State", "Profiles", "Rigs on it", "Hash rate", "Accepted", "Rejected", "Stale", "Difficulty", "Last share", "Failovers"];
@@ -62,7 +62,7 @@ function check() {
     const result = h("div", { role: "status" });
     const submit = async (event) => {
       event.preventDefault();
-      fieldError(form, null);
+      clearErrors(form);
       result.replaceChildren();
       go.disabled = true;
       try {
@@ -71,7 +71,7 @@ function check() {
         if (pass.value) body.pass = pass.value;
         result.append(found(await post("/pools/check", body, { timeoutMs: 60_000 })));
       } catch (error) {
-        fieldError(form, error);
+        showError(form, error);
       }
       go.disabled = false;
     };

@@ -1,12 +1,12 @@
 // One profile: its form with a look at what a change would do, its versions, who mines with it. Two people
 // who change it at a time hear of each other: a change is of the version that was seen, or is refused.
 
-import { get, may, part, post, put, remove } from "../api.js";
+import { get, may, needs, part, post, put, remove } from "../api.js";
 import { asCommand, confirm, dialog, failed, quoted, toast } from "../dialog.js";
 import { fill, h, show } from "../dom.js";
 import { count, digits, exactHashrate, hashrate, moment } from "../format.js";
 import { onEvent } from "../live.js";
-import { needs, profileCommand, profileForm, scoped, withPayout } from "../profile-form.js";
+import { profileCommand, profileForm, scoped, withPayout } from "../profile-form.js";
 import { startRollout } from "../rollout-start.js";
 
 const MAX_NAMES = 50;
@@ -70,8 +70,7 @@ export async function open(place) {
     const form = profileForm(seen.profile, signal);
     const command = h("div", {});
     const tell = () => fill(command, asCommand(profileCommand("edit", seen.profile.id, form.body())));
-    const why = needs("operate");
-    const look = h("button", { class: "primary", type: "submit", disabled: why !== null, title: why }, "Preview the change…");
+    const look = h("button", { class: "primary", type: "submit", ...needs("operate") }, "Preview the change…");
     const submit = async (event) => {
       event.preventDefault();
       form.clear();
@@ -93,11 +92,10 @@ export async function open(place) {
     const preview = await post(`${path}/preview`, { ...body, version: seen.profile.version }, { signal });
     if (preview.from === preview.to) return void toast("Nothing changes: the form says what the newest version says.");
     const lines = [changesTable(preview.changes, preview.payoutChanged), preview.payoutChanged && h("p", { class: "red" }, "Somebody else would be paid."), rigsTable(preview)];
-    const why = needs("admin");
     const yes = await dialog(`Version ${preview.to} of ${seen.profile.name}`, (close) => [
       lines.filter(Boolean),
       h("p", { class: "quiet" }, "Saving tells no rig: each keeps its version until it is started with the new one, or a rollout brings it."),
-      h("p", { class: "buttons" }, h("button", { type: "button", onclick: () => close(null) }, "Cancel"), h("button", { type: "button", class: "primary", disabled: why !== null, title: why, onclick: () => close(true) }, `Save version ${preview.to}`)),
+      h("p", { class: "buttons" }, h("button", { type: "button", onclick: () => close(null) }, "Cancel"), h("button", { type: "button", class: "primary", ...needs("admin"), onclick: () => close(true) }, `Save version ${preview.to}`)),
     ], { wide: true });
     if (!yes) return;
     const saved = await withPayout((confirmPayout) => save({ ...body, confirmPayout }), profileCommand("edit", seen.profile.id, body));

@@ -1,9 +1,10 @@
 // This controller: how it is, who may use its API, and what keeps the farm if it is lost.
 
-import { get, may, part, post, remove, scope } from "../api.js";
+import { get, may, needs, part, post, remove, scope } from "../api.js";
 import { asCommand, confirm, copyable, dialog, failed, quoted } from "../dialog.js";
 import { h, show } from "../dom.js";
-import { expiry, expiryWord, failure, field, fieldError, needs, shownOnce } from "../enrol.js";
+import { expiry, expiryWord, shownOnce } from "../enrol.js";
+import { clearErrors, failure, field, showError } from "../form.js";
 import { age, count, duration, moment, state } from "../format.js";
 import { loaded } from "../loaded.js";
 
@@ -97,11 +98,11 @@ function ask(title, path, verb, fields, said, words) {
     const tell = () => show(command, h("div", { "data-key": words() }, asCommand(words())));
     const submit = async (event) => {
       event.preventDefault();
-      fieldError(form, null);
+      clearErrors(form);
       try {
         close(await post(path, said()));
       } catch (error) {
-        fieldError(form, error);
+        showError(form, error);
       }
     };
     const form = h("form", { onsubmit: submit, oninput: tell }, fields, failure(), command, h("p", { class: "buttons" }, h("button", { type: "button", onclick: () => close() }, "Cancel"), h("button", { class: "primary", type: "submit" }, verb)));
