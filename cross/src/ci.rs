@@ -7,9 +7,11 @@
 //! | tests, doc tests, docs | push |
 //! | lock file, longest files | push |
 //! | end to end: the real programs on loopback | push |
+//! | page: the page in Chromium, with farms of up to 50 simulated rigs | push |
 //! | static: the agent for rigs, its proof and its budgets | push |
 //! | advisories: the RustSec database | `--full` |
 //! | slow tests: the long forms of tests, marked `#[ignore]` | `--full` |
+//! | page, 10,000: the same with 10,000 rigs | `--full` |
 //!
 //! What must be compiled first on a fresh machine stays out of the push gate.
 

@@ -125,30 +125,27 @@ mod tests {
 
     #[test]
     fn the_pages_paths_are_the_default() {
-        let dirs = dirs(&[("HOME", "/home/ann")]).expect("home is set");
+        let dirs = dirs(&[("HOME", "/h")]).expect("home is set");
         assert_eq!(
             dirs.node_json(),
-            Path::new("/home/ann/.config/lethean-desktop/node.json")
+            Path::new("/h/.config/lethean-desktop/node.json")
         );
         assert_eq!(
             dirs.private_key(),
-            Path::new("/home/ann/.local/share/lethean-desktop/node/private.key")
+            Path::new("/h/.local/share/lethean-desktop/node/private.key")
         );
     }
 
     #[test]
     fn xdg_variables_win_and_relative_ones_count_as_unset() {
         let dirs = dirs(&[
-            ("HOME", "/home/ann"),
+            ("HOME", "/h"),
             ("XDG_CONFIG_HOME", "/etc/farm"),
             ("XDG_DATA_HOME", "relative"),
         ])
         .expect("home is set");
         assert_eq!(dirs.config(), Path::new("/etc/farm/lethean-desktop"));
-        assert_eq!(
-            dirs.data(),
-            Path::new("/home/ann/.local/share/lethean-desktop")
-        );
+        assert_eq!(dirs.data(), Path::new("/h/.local/share/lethean-desktop"));
     }
 
     #[test]
