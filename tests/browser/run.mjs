@@ -118,6 +118,32 @@ async function acts(browser, farm) {
     expect(status === 403, `the API answered ${status}`);
     await display.context().close();
   });
+  await check("an error of the API stands at its field", async () => {
+    await visit(page, farm, "/profiles");
+    await page.locator("#page button", { hasText: "New profile" }).click();
+    const form = page.locator("dialog[open] form");
+    await form.getByLabel("Name", { exact: true }).fill("refused");
+    await form.getByLabel("Address, host:port").fill("pool.example:3333");
+    await form.getByLabel(/^Login/).fill(`4${"A".repeat(94)}`);
+    await form.locator("button[type=submit]").click();
+    const error = form.locator('[data-field="pools[0].user"] .error');
+    await error.waitFor({ state: "visible" });
+    expect((await error.textContent()).length > 10, "it says nothing");
+    expect((await form.getByLabel(/^Login/).getAttribute("aria-invalid")) === "true", "the field is not marked");
+    await page.keyboard.press("Escape");
+  });
+  await check("a token is shown once, and is gone with its dialog", async () => {
+    await visit(page, farm, "/nodes");
+    await page.locator("#page button", { hasText: "Make a token" }).click();
+    await page.locator("dialog[open] button[type=submit]").click();
+    const secret = page.locator("dialog[open] code").first();
+    await page.waitForSelector("dialog[open] svg");
+    const text = await secret.textContent();
+    expect(text.startsWith("ENR1-"), `it shows ${text}`);
+    await page.locator("dialog[open] button", { hasText: "Done" }).click();
+    expect(!(await page.content()).includes(text), "the token is still in the page");
+    none(page.faults);
+  });
   await check("markup from a rig stays text", async () => {
     await visit(page, farm, "/rigs/rig-00002");
     const images = await page.evaluate(() => document.querySelectorAll("#page img").length);
