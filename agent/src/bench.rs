@@ -11,12 +11,23 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use miner_engine::{Cache, Dataset, EngineError, Features, Hash, HashEngine, Progress};
+use miner_engine::{Backing, EngineError, Hash, HashEngine, Progress};
 use miner_shared::mining::{NONCE_OFFSET, SeedHash};
 use miner_shared::wire::{Memory, Pages, Threads};
 
 use crate::mining::topology::Topology;
-use crate::mining::{Left, Now, Source, settle};
+use crate::mining::{Left, Now, settle};
+
+/// Whose hashes to measure.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Engine {
+    /// Our own.
+    #[default]
+    Native,
+    /// The reference implementation, in builds with the feature `reference`.
+    #[cfg(feature = "reference")]
+    Reference,
+}
 
 /// What to measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +39,8 @@ pub struct BenchConfig {
     pub threads: Option<u16>,
     /// Light or fast.
     pub memory: Memory,
+    /// Whose.
+    pub engine: Engine,
 }
 
 /// How far a benchmark is.
@@ -66,7 +79,7 @@ pub struct BenchReport {
     pub pages: Option<Pages>,
     /// Part of that memory in huge pages, in percent; `None` where the system does not say.
     pub huge_percent: Option<u8>,
-    /// What the engine uses of the machine, for people: `jit=on aes=hard argon2=avx2`.
+    /// What the engine uses of the machine, for people: `jit=on aes=hard`.
     pub features: String,
     /// Time to make cache and dataset ready, in milliseconds.
     pub init_ms: u64,
@@ -102,12 +115,17 @@ pub fn run(
 ) -> Result<BenchReport, EngineError> {
     let plan = Topology::read().plan(config.threads.map_or(Threads::Auto, Threads::Count));
     let started = now();
-    let source = prepare(config.memory, now, progress)?;
-    let backing = source.backing();
+    let prepare = match config.engine {
+        Engine::Native => native,
+        #[cfg(feature = "reference")]
+        Engine::Reference => reference,
+    };
+    let prepared = prepare(config.memory, now, progress)?;
+    let backing = prepared.backing;
     let init_ms = now().since(started);
 
     let started = now();
-    let sum = hash_all(config.hashes, &source, &plan, now, progress)?;
+    let sum = hash_all(config.hashes, &prepared, &plan, now, progress)?;
     let hashing_ms = now().since(started);
     Ok(BenchReport {
         hashes: config.hashes,
@@ -115,7 +133,7 @@ pub fn run(
         memory: config.memory,
         pages: backing.map(|backing| backing.pages),
         huge_percent: backing.map(|backing| backing.huge_percent),
-        features: Features::detect().to_string(),
+        features: prepared.features,
         init_ms,
         hashing_ms,
         rate: rate(config.hashes, hashing_ms),
@@ -145,30 +163,73 @@ pub const fn expected_sum(hashes: u32, one_thread: bool) -> Option<u64> {
 /// Between two calls of the progress function.
 const TICK: Duration = Duration::from_millis(250);
 
-fn prepare(
-    memory: Memory,
+/// Memory that is ready, whoever's it is.
+struct Prepared {
+    backing: Option<Backing>,
+    features: String,
+    /// Makes a machine on it.
+    machine: Box<dyn Fn() -> Result<Box<dyn HashEngine>, EngineError>>,
+}
+
+/// Makes the memory of an engine ready; both engines have types of the same names and shapes.
+macro_rules! prepare_with {
+    ($name:ident, $engine:path) => {
+        fn $name(
+            memory: Memory,
+            now: &Now,
+            progress: &mut dyn FnMut(BenchProgress),
+        ) -> Result<Prepared, EngineError> {
+            use $engine as engine;
+            let features = engine::Features::detect().to_string();
+            // The larger memory first: reserved pages may not suffice for both.
+            let dataset = match memory {
+                Memory::Light => None,
+                Memory::Fast => Some(engine::Dataset::new()?),
+            };
+            progress(BenchProgress::Preparing {
+                percent: 0,
+                left_ms: None,
+            });
+            let mut cache = engine::Cache::new()?;
+            cache.key(&SeedHash([0; 32]));
+            let Some(mut dataset) = dataset else {
+                let cache = Arc::new(cache);
+                return Ok(Prepared {
+                    backing: cache.backing(),
+                    features,
+                    machine: Box::new(move || Ok(Box::new(engine::Vm::light(&cache)?))),
+                });
+            };
+            fill(
+                |threads, filled| dataset.fill(&cache, threads, filled),
+                now,
+                progress,
+            )?;
+            let dataset = Arc::new(dataset);
+            Ok(Prepared {
+                backing: dataset.backing(),
+                features,
+                machine: Box::new(move || Ok(Box::new(engine::Vm::fast(&dataset)?))),
+            })
+        }
+    };
+}
+
+prepare_with!(native, miner_engine);
+#[cfg(feature = "reference")]
+prepare_with!(reference, miner_engine::reference);
+
+/// Fills a dataset on all cores.
+fn fill(
+    fill: impl FnOnce(u16, &Progress) -> Result<(), EngineError> + Send,
     now: &Now,
     progress: &mut dyn FnMut(BenchProgress),
-) -> Result<Source, EngineError> {
-    // The larger memory first: reserved pages may not suffice for both.
-    let dataset = match memory {
-        Memory::Light => None,
-        Memory::Fast => Some(Dataset::new()?),
-    };
-    progress(BenchProgress::Preparing {
-        percent: 0,
-        left_ms: None,
-    });
-    let mut cache = Cache::new()?;
-    cache.key(&SeedHash([0; 32]));
-    let Some(mut dataset) = dataset else {
-        return Ok(Source::Light(Arc::new(cache)));
-    };
+) -> Result<(), EngineError> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let cores = u16::try_from(cores).unwrap_or(u16::MAX);
     let (filled, started) = (Progress::new(), now());
     while_it_runs(
-        || dataset.fill(&cache, cores, &filled),
+        || fill(cores, &filled),
         || {
             let left = Left::of(filled.done(), filled.total(), now().since(started));
             progress(BenchProgress::Preparing {
@@ -176,20 +237,19 @@ fn prepare(
                 left_ms: left.ms,
             });
         },
-    )?;
-    Ok(Source::Fast(Arc::new(dataset)))
+    )
 }
 
 fn hash_all(
     total: u32,
-    source: &Source,
+    prepared: &Prepared,
     plan: &[Option<u16>],
     now: &Now,
     progress: &mut dyn FnMut(BenchProgress),
 ) -> Result<u64, EngineError> {
     let mut machines = Vec::with_capacity(plan.len());
     for _ in plan {
-        machines.push(source.machine()?);
+        machines.push((prepared.machine)()?);
     }
     let (started, done) = (now(), AtomicU32::new(0));
     while_it_runs(

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use miner_agent::bench::{BenchConfig, BenchProgress, BenchReport, BenchVerdict, run};
+use miner_agent::bench::{BenchConfig, BenchProgress, BenchReport, BenchVerdict, Engine, run};
 use miner_agent::mining::Now;
 use miner_shared::time::Millis;
 use miner_shared::wire::Memory;
@@ -21,6 +21,7 @@ fn bench(hashes: u32, threads: u16, memory: Memory) -> BenchReport {
         hashes,
         threads: Some(threads),
         memory,
+        engine: Engine::Native,
     };
     let mut last = None;
     let report = run(config, &clock(), &mut |progress| last = Some(progress)).expect("memory");

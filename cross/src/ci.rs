@@ -5,6 +5,7 @@
 //! | format, clippy | push |
 //! | pure: `shared` for a chip without an operating system | push |
 //! | tests, doc tests, docs | push |
+//! | reference engine: our RandomX against the reference implementation | push |
 //! | lock file, longest files | push |
 //! | end to end: the real programs on loopback | push |
 //! | page: the page in Chromium, with farms of up to 50 simulated rigs | push |
@@ -39,13 +40,14 @@ pub(crate) struct Ci {
 
 type Stage = (&'static str, fn() -> Result<(), Failure>);
 
-const PUSH: [Stage; 11] = [
+const PUSH: [Stage; 12] = [
     ("format", format),
     ("clippy", clippy),
     ("pure shared", pure),
     ("tests", tests),
     ("doc tests", doc_tests),
     ("docs", docs),
+    ("reference engine", reference_engine),
     ("lock file", || Lockfile {}.run()),
     ("longest files", || Longest {}.run()),
     ("end to end", end_to_end),
@@ -110,6 +112,25 @@ fn pure() -> Result<(), Failure> {
     run(cargo()
         .args(["build", "--locked", "--package", "miner-shared"])
         .args(["--target", "thumbv7em-none-eabihf"]))
+}
+
+/// Our RandomX against the reference implementation, whose C++ is built for this stage alone.
+fn reference_engine() -> Result<(), Failure> {
+    let engine = [
+        "--locked",
+        "--package",
+        "miner-engine",
+        "--features",
+        "reference",
+    ];
+    run(cargo()
+        .arg("clippy")
+        .args(engine)
+        .args(["--all-targets", "--", "--deny", "warnings"]))?;
+    run(cargo()
+        .arg("test")
+        .args(engine)
+        .args(["--no-fail-fast", "--", "reference"]))
 }
 
 /// The test binaries that run the real programs.

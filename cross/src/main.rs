@@ -3,6 +3,7 @@
 //! | task | what it does |
 //! |---|---|
 //! | `ci [--full]` | every check in the order of CI, with the seconds of each stage |
+//! | `bench-engine [QUESTION] [--json]` | our RandomX engine against the reference implementation |
 //! | `build --target x86_64` | the static `miner` for rigs |
 //! | `static-check FILE` | proves that a binary needs no interpreter and no library |
 //! | `size [--json]` | binary size, crates and memory of the agent against their budgets |
@@ -11,6 +12,7 @@
 //! | `coverage [--missed]` | lines of the parsers that the fuzz corpora reach |
 //! | `fuzz [TARGET] [--seconds N]`, `miri` | what needs a nightly compiler |
 
+mod bench;
 mod ci;
 mod clock;
 mod coverage;
@@ -42,6 +44,7 @@ struct Xtask {
 #[derive(FromArgs)]
 #[argh(subcommand)]
 enum Task {
+    BenchEngine(bench::BenchEngine),
     Build(zig::Build),
     Ci(ci::Ci),
     Coverage(coverage::Coverage),
@@ -56,6 +59,7 @@ enum Task {
 fn main() -> ExitCode {
     let Xtask { task } = argh::from_env();
     let done: Result<(), Failure> = match task {
+        Task::BenchEngine(task) => task.run(),
         Task::Build(task) => task.run(),
         Task::Ci(task) => task.run(),
         Task::Coverage(task) => task.run(),

@@ -1,7 +1,7 @@
-//! The static `miner` for rigs: Rust by cargo, the C++ of RandomX by zig.
+//! The static `miner` for rigs: Rust by cargo, the little C that is left (ring's) by zig.
 //!
-//! No distribution ships a C++ library for musl, and zig carries one (libc++) in the same download
-//! as its compiler. Both tools come from PyPI into a virtual environment below `target/`, pinned by
+//! A C compiler for each machine and its musl is one download with zig, and one package for each with
+//! a distribution. Both tools come from PyPI into a virtual environment below `target/`, pinned by
 //! hash in `cross/requirements.txt`; nothing is installed on the machine.
 //!
 //! ```text
@@ -48,7 +48,6 @@ pub(crate) fn build(target: &Target) -> Result<(), Failure> {
     let path = env::join_paths([bin.clone()].into_iter().chain(env::split_paths(&paths)))
         .context("PATH")?;
     let cache = target_dir().join("tools/zig-cache");
-    let triple = target.triple.replace('-', "_");
     let mut command = cargo();
     command
         .args([
@@ -62,12 +61,7 @@ pub(crate) fn build(target: &Target) -> Result<(), Failure> {
         .args(["--profile", "agent", "--target", &target.triple])
         .env("PATH", path)
         .env("CARGO_ZIGBUILD_CACHE_DIR", &cache)
-        .env("ZIG_GLOBAL_CACHE_DIR", &cache)
-        .env("FARM_TARGET", &triple)
-        .env(
-            format!("CMAKE_TOOLCHAIN_FILE_{triple}"),
-            root().join("cross/zig.cmake"),
-        );
+        .env("ZIG_GLOBAL_CACHE_DIR", &cache);
     run(&mut command)?;
     elf::check(&target.miner())
 }

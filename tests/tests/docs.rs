@@ -205,12 +205,7 @@ fn readme_starts_with_its_two_commands() {
         .collect();
     assert_eq!(
         commands.get(..2),
-        Some(
-            &[
-                "apt-get install -y cmake g++ && cargo run --release -- up",
-                "./tests/run"
-            ][..]
-        )
+        Some(&["cargo run --release -- up", "./tests/run"][..])
     );
 }
 

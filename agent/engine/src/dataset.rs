@@ -2,25 +2,30 @@
 //! it instead of computing each item anew.
 
 use core::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::iter::Enumerate;
+use std::slice::ChunksMut;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use miner_shared::wire::PageWish;
 
-use crate::ffi::{Filler, Flags, RawDataset, advise_pages};
-use crate::{Backing, Cache, EngineError};
+use crate::cache::Keyed;
+use crate::memory::Memory;
+use crate::params::{LINE, Params};
+use crate::{Backing, Cache, EngineError, Progress};
 
 /// Size of a dataset: 2^31 + 33,554,368 bytes.
 pub const DATASET_BYTES: usize = 2_181_038_016;
 
 /// Items that a thread fills between two looks at [`Progress`]: about 10 ms, so that a cancelled
 /// filling ends at once.
-const CHUNK: u32 = 8192;
+const CHUNK: usize = 8192;
 
 /// 2,080 MiB of RandomX dataset.
 pub struct Dataset {
-    raw: RawDataset,
-    filled: bool,
+    memory: Memory,
+    /// Those of the cache that it was filled from.
+    filled: Option<&'static Params>,
 }
 
 impl Dataset {
@@ -38,16 +43,32 @@ impl Dataset {
     /// # Errors
     /// As [`Self::new`].
     pub fn with_pages(wish: PageWish) -> Result<Self, EngineError> {
-        let reserved = || RawDataset::new(Flags::LARGE_PAGES);
-        let raw = (wish != PageWish::Small)
-            .then(reserved)
-            .flatten()
-            .or_else(|| RawDataset::new(Flags::NONE))
-            .ok_or(EngineError::NoDatasetMemory)?;
-        if let Some(memory) = raw.memory() {
-            advise_pages(memory, DATASET_BYTES, wish);
-        }
-        Ok(Self { raw, filled: false })
+        let memory = Memory::new(DATASET_BYTES, wish).ok_or(EngineError::NoDatasetMemory)?;
+        Ok(Self {
+            memory,
+            filled: None,
+        })
+    }
+
+    /// A dataset that is none: one page stands for all of it, so that nothing waits for memory. For
+    /// measurements of code; its hashes are worth nothing.
+    ///
+    /// # Errors
+    /// [`EngineError::NotKeyed`], [`EngineError::NoDatasetMemory`] without a reserved 2 MiB page.
+    #[cfg(feature = "reference")]
+    pub fn without_stalls(cache: &Cache) -> Result<Self, EngineError> {
+        let cache = cache.keyed()?;
+        let memory = Memory::of_one_page(DATASET_BYTES).ok_or(EngineError::NoDatasetMemory)?;
+        let mut dataset = Self {
+            memory,
+            filled: Some(cache.params),
+        };
+        let bytes = dataset.memory.as_mut_slice();
+        cache.fill(0, &mut bytes[..2 << 20]);
+        // What follows the last whole page is memory of its own.
+        let rest = DATASET_BYTES % (2 << 20);
+        bytes.copy_within(..rest, DATASET_BYTES - rest);
+        Ok(dataset)
     }
 
     /// Computes all items from the cache, on `threads` threads (at least one, this one). In place:
@@ -64,88 +85,60 @@ impl Dataset {
         threads: u16,
         progress: &Progress,
     ) -> Result<(), EngineError> {
-        self.filled = false;
-        let filler = self.raw.filler(cache)?;
+        self.filled = None;
+        let cache = cache.keyed()?;
+        let chunks = self.memory.as_mut_slice().chunks_mut(CHUNK * LINE);
+        let chunks = Chunks(Mutex::new(chunks.enumerate()));
         thread::scope(|scope| {
             for _ in 1..threads {
                 let helper = thread::Builder::new().name("rx-fill".into());
                 if helper
-                    .spawn_scoped(scope, || fill_on_this_thread(&filler, progress))
+                    .spawn_scoped(scope, || chunks.fill(cache, progress))
                     .is_err()
                 {
                     break;
                 }
             }
-            fill_on_this_thread(&filler, progress);
+            chunks.fill(cache, progress);
         });
-        self.filled = progress.done() == progress.total();
-        self.filled.then_some(()).ok_or(EngineError::Cancelled)
+        self.filled = (progress.done() == progress.total()).then_some(cache.params);
+        self.filled.map(|_| ()).ok_or(EngineError::Cancelled)
     }
 
     /// Pages behind the memory; `None` before it is filled, or where the system does not say.
     /// Reads `/proc`: not for a loop.
     pub fn backing(&self) -> Option<Backing> {
-        let memory = self.raw.memory().filter(|_| self.filled)?;
-        Backing::of(memory, DATASET_BYTES)
+        self.filled.and_then(|_| self.memory.backing())
     }
 
-    /// The inside, once filled.
-    pub(crate) fn filled(&self) -> Result<&RawDataset, EngineError> {
-        self.filled
-            .then_some(&self.raw)
-            .ok_or(EngineError::NotFilled)
+    /// The inside, once filled: its bytes, and what it was made by.
+    pub(crate) fn filled(&self) -> Result<(&[u8], &'static Params), EngineError> {
+        let params = self.filled.ok_or(EngineError::NotFilled)?;
+        Ok((self.memory.as_slice(), params))
     }
 }
 
-fn fill_on_this_thread(filler: &Filler<'_>, progress: &Progress) {
-    while !progress.is_cancelled() {
-        match filler.fill_some(CHUNK) {
-            0 => return,
-            items => progress.done.fetch_add(items, Ordering::Relaxed),
-        };
-    }
-}
+/// Hands out pieces of the dataset, each exactly once.
+struct Chunks<'a>(Mutex<Enumerate<ChunksMut<'a, u8>>>);
 
-/// How far a filling is; shared by whoever watches it.
-#[derive(Debug, Default)]
-pub struct Progress {
-    done: AtomicU64,
-    cancelled: AtomicBool,
-}
-
-impl Progress {
-    /// Nothing done.
-    pub const fn new() -> Self {
-        Self {
-            done: AtomicU64::new(0),
-            cancelled: AtomicBool::new(false),
+impl Chunks<'_> {
+    /// Fills pieces until none is left. Any number of threads may.
+    fn fill(&self, cache: Keyed<'_>, progress: &Progress) {
+        let next = || self.0.lock().unwrap_or_else(PoisonError::into_inner).next();
+        while !progress.is_cancelled()
+            && let Some((index, items)) = next()
+        {
+            cache.fill((index * CHUNK) as u64, items);
+            let filled = (items.len() / LINE) as u64;
+            progress.add(filled);
         }
-    }
-
-    /// Items filled.
-    pub fn done(&self) -> u64 {
-        self.done.load(Ordering::Relaxed)
-    }
-
-    /// Items of a dataset: 34,078,719.
-    pub fn total(&self) -> u64 {
-        RawDataset::item_count()
-    }
-
-    /// Ends the filling; it returns within some 10 ms.
-    pub fn cancel(&self) {
-        self.cancelled.store(true, Ordering::Relaxed);
-    }
-
-    fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::Relaxed)
     }
 }
 
 impl fmt::Debug for Dataset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Dataset")
-            .field("filled", &self.filled)
+            .field("filled", &self.filled.is_some())
             .finish_non_exhaustive()
     }
 }

@@ -1,120 +1,78 @@
-//! What the processor and the system let RandomX use.
+//! What the processor and the system let the engine use.
 
 use core::fmt;
 use std::sync::OnceLock;
 
-use crate::ffi::{self, ExecutablePages, Flags};
+use crate::aes::Aes;
+use crate::jit;
+use crate::{Cache, Hash, HashEngine, Vm};
 
-/// What RandomX uses on this machine; its `Display` is for the log:
-/// `jit=on aes=hard argon2=avx2`.
+/// What the engine uses on this machine; its `Display` is for the log: `jit=on aes=hard`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Features {
     /// How programs run.
     pub jit: Jit,
     /// AES by instructions of the processor; otherwise by tables.
     pub hard_aes: bool,
-    /// How the cache is filled.
-    pub argon2: Argon2,
 }
 
 /// How programs run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Jit {
     /// Interpreted, many times slower: no compiler for this processor, or the system lets no data
     /// become code.
+    #[default]
     Off,
+    /// Interpreted, because compiled programs gave a wrong hash: this processor, or whatever plays
+    /// it, does not do what others do. Please report it.
+    Wrong,
     /// Compiled, into pages that are never writable and executable at once.
-    Secure,
-    /// Compiled.
     On,
-}
-
-/// How the cache is filled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Argon2 {
-    /// By portable code.
-    Portable,
-    /// With SSSE3.
-    Ssse3,
-    /// With AVX2.
-    Avx2,
 }
 
 impl Features {
     /// Asks processor and system; the answer does not change while a program runs.
     pub fn detect() -> Self {
         static DETECTED: OnceLock<Features> = OnceLock::new();
-        *DETECTED.get_or_init(|| Self::of(Flags::recommended(), ffi::executable_pages()))
+        *DETECTED.get_or_init(|| Self {
+            jit: Jit::detect(),
+            hard_aes: Aes::detect().is_hard(),
+        })
     }
+}
 
-    fn of(flags: Flags, code: ExecutablePages) -> Self {
-        Self {
-            jit: match code {
-                _ if !flags.contains(Flags::JIT) => Jit::Off,
-                ExecutablePages::No => Jit::Off,
-                ExecutablePages::NotWritable => Jit::Secure,
-                ExecutablePages::Writable => Jit::On,
-            },
-            hard_aes: flags.contains(Flags::HARD_AES),
-            argon2: if flags.contains(Flags::ARGON2_AVX2) {
-                Argon2::Avx2
-            } else if flags.contains(Flags::ARGON2_SSSE3) {
-                Argon2::Ssse3
-            } else {
-                Argon2::Portable
-            },
-        }
-    }
-
-    pub(crate) fn cache_flags(self) -> Flags {
-        let argon2 = match self.argon2 {
-            Argon2::Portable => Flags::NONE,
-            Argon2::Ssse3 => Flags::ARGON2_SSSE3,
-            Argon2::Avx2 => Flags::ARGON2_AVX2,
+impl Jit {
+    /// Compiles and runs the programs of a hash that is known, within some 50 ms.
+    fn detect() -> Self {
+        let Some(compiled) = jit::Program::new() else {
+            return Self::Off;
         };
-        // The cache's code is written first and made executable then: W^X suffices.
-        match self.jit {
-            Jit::Off => argon2,
-            Jit::Secure | Jit::On => argon2.with(Flags::JIT),
-        }
-    }
-
-    pub(crate) fn vm_flags(self) -> Flags {
-        let aes = if self.hard_aes {
-            Flags::HARD_AES
-        } else {
-            Flags::NONE
-        };
-        match self.jit {
-            Jit::Off => aes,
-            Jit::Secure => aes.with(Flags::JIT).with(Flags::SECURE),
-            Jit::On => aes.with(Flags::JIT),
-        }
-    }
-
-    #[must_use]
-    pub(crate) fn without_jit(self) -> Self {
-        Self {
-            jit: Jit::Off,
-            ..self
+        let known =
+            Cache::empty(KNOWN_KEY).and_then(|cache| Vm::over(&cache.into(), Some(compiled)));
+        match known.map(|mut vm| vm.hash(KNOWN_KEY)) {
+            Ok(hash) if hash == KNOWN_HASH => Self::On,
+            Ok(_) => Self::Wrong,
+            Err(_) => Self::Off,
         }
     }
 }
+
+/// Key and input of a hash over a cache of zeros, and that hash, as the interpreter has it.
+const KNOWN_KEY: &[u8] = b"is the engine right?";
+const KNOWN_HASH: Hash = [
+    0x83, 0x31, 0x5b, 0x96, 0x6d, 0x5b, 0x7c, 0x0e, 0x19, 0x6a, 0x19, 0x49, 0x06, 0xb6, 0xe9, 0xd2,
+    0x59, 0x61, 0x25, 0x00, 0x91, 0xa0, 0x85, 0x04, 0xa1, 0x3a, 0x5e, 0x80, 0xa9, 0x95, 0xbc, 0x8f,
+];
 
 impl fmt::Display for Features {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let jit = match self.jit {
             Jit::Off => "off",
-            Jit::Secure => "secure",
+            Jit::Wrong => "wrong",
             Jit::On => "on",
         };
         let aes = if self.hard_aes { "hard" } else { "soft" };
-        let argon2 = match self.argon2 {
-            Argon2::Portable => "portable",
-            Argon2::Ssse3 => "ssse3",
-            Argon2::Avx2 => "avx2",
-        };
-        write!(f, "jit={jit} aes={aes} argon2={argon2}")
+        write!(f, "jit={jit} aes={aes}")
     }
 }
 
@@ -123,27 +81,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pages_that_must_not_be_executable_mean_no_compiler() {
-        let all = Flags::JIT.with(Flags::HARD_AES).with(Flags::ARGON2_AVX2);
-        let with = |flags, code| {
-            let features = Features::of(flags, code);
-            (features.to_string(), features.vm_flags().0)
-        };
-        assert_eq!(
-            with(all, ExecutablePages::Writable),
-            ("jit=on aes=hard argon2=avx2".into(), 2 | 8)
-        );
-        assert_eq!(
-            with(all, ExecutablePages::NotWritable),
-            ("jit=secure aes=hard argon2=avx2".into(), 2 | 8 | 16)
-        );
-        assert_eq!(
-            with(all, ExecutablePages::No),
-            ("jit=off aes=hard argon2=avx2".into(), 2)
-        );
-        assert_eq!(
-            with(Flags::NONE, ExecutablePages::Writable),
-            ("jit=off aes=soft argon2=portable".into(), 0)
-        );
+    fn the_known_hash_is_the_interpreters() {
+        let cache = Cache::empty(KNOWN_KEY).expect("memory");
+        let mut vm = Vm::over(&cache.into(), None).expect("memory");
+        assert_eq!(vm.hash(KNOWN_KEY), KNOWN_HASH);
     }
 }

@@ -11,25 +11,45 @@
 //! | cache (light mode) | 256 MiB | `Cache::key`, about half a second | 2 MiB scratchpad |
 //! | dataset (fast mode) | 2,080 MiB | `Dataset::fill`, all cores, tens of seconds on two | 2 MiB scratchpad |
 //!
-//! The C++ of the reference implementation is built and linked by the `randomx-rs` crate; its safe
-//! API cannot drive a miner (no streaming, one thread fills, a null machine is not noticed), so
-//! `ffi` declares the C functions itself. Nothing above `ffi` is unsafe. A re-key happens in place:
-//! drop the machines, `Arc::get_mut` the memory, key it, make new machines.
+//! docs/ENGINE.md explains RandomX and this engine to a newcomer. Source of everything here is the
+//! specification of RandomX (tevador/RandomX, doc/specs.md), cited by chapter.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the standard takes words apart: a cast that keeps the low bits is its arithmetic"
+)]
+
+mod aes;
+mod blake;
 mod cache;
 mod dataset;
 mod error;
 mod features;
-mod ffi;
+mod interpret;
+mod jit;
+mod memory;
 mod pages;
+mod params;
+mod program;
+mod progress;
+mod reciprocal;
+#[cfg(feature = "reference")]
+pub mod reference;
+mod registers;
+mod rounding;
+mod superscalar;
+#[cfg(test)]
+mod testing;
 mod vm;
 
 pub use cache::{CACHE_BYTES, Cache};
-pub use dataset::{DATASET_BYTES, Dataset, Progress};
+pub use dataset::{DATASET_BYTES, Dataset};
 pub use error::EngineError;
-pub use features::{Argon2, Features, Jit};
+pub use features::{Features, Jit};
 pub use miner_shared::mining::Hash;
 pub use pages::Backing;
+pub use progress::Progress;
 pub use vm::{SCRATCHPAD_BYTES, Vm};
 
 /// Hashes one input after the other. While one is being hashed, the next is prepared, which saves
@@ -54,5 +74,19 @@ pub trait HashEngine: Send {
         self.first(input);
         self.last(&mut hash);
         hash
+    }
+}
+
+impl<E: HashEngine + ?Sized> HashEngine for Box<E> {
+    fn first(&mut self, input: &[u8]) {
+        (**self).first(input);
+    }
+
+    fn next(&mut self, input: &[u8], hash: &mut Hash) {
+        (**self).next(input, hash);
+    }
+
+    fn last(&mut self, hash: &mut Hash) {
+        (**self).last(hash);
     }
 }

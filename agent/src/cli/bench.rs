@@ -10,7 +10,7 @@ use miner_shared::limits::MAX_THREADS;
 use miner_shared::wire::{Memory, Pages};
 
 use super::{Exit, Failure, say};
-use crate::bench::{self, BenchConfig, BenchProgress, BenchReport, BenchVerdict};
+use crate::bench::{self, BenchConfig, BenchProgress, BenchReport, BenchVerdict, Engine};
 use crate::clock::Clock;
 use crate::mining::Now;
 
@@ -27,9 +27,25 @@ pub(super) struct Bench {
     /// use 256 MiB instead of 2.3 GiB: several times slower
     #[argh(switch)]
     light: bool,
+    /// whose hashes: native, or reference in builds with the feature of that name; default: native
+    #[argh(option, default = "Engine::default()", from_str_fn(engine))]
+    engine: Engine,
     /// print JSON
     #[argh(switch)]
     json: bool,
+}
+
+fn engine(name: &str) -> Result<Engine, String> {
+    match name {
+        "native" => Ok(Engine::Native),
+        #[cfg(feature = "reference")]
+        "reference" => Ok(Engine::Reference),
+        #[cfg(not(feature = "reference"))]
+        "reference" => Err(String::from(
+            "this miner was built without it: cargo build --features reference",
+        )),
+        _ => Err(String::from("takes native or reference")),
+    }
 }
 
 impl Bench {
@@ -51,6 +67,7 @@ impl Bench {
             } else {
                 Memory::Fast
             },
+            engine: self.engine,
         };
         let clock = Clock::start();
         let now: Now = Arc::new(move || clock.now());

@@ -37,7 +37,7 @@ use smol::channel::Receiver;
 
 use control::{Control, Desk, Status};
 use crew::Floor;
-pub(crate) use crew::{Source, settle};
+pub(crate) use crew::settle;
 use topology::Topology;
 
 /// Tells the time: the agent's clock, or a test's.

@@ -50,7 +50,7 @@ pub(super) struct Facts {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Machine {
     hard_aes: bool,
-    jit: bool,
+    jit: Jit,
     /// All and free, of 2 MiB and of 1 GiB.
     huge_2m: Option<(u64, u64)>,
     huge_1g: Option<(u64, u64)>,
@@ -65,7 +65,7 @@ impl Machine {
         let features = Features::detect();
         Self {
             hard_aes: features.hard_aes,
-            jit: features.jit != Jit::Off,
+            jit: features.jit,
             huge_2m: platform::reserved_pages(HUGE_2M),
             huge_1g: platform::reserved_pages(HUGE_1G),
             governor: platform::governor(),
@@ -236,12 +236,16 @@ fn giant_pages(facts: &Facts) -> Verdict {
 
 fn aes(machine: &Machine) -> Verdict {
     match (machine.hard_aes, machine.jit) {
-        (true, true) => good("by the processor; programs are compiled"),
-        (true, false) => bad(
+        (_, Jit::Wrong) => bad(
+            "programs are interpreted: compiled ones gave a wrong hash on this processor",
+            "report it with the processor's name; check memory and clocks",
+        ),
+        (_, Jit::Off) => bad(
             "programs are interpreted: the system lets no data become code",
             "allow executable memory for the agent",
         ),
-        (false, _) => warning(
+        (true, Jit::On) => good("by the processor; programs are compiled"),
+        (false, Jit::On) => warning(
             "the processor has no AES, or a virtual machine hides it",
             "pass the host's processor through to the virtual machine",
         ),
@@ -318,7 +322,7 @@ mod tests {
             needed_mib: 2_424,
             machine: Machine {
                 hard_aes: true,
-                jit: true,
+                jit: Jit::On,
                 huge_2m: Some((1_280, 80)),
                 huge_1g: None,
                 governor: Some("performance".to_owned()),
@@ -353,7 +357,7 @@ mod tests {
     #[test]
     fn what_costs_hash_rate_is_named_with_what_to_do() {
         type Case = (&'static str, Severity, &'static str, fn(&mut Facts));
-        let cases: [Case; 15] = [
+        let cases: [Case; 16] = [
             ("pool", Severity::Bad, "for 42 s", |f| {
                 (f.pool, f.offline_ms) = (None, Some(42_000));
             }),
@@ -383,7 +387,10 @@ mod tests {
                 f.machine.hard_aes = false
             }),
             ("aes", Severity::Bad, "interpreted", |f| {
-                f.machine.jit = false
+                f.machine.jit = Jit::Off
+            }),
+            ("aes", Severity::Bad, "wrong hash", |f| {
+                f.machine.jit = Jit::Wrong
             }),
             ("governor", Severity::Warning, "powersave", |f| {
                 f.machine.governor = Some("powersave".to_owned());

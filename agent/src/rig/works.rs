@@ -5,6 +5,7 @@ use std::rc::{Rc, Weak};
 
 use heapless::Vec;
 use log::{error, info, warn};
+use miner_engine::{Features, Jit};
 use miner_shared::identity::Fingerprint;
 use miner_shared::limits::{MAX_MINERS, SIGNATURE};
 use miner_shared::mining::HashrateMeter;
@@ -495,7 +496,13 @@ fn say_activity(activity: Activity, snapshot: &MinerSnapshot) {
             info!("filling the dataset; mining in light mode meanwhile threads={threads}");
         }
         (Activity::Filling { .. }, None) => info!("filling the dataset"),
-        (Activity::Starting, _) => info!("getting memory and keys ready"),
+        (Activity::Starting, _) => {
+            let features = Features::detect();
+            info!("getting memory and keys ready {features}");
+            if features.jit == Jit::Wrong {
+                warn!("compiled programs gave a wrong hash: interpreting, many times slower");
+            }
+        }
         (Activity::NoPool, _) => warn!("no pool can be reached"),
         (Activity::Stopped, _) => info!("mining nothing"),
         (Activity::Paused, _) => info!("paused: logged in, memory kept, no hash"),

@@ -33,7 +33,8 @@ use miner_shared::wire::PageWish;
 use randomx_rs as _;
 use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags};
 
-use crate::{Cache, Dataset, EngineError, Hash};
+use super::{Cache, Dataset};
+use crate::{EngineError, Hash};
 
 /// A set of `randomx_flags`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,6 +138,23 @@ impl RawDataset {
             cache: cache.keyed()?,
             next: AtomicU64::new(0),
         })
+    }
+
+    /// Takes over the bytes of a whole dataset; false if they are not one.
+    pub(crate) fn copy(&mut self, bytes: &[u8]) -> bool {
+        let Some(memory) = self
+            .memory()
+            .filter(|_| bytes.len() == crate::DATASET_BYTES)
+        else {
+            return false;
+        };
+        // SAFETY: the memory is that long and exclusively ours, and the bytes are elsewhere.
+        unsafe {
+            memory
+                .cast::<u8>()
+                .copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len());
+        }
+        true
     }
 
     /// Where its memory begins; [`crate::DATASET_BYTES`] long.
@@ -365,8 +383,8 @@ unsafe extern "C" {
 
 #[cfg(test)]
 mod tests {
+    use super::super::features::Features;
     use super::*;
-    use crate::features::Features;
 
     fn word(memory: NonNull<c_void>, index: usize) -> u64 {
         // SAFETY: the tests ask for words within the memory that they own.
@@ -409,6 +427,47 @@ mod tests {
                 assert_eq!(filler.fill_some(1), 1);
                 let index = usize::try_from(item).expect("small") * 8;
                 assert_eq!(word(memory, index), first_word, "item {item}, {features}");
+            }
+        }
+    }
+
+    /// Caches byte by byte, and items here and there, for keys of every length.
+    #[test]
+    fn caches_and_items_are_those_of_the_engine() {
+        for length in [0, 1, 31, 32, 60] {
+            let key: Vec<u8> = (0..length).map(|at: u8| at.wrapping_mul(7)).collect();
+            let mut cache = Cache::with(Features::detect(), PageWish::Auto).expect("memory");
+            cache.key_bytes(&key);
+            let mut ours = crate::Cache::new().expect("memory");
+            ours.key_bytes(&key);
+            let ours = ours.keyed().expect("keyed");
+            let memory = cache.keyed().expect("keyed").memory().expect("memory");
+            // SAFETY: the cache's memory is this long, and only read while it lives.
+            let bytes = unsafe {
+                core::slice::from_raw_parts(memory.as_ptr().cast::<u8>(), crate::CACHE_BYTES)
+            };
+            assert!(bytes == ours.memory(), "key of {length} bytes");
+
+            let mut dataset = RawDataset::new(Flags::NONE).expect("address space");
+            let memory = dataset.memory().expect("memory");
+            let filler = dataset.filler(&cache).expect("keyed");
+            for first in [0_u64, 12_345_678, 34_078_719 - 64] {
+                filler.next.store(first, Ordering::Relaxed);
+                assert_eq!(filler.fill_some(64), 64);
+                let mut items = [0; 64 * 64];
+                ours.fill(first, &mut items);
+                for (at, bytes) in items.as_chunks::<8>().0.iter().enumerate() {
+                    let index = usize::try_from(first).expect("small") * 8 + at;
+                    assert_eq!(
+                        u64::from_le_bytes(*bytes),
+                        word(memory, index),
+                        "{first} {at}"
+                    );
+                }
+                for (at, item) in items.as_chunks::<64>().0.iter().enumerate() {
+                    let words = ours.item(first + at as u64).map(u64::to_le_bytes);
+                    assert_eq!(words.as_flattened(), item, "interpreted, {first} {at}");
+                }
             }
         }
     }

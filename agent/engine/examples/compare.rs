@@ -1,0 +1,268 @@
+//! Our engine and the reference implementation side by side in one process, in turns, so that what
+//! else happens on the machine hits both. `cargo xtask bench-engine` runs it.
+//!
+//! | question | how |
+//! |---|---|
+//! | `code` | programs, AES and all, on a dataset without a way to wait for memory: one 2 MiB page stands for all of it |
+//! | `memory` | the real dataset, one thread and all |
+//! | `light` | hashes from the cache |
+//! | `fill` | dataset items per second |
+//!
+//! Each round measures ours, theirs, theirs, ours; the ratio of a round is of the two sums, and what is
+//! reported are medians over the rounds, with the lowest and the highest ratio.
+#![expect(
+    clippy::expect_used,
+    reason = "a measurement that cannot be made has no result"
+)]
+#![expect(clippy::disallowed_methods, reason = "it measures, by the clock")]
+
+use std::env;
+use std::io::{self, IsTerminal};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use miner_engine::{Cache, Dataset, HashEngine, Progress, Vm, reference};
+
+/// What to measure, and how long.
+struct Plan {
+    rounds: usize,
+    slice: Duration,
+    threads: usize,
+    json: bool,
+    only: Option<String>,
+}
+
+impl Plan {
+    fn read() -> Self {
+        let mut plan = Self {
+            rounds: 7,
+            slice: Duration::from_secs(3),
+            threads: thread::available_parallelism().map_or(1, usize::from),
+            json: false,
+            only: None,
+        };
+        let mut arguments = env::args().skip(1);
+        while let Some(argument) = arguments.next() {
+            let mut number = || arguments.next().and_then(|text| text.parse().ok());
+            match argument.as_str() {
+                "--json" => plan.json = true,
+                "--rounds" => plan.rounds = number().expect("--rounds takes a number"),
+                "--seconds" => {
+                    plan.slice = Duration::from_secs(number().expect("a number") as u64);
+                }
+                "--threads" => plan.threads = number().expect("--threads takes a number"),
+                name => plan.only = Some(name.to_owned()),
+            }
+        }
+        plan
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        self.only.as_deref().is_none_or(|only| only == name)
+    }
+}
+
+/// Rates of one question: per second, in the order of the rounds.
+struct Measured {
+    name: String,
+    ours: Vec<f64>,
+    theirs: Vec<f64>,
+}
+
+impl Measured {
+    /// Measures in turns. `ours` and `theirs` work for a slice, and return how much per second.
+    fn new(
+        plan: &Plan,
+        name: &str,
+        mut ours: impl FnMut(Duration) -> f64,
+        mut theirs: impl FnMut(Duration) -> f64,
+    ) -> Self {
+        let mut measured = Self {
+            name: name.to_owned(),
+            ours: Vec::new(),
+            theirs: Vec::new(),
+        };
+        for round in 0..plan.rounds {
+            if io::stderr().is_terminal() {
+                eprint!("\r\x1b[K{name}: round {} of {}", round + 1, plan.rounds);
+            }
+            let first = ours(plan.slice);
+            let both = theirs(plan.slice) + theirs(plan.slice);
+            measured.ours.push((first + ours(plan.slice)) / 2.0);
+            measured.theirs.push(both / 2.0);
+        }
+        if io::stderr().is_terminal() {
+            eprint!("\r\x1b[K");
+        }
+        measured
+    }
+
+    fn ratios(&self) -> Vec<f64> {
+        let pairs = self.ours.iter().zip(&self.theirs);
+        pairs.map(|(ours, theirs)| ours / theirs).collect()
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// Hashes per second of all machines at once.
+fn rate<E: HashEngine>(machines: &mut [E], slice: Duration) -> f64 {
+    let over = AtomicBool::new(false);
+    let started = Instant::now();
+    let hashes: u64 = thread::scope(|scope| {
+        let threads: Vec<_> = machines
+            .iter_mut()
+            .map(|machine| {
+                let over = &over;
+                scope.spawn(move || {
+                    let (mut count, mut hash) = (0_u64, [0; 32]);
+                    machine.first(&count.to_le_bytes());
+                    while !over.load(Ordering::Relaxed) {
+                        count += 1;
+                        machine.next(&count.to_le_bytes(), &mut hash);
+                    }
+                    count
+                })
+            })
+            .collect();
+        thread::sleep(slice);
+        over.store(true, Ordering::Relaxed);
+        let joined = threads.into_iter().map(|thread| thread.join());
+        joined.map(|count| count.expect("no panic")).sum()
+    });
+    hashes as f64 / started.elapsed().as_secs_f64()
+}
+
+/// Items per second of a filling that is cut off after the slice.
+fn fill_rate<R: Send>(slice: Duration, fill: impl FnOnce(&Progress) -> R + Send) -> f64 {
+    let progress = Progress::new();
+    let started = Instant::now();
+    thread::scope(|scope| {
+        scope.spawn(|| fill(&progress));
+        thread::sleep(slice);
+        progress.cancel();
+    });
+    progress.done() as f64 / started.elapsed().as_secs_f64()
+}
+
+fn main() {
+    let plan = Plan::read();
+    let key = b"side by side";
+    let mut cache = Cache::new().expect("memory");
+    cache.key_bytes(key);
+    let cache = Arc::new(cache);
+    let mut their_cache = reference::Cache::new().expect("memory");
+    their_cache.key_bytes(key);
+    let their_cache = Arc::new(their_cache);
+    let mut results = Vec::new();
+
+    if plan.wants("code") {
+        let ours = Arc::new(Dataset::without_stalls(&cache).expect("a reserved 2 MiB page"));
+        let theirs = reference::Dataset::without_stalls(&ours).expect("memory");
+        let theirs = Arc::new(theirs);
+        results.extend(fast(&plan, "code", &ours, &theirs));
+    }
+    if plan.wants("light") {
+        let mut ours = Vm::light(&cache).expect("memory");
+        let mut theirs = reference::Vm::light(&their_cache).expect("memory");
+        assert_eq!(ours.hash(b"same"), theirs.hash(b"same"));
+        results.push(Measured::new(
+            &plan,
+            "light_1",
+            |slice| rate(core::slice::from_mut(&mut ours), slice),
+            |slice| rate(core::slice::from_mut(&mut theirs), slice),
+        ));
+    }
+    if plan.wants("fill") || plan.wants("memory") {
+        let mut ours = Dataset::new().expect("memory");
+        let mut theirs = reference::Dataset::new().expect("memory");
+        let threads = u16::try_from(plan.threads).expect("few");
+        ours.fill(&cache, threads, &Progress::new())
+            .expect("filled");
+        theirs.copy(&ours);
+        if plan.wants("memory") {
+            let (shared, their_shared) = (Arc::new(ours), Arc::new(theirs));
+            results.extend(fast(&plan, "memory", &shared, &their_shared));
+            ours = Arc::into_inner(shared).expect("no machine is left");
+            theirs = Arc::into_inner(their_shared).expect("no machine is left");
+        }
+        if plan.wants("fill") {
+            results.push(Measured::new(
+                &plan,
+                &format!("fill_{threads}"),
+                |slice| fill_rate(slice, |progress| ours.fill(&cache, threads, progress)),
+                |slice| {
+                    fill_rate(slice, |progress| {
+                        theirs.fill(&their_cache, threads, progress)
+                    })
+                },
+            ));
+        }
+    }
+    print(&plan, &results);
+}
+
+/// One thread, and all.
+fn fast(
+    plan: &Plan,
+    name: &str,
+    ours: &Arc<Dataset>,
+    theirs: &Arc<reference::Dataset>,
+) -> Vec<Measured> {
+    let mut measured = Vec::new();
+    for threads in [1, plan.threads] {
+        if threads == 1 && !measured.is_empty() {
+            break;
+        }
+        let machines = || (0..threads).map(|_| Vm::fast(ours).expect("memory"));
+        let mut ours: Vec<Vm> = machines().collect();
+        let machines = || (0..threads).map(|_| reference::Vm::fast(theirs).expect("memory"));
+        let mut theirs: Vec<reference::Vm> = machines().collect();
+        assert_eq!(ours[0].hash(b"same"), theirs[0].hash(b"same"));
+        measured.push(Measured::new(
+            plan,
+            &format!("{name}_{threads}"),
+            |slice| rate(&mut ours, slice),
+            |slice| rate(&mut theirs, slice),
+        ));
+    }
+    measured
+}
+
+fn print(plan: &Plan, results: &[Measured]) {
+    if plan.json {
+        let fields: Vec<String> = results
+            .iter()
+            .map(|Measured { name, .. }| name)
+            .zip(results)
+            .map(|(name, result)| {
+                format!(
+                    "\"ours_{name}\":{:.1},\"reference_{name}\":{:.1},\"ratio_{name}\":{:.3}",
+                    median(result.ours.clone()),
+                    median(result.theirs.clone()),
+                    median(result.ratios())
+                )
+            })
+            .collect();
+        println!("{{{}}}", fields.join(","));
+        return;
+    }
+    println!("question        ours/s  reference/s   ratio   lowest  highest");
+    for result in results {
+        let ratios = result.ratios();
+        let lowest = ratios.iter().copied().fold(f64::INFINITY, f64::min);
+        let highest = ratios.iter().copied().fold(0.0, f64::max);
+        println!(
+            "{:<12} {:>9.1} {:>12.1} {:>7.3} {lowest:>8.3} {highest:>8.3}",
+            result.name,
+            median(result.ours.clone()),
+            median(result.theirs.clone()),
+            median(ratios),
+        );
+    }
+}

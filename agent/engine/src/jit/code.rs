@@ -1,0 +1,122 @@
+//! Pages for code that is made at run time. No mapping is ever writable and executable at once.
+//!
+//! The pages of a [`Code`] are mapped twice where the system allows it: one view to write, one to
+//! execute. A hash makes eight programs, and changing the rights of one view sixteen times per hash
+//! would make every processor of the process flush its address cache each time. Where there can be
+//! no second view, the rights of the one there is are changed.
+#![expect(unsafe_code, reason = "maps pages and changes their rights")]
+
+use core::ptr::{self, NonNull};
+use core::slice;
+
+use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
+use rustix::io::Errno;
+use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap, mmap_anonymous, mprotect, munmap};
+
+/// Pages of code.
+#[derive(Debug)]
+pub(crate) struct Code {
+    /// Where it runs.
+    run: Mapping,
+    /// Where it is written, if that is another view.
+    write: Option<Mapping>,
+}
+
+impl Code {
+    /// Gets pages; `None` where the system lets no data become code.
+    pub(crate) fn new(bytes: usize) -> Option<Self> {
+        let mut code = Self::twice(bytes).or_else(|_| Self::once(bytes)).ok()?;
+        // Asks once whether the rights can be had.
+        code.write(|_| ()).then_some(code)
+    }
+
+    fn twice(bytes: usize) -> Result<Self, Errno> {
+        let file = memfd_create("randomx-code", MemfdFlags::CLOEXEC)?;
+        ftruncate(&file, bytes as u64)?;
+        let view = |rights| {
+            // SAFETY: a new mapping, at an address of the system's choice, of a file that is ours.
+            let start = unsafe { mmap(ptr::null_mut(), bytes, rights, MapFlags::SHARED, &file, 0) };
+            Mapping::new(start?, bytes)
+        };
+        Ok(Self {
+            run: view(ProtFlags::READ | ProtFlags::EXEC)?,
+            write: Some(view(ProtFlags::READ | ProtFlags::WRITE)?),
+        })
+    }
+
+    fn once(bytes: usize) -> Result<Self, Errno> {
+        let rights = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: a new anonymous mapping, at an address of the system's choice.
+        let start = unsafe { mmap_anonymous(ptr::null_mut(), bytes, rights, MapFlags::PRIVATE) };
+        Ok(Self {
+            run: Mapping::new(start?, bytes)?,
+            write: None,
+        })
+    }
+
+    /// Lets `write` write to the pages, none of which runs meanwhile; false if the system refuses.
+    #[must_use]
+    pub(crate) fn write(&mut self, write: impl FnOnce(&mut [u8])) -> bool {
+        let Self { run, write: view } = self;
+        match view {
+            Some(view) => write(view.bytes_mut()),
+            None => {
+                if !run.allow(MprotectFlags::READ | MprotectFlags::WRITE) {
+                    return false;
+                }
+                write(run.bytes_mut());
+                if !run.allow(MprotectFlags::READ | MprotectFlags::EXEC) {
+                    return false;
+                }
+            }
+        }
+        run.announce();
+        true
+    }
+
+    /// Where the code at `offset` runs.
+    pub(crate) fn address(&self, offset: usize) -> *const u8 {
+        self.run.start.as_ptr().wrapping_add(offset)
+    }
+}
+
+#[derive(Debug)]
+struct Mapping {
+    start: NonNull<u8>,
+    bytes: usize,
+}
+
+// SAFETY: a mapping is owned by this value alone and bound to no thread.
+unsafe impl Send for Mapping {}
+// SAFETY: `&Mapping` gives an address only.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    fn new(start: *mut core::ffi::c_void, bytes: usize) -> Result<Self, Errno> {
+        let start = NonNull::new(start.cast()).ok_or(Errno::NOMEM)?;
+        Ok(Self { start, bytes })
+    }
+
+    fn allow(&mut self, rights: MprotectFlags) -> bool {
+        // SAFETY: the mapping is ours, whole, and exclusively borrowed: nothing runs in it and
+        // nothing refers into it.
+        unsafe { mprotect(self.start.as_ptr().cast(), self.bytes, rights) }.is_ok()
+    }
+
+    /// For a view that is writable now.
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: mapped, writable, and exclusively borrowed; bytes may have any value.
+        unsafe { slice::from_raw_parts_mut(self.start.as_ptr(), self.bytes) }
+    }
+
+    /// Tells the processor that other code stands here now. An x86 notices by itself.
+    #[cfg(not(target_arch = "aarch64"))]
+    fn announce(&self) {}
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: this mapping is ours, whole, and nothing refers into it any more.
+        let _ = unsafe { munmap(self.start.as_ptr().cast(), self.bytes) };
+    }
+}

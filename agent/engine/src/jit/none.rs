@@ -1,0 +1,43 @@
+//! No compiler for this processor: everything is interpreted.
+
+use super::{Entries, Lines};
+use crate::params::Params;
+use crate::program::{Configuration, Instruction};
+use crate::registers::Registers;
+use crate::rounding::Mode;
+use crate::superscalar::Programs;
+
+pub(super) type ProgramFn = unsafe extern "C" fn(*mut Registers, *mut u8, *const u8, u32) -> u32;
+pub(super) type FillFn = unsafe extern "C" fn(*const u8, *mut u8, u64, u64);
+
+#[derive(Clone, Copy)]
+pub(super) struct Cpu;
+
+impl Cpu {
+    pub(super) fn detect() -> Option<Self> {
+        None
+    }
+}
+
+pub(super) fn compile_program(
+    _: &mut [u8],
+    _: &[Instruction],
+    _: &Configuration,
+    _: &Params,
+    _: Lines,
+    _: Cpu,
+) -> Option<usize> {
+    None
+}
+
+pub(super) fn compile_items(_: &mut [u8], _: &Programs, _: Cpu) -> Option<Entries> {
+    None
+}
+
+pub(super) fn control_word(_: Mode) -> u32 {
+    0
+}
+
+pub(super) fn mode(_: u32) -> Mode {
+    Mode::Nearest
+}

@@ -1,0 +1,163 @@
+//! Compiled programs against interpreted ones: random instructions on random registers, with every
+//! kind of instruction in the majority now and then, so that rare ones meet each other, results
+//! leave the range of numbers, and branches are taken.
+
+use core::ptr;
+use std::env;
+
+use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
+
+use super::*;
+use crate::DATASET_BYTES;
+use crate::interpret;
+use crate::memory::Memory;
+use crate::params::{MAX_PROGRAM, RX_0};
+use crate::program::{Instruction, ProgramBytes, decode, program_bytes};
+use crate::rounding::Mode;
+use crate::testing::Random;
+use miner_shared::wire::PageWish;
+
+/// A small scratchpad and few iterations: what matters is that there are many programs.
+fn params() -> Params {
+    Params {
+        iterations: 3,
+        l1: 16 << 10,
+        l2: 32 << 10,
+        l3: 64 << 10,
+        ..RX_0.clone()
+    }
+}
+
+/// Memory between two pages that nobody may touch.
+fn guarded(bytes: usize) -> &'static mut [u8] {
+    const GUARD: usize = 64 << 10;
+    let map = |at: *mut core::ffi::c_void, bytes, rights, flags| {
+        // SAFETY: new mappings; the second replaces a part of the first, which nobody uses yet.
+        unsafe { mmap_anonymous(at, bytes, rights, MapFlags::PRIVATE | flags) }.expect("memory")
+    };
+    let all = map(
+        ptr::null_mut(),
+        bytes + 2 * GUARD,
+        ProtFlags::empty(),
+        MapFlags::empty(),
+    );
+    let inner = all.wrapping_byte_add(GUARD);
+    let rights = ProtFlags::READ | ProtFlags::WRITE;
+    let inner = map(inner, bytes, rights, MapFlags::FIXED);
+    // SAFETY: mapped, zeroed, of this size, and nobody else's until the process ends.
+    unsafe { core::slice::from_raw_parts_mut(inner.cast(), bytes) }
+}
+
+fn compare(programs: u64, seed: u64) {
+    let Some(mut compiled) = Program::new() else {
+        return;
+    };
+    let params = params();
+    let mut random = Random(seed);
+    let scratchpad = guarded(params.l3 as usize);
+    let mut other = vec![0; params.l3 as usize];
+    // All lines of it are zero, and none takes memory.
+    let dataset = Memory::new(DATASET_BYTES, PageWish::Small).expect("address space");
+    let lines = Lines::Dataset {
+        start: dataset.as_slice().as_ptr(),
+    };
+    let mut bytes: ProgramBytes = [0; _];
+    let mut instructions = [Instruction::Nothing; MAX_PROGRAM];
+    for number in 0..programs {
+        random.fill(&mut bytes);
+        let favoured = random.next() as u8;
+        let words = bytes[128..].as_chunks_mut::<8>().0;
+        for word in words.iter_mut().filter(|_| number % 2 == 0) {
+            if random.next().is_multiple_of(2) {
+                word[0] = favoured;
+            }
+        }
+        random.fill(scratchpad);
+        other.copy_from_slice(scratchpad);
+
+        let bytes = &bytes[..program_bytes(&params)];
+        let configuration = Configuration::of(bytes);
+        let program = decode(bytes, &params, &mut instructions);
+        let mut ours = Registers::new();
+        ours.configure(&configuration);
+        ours.mode = Mode::of(random.next());
+        let mut theirs = ours.clone();
+        let none = |_| [0; 8];
+        interpret::run(
+            program,
+            &configuration,
+            &params,
+            &mut other,
+            &mut theirs,
+            &none,
+        );
+        // SAFETY: the dataset is whole.
+        let ran = unsafe {
+            compiled.run(
+                program,
+                &configuration,
+                &params,
+                lines,
+                scratchpad,
+                &mut ours,
+            )
+        };
+        assert!(ran, "it was not compiled");
+        assert_eq!(ours.mode, theirs.mode, "seed {seed}, program {number}");
+        assert_eq!(ours.file(), theirs.file(), "seed {seed}, program {number}");
+        assert!(*scratchpad == other[..], "seed {seed}, program {number}");
+    }
+}
+
+#[test]
+fn compiled_programs_do_what_interpreted_ones_do() {
+    compare(20_000, 1);
+}
+
+/// The slow form: `PROGRAMS=10000000 cargo test -p miner-engine --release -- --ignored programs`.
+#[test]
+#[ignore = "minutes: see docs/ENGINE.md"]
+fn many_compiled_programs_do_what_interpreted_ones_do() {
+    let programs = env::var("PROGRAMS").ok().and_then(|text| text.parse().ok());
+    compare(programs.unwrap_or(1_000_000), 2);
+}
+
+#[test]
+fn the_longest_program_fits() {
+    let Some(mut compiled) = Program::new() else {
+        return;
+    };
+    let params = Params {
+        program_size: MAX_PROGRAM,
+        iterations: 1,
+        ..params()
+    };
+    let dataset = Memory::new(DATASET_BYTES, PageWish::Small).expect("address space");
+    let lines = Lines::Dataset {
+        start: dataset.as_slice().as_ptr(),
+    };
+    let mut scratchpad = vec![0; params.l3 as usize];
+    let mut bytes: ProgramBytes = [0; _];
+    let mut instructions = [Instruction::Nothing; MAX_PROGRAM];
+    // Every opcode in turn, all of one kind, with operands that need the long forms.
+    for opcode in 0..=255 {
+        for (at, word) in bytes[128..].as_chunks_mut::<8>().0.iter_mut().enumerate() {
+            *word = [opcode, 5, 4, at as u8, 0x11, 0x22, 0x33, 0x44];
+        }
+        let configuration = Configuration::of(&bytes);
+        let program = decode(&bytes, &params, &mut instructions);
+        let mut registers = Registers::new();
+        // SAFETY: the dataset is whole.
+        let ran = unsafe {
+            compiled.run(
+                program,
+                &configuration,
+                &params,
+                lines,
+                &mut scratchpad,
+                &mut registers,
+            )
+        };
+        assert!(ran, "opcode {opcode}");
+    }
+}

@@ -1,0 +1,449 @@
+//! Programs of the virtual machine as x86-64 code.
+//!
+//! | register | holds |
+//! |---|---|
+//! | `r8` to `r15` | `r0` to `r7` |
+//! | `xmm0` to `xmm3`, `xmm4` to `xmm7`, `xmm8` to `xmm11` | `f`, `e`, `a` |
+//! | `xmm12` | an operand from memory |
+//! | `xmm13`, `xmm14` | what is kept of, and what is set in, a value of group E |
+//! | `xmm15` | the bits that FSCAL turns over |
+//! | `rsi` | the scratchpad |
+//! | `rdi` | the program's part of the dataset, or the cache |
+//! | `rbp` | `mx` in its low half, `ma` in its high half |
+//! | `rbx` | iterations left |
+//! | `rax`, `rcx`, `rdx` | addresses and other things of the moment |
+
+use super::asm::{Alu, Assembler, At, Gpr, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP, Vector, Xmm};
+use super::{Cpu, epilogue, prologue};
+use crate::jit::Lines;
+use crate::params::{DATASET_BASE, LINE, MAX_PROGRAM, Params};
+use crate::program::{Configuration, E_KEPT, Instruction, IntegerOp, Place, Source};
+
+const KEEP: Xmm = Xmm(13);
+const SET: Xmm = Xmm(14);
+const SCALE: Xmm = Xmm(15);
+const OPERAND: Xmm = Xmm(12);
+
+/// The stack frame, in bytes from `rsp`.
+mod frame {
+    /// The control word of floating-point arithmetic, as CFROUND last set it.
+    pub(super) const MXCSR: i32 = 0;
+    /// What it was before.
+    pub(super) const CALLER_MXCSR: i32 = 4;
+    /// The pointer to the registers.
+    pub(super) const REGISTERS: i32 = 8;
+    /// The two scratchpad lines of the iteration.
+    pub(super) const LINE_0: i32 = 16;
+    pub(super) const LINE_1: i32 = 24;
+    /// In light mode, `rbx` and `r0` to `r7` while an item is computed.
+    pub(super) const LEFT: i32 = 32;
+    pub(super) const R: i32 = 40;
+    /// A multiple of 16 and 8 more, since the return address and six registers lie above.
+    pub(super) const BYTES: i32 = 104;
+}
+
+/// No exceptions, denormal numbers are zero; the rounding mode is in bits 13 and 14.
+pub(super) const MXCSR: u32 = 0x9fc0;
+
+/// Offsets in `Registers`.
+const F: i32 = 64;
+const E: i32 = 128;
+const A: i32 = 192;
+
+const fn r(register: u8) -> Gpr {
+    Gpr(8 + register)
+}
+
+const fn f(register: u8) -> Xmm {
+    Xmm(register)
+}
+
+const fn e(register: u8) -> Xmm {
+    Xmm(4 + register)
+}
+
+const fn a(register: u8) -> Xmm {
+    Xmm(8 + register)
+}
+
+/// Writes a program that is called as a [`super::ProgramFn`]; returns where it begins, or `None` if it
+/// does not fit.
+pub(in crate::jit) fn compile(
+    code: &mut [u8],
+    program: &[Instruction],
+    configuration: &Configuration,
+    params: &Params,
+    lines: Lines,
+    cpu: Cpu,
+) -> Option<usize> {
+    let mut compiler = Compiler {
+        asm: Assembler::new(code),
+        cpu,
+        starts: [0; MAX_PROGRAM],
+    };
+    let start = compiler.whole(program, configuration, params, lines);
+    compiler.asm.fits().then_some(start)
+}
+
+struct Compiler<'a> {
+    asm: Assembler<'a>,
+    cpu: Cpu,
+    /// Where the code of each instruction begins, for branches.
+    starts: [u32; MAX_PROGRAM],
+}
+
+impl Compiler<'_> {
+    fn whole(
+        &mut self,
+        program: &[Instruction],
+        configuration: &Configuration,
+        params: &Params,
+        lines: Lines,
+    ) -> usize {
+        let keep = self.asm.data([E_KEPT; 2]);
+        let set = self.asm.data(configuration.e_mask);
+        let scale = self.asm.data([0x80f0_0000_0000_0000; 2]);
+        let start = self.asm.here();
+        let line_mask = (params.l3 - 1) & !(LINE as u32 - 1);
+
+        prologue(&mut self.asm, frame::BYTES);
+        let asm = &mut self.asm;
+        asm.store_mxcsr(At::Base(RSP, frame::CALLER_MXCSR));
+        asm.store(At::Base(RSP, frame::REGISTERS), RDI);
+        asm.store32(At::Base(RSP, frame::MXCSR), RCX);
+        asm.load_mxcsr(At::Base(RSP, frame::MXCSR));
+        for register in 0..4 {
+            asm.vector_load(
+                Vector::Move,
+                a(register),
+                At::Base(RDI, A + 16 * i32::from(register)),
+            );
+        }
+        for (register, data) in [(KEEP, keep), (SET, set), (SCALE, scale)] {
+            asm.vector_load(Vector::Move, register, At::Code(data));
+        }
+        for register in 0..8 {
+            asm.alu32(Alu::Xor, r(register), r(register));
+        }
+        asm.mov(RDI, RDX);
+        let (ma, mx) = (configuration.ma, configuration.mx);
+        asm.set(RBP, u64::from(ma) << 32 | u64::from(mx));
+        asm.set(RBX, params.iterations.into());
+        asm.set(RAX, (mx & line_mask).into());
+        asm.set(RDX, (ma & line_mask).into());
+        if let Lines::Dataset { .. } = lines {
+            asm.prefetch_nta(At::Base(RDI, dataset_address(ma)));
+        }
+
+        self.asm.align(32);
+        let iteration = self.asm.here();
+        self.load_lines();
+        for (at, instruction) in program.iter().enumerate() {
+            self.starts[at] = self.asm.here() as u32;
+            self.instruction(*instruction);
+        }
+        self.dataset(configuration, lines);
+        self.store_lines(configuration.read, line_mask);
+        self.asm.alu32_set(Alu::Sub, RBX, 1);
+        self.asm.jump_if_zero(true, iteration);
+
+        let asm = &mut self.asm;
+        asm.load(RCX, At::Base(RSP, frame::REGISTERS));
+        for register in 0..8 {
+            asm.store(At::Base(RCX, 8 * i32::from(register)), r(register));
+        }
+        for register in 0..4 {
+            asm.vector_store(At::Base(RCX, F + 16 * i32::from(register)), f(register));
+            asm.vector_store(At::Base(RCX, E + 16 * i32::from(register)), e(register));
+        }
+        asm.store_mxcsr(At::Base(RSP, frame::MXCSR));
+        asm.load32(RAX, At::Base(RSP, frame::MXCSR));
+        asm.load_mxcsr(At::Base(RSP, frame::CALLER_MXCSR));
+        epilogue(asm, frame::BYTES);
+        start
+    }
+
+    /// Steps 1 to 3 of an iteration (chapter 4.6.2), with the addresses in `rax` and `rdx`.
+    fn load_lines(&mut self) {
+        let asm = &mut self.asm;
+        asm.lea(RCX, At::Sum(RSI, RAX));
+        asm.store(At::Base(RSP, frame::LINE_0), RCX);
+        for register in 0..8 {
+            asm.alu_load(
+                Alu::Xor,
+                r(register),
+                At::Base(RCX, 8 * i32::from(register)),
+            );
+        }
+        asm.lea(RCX, At::Sum(RSI, RDX));
+        asm.store(At::Base(RSP, frame::LINE_1), RCX);
+        for register in 0..8 {
+            asm.convert_pair(Xmm(register), At::Base(RCX, 8 * i32::from(register)));
+        }
+        for register in 0..4 {
+            asm.vector(Vector::And, e(register), KEEP);
+        }
+        for register in 0..4 {
+            asm.vector(Vector::Or, e(register), SET);
+        }
+    }
+
+    /// Steps 5 to 8: the dataset's line for this iteration, and a prefetch for the next.
+    fn dataset(&mut self, configuration: &Configuration, lines: Lines) {
+        let asm = &mut self.asm;
+        let [_, _, read_2, read_3] = configuration.read;
+        asm.mov32(RAX, r(read_2));
+        asm.alu32(Alu::Xor, RAX, r(read_3));
+        asm.alu(Alu::Xor, RBP, RAX);
+        match lines {
+            Lines::Dataset { .. } => {
+                asm.mov32(RDX, RBP);
+                asm.alu32_set(Alu::And, RDX, LINE_OF_DATASET);
+                asm.prefetch_nta(At::Sum(RDI, RDX));
+                asm.rotate(true, RBP, 32);
+                asm.mov32(RDX, RBP);
+                asm.alu32_set(Alu::And, RDX, LINE_OF_DATASET);
+                asm.alu(Alu::Add, RDX, RDI);
+                for register in 0..8 {
+                    asm.alu_load(
+                        Alu::Xor,
+                        r(register),
+                        At::Base(RDX, 8 * i32::from(register)),
+                    );
+                }
+            }
+            Lines::Cache { item, .. } => {
+                asm.rotate(true, RBP, 32);
+                for register in 0..8 {
+                    asm.store(
+                        At::Base(RSP, frame::R + 8 * i32::from(register)),
+                        r(register),
+                    );
+                }
+                asm.store32(At::Base(RSP, frame::LEFT), RBX);
+                asm.mov32(RBX, RBP);
+                asm.alu32_set(Alu::And, RBX, LINE_OF_DATASET);
+                asm.shift_right32(RBX, LINE.ilog2() as u8);
+                let offset = configuration.dataset_offset / LINE as u64;
+                asm.alu32_set(Alu::Add, RBX, offset as i32);
+                asm.set(RAX, item as u64);
+                asm.call_register(RAX);
+                for register in 0..8 {
+                    let at = At::Base(RSP, frame::R + 8 * i32::from(register));
+                    asm.alu_load(Alu::Xor, r(register), at);
+                }
+                asm.load32(RBX, At::Base(RSP, frame::LEFT));
+            }
+        }
+    }
+
+    /// Steps 9 to 12, with the next iteration's addresses going to `rax` and `rdx`.
+    fn store_lines(&mut self, read: [u8; 4], line_mask: u32) {
+        let mask = line_mask.cast_signed();
+        self.asm.mov(RAX, r(read[0]));
+        self.asm.alu(Alu::Xor, RAX, r(read[1]));
+        self.rotated(RDX, RAX, 32);
+        let asm = &mut self.asm;
+        asm.alu32_set(Alu::And, RAX, mask);
+        asm.alu32_set(Alu::And, RDX, mask);
+        asm.prefetch_t0(At::Sum(RSI, RAX));
+        asm.prefetch_t0(At::Sum(RSI, RDX));
+        asm.load(RCX, At::Base(RSP, frame::LINE_1));
+        for register in 0..8 {
+            asm.store(At::Base(RCX, 8 * i32::from(register)), r(register));
+        }
+        asm.load(RCX, At::Base(RSP, frame::LINE_0));
+        for register in 0..4 {
+            asm.vector(Vector::Xor, f(register), e(register));
+            asm.vector_store(At::Base(RCX, 16 * i32::from(register)), f(register));
+        }
+    }
+
+    fn instruction(&mut self, instruction: Instruction) {
+        match instruction {
+            Instruction::Nothing => {}
+            Instruction::AddShifted {
+                dst,
+                src,
+                shift,
+                offset,
+            } => self.asm.add_shifted(r(dst), r(src), shift, offset),
+            Instruction::Integer { op, dst, src } => self.integer(op, r(dst), src),
+            Instruction::MulReciprocal { dst, reciprocal } => {
+                self.asm.set(RAX, reciprocal);
+                self.asm.imul(r(dst), RAX);
+            }
+            Instruction::Negate { dst } => self.asm.neg(r(dst)),
+            Instruction::Swap { a, b } => {
+                self.asm.mov(RAX, r(a));
+                self.asm.mov(r(a), r(b));
+                self.asm.mov(r(b), RAX);
+            }
+            Instruction::SwapHalves { register } => self.asm.swap_halves(Xmm(register)),
+            Instruction::AddA {
+                f: dst,
+                a: src,
+                negate,
+            } => self.asm.vector(add_or_sub(negate), f(dst), a(src)),
+            Instruction::AddMemory {
+                f: dst,
+                place,
+                negate,
+            } => {
+                let at = self.place(place);
+                self.asm.convert_pair(OPERAND, at);
+                self.asm.vector(add_or_sub(negate), f(dst), OPERAND);
+            }
+            Instruction::Scale { f: dst } => self.asm.vector(Vector::Xor, f(dst), SCALE),
+            Instruction::Multiply { e: dst, a: src } => {
+                self.asm.vector(Vector::Mul, e(dst), a(src));
+            }
+            Instruction::Divide { e: dst, place } => {
+                let at = self.place(place);
+                self.asm.convert_pair(OPERAND, at);
+                self.asm.vector(Vector::And, OPERAND, KEEP);
+                self.asm.vector(Vector::Or, OPERAND, SET);
+                self.asm.vector(Vector::Div, e(dst), OPERAND);
+            }
+            Instruction::Root { e: dst } => self.asm.vector(Vector::Sqrt, e(dst), e(dst)),
+            Instruction::Branch {
+                dst,
+                addend,
+                mask,
+                target,
+            } => {
+                self.asm.alu_set(Alu::Add, r(dst), addend);
+                self.asm.test32(r(dst), mask);
+                let target = self.starts[usize::from(target)];
+                self.asm.jump_if_zero(false, target as usize);
+            }
+            Instruction::Round { src, rotate } => self.round(src, rotate),
+            Instruction::Store { place, src } => {
+                let at = self.place(place);
+                self.asm.store(at, r(src));
+            }
+        }
+    }
+
+    fn integer(&mut self, op: IntegerOp, dst: Gpr, src: Source) {
+        let alu = match op {
+            IntegerOp::Add => Alu::Add,
+            IntegerOp::Sub => Alu::Sub,
+            IntegerOp::Xor => Alu::Xor,
+            IntegerOp::Mul => return self.multiply(dst, src),
+            IntegerOp::MulHigh => return self.multiply_high(false, dst, src),
+            IntegerOp::MulHighSigned => return self.multiply_high(true, dst, src),
+            IntegerOp::RotateRight => return self.rotate(true, dst, src),
+            IntegerOp::RotateLeft => return self.rotate(false, dst, src),
+        };
+        match src {
+            Source::Register(src) => self.asm.alu(alu, dst, r(src)),
+            Source::Constant(value) => self.asm.alu_set(alu, dst, value),
+            Source::Memory(place) => {
+                let at = self.place(place);
+                self.asm.alu_load(alu, dst, at);
+            }
+        }
+    }
+
+    fn multiply(&mut self, dst: Gpr, src: Source) {
+        match src {
+            Source::Register(src) => self.asm.imul(dst, r(src)),
+            Source::Constant(value) => self.asm.imul_set(dst, dst, value),
+            Source::Memory(place) => {
+                let at = self.place(place);
+                self.asm.imul_load(dst, at);
+            }
+        }
+    }
+
+    fn multiply_high(&mut self, signed: bool, dst: Gpr, src: Source) {
+        let at = match src {
+            Source::Memory(place) => Some(self.place(place)),
+            Source::Register(_) | Source::Constant(_) => None,
+        };
+        let asm = &mut self.asm;
+        if self.cpu.bmi2 && !signed {
+            // The address may be in `rax`: `rdx` holds the factor.
+            asm.mov(RDX, dst);
+            match (src, at) {
+                (_, Some(At::Sum(base, index))) => asm.mulx_load(dst, RAX, base, index),
+                (_, Some(at)) => {
+                    asm.load(RAX, at);
+                    asm.mulx(dst, RAX, RAX);
+                }
+                (Source::Register(src), None) => asm.mulx(dst, RAX, r(src)),
+                _ => {}
+            }
+            return;
+        }
+        match (src, at) {
+            (_, Some(at)) => {
+                // The address may be in `rax`, which the multiplication needs.
+                asm.load(RCX, at);
+                asm.mov(RAX, dst);
+                asm.mul_wide(signed, RCX);
+            }
+            (Source::Register(src), None) => {
+                asm.mov(RAX, dst);
+                asm.mul_wide(signed, r(src));
+            }
+            _ => {}
+        }
+        asm.mov(dst, RDX);
+    }
+
+    fn rotate(&mut self, right: bool, dst: Gpr, src: Source) {
+        match src {
+            Source::Register(src) => {
+                self.asm.mov32(RCX, r(src));
+                self.asm.rotate_cl(right, dst);
+            }
+            Source::Constant(bits) => self.asm.rotate(right, dst, bits as u8 & 63),
+            Source::Memory(_) => {}
+        }
+    }
+
+    /// CFROUND: the two bits go to where the control word has its rounding mode.
+    fn round(&mut self, src: u8, rotate: u8) {
+        self.rotated(RAX, r(src), (rotate + 64 - 13) % 64);
+        let asm = &mut self.asm;
+        asm.alu32_set(Alu::And, RAX, 3 << 13);
+        asm.alu32_set(Alu::Xor, RAX, MXCSR.cast_signed());
+        asm.store32(At::Base(RSP, frame::MXCSR), RAX);
+        asm.load_mxcsr(At::Base(RSP, frame::MXCSR));
+    }
+
+    /// `dst = src`, rotated to the right.
+    fn rotated(&mut self, dst: Gpr, src: Gpr, bits: u8) {
+        if self.cpu.bmi2 {
+            self.asm.rorx(dst, src, bits);
+        } else {
+            self.asm.mov(dst, src);
+            self.asm.rotate(true, dst, bits);
+        }
+    }
+
+    /// Where a place lies; computes it into `rax` unless it is fixed.
+    fn place(&mut self, place: Place) -> At {
+        match place.base {
+            Some(base) => {
+                self.asm.lea32(RAX, At::Base(r(base), place.offset));
+                self.asm.alu32_set(Alu::And, RAX, place.mask.cast_signed());
+                At::Sum(RSI, RAX)
+            }
+            None => At::Base(RSI, place.offset & place.mask.cast_signed()),
+        }
+    }
+}
+
+const fn add_or_sub(negate: bool) -> Vector {
+    if negate { Vector::Sub } else { Vector::Add }
+}
+
+/// The bits of an address that choose a line of the dataset.
+const LINE_OF_DATASET: i32 = (DATASET_BASE - LINE as u64) as i32;
+
+fn dataset_address(ma: u32) -> i32 {
+    ma.cast_signed() & LINE_OF_DATASET
+}

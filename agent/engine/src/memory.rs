@@ -1,0 +1,148 @@
+//! Memory in one piece, with the pages that were wished for if the system gives them; see `pages`.
+#![expect(unsafe_code, reason = "maps memory and lends it as slices")]
+
+use core::ptr::NonNull;
+use core::slice;
+
+use argon2::Block;
+use miner_shared::wire::PageWish;
+use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
+
+use crate::Backing;
+
+const HUGE: usize = 2 << 20;
+const GIANT: usize = 1 << 30;
+
+/// Zeroed memory of its own, aligned to a huge page.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    start: NonNull<u8>,
+    bytes: usize,
+    mapping: NonNull<u8>,
+    mapped: usize,
+}
+
+// SAFETY: the mapping is owned by this value alone and bound to no thread.
+unsafe impl Send for Memory {}
+// SAFETY: `&Memory` only reads; writing takes `&mut`, or the pointer, whose users answer for it.
+unsafe impl Sync for Memory {}
+
+impl Memory {
+    /// Gets the memory; `None` when the system gives none. Pages that were not reserved take no
+    /// memory before they are written to.
+    pub(crate) fn new(bytes: usize, wish: PageWish) -> Option<Self> {
+        let giant = || Self::reserved(bytes, GIANT, MapFlags::HUGE_1GB);
+        let huge = || Self::reserved(bytes, HUGE, MapFlags::HUGE_2MB);
+        match wish {
+            PageWish::Small => Self::plain(bytes, wish),
+            // Less than a giant page would waste most of it.
+            PageWish::Auto | PageWish::Huge1G if bytes >= GIANT => {
+                giant().or_else(huge).or_else(|| Self::plain(bytes, wish))
+            }
+            _ => huge().or_else(|| Self::plain(bytes, wish)),
+        }
+    }
+
+    /// In pages that the owner of the machine reserved.
+    fn reserved(bytes: usize, page: usize, size: MapFlags) -> Option<Self> {
+        let mapped = bytes.checked_next_multiple_of(page)?;
+        let mapping = map(mapped, MapFlags::HUGETLB | size)?;
+        Some(Self {
+            start: mapping,
+            bytes,
+            mapping,
+            mapped,
+        })
+    }
+
+    /// In small pages, or in transparent huge ones where the kernel is willing: it is asked before
+    /// the first write, and needs whole aligned pieces.
+    fn plain(bytes: usize, wish: PageWish) -> Option<Self> {
+        let mapped = bytes.checked_add(HUGE)?;
+        let mapping = map(mapped, MapFlags::NORESERVE)?;
+        let before = mapping.align_offset(HUGE);
+        // SAFETY: `before` is below HUGE, which was mapped on top of `bytes`.
+        let start = unsafe { mapping.add(before) };
+        let advice = if wish == PageWish::Small {
+            Advice::LinuxNoHugepage
+        } else {
+            Advice::LinuxHugepage
+        };
+        // SAFETY: the range is ours; the advice changes neither content nor rights. A refusal is
+        // no error: other pages work too.
+        let _ = unsafe { madvise(start.as_ptr().cast(), bytes, advice) };
+        Some(Self {
+            start,
+            bytes,
+            mapping,
+            mapped,
+        })
+    }
+
+    /// Memory whose every 2 MiB are the same reserved huge page, to measure code without waiting for
+    /// memory. `None` where no page is reserved.
+    #[cfg(feature = "reference")]
+    pub(crate) fn of_one_page(bytes: usize) -> Option<Self> {
+        let memory = Self::plain(bytes, PageWish::Small)?;
+        alias(memory.start, bytes)?;
+        Some(memory)
+    }
+
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        // SAFETY: mapped, readable, zeroed or written as bytes, and not written while borrowed.
+        unsafe { slice::from_raw_parts(self.start.as_ptr(), self.bytes) }
+    }
+
+    pub(crate) fn as_mut_slice(&mut self) -> &mut [u8] {
+        // SAFETY: as for `as_slice`, and exclusively borrowed.
+        unsafe { slice::from_raw_parts_mut(self.start.as_ptr(), self.bytes) }
+    }
+
+    /// The same as Argon2's blocks; their words lie in memory as the processor has them.
+    pub(crate) fn as_blocks_mut(&mut self) -> &mut [Block] {
+        const { assert!(size_of::<Block>() == 1024 && align_of::<Block>() <= HUGE) };
+        // SAFETY: a block is 128 words of 64 bits, for which any bytes are valid; the memory is
+        // aligned to more than a block and exclusively borrowed.
+        unsafe { slice::from_raw_parts_mut(self.start.as_ptr().cast(), self.bytes / 1024) }
+    }
+
+    pub(crate) fn backing(&self) -> Option<Backing> {
+        Backing::of(self.start.cast(), self.bytes)
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        // SAFETY: this mapping is ours, whole, and nothing borrows from it any more.
+        let _ = unsafe { munmap(self.mapping.as_ptr().cast(), self.mapped) };
+    }
+}
+
+fn map(bytes: usize, flags: MapFlags) -> Option<NonNull<u8>> {
+    let rights = ProtFlags::READ | ProtFlags::WRITE;
+    let flags = flags | MapFlags::PRIVATE;
+    // SAFETY: a new anonymous mapping at an address of the system's choice.
+    let mapping = unsafe { mmap_anonymous(core::ptr::null_mut(), bytes, rights, flags) };
+    NonNull::new(mapping.ok()?.cast())
+}
+
+/// Puts one huge page, filled with other bytes than zeros, in place of every whole one of this memory
+/// and what follows the last. `None`, and the memory is as it was or partly replaced, where it fails.
+#[cfg(feature = "reference")]
+pub(crate) fn alias(start: NonNull<u8>, bytes: usize) -> Option<()> {
+    use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
+    use rustix::mm::mmap;
+
+    let file = memfd_create("one-page", MemfdFlags::HUGETLB | MemfdFlags::HUGE_2MB).ok()?;
+    ftruncate(&file, HUGE as u64).ok()?;
+    let rights = ProtFlags::READ | ProtFlags::WRITE;
+    let from = start.align_offset(HUGE);
+    let count = bytes.checked_sub(from)? / HUGE;
+    for page in 0..count {
+        let at = start.as_ptr().wrapping_add(from + page * HUGE).cast();
+        let flags = MapFlags::SHARED | MapFlags::FIXED;
+        // SAFETY: the range lies within the memory, whose owner lets nobody refer into it now.
+        unsafe { mmap(at, HUGE, rights, flags, &file, 0) }.ok()?;
+    }
+    Some(())
+}

@@ -1,0 +1,152 @@
+//! What differs between the members of the RandomX family, as values of the running program.
+//!
+//! Source: the specification's table 1.2.1 and its tables of instruction frequencies
+//! (tevador/RandomX, doc/specs.md and doc/configuration.md).
+
+/// Kinds of instruction, by their names in chapter 5, in the order in which the opcodes are dealt out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Kind {
+    IAddRs,
+    IAddM,
+    ISubR,
+    ISubM,
+    IMulR,
+    IMulM,
+    IMulhR,
+    IMulhM,
+    ISMulhR,
+    ISMulhM,
+    IMulRcp,
+    INegR,
+    IXorR,
+    IXorM,
+    IRorR,
+    IRolR,
+    ISwapR,
+    FSwapR,
+    FAddR,
+    FAddM,
+    FSubR,
+    FSubM,
+    FScalR,
+    FMulR,
+    FDivM,
+    FSqrtR,
+    CBranch,
+    CFRound,
+    IStore,
+}
+
+/// The parameters of one algorithm.
+#[derive(Clone, Debug)]
+pub(crate) struct Params {
+    /// Argon2's salt; the key of the coin is its password.
+    pub(crate) salt: &'static [u8],
+    /// Passes of Argon2 over the cache.
+    pub(crate) passes: u32,
+    /// Lanes of Argon2.
+    pub(crate) lanes: u32,
+    /// Cycles of the reference processor that a superscalar program is made to last.
+    pub(crate) superscalar_latency: usize,
+    /// Instructions of a program; at most [`MAX_PROGRAM`].
+    pub(crate) program_size: usize,
+    /// Times that a program runs.
+    pub(crate) iterations: u32,
+    /// Programs of a hash.
+    pub(crate) programs: u32,
+    /// Bytes of the scratchpad's innermost level, a power of two.
+    pub(crate) l1: u32,
+    /// Bytes of its middle level, a power of two.
+    pub(crate) l2: u32,
+    /// Bytes of the whole of it, a power of two and at most [`crate::SCRATCHPAD_BYTES`].
+    pub(crate) l3: u32,
+    /// Which instruction each opcode is.
+    pub(crate) opcodes: [Kind; 256],
+}
+
+/// Instructions of the longest program.
+pub(crate) const MAX_PROGRAM: usize = 384;
+
+/// Instructions of the longest superscalar program: `3 * latency + 2`.
+pub(crate) const MAX_SUPERSCALAR: usize = 512;
+
+/// Cache lines that go into one dataset item, and so superscalar programs of a cache.
+pub(crate) const CACHE_ACCESSES: usize = 8;
+
+/// Bytes of a dataset item, a cache line and a scratchpad line.
+pub(crate) const LINE: usize = 64;
+
+/// Size of the part of the dataset that one program reads.
+pub(crate) const DATASET_BASE: u64 = 1 << 31;
+
+/// How far that part may lie from the start of the dataset, in lines.
+pub(crate) const DATASET_EXTRA_LINES: u64 = 524_287;
+
+/// The width of a branch's condition, and its lowest place, in bits.
+pub(crate) const JUMP_BITS: u32 = 8;
+/// See [`JUMP_BITS`].
+pub(crate) const JUMP_OFFSET: u32 = 8;
+
+/// rx/0, the algorithm of Monero.
+pub(crate) static RX_0: Params = Params {
+    salt: b"RandomX\x03",
+    passes: 3,
+    lanes: 1,
+    superscalar_latency: 170,
+    program_size: 256,
+    iterations: 2048,
+    programs: 8,
+    l1: 16 << 10,
+    l2: 256 << 10,
+    l3: 2 << 20,
+    opcodes: opcodes(&FREQUENCIES),
+};
+
+/// Out of 256 instructions, how many are of each kind.
+const FREQUENCIES: [(Kind, usize); 29] = [
+    (Kind::IAddRs, 16),
+    (Kind::IAddM, 7),
+    (Kind::ISubR, 16),
+    (Kind::ISubM, 7),
+    (Kind::IMulR, 16),
+    (Kind::IMulM, 4),
+    (Kind::IMulhR, 4),
+    (Kind::IMulhM, 1),
+    (Kind::ISMulhR, 4),
+    (Kind::ISMulhM, 1),
+    (Kind::IMulRcp, 8),
+    (Kind::INegR, 2),
+    (Kind::IXorR, 15),
+    (Kind::IXorM, 5),
+    (Kind::IRorR, 8),
+    (Kind::IRolR, 2),
+    (Kind::ISwapR, 4),
+    (Kind::FSwapR, 4),
+    (Kind::FAddR, 16),
+    (Kind::FAddM, 5),
+    (Kind::FSubR, 16),
+    (Kind::FSubM, 5),
+    (Kind::FScalR, 6),
+    (Kind::FMulR, 32),
+    (Kind::FDivM, 4),
+    (Kind::FSqrtR, 6),
+    (Kind::CBranch, 25),
+    (Kind::CFRound, 1),
+    (Kind::IStore, 16),
+];
+
+const fn opcodes(frequencies: &[(Kind, usize); 29]) -> [Kind; 256] {
+    let mut opcodes = [Kind::IStore; 256];
+    let (mut kind, mut opcode) = (0, 0);
+    while kind < frequencies.len() {
+        let end = opcode + frequencies[kind].1;
+        while opcode < end {
+            opcodes[opcode] = frequencies[kind].0;
+            opcode += 1;
+        }
+        kind += 1;
+    }
+    assert!(opcode == 256, "every opcode has a meaning");
+    opcodes
+}
