@@ -64,12 +64,15 @@ export async function timeChart(node, series, { height = 220, format = hashrate,
   };
   node.setAttribute("role", "img");
   node.setAttribute("aria-label", `${series.map((one) => one.label).join(", ")}: nothing known yet.`);
+  node.append(h("p", { class: "none quiet" }, "Nothing is known of this time yet."));
   const plot = new uPlot(options, [[], ...series.map(() => [])], node);
   const fit = new ResizeObserver(() => node.clientWidth && plot.setSize({ width: node.clientWidth, height }));
   fit.observe(node);
   return {
     update(times, values) {
       plot.setData([times, ...values]);
+      // One point makes no line.
+      node.classList.toggle("bare", values.every((line) => line.filter((value) => value !== null && value !== undefined).length < 2));
       node.setAttribute("aria-label", sentence(series, times, values, format));
     },
     remove() {

@@ -38,7 +38,7 @@ export async function open(place) {
       h("section", {}, h("div", { class: "head" }, h("h2", {}, "Fleet hash rate"), h("span", { class: "right" }, ranges)), chart, facts),
       h("section", {}, h("div", { class: "head" }, h("h2", {}, "Rigs by"), h("span", { class: "right" }, kinds)), parts),
     ),
-    h("section", {}, h("h2", {}, "What changed"), changes, h("p", {}, h("a", { href: "/events" }, "All events"))),
+    h("section", { class: "changes" }, h("h2", {}, "What changed"), changes, h("p", {}, h("a", { href: "/events" }, "All events"))),
   );
 
   loaded(place, attention, 5_000, (options) => get("/attention", { limit: ATTENTION }, options), attentionList);
@@ -176,7 +176,7 @@ function watchChanges(place, changes) {
   const draw = () => show(changes, events.length === 0 ? h("li", { class: "quiet" }, "Nothing yet.") : folded(events).slice(0, CHANGES).map(line));
   const line = ({ event, times, since }) => h("li", { "data-key": `e${event.seq}` },
     h("time", { datetime: event.at, title: event.at }, moment(event.at)),
-    h("span", { class: "what" }, sentence(event), times > 1 && h("small", {}, ` and ${count(times - 1)} more of this kind within ${duration(since)}`)),
+    h("span", { class: "what" }, sentence(event), times > 1 && h("small", {}, ` and ${count(times - 1)} more of this kind ${since < 1_000 ? "at once" : `within ${duration(since)}`}`)),
   );
   place.every(30_000, async () => {
     const answer = await get("/events", { limit: 200 }, { signal: place.signal });
