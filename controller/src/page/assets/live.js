@@ -1,7 +1,7 @@
 // What happens on the farm, as it happens: one stream of events for the whole page, and clocks that
 // rest while nobody looks.
 
-import { search } from "./api.js";
+import { get, search } from "./api.js";
 
 const listeners = new Set();
 let source = null;
@@ -34,7 +34,13 @@ function follow() {
 }
 
 // A hidden page asks nothing: the controller keeps what happens meanwhile.
-export function startStream() {
+export async function startStream() {
+  // Where the log ends, so that a page that was hidden before anything happened misses nothing either.
+  try {
+    last = (await get("/events", { limit: 1 })).events[0]?.seq ?? null;
+  } catch {
+    // The stream begins with what comes.
+  }
   follow();
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden) follow();
