@@ -99,7 +99,7 @@ export function profileForm(profile, signal) {
   const given = profile ?? { pools: [{}], mode: "auto", pages: "auto", nice: 0, hours: { windows: [] } };
   const name = h("input", { autocomplete: "off", maxlength: 64 });
   const coin = h("input", { value: given.coin ?? "", list: "coins", placeholder: "not given: checked if it looks like Monero", autocomplete: "off" });
-  const kind = choice(given.threadsPercent ? "percent" : given.threads ? "number" : "auto", [["auto", "as many as suit the rig"], ["number", "a number"], ["percent", "a part of those that suit, in percent"]]);
+  const kind = choice(given.threadsPercent ? "percent" : given.threads ? "number" : "auto", [["auto", "as suits the rig"], ["number", "a number"], ["percent", "percent of those"]]);
   const threads = h("input", { type: "number", min: 1, max: 256, value: given.threadsPercent ?? given.threads ?? "", "aria-label": "Number or percent of threads" });
   const counts = () => (threads.hidden = kind.value === "auto");
   kind.onchange = counts;

@@ -38,10 +38,10 @@ export function shares(place, id) {
     const most = [...threads].sort(([a], [b]) => a - b).map(([thread, many]) => `thread ${thread} found ${count(many)}`);
     const rows = found.shares.slice(-SHARES).reverse().map((share) => {
       const tone = { rejected: "red", lost: "amber", stale: "amber" }[share.verdict];
-      return h("tr", {}, h("th", { scope: "row" }, age(share.ageMs, { after: " ago" })), h("td", {}, count(share.height)), h("td", {}, share.nonce.toString(16).padStart(8, "0")), h("td", {}, String(share.thread)), h("td", { class: tone }, share.verdict));
+      return h("tr", {}, h("th", { scope: "row" }, age(share.ageMs)), h("td", {}, count(share.height)), h("td", {}, share.nonce.toString(16).padStart(8, "0")), h("td", {}, String(share.thread)), h("td", { class: tone }, share.verdict));
     });
     return [
-      listTable([["Found"], ["Height", "num"], ["Nonce", "mono"], ["Thread", "num"], ["Verdict"]], rows),
+      listTable([["Age"], ["Height", "num"], ["Nonce", "mono"], ["Thread", "num"], ["Verdict"]], rows),
       h("p", { class: "small" }, `Of the last ${count(found.shares.length)} ${most.join(", ")}.`, found.lost > 0 ? ` ${count(found.lost)} were not read in time.` : null),
     ];
   }).node;
