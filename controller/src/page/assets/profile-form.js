@@ -98,7 +98,7 @@ function poolFields(pool, signal, coin, move) {
 export function profileForm(profile, signal) {
   const given = profile ?? { pools: [{}], mode: "auto", pages: "auto", nice: 0, hours: { windows: [] } };
   const name = h("input", { autocomplete: "off", maxlength: 64 });
-  const coin = h("input", { value: given.coin ?? "", list: "coins", placeholder: "not given: checked if it looks like Monero", autocomplete: "off" });
+  const coin = h("input", { value: given.coin ?? "", list: "coins", placeholder: "monero, if it looks like one", autocomplete: "off" });
   const kind = choice(given.threadsPercent ? "percent" : given.threads ? "number" : "auto", [["auto", "as suits the rig"], ["number", "a number"], ["percent", "percent of those"]]);
   const threads = h("input", { type: "number", min: 1, max: 256, value: given.threadsPercent ?? given.threads ?? "", "aria-label": "Number or percent of threads" });
   const counts = () => (threads.hidden = kind.value === "auto");
@@ -218,7 +218,7 @@ async function askPayout(first, work, command) {
     const form = h(
       "form",
       {},
-      h("p", {}, first.message),
+      h("p", {}, `${first.message[0].toUpperCase()}${first.message.slice(1)}.`),
       h("p", {}, "Look the wallet up where you keep it, not on this page: whoever changed it here may have changed it on the way."),
       field("confirmPayout", "The end of the wallet", word, first.problem?.hint?.includes(" of each") ? "The last 6 characters of each, in this order, with commas between." : "Its last 6 characters."),
       failure(),

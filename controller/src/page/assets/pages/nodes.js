@@ -15,13 +15,13 @@ const dot = (row) => [h("span", { class: row.connected ? "dot on" : "dot", title
 
 const columns = (actions) => [
   { id: "name", title: "Peer", width: 200, always: true, of: (row) => row.id + row.name + row.connected, full: (row) => row.name, cell: (row) => [dot(row), h("a", { href: `/rigs/${row.id}`, tabindex: "-1" }, row.name)] },
-  { id: "address", title: "Address", width: 160, full: (row) => row.address ?? "It dials in.", cell: (row) => row.address ?? h("span", { class: "quiet" }, "dials in") },
+  { id: "address", title: "Address", width: 144, full: (row) => row.address ?? "It dials in.", cell: (row) => row.address ?? h("span", { class: "quiet" }, "dials in") },
   { id: "role", title: "Role", width: 88, cell: (row) => (row.role ? h("span", { class: "tag" }, row.role) : UNKNOWN) },
   { id: "pingMs", title: "Ping", num: true, width: 88, descends: true, cell: (row) => [pingMark(row.pingMs), milliseconds(row.pingMs)] },
   { id: "score", title: "Score", about: "Score: reliability, 0 to 100", num: true, width: 80, descends: true, of: (row) => [row.score, row.scoreReason], full: (row) => row.scoreReason, cell: (row) => [scoreMark(row.score), row.score ?? UNKNOWN] },
   { id: "lastSeenAgeMs", title: "Last Seen", num: true, width: 96, of: (row) => since(row.lastSeenAgeMs), cell: (row) => age(row.lastSeenAgeMs, { old: OLD_MS }) },
-  { id: "state", title: "State", width: 224, of: (row) => [row.state, row.tone, row.reason], full: (row) => row.reason ?? "", cell: (row) => state(row.state, tone(row), row.reason) },
-  { id: "actions", title: "Actions", sort: null, width: 240, of: (row) => row.id + row.name, cell: actions },
+  { id: "state", title: "State", width: 288, of: (row) => [row.state, row.tone, row.reason], full: (row) => row.reason ?? "", cell: (row) => state(row.state, tone(row), row.reason) },
+  { id: "actions", title: "Actions", sort: null, width: 200, of: (row) => row.id + row.name, cell: actions },
 ];
 
 const card = (actions) => (row) => ({
