@@ -35,6 +35,7 @@ const ASSETS: &[Asset] = assets![
     "enrol.js",
     "form.js",
     "format.js",
+    "list.js",
     "live.js",
     "loaded.js",
     "login.js",

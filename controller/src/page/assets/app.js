@@ -167,7 +167,7 @@ controller.listeners.add(saysLost);
 // ---- search, keyboard, theme ----
 
 // Words without an operator are looked for in names.
-export function selector(text) {
+function selector(text) {
   const words = text.trim().split(/\s+/).filter(Boolean);
   return words.map((word) => (/[=~<>!]/.test(word) ? word : `name~${word}`)).join(" ");
 }

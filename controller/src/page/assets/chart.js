@@ -58,18 +58,21 @@ export async function timeChart(node, series, { height = 220, format = hashrate,
       { label: "at", value: (_, at) => (at ? moment(at * 1000) : "–") },
       ...series.map((one, at) => {
         const color = one.color ?? PALETTE[at % PALETTE.length];
-        return { label: one.label, stroke: color, width: 1.5, fill: one.fill ? `${color}22` : undefined, spanGaps: false, points: { show: false }, value: (_, value) => exact(value) };
+        return { label: one.label, stroke: color, width: 1.5, fill: one.fill ? `${color}22` : undefined, spanGaps: false, points: { show: false }, value: (_plot, value, _series, place) => (place === null ? "–" : exact(value)) };
       }),
     ],
   };
   node.setAttribute("role", "img");
   node.setAttribute("aria-label", `${series.map((one) => one.label).join(", ")}: nothing known yet.`);
+  node.append(h("p", { class: "none quiet" }, "No figures of this time yet."));
   const plot = new uPlot(options, [[], ...series.map(() => [])], node);
   const fit = new ResizeObserver(() => node.clientWidth && plot.setSize({ width: node.clientWidth, height }));
   fit.observe(node);
   return {
     update(times, values) {
       plot.setData([times, ...values]);
+      // One point makes no line.
+      node.classList.toggle("bare", values.every((line) => line.filter((value) => value !== null && value !== undefined).length < 2));
       node.setAttribute("aria-label", sentence(series, times, values, format));
     },
     remove() {

@@ -6,6 +6,7 @@ import { asCommand, confirm, copyable, dialog, failed, quoted, toast } from "./d
 import { h, show } from "./dom.js";
 import { clearErrors, failure, field, showError } from "./form.js";
 import { age, count, duration, moment } from "./format.js";
+import { listTable } from "./list.js";
 import { hear, loaded } from "./loaded.js";
 import { qrCode } from "./qr.js";
 
@@ -106,7 +107,7 @@ export function pendingPanel(place) {
   const draw = (rigs) =>
     rigs.length === 0
       ? h("p", { class: "quiet" }, "No rig waits for approval.")
-      : h("div", { class: "scroll", tabindex: "0" }, h("table", {}, h("thead", {}, h("tr", {}, ["Rig", "Fingerprint", "Host", "From", "Token", "Waits", ""].map((text) => h("th", { scope: "col" }, text || h("span", { class: "sr" }, "Actions"))))), h("tbody", {}, rigs.map(row))));
+      : listTable([["Rig"], ["Fingerprint", "wide"], ["Host"], ["From"], ["Token"], ["Waits"], ["", "verbs"]], rigs.map(row), { cards: true });
   const refresh = loaded(place, body, 15_000, (options) => get("/pending", {}, options), draw);
   hear(place, ["enrolPending", "enrolled", "enrolRefused", "peerAdded", "peerRemoved"], refresh);
 
@@ -168,7 +169,7 @@ export function tokensPanel(place) {
       { "data-key": token.id, class: token.state === "active" ? null : "away" },
       h("th", { scope: "row" }, token.label ?? h("code", {}, token.id)),
       h("td", {}, TOKEN_STATES[token.state] ?? token.state),
-      h("td", { class: "num" }, `${count(token.left)} of ${count(token.uses)}`),
+      h("td", {}, `${count(token.left)} of ${count(token.uses)}`),
       h("td", { title: moment(token.expiresAt) }, token.state === "active" ? `in ${duration(token.expiresInMs)}` : "–"),
       h("td", {}, token.group ?? "–"),
       h("td", {}, token.namePattern ?? "–"),
@@ -179,7 +180,7 @@ export function tokensPanel(place) {
   const draw = (tokens) =>
     tokens.length === 0
       ? h("p", { class: "quiet" }, "No tokens. A rig that starts with one comes to the farm by itself.")
-      : h("div", { class: "scroll", tabindex: "0" }, h("table", {}, h("thead", {}, h("tr", {}, ["Token", "State", "Uses left", "Expires", "Group", "Names", "From", "Admitted", ""].map((text) => h("th", { scope: "col", class: text === "Uses left" ? "num" : null }, text || h("span", { class: "sr" }, "Actions"))))), h("tbody", {}, tokens.map(row))));
+      : listTable([["Token"], ["State"], ["Uses left", "num"], ["Expires"], ["Group"], ["Names"], ["From"], ["Admitted"], ["", "verbs"]], tokens.map(row), { cards: true });
   const refresh = loaded(place, body, 15_000, (options) => get("/tokens", {}, options), draw);
   hear(place, ["tokenCreated", "tokenRevoked", "enrolled", "enrolPending"], refresh);
   const create = async () => {

@@ -104,20 +104,26 @@ export function tickAges() {
 // Shape and word of a state; the colour only helps. tone: mining, quiet, amber, red.
 const SHAPES = {
   mining: "●",
+  ok: "●",
+  ready: "●",
   filling: "◐",
   starting: "◐",
   degraded: "◐",
   noPool: "◐",
+  someAway: "◐",
   paused: "‖",
   stopped: "■",
   offline: "○",
+  off: "○",
+  unused: "○",
   pending: "△",
   behind: "△",
   refused: "✕",
   failed: "✕",
+  failing: "✕",
   removed: "✕",
 };
-export const WORDS = { noPool: "no pool" };
+export const WORDS = { noPool: "no pool", someAway: "some rigs away" };
 
 export function state(name, tone = "quiet", detail = null) {
   const word = WORDS[name] ?? name ?? "unknown";

@@ -1,29 +1,46 @@
 // What happens on the farm, as it happens: one stream of events for the whole page, and clocks that
 // rest while nobody looks.
 
+import { get, search } from "./api.js";
+
 const listeners = new Set();
 let source = null;
+// Number of the event that was heard last.
+let last = null;
 
-// Calls `heard` with each event of the farm; gives back how to end it.
-export function onEvent(heard) {
-  listeners.add(heard);
-  return () => listeners.delete(heard);
+// Calls `heard` with each event of the farm, and `missed` with how many fell out of the controller's log
+// before they were read; gives back how to end it.
+export function onEvent(heard, missed = () => {}) {
+  const listener = { heard, missed };
+  listeners.add(listener);
+  return () => listeners.delete(listener);
 }
 
+// Goes on behind what was heard last, also after the page was hidden.
 function follow() {
   source?.close();
-  source = new EventSource("/api/v1/mining/events/stream");
-  source.addEventListener("event", ({ data }) => tell(JSON.parse(data)));
+  source = new EventSource(`/api/v1/mining/events/stream${search({ after: last })}`);
+  source.addEventListener("event", ({ data }) => {
+    const event = JSON.parse(data);
+    last = event.seq;
+    for (const { heard } of listeners) heard(event);
+  });
+  source.addEventListener("lost", ({ data }) => {
+    const { events } = JSON.parse(data);
+    for (const { missed } of listeners) missed(events);
+  });
   // A closed one does not come back by itself.
   source.onerror = () => source.readyState === EventSource.CLOSED && setTimeout(follow, 5_000);
 }
 
-function tell(event) {
-  for (const heard of listeners) heard(event);
-}
-
 // A hidden page asks nothing: the controller keeps what happens meanwhile.
-export function startStream() {
+export async function startStream() {
+  // Where the log ends, so that a page that was hidden before anything happened misses nothing either.
+  try {
+    last = (await get("/events", { limit: 1 })).events[0]?.seq ?? null;
+  } catch {
+    // The stream begins with what comes.
+  }
   follow();
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden) follow();

@@ -21,8 +21,8 @@ export function loaded(place, node, ms, load, draw) {
   });
 }
 
-// Calls `heard` with the events of these kinds until the page is left.
-export function hear(place, kinds, heard) {
-  const end = onEvent((event) => (kinds === null || kinds.includes(event.type)) && heard(event));
+// Calls `heard` with the events of these kinds, and `missed` with the number of lost ones, until the page is left.
+export function hear(place, kinds, heard, missed) {
+  const end = onEvent((event) => (kinds === null || kinds.includes(event.type)) && heard(event), missed);
   place.signal.addEventListener("abort", end);
 }

@@ -33,14 +33,15 @@ export function choice(value, options) {
 }
 
 // What a look at a pool came to, in sentences.
-function checkLines(found) {
+export function checkLines(found) {
+  const work = [found.algorithm, found.height && `height ${count(found.height)}`, found.difficulty && `difficulty ${count(found.difficulty)}`].filter(Boolean).join(", ");
   const step = (good, text) => h("li", {}, h("span", { class: good === false ? "red" : null }, good === null ? "– " : good ? "✓ " : "✕ ", text));
   return h(
     "ul",
     { class: "checks" },
-    step(found.reachable, found.reachable ? `the pool answers${found.connectMs === null ? "" : ` after ${milliseconds(found.connectMs)}`}${found.tls ? ", with TLS" : ""}` : "the pool does not answer"),
+    step(found.reachable, found.reachable ? `the pool answers${Number.isFinite(found.connectMs) ? ` after ${milliseconds(found.connectMs)}` : ""}, ${found.tls ? "with TLS" : "without TLS"}` : "the pool does not answer"),
     step(found.reachable ? found.loggedIn : null, found.loggedIn ? "it takes the login" : "it was not logged in"),
-    step(found.loggedIn ? found.job : null, found.job ? `it gives work${found.algorithm ? `: ${found.algorithm}` : ""}${found.difficulty ? `, difficulty ${count(found.difficulty)}` : ""}` : "no work was given"),
+    step(found.loggedIn ? found.job : null, found.job ? `it gives work${work ? `: ${work}` : ""}` : "no work was given"),
     step(found.walletValid ?? null, found.walletNote),
     found.error && h("li", { class: "red" }, found.error),
     found.note && h("li", { class: "amber" }, found.note),
@@ -48,15 +49,13 @@ function checkLines(found) {
 }
 
 // A button that has the controller log in at a pool as a rig would; `body()` gives what to ask with.
-function poolCheck(body, signal, onFound = () => {}) {
+export function poolCheck(body, signal) {
   const found = h("div", { role: "status" });
   const button = scoped("admin", "Check this pool", async () => {
     button.disabled = true;
     fill(found, h("p", { class: "quiet" }, "Asking the pool, up to 10 s…"));
     try {
-      const answer = await post("/pools/check", body(), { signal, timeoutMs: 15_000 });
-      fill(found, checkLines(answer));
-      onFound(answer);
+      fill(found, checkLines(await post("/pools/check", body(), { signal, timeoutMs: 15_000 })));
     } catch (error) {
       fill(found, h("p", { class: "red" }, `Not checked: ${error.line ?? error.message}`));
     }
@@ -65,13 +64,20 @@ function poolCheck(body, signal, onFound = () => {}) {
   return h("div", { class: "pool-check" }, button, found);
 }
 
-// One pool; a password that is set is never known here, so an empty one keeps it.
+// One pool. A password that is set is never known here: it is kept, replaced or removed.
 function poolFields(pool, signal, coin, move) {
   const url = h("input", { value: pool.url ?? "", placeholder: "pool.example:3333", autocomplete: "off", spellcheck: "false" });
   const user = h("input", { class: "mono", value: pool.user ?? "", autocomplete: "off", spellcheck: "false" });
-  const pass = h("input", { type: "password", value: pool.pass ?? "", autocomplete: "new-password", placeholder: pool.hasPass ? "set; leave empty to keep it" : "none" });
+  const pass = h("input", { type: "password", autocomplete: "new-password", placeholder: pool.hasPass ? "the new password" : "none" });
+  const fate = pool.hasPass ? choice("keep", [["keep", "Keep the one that is set"], ["replace", "Replace it"], ["remove", "Remove it"]]) : null;
+  const isTyped = () => (fate?.value ?? "replace") === "replace";
+  const ask = () => (pass.hidden = !isTyped());
+  if (fate) fate.onchange = ask;
+  ask();
   const tls = h("input", { type: "checkbox", checked: pool.tls });
-  const read = () => ({ url: url.value.trim(), tls: tls.checked, user: user.value.trim(), ...(pass.value ? { pass: pass.value } : {}) });
+  // Left out, a password is kept; an empty one removes it.
+  const said = () => (fate?.value === "remove" ? { pass: "" } : isTyped() && pass.value ? { pass: pass.value } : {});
+  const read = () => ({ url: url.value.trim(), tls: tls.checked, user: user.value.trim(), ...said() });
   const node = h(
     "fieldset",
     {},
@@ -79,19 +85,21 @@ function poolFields(pool, signal, coin, move) {
     field("url", "Address, host:port", url),
     h("p", { class: "field" }, h("label", {}, tls, " TLS")),
     field("user", "Login: the wallet, with what the pool lets one append", user),
-    field("pass", "Password", pass, "It is never shown again."),
+    field("pass", "Password", fate ?? pass, fate ? "It is kept while the address stays the same, and never shown." : "It is never shown again."),
     poolCheck(() => ({ ...read(), coin: coin() }), signal),
     h("p", { class: "buttons" }, [["↑", "up", -1], ["↓", "down", 1], ["Remove", "remove", 0]].map(([text, what, by]) => h("button", { type: "button", "data-move": what, "aria-label": `Pool: ${what}`, onclick: () => move(by) }, text))),
   );
-  return { node, read, hasPass: pool.hasPass };
+  fate?.after(pass);
+  pass.setAttribute("aria-label", "Password");
+  return { node, read };
 }
 
 // The form of a profile, empty without one: {node, body(), error(problem), clear()}.
 export function profileForm(profile, signal) {
   const given = profile ?? { pools: [{}], mode: "auto", pages: "auto", nice: 0, hours: { windows: [] } };
   const name = h("input", { autocomplete: "off", maxlength: 64 });
-  const coin = h("input", { value: given.coin ?? "", list: "coins", placeholder: "not checked unless it looks like Monero", autocomplete: "off" });
-  const kind = choice(given.threadsPercent ? "percent" : given.threads ? "number" : "auto", [["auto", "as many as suit the rig"], ["number", "a number"], ["percent", "a part of those that suit, in percent"]]);
+  const coin = h("input", { value: given.coin ?? "", list: "coins", placeholder: "monero, if it looks like one", autocomplete: "off" });
+  const kind = choice(given.threadsPercent ? "percent" : given.threads ? "number" : "auto", [["auto", "as suits the rig"], ["number", "a number"], ["percent", "percent of those"]]);
   const threads = h("input", { type: "number", min: 1, max: 256, value: given.threadsPercent ?? given.threads ?? "", "aria-label": "Number or percent of threads" });
   const counts = () => (threads.hidden = kind.value === "auto");
   kind.onchange = counts;
@@ -177,7 +185,8 @@ export function profileCommand(verb, id, body) {
   for (const pool of body.pools) {
     words.push("--pool", quoted(pool.tls && !pool.url.includes("//") ? `stratum+ssl://${pool.url}` : pool.url || "HOST:PORT"));
     words.push("--user", quoted(pool.user || "WALLET"));
-    if (pool.pass) words.push("--pass-file FILE");
+    // To remove one, the file is empty.
+    if (pool.pass !== undefined) words.push(pool.pass ? "--pass-file FILE" : "--pass-file /dev/null");
   }
   if (body.coin || verb === "edit") words.push("--coin", quoted(body.coin ?? "none"));
   if (body.threads || body.threadsPercent || verb === "edit") words.push("--threads", body.threadsPercent ? `${body.threadsPercent}%` : String(body.threads ?? "auto"));
@@ -209,9 +218,9 @@ async function askPayout(first, work, command) {
     const form = h(
       "form",
       {},
-      h("p", {}, first.message),
+      h("p", {}, `${first.message[0].toUpperCase()}${first.message.slice(1)}.`),
       h("p", {}, "Look the wallet up where you keep it, not on this page: whoever changed it here may have changed it on the way."),
-      field("confirmPayout", "The end of the wallet", word, first.problem?.hint),
+      field("confirmPayout", "The end of the wallet", word, first.problem?.hint?.includes(" of each") ? "The last 6 characters of each, in this order, with commas between." : "Its last 6 characters."),
       failure(),
       command && asCommand(`${command} --confirm-payout END`),
       h("p", { class: "buttons" }, h("button", { type: "button", onclick: () => close(null) }, "Cancel"), go),

@@ -4,6 +4,7 @@ import { get, needs, part, post } from "./api.js";
 import { asCommand, copyable, dialog, quoted, toast } from "./dialog.js";
 import { h, show } from "./dom.js";
 import { age, count, moment } from "./format.js";
+import { listTable } from "./list.js";
 import { onEvent } from "./live.js";
 import { pictures } from "./loglines.js";
 import { TROUBLE, sentence } from "./sentences.js";
@@ -27,8 +28,6 @@ function polled(place, title, ms, ask) {
   return { node: h("section", {}, h("h2", {}, title), body), again };
 }
 
-const cells = (names) => h("thead", {}, h("tr", {}, names.map(([name, kind]) => h("th", { scope: "col", class: kind }, name))));
-
 // The last shares, and how many each thread found of those that are kept.
 export function shares(place, id) {
   return polled(place, "Found shares", 10_000, async () => {
@@ -39,10 +38,10 @@ export function shares(place, id) {
     const most = [...threads].sort(([a], [b]) => a - b).map(([thread, many]) => `thread ${thread} found ${count(many)}`);
     const rows = found.shares.slice(-SHARES).reverse().map((share) => {
       const tone = { rejected: "red", lost: "amber", stale: "amber" }[share.verdict];
-      return h("tr", {}, h("th", { scope: "row" }, age(share.ageMs, { after: " ago" })), h("td", { class: "num" }, count(share.height)), h("td", { class: "mono" }, share.nonce.toString(16).padStart(8, "0")), h("td", { class: "num" }, String(share.thread)), h("td", { class: tone }, share.verdict));
+      return h("tr", {}, h("th", { scope: "row" }, age(share.ageMs)), h("td", {}, count(share.height)), h("td", {}, share.nonce.toString(16).padStart(8, "0")), h("td", {}, String(share.thread)), h("td", { class: tone }, share.verdict));
     });
     return [
-      h("div", { class: "scroll", tabindex: "0" }, h("table", {}, cells([["Found"], ["Height", "num"], ["Nonce"], ["Thread", "num"], ["Verdict"]]), h("tbody", {}, rows))),
+      listTable([["Age"], ["Height", "num"], ["Nonce", "mono"], ["Thread", "num"], ["Verdict"]], rows),
       h("p", { class: "small" }, `Of the last ${count(found.shares.length)} ${most.join(", ")}.`, found.lost > 0 ? ` ${count(found.lost)} were not read in time.` : null),
     ];
   }).node;
@@ -73,9 +72,9 @@ export function orders(place, peer) {
     if (list.length === 0) return h("p", { class: "quiet" }, "It was given no order that is still known.");
     const rows = list.map((order) => {
       const tone = { refused: "red", expired: "amber", unknown: "amber" }[order.status];
-      return h("tr", { "data-key": order.id }, h("th", { scope: "row" }, words(order.order), order.detail && h("small", {}, ` ${order.detail}`)), h("td", { title: order.createdAt }, moment(order.createdAt)), h("td", { class: tone ? `${tone} wrap` : "wrap" }, words(order.status), order.reason && `: ${order.reason}`), h("td", { class: "wrap" }, order.by));
+      return h("tr", { "data-key": order.id }, h("th", { scope: "row" }, words(order.order), order.detail && h("small", {}, ` ${order.detail}`)), h("td", { title: order.createdAt }, moment(order.createdAt)), h("td", { class: tone }, words(order.status), order.reason && `: ${order.reason}`), h("td", {}, order.by));
     });
-    return h("div", { class: "scroll", tabindex: "0" }, h("table", {}, cells([["Order"], ["Given"], ["Status"], ["By"]]), h("tbody", {}, rows)));
+    return listTable([["Order"], ["Given"], ["Status", "wrap"], ["By", "wrap"]], rows);
   }).node;
 }
 
@@ -120,9 +119,9 @@ export function managers(place, peer) {
     const { managers: list } = await get(`/remote/${part(peer.id)}/managers`, {}, { signal: place.signal, timeoutMs: 20_000 });
     const rows = list.map((one) => {
       const button = (verb, run) => h("button", { type: "button", ...needs("admin"), onclick: () => run(peer, one, again) }, verb);
-      return h("tr", {}, h("td", { class: "num" }, String(one.place)), h("th", { scope: "row", title: one.fingerprint }, one.thisController ? "this controller" : h("code", {}, one.id)), h("td", {}, one.recovery ? `recovery key ${one.recovery}` : "no recovery key"), h("td", {}, one.thisController ? null : [one.place > 1 && button("Hand over to it", handOver), " ", button("Revoke", takeOut)]));
+      return h("tr", {}, h("td", {}, String(one.place)), h("th", { scope: "row", title: one.fingerprint }, one.thisController ? "this controller" : h("code", {}, one.id)), h("td", {}, one.recovery ? `recovery key ${one.recovery}` : "no recovery key"), h("td", {}, one.thisController ? null : [one.place > 1 && button("Hand over to it", handOver), " ", button("Revoke", takeOut)]));
     });
-    return h("div", { class: "scroll", tabindex: "0" }, h("table", {}, cells([["Place", "num"], ["Manager"], ["Recovery"], ["Action"]]), h("tbody", {}, rows)));
+    return listTable([["Place", "num"], ["Manager"], ["Recovery"], ["", "verbs"]], rows, { cards: true });
   });
 }
 

@@ -1,5 +1,6 @@
-// The field in which a selector is written, with what may come next under it: keys, and the values that
-// this farm has. The grammar is the controller's: what it does not understand it says itself.
+// The field in which a selector is written, with what may come next under it: keys, the values that this
+// farm has, and where wanted the rigs' names. The grammar is the controller's: what it does not understand it
+// says itself.
 
 import { get } from "./api.js";
 import { fill, h } from "./dom.js";
@@ -41,8 +42,9 @@ const WORDS = {
 const KNOWN_MS = 30_000;
 const SHOWN = 12;
 
-// onSelect(text) is called once a selector was entered: by Enter, by leaving the field, or emptied.
-export function selectorField({ value = "", onSelect }) {
+// onSelect(text) is called once a selector was entered: by Enter, by leaving the field, or emptied. With
+// `names` a bare word may be a rig's name.
+export function selectorField({ value = "", onSelect, names = false, label = "Which rigs: a selector", placeholder = "all, or such as state=offline" }) {
   const list = h("ul", { id: "selector-list", role: "listbox", hidden: true });
   const input = h("input", {
     id: "selector",
@@ -52,8 +54,8 @@ export function selectorField({ value = "", onSelect }) {
     "aria-expanded": "false",
     "aria-controls": "selector-list",
     "aria-autocomplete": "list",
-    "aria-label": "Which rigs: a selector",
-    placeholder: "all rigs: write a selector, such as group=shed state=offline",
+    "aria-label": label,
+    placeholder,
     autocomplete: "off",
     spellcheck: "false",
   });
@@ -63,14 +65,15 @@ export function selectorField({ value = "", onSelect }) {
   let chosen = -1;
   let offers = [];
   let asked = -Infinity;
+  let turn = 0;
 
   async function learn() {
     if (performance.now() - asked < KNOWN_MS) return;
     asked = performance.now();
-    const names = (labels) => labels.map(({ name }) => name).filter(Boolean);
+    const known = (labels) => labels.map(({ name }) => name).filter(Boolean);
     try {
       const [groups, profiles] = await Promise.all([get("/groups"), get("/profiles")]);
-      Object.assign(values, { group: names(groups.groups), site: names(groups.sites), tag: names(groups.tags), profile: profiles.map(({ id }) => id) });
+      Object.assign(values, { group: known(groups.groups), site: known(groups.sites), tag: known(groups.tags), profile: profiles.map(({ id }) => id) });
     } catch {
       // Without them there is less to complete.
       asked = -Infinity;
@@ -89,7 +92,9 @@ export function selectorField({ value = "", onSelect }) {
     return { start, text, key: parts[2].toLowerCase(), head: parts[1] + parts[2] + parts[3] + parts[4].slice(0, last), value: parts[4].slice(last) };
   }
 
-  function offer() {
+  async function offer() {
+    turn += 1;
+    const mine = turn;
     const { start, text, key, head, value: written } = term();
     const begins = (word, part) => word.toLowerCase().startsWith(part.toLowerCase());
     if (key === undefined) {
@@ -102,6 +107,20 @@ export function selectorField({ value = "", onSelect }) {
     }
     offers = offers.slice(0, SHOWN);
     chosen = -1;
+    draw();
+    if (!names || key !== undefined || text === "") return;
+    const rigs = await rigsNamed(text);
+    if (mine !== turn) return;
+    offers = [...rigs.map((name) => ({ text: name, start })), ...offers].slice(0, SHOWN);
+    draw();
+  }
+
+  // Without names there is less to complete.
+  const rigsNamed = (text) => get("/table", { select: `name~${/^[\w.-]+$/.test(text) ? text : JSON.stringify(text)}`, limit: SHOWN }).then(({ rows }) => rows.map(({ name }) => name), () => []);
+
+  function shut() {
+    turn += 1;
+    offers = [];
     draw();
   }
 
@@ -122,8 +141,7 @@ export function selectorField({ value = "", onSelect }) {
     input.value = input.value.slice(0, start) + made + rest;
     input.setSelectionRange(start + made.length, start + made.length);
     if (goesOn) return offer();
-    offers = [];
-    draw();
+    shut();
     enter();
   }
 
@@ -145,8 +163,7 @@ export function selectorField({ value = "", onSelect }) {
   input.onfocus = () => learn().then(() => document.activeElement === input && offer());
   input.oninput = () => (input.value === "" ? (enter(), offer()) : offer());
   input.onblur = () => {
-    offers = [];
-    draw();
+    shut();
     enter();
   };
   input.onkeydown = (event) => {
@@ -157,13 +174,11 @@ export function selectorField({ value = "", onSelect }) {
       draw();
     } else if ((event.key === "Enter" || event.key === "Tab") && chosen >= 0) take(event, chosen);
     else if (event.key === "Enter") {
-      offers = [];
-      draw();
+      shut();
       enter();
     } else if (event.key === "Escape" && !list.hidden) {
       event.stopPropagation();
-      offers = [];
-      draw();
+      shut();
     }
   };
 

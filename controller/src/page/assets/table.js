@@ -8,14 +8,15 @@
 //   The first is the row's name. `of` gives what a cell depends on, else it is row[id]; `sort` is the
 //   controller's name of the column (null: none), `descends` that its largest come first.
 // load({ offset, limit, sort, signal }) gives { matched, rows }, rows have id and name.
-// card(row) gives the two lines of a row where the page is narrow.
+// card(row) gives the lines of a row where the page is narrow, `cardLines` of them, two if it is not said.
 
 import { dialog } from "./dialog.js";
 import { fill, h } from "./dom.js";
 import { count } from "./format.js";
 
 const ROW_PX = 32;
-const CARD_PX = 56;
+const CARD_LINE_PX = 20;
+const CARD_EDGE_PX = 16;
 // Rows that exist above and below those that are seen.
 const SPARE = 8;
 // Rows of one request, at most as many as the controller gives.
@@ -29,7 +30,7 @@ const REFRESH_MS = 2_000;
 const REST_MS = 15_000;
 
 export function makeTable(place, options) {
-  const { label, columns, load, card, href, empty, onSort, onPick, selectable = true, onMatched } = options;
+  const { label, columns, load, card, href, empty, onSort, onPick, selectable = true, onMatched, cardLines = 2 } = options;
   const narrow = matchMedia("(max-width: 760px)");
   const stored = remembered(options.name);
   const shown = new Set(columns.filter(({ id, hidden, always }) => always || (stored ? stored.includes(id) : !hidden)).map(({ id }) => id));
@@ -63,7 +64,7 @@ export function makeTable(place, options) {
   const said = h("div", { role: "status" });
   const node = h("div", { class: "virtual", "data-kept": true, id: `table-${options.name}` }, said, box);
 
-  const height = () => (narrow.matches ? CARD_PX : ROW_PX);
+  const height = () => (narrow.matches ? cardLines * CARD_LINE_PX + CARD_EDGE_PX : ROW_PX);
   const visible = () => columns.filter(({ id }) => shown.has(id));
   const isPicked = (id) => (all ? !except.has(id) : picked.has(id));
 

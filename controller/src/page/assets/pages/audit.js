@@ -4,12 +4,14 @@ import { get, may } from "../api.js";
 import { asCommand } from "../dialog.js";
 import { h, show } from "../dom.js";
 import { count, moment } from "../format.js";
+import { listTable } from "../list.js";
 
+const HEADS = [["Time"], ["Who", "long"], ["What", "long"], ["To", "long"], ["Answer"], ["From"]];
 const PART = 200;
 const BASE = "/api/v1/mining";
 
 export async function open(place) {
-  const body = h("tbody");
+  const list = h("div");
   const says = h("div", { role: "status" });
   const more = h("p");
   const text = h("input", { type: "search", value: place.query.get("text") ?? "", autocomplete: "off", spellcheck: "false" });
@@ -30,7 +32,7 @@ export async function open(place) {
   };
   const draw = () => {
     const fit = entries.filter(shown);
-    show(body, fit.map(row));
+    show(list, fit.length > 0 && listTable(HEADS, fit.map(row), { cards: true }));
     show(says, fit.length === 0 && h("p", { class: "quiet" }, entries.length === 0 ? "Nothing was changed yet." : "None of the entries that were read fits."));
     show(more, next !== null && h("button", { type: "button", onclick: () => read(next) }, "Older"), " ", h("small", {}, `${count(fit.length)} of ${count(entries.length)} that were read`));
   };
@@ -51,11 +53,10 @@ export async function open(place) {
   };
   text.oninput = filter;
   only.onchange = filter;
-  const heads = ["Time", "Who", "What", "To", "Answer", "From"];
   place.root.append(
     h("form", { class: "filters", onsubmit: (event) => event.preventDefault() }, h("label", { class: "field" }, h("span", {}, "Text"), text), h("label", { class: "field" }, h("span", {}, "Show"), only), h("button", { type: "button", onclick: () => read() }, "Read again")),
     says,
-    h("div", { class: "scroll", tabindex: "0" }, h("table", {}, h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col" }, head)))), body)),
+    list,
     more,
     h("section", {}, h("h2", {}, "Is the record whole?"), h("p", {}, "Each entry holds the hash of the one before. The command checks all of them from the files, and fails if one was changed or taken out. Keep the hash that it prints elsewhere: with it, the next check sees a cut end too."), asCommand("miner-ctrl audit verify")),
   );
@@ -72,8 +73,8 @@ function row(entry) {
     { "data-key": entry.seq },
     h("td", {}, h("time", { datetime: entry.at, title: `${entry.at} · entry ${entry.seq}` }, moment(entry.at))),
     h("td", {}, entry.who),
-    h("td", { class: "long", title: entry.requestId && `Request ${entry.requestId}` }, what, lost && h("small", { class: "amber" }, ` ${lost}`)),
-    h("td", { class: "long" }, target(entry.target)),
+    h("td", { title: entry.requestId && `Request ${entry.requestId}` }, what, lost && h("small", { class: "amber" }, ` ${lost}`)),
+    h("td", {}, target(entry.target)),
     h("td", { class: entry.status >= 400 ? "amber" : null }, entry.status ?? "–", entry.code && ` ${entry.code}`),
     h("td", {}, entry.from ?? "this process"),
   );

@@ -1,10 +1,10 @@
 // Logs of up to six rigs at once, merged by time. Which ones stands in the address: ?rigs=a,b.
 
-import { selector } from "../app.js";
 import { get, part } from "../api.js";
 import { asCommand, quoted } from "../dialog.js";
 import { h, show } from "../dom.js";
 import { LogBook, MINER, follow, logView } from "../loglines.js";
+import { selectorField } from "../selector.js";
 
 // Each is asked each 2 s, and more than six cannot be read by a person.
 const MAX_RIGS = 6;
@@ -16,37 +16,16 @@ export async function open(place) {
   const changed = ({ level, text }) => place.setQuery({ level, text });
   const view = logView(book, { withRigs: true, level: place.query.get("level") ?? "trace", text: place.query.get("text") ?? "", changed, fileName: "console" });
 
-  const names = h("datalist", { id: "console-names" });
-  const entry = h("input", { id: "console-add", type: "text", list: "console-names", placeholder: "rig-1 or group=shed", autocomplete: "off", spellcheck: "false", "aria-describedby": "console-said", oninput: () => suggest() });
-  const said = h("p", { id: "console-said", class: "small", role: "status" });
-  const submit = (event) => {
-    event.preventDefault();
-    add(entry.value);
-  };
-  const form = h("form", { class: "console-add", "data-kept": true, id: "console-form", onsubmit: submit }, h("label", { for: "console-add" }, "Add rigs"), entry, names, h("button", { type: "submit" }, "Add"), said);
+  const entry = selectorField({ names: true, label: "Add rigs: a name or a selector", placeholder: "a rig, or such as group=shed", onSelect: (text) => add(text) });
+  const said = h("p", { class: "small", role: "status" });
   const chips = h("ul", { class: "chips", "aria-label": "Rigs whose logs are shown" });
   const below = h("div", {});
-  place.root.append(h("div", { class: "head" }, h("h1", {}, "Console"), form), chips, below, view.node);
-
-  let turn = 0;
-  async function suggest() {
-    const mine = ++turn;
-    const text = entry.value.trim();
-    if (!text || /[=~<>!]/.test(text)) return;
-    try {
-      const { rows } = await get("/table", { select: selector(text), limit: 10 }, { signal: place.signal });
-      if (mine === turn) show(names, rows.map((row) => h("option", { value: row.name })));
-    } catch {
-      // Without suggestions the name can still be typed.
-    }
-  }
+  place.root.append(h("div", { class: "head" }, h("h1", {}, "Console")), entry.node, said, chips, below, view.node);
 
   // Adds the rig of this name, or the rigs that a selector takes. A failure is said at the field.
   async function add(text) {
     const words = text.trim();
     if (!words) return;
-    entry.removeAttribute("aria-invalid");
-    said.className = "small";
     said.textContent = "";
     try {
       const found = await find(words);
@@ -56,12 +35,10 @@ export async function open(place) {
       const left = fresh.length > room || found.matched > found.rigs.length;
       if (found.matched === 0) said.textContent = `No rig is taken by ${words}.`;
       else if (left) said.textContent = `${found.matched} rigs are taken by ${words}; up to ${MAX_RIGS} are shown at once.`;
-      entry.value = "";
+      entry.set("");
     } catch (error) {
       if (place.signal.aborted) return;
-      entry.setAttribute("aria-invalid", "true");
-      said.className = "small red";
-      said.textContent = error.line ?? error.message;
+      entry.fault(error);
     }
     tell();
   }

@@ -38,7 +38,7 @@ export async function open(place) {
       h("section", {}, h("div", { class: "head" }, h("h2", {}, "Fleet hash rate"), h("span", { class: "right" }, ranges)), chart, facts),
       h("section", {}, h("div", { class: "head" }, h("h2", {}, "Rigs by"), h("span", { class: "right" }, kinds)), parts),
     ),
-    h("section", {}, h("h2", {}, "What changed"), changes, h("p", {}, h("a", { href: "/events" }, "All events"))),
+    h("section", { class: "changes" }, h("h2", {}, "What changed"), changes, h("p", {}, h("a", { href: "/events" }, "All events"))),
   );
 
   loaded(place, attention, 5_000, (options) => get("/attention", { limit: ATTENTION }, options), attentionList);
@@ -91,7 +91,7 @@ async function watchHistory(place, { chart, ranges, facts }) {
   const plot = await timeChart(chart, [{ label: "Hash rate", fill: true }]);
   if (place.signal.aborted) return plot.remove();
   place.signal.addEventListener("abort", () => plot.remove());
-  let drawnAt = 0;
+  let drawnAt = -Infinity;
   const draw = async () => {
     const wanted = range;
     const [past, summary] = await Promise.all([
@@ -101,8 +101,7 @@ async function watchHistory(place, { chart, ranges, facts }) {
     if (wanted !== range) return;
     drawnAt = performance.now();
     const from = Date.parse(past.from) / 1000;
-    const seconds = past.step / 1000;
-    const times = past.points.map((_, at) => from + at * seconds);
+    const times = past.points.map((_, at) => from + at * past.step);
     const rates = past.points.map((point) => point?.hashrate ?? null);
     plot.update(times, [rates]);
     show(facts, factsOf(RANGES[wanted].words, past.points, rates, summary));
@@ -112,7 +111,7 @@ async function watchHistory(place, { chart, ranges, facts }) {
     range = name;
     place.setQuery({ range: name });
     buttons();
-    drawnAt = 0;
+    drawnAt = -Infinity;
     again();
   };
   buttons();
@@ -129,10 +128,10 @@ function factsOf(words, points, rates, summary) {
   const fact = (name, value, title) => h("div", {}, h("dt", {}, name), h("dd", { class: "figure", title }, value));
   return [
     fact("Now", hashrate(summary.hashrate["10s"]), exactHashrate(summary.hashrate["10s"])),
-    fact(`Mean of the last ${words}`, hashrate(mean), exactHashrate(mean)),
-    fact("Peak", hashrate(peak), exactHashrate(peak)),
+    fact("Mean", hashrate(mean), `${exactHashrate(mean)}, mean of the last ${words}`),
+    fact("Peak", hashrate(peak), `${exactHashrate(peak)}, highest of the last ${words}`),
     fact("Accepted", count(accepted), `shares of the last ${words}`),
-    fact("Rejected, stale", `${percent(rejected, all)}, ${percent(stale, all)}`, `${count(rejected)} rejected and ${count(stale)} stale of ${count(all)}`),
+    fact("Rejected, stale", all > 0 ? `${percent(rejected, all)}, ${percent(stale, all)}` : UNKNOWN, `${count(rejected)} rejected and ${count(stale)} stale of ${count(all)}`),
     fact("Effort", known.length && summary.effort !== null && summary.effort !== undefined ? `${digits(summary.effort)} %` : UNKNOWN, "hashes done against what accepted shares were worth, since the controller's start; 100 % is par, less is luck"),
   ];
 }
@@ -176,7 +175,7 @@ function watchChanges(place, changes) {
   const draw = () => show(changes, events.length === 0 ? h("li", { class: "quiet" }, "Nothing yet.") : folded(events).slice(0, CHANGES).map(line));
   const line = ({ event, times, since }) => h("li", { "data-key": `e${event.seq}` },
     h("time", { datetime: event.at, title: event.at }, moment(event.at)),
-    h("span", { class: "what" }, sentence(event), times > 1 && h("small", {}, ` and ${count(times - 1)} more of this kind within ${duration(since)}`)),
+    h("span", { class: "what" }, sentence(event), times > 1 && h("small", {}, ` and ${count(times - 1)} more of this kind ${since < 1_000 ? "at once" : `within ${duration(since)}`}`)),
   );
   place.every(30_000, async () => {
     const answer = await get("/events", { limit: 200 }, { signal: place.signal });

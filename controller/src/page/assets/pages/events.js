@@ -12,10 +12,11 @@ const PART = 200;
 const MAX_SHOWN = 2_000;
 
 export async function open(place) {
-  const kind = h("select", { value: place.query.get("type") ?? "" }, h("option", { value: "" }, "All kinds"), KINDS.map((one) => h("option", { value: one }, one)));
+  const kind = h("select", { value: place.query.get("type") ?? "" }, h("option", { value: "" }, "All kinds"), KINDS.map(([type, words]) => h("option", { value: type }, words)));
   const rig = h("input", { value: place.query.get("peer") ?? "", placeholder: "name or node ID", autocomplete: "off", spellcheck: "false" });
   const text = h("input", { type: "search", value: place.query.get("text") ?? "", autocomplete: "off", spellcheck: "false" });
-  const labelled = (label, input) => h("label", { class: "field" }, h("span", {}, label), input);
+  const searched = h("span", {}, "Text");
+  const labelled = (label, input) => h("label", { class: "field" }, label, input);
   const list = h("ol", { class: "lines" });
   const says = h("div", { role: "status" });
   const fresh = h("p");
@@ -26,6 +27,7 @@ export async function open(place) {
   let lost = 0;
   let isFirst = false;
   let turn = 0;
+  let due = 0;
 
   const query = () => ({ type: kind.value, peer: rig.value.trim() });
   const line = (event) => {
@@ -35,20 +37,28 @@ export async function open(place) {
   // Text is looked for in what is shown: the controller has no search for it.
   const fits = (node) => node.textContent.toLowerCase().includes(text.value.trim().toLowerCase());
   const draw = () => {
+    clearTimeout(due);
+    due = 0;
     const lines = events.map(line).filter(fits);
+    show(searched, `Text, in the ${count(events.length)} events read`);
     show(list, lines);
     const none = events.length === 0 ? "Nothing is in the log that fits." : "None of the events that were read has this text.";
-    show(says, lost > 0 && h("p", { class: "amber" }, `${count(lost)} events fell out of the log before they were read.`), lines.length === 0 && h("p", { class: "quiet" }, none));
+    show(says, lost > 0 && h("p", { class: "amber" }, `${count(lost)} ${lost === 1 ? "event was" : "events were"} missed: out of the controller's log before this page read it. `, h("button", { type: "button", onclick: read }, "Read again")), lines.length === 0 && h("p", { class: "quiet" }, none));
     show(fresh, waiting.length > 0 && h("button", { type: "button", onclick: reveal }, `Show ${count(waiting.length)} new`));
-    show(more, !isFirst && events.length > 0 && events.length < MAX_SHOWN && h("button", { type: "button", onclick: older }, "Older"), events.length >= MAX_SHOWN && h("small", {}, "The command shows what is older."));
+    show(more, !isFirst && events.length > 0 && events.length < MAX_SHOWN && h("button", { type: "button", onclick: older }, text.value.trim() ? "Look further back" : "Older"), events.length >= MAX_SHOWN && h("small", {}, "The command shows what is older."));
     const words = ["miner-ctrl events", kind.value && `--type ${kind.value}`, rig.value.trim() && `--peer ${quoted(rig.value.trim())}`];
     show(command, asCommand(words.filter(Boolean).join(" ")));
   };
   const reveal = () => {
-    events = [...waiting, ...events].slice(0, MAX_SHOWN);
-    waiting = [];
+    take();
     draw();
   };
+  const take = () => {
+    events = [...waiting, ...events].slice(0, MAX_SHOWN);
+    waiting = [];
+  };
+  // A thousand events that come in a second are drawn once.
+  const later = () => (due ||= setTimeout(() => !place.signal.aborted && draw(), 100));
   const refused = (error) => !place.signal.aborted && show(says, h("p", { class: "red" }, error.line ?? error.message));
 
   const read = async () => {
@@ -69,10 +79,11 @@ export async function open(place) {
       return false;
     }
   };
-  // The log is read forwards only: a window of numbers before the oldest shown one, made wider while nothing in it fits.
+  // The log is read forwards only: a window of numbers before the oldest shown one, made wider while nothing in it fits,
+  // and the next one while nothing in it has the text.
   const older = async () => {
     const mine = turn;
-    const end = events.at(-1).seq;
+    let end = events.at(-1).seq;
     try {
       for (let width = PART; ; width *= 4) {
         const after = Math.max(0, end - 1 - width);
@@ -90,7 +101,9 @@ export async function open(place) {
         if (found.length === 0 && after > 0) continue;
         events = [...events, ...found];
         isFirst = after === 0 && found.length < PART;
-        return draw();
+        if (isFirst || events.length >= MAX_SHOWN || found.some((event) => fits(line(event)))) return draw();
+        end = found.at(-1).seq;
+        width = PART / 4;
       }
     } catch (error) {
       refused(error);
@@ -104,8 +117,11 @@ export async function open(place) {
     if ([...waiting, ...events].some((one) => one.seq === event.seq)) return;
     waiting = [event, ...waiting].slice(0, MAX_SHOWN);
     // At the top it is shown at once; further down nobody's line moves.
-    if (document.getElementById("page").scrollTop < 8) reveal();
-    else draw();
+    if (document.getElementById("page").scrollTop < 8) take();
+    later();
+  }, (events) => {
+    lost += events;
+    later();
   });
   kind.onchange = read;
   rig.onchange = read;
@@ -115,7 +131,7 @@ export async function open(place) {
   };
   place.root.append(
     h("div", { class: "head" }, h("h1", {}, "Events")),
-    h("form", { class: "filters", onsubmit: (event) => { event.preventDefault(); read(); } }, labelled("Kind", kind), labelled("Rig", rig), labelled("Text", text)),
+    h("form", { class: "filters", onsubmit: (event) => { event.preventDefault(); read(); } }, labelled(h("span", {}, "Kind"), kind), labelled(h("span", {}, "Rig"), rig), labelled(searched, text)),
     says,
     fresh,
     list,

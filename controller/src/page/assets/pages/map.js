@@ -4,10 +4,12 @@
 import { get, part, search } from "../api.js";
 import { h, show } from "../dom.js";
 import { OLD_MS, count, duration, hashrate, percent } from "../format.js";
+import { listTable } from "../list.js";
+import { selectorField } from "../selector.js";
 
 const EVERY_MS = 10_000;
 // Edges of a cell in px, the largest that fits is taken; between cells; heights of headings.
-const CELLS = [26, 20, 16, 13, 10, 8];
+const CELLS = [44, 34, 26, 20, 16, 13, 10, 8];
 const GAP = 2;
 const RACK_HEAD = 18;
 const SITE_HEAD = 26;
@@ -69,7 +71,6 @@ export async function open(place) {
   let drawn = [];
   let stamps = new Map();
   let focus = -1;
-  let problem = null;
 
   const canvas = h("canvas", { tabindex: "0", role: "application", "aria-label": "Map of rigs: arrow keys move, Enter opens", "aria-describedby": "map-summary" });
   const tip = h("p", { class: "map-tip", "aria-live": "polite", hidden: true });
@@ -79,15 +80,15 @@ export async function open(place) {
   const legend = h("ul", { class: "map-legend", "aria-label": "Legend" });
   const side = h("section", { class: "map-racks" });
   const tabs = h("div", { class: "tabs", role: "group", "aria-label": "Coloured by" });
-  const chosen = h("input", { type: "search", value: place.query.get("select") ?? "", placeholder: "group=shed state=offline", "aria-label": "Selector of the rigs that are shown", autocomplete: "off", spellcheck: "false" });
-  const filter = (event) => {
-    event.preventDefault();
-    place.setQuery({ select: chosen.value.trim() || null });
-    focus = -1;
-    ask();
-  };
-  const form = h("form", { onsubmit: filter }, chosen, h("button", { type: "submit" }, "Show"));
-  place.root.append(h("div", { class: "head" }, h("h1", {}, "Map"), tabs, h("div", { class: "right" }, form)), summary, legend, h("div", { class: "wide-left" }, field, side));
+  const chosen = selectorField({
+    value: place.query.get("select") ?? "",
+    onSelect: (select) => {
+      place.setQuery({ select });
+      focus = -1;
+      ask();
+    },
+  });
+  place.root.append(h("div", { class: "head" }, h("h1", {}, "Map"), tabs), chosen.node, summary, legend, h("div", { class: "wide-left" }, field, side));
 
   function switches() {
     show(tabs, Object.entries(MODES).map(([name, { title }]) => h("button", { type: "button", "aria-pressed": String(name === mode), onclick: () => choose(name) }, title)));
@@ -278,9 +279,7 @@ export async function open(place) {
   function words() {
     const all = sum(racks);
     const select = place.query.get("select");
-    if (problem) {
-      show(summary, h("span", { class: "red" }, problem));
-    } else if (all.rigs === 0) {
+    if (all.rigs === 0) {
       show(summary, select ? ["No rig is taken by ", h("code", {}, select), "."] : ["No rigs yet: ", h("a", { href: "/start" }, "the first steps"), "."]);
     } else {
       const trouble = [];
@@ -292,10 +291,9 @@ export async function open(place) {
       const { rigs, online, hashrate: rate } = sum([rack]);
       const select = [rack.site && `site=${rack.site}`, rack.group && `group=${rack.group}`].filter(Boolean).join(" ");
       const name = [rack.site ?? "no site", rack.group ?? "no group"].join(" / ");
-      return h("tr", { "data-key": name }, h("th", { scope: "row", title: name }, select ? h("a", { href: `/workers${search({ select })}` }, name) : name), h("td", { class: "num" }, count(rigs)), h("td", { class: online < rigs ? "num amber" : "num", title: percent(online, rigs) }, count(online)), h("td", { class: "num" }, hashrate(rate)));
+      return h("tr", { "data-key": name }, h("th", { scope: "row", title: name }, select ? h("a", { href: `/workers${search({ select })}` }, name) : name), h("td", {}, count(rigs)), h("td", { class: online < rigs ? "amber" : null, title: percent(online, rigs) }, count(online)), h("td", {}, hashrate(rate)));
     });
-    const head = h("tr", {}, h("th", { scope: "col" }, "Site / group"), h("th", { scope: "col", class: "num" }, "Rigs"), h("th", { scope: "col", class: "num" }, "Online"), h("th", { scope: "col", class: "num" }, "Hash rate"));
-    show(side, h("h2", {}, "Racks"), h("div", { class: "scroll", tabindex: "0" }, h("table", {}, h("thead", {}, head), h("tbody", {}, rows))));
+    show(side, h("h2", {}, "Racks"), listTable([["Site / group"], ["Rigs", "num"], ["Online", "num"], ["Hash rate", "num"]], rows));
     side.hidden = all.rigs === 0;
     legend.hidden = all.rigs === 0;
     field.hidden = all.rigs === 0;
@@ -308,12 +306,12 @@ export async function open(place) {
   const ask = place.every(EVERY_MS, async () => {
     try {
       ({ racks } = await get("/map", { select: place.query.get("select") }, { signal: place.signal }));
-      problem = null;
+      chosen.fault(null);
     } catch (error) {
       if (place.signal.aborted) return;
-      // A selector that is wrong is said; what was seen last stays.
-      problem = error.line ?? error.message;
-      words();
+      // What was seen last stays; a selector that is wrong is said at its field.
+      if (error.status === 400) chosen.fault(error);
+      else if (racks.length === 0) show(summary, h("span", { class: "red" }, error.line ?? error.message));
       throw error;
     }
     const better = racks.some(({ percents }) => percents.some((value) => value !== null)) ? "rate" : "state";

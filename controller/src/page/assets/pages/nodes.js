@@ -6,6 +6,7 @@ import { copyable, dialog } from "../dialog.js";
 import { fill, h, show } from "../dom.js";
 import { addPeer, pendingPanel, tokensPanel } from "../enrol.js";
 import { OLD_MS, UNKNOWN, age, count, duration, hashrate, milliseconds, pingMark, scoreMark, short, state } from "../format.js";
+import { listTable } from "../list.js";
 import { every } from "../live.js";
 import { makeTable, since } from "../table.js";
 
@@ -14,21 +15,22 @@ const dot = (row) => [h("span", { class: row.connected ? "dot on" : "dot", title
 
 const columns = (actions) => [
   { id: "name", title: "Peer", width: 200, always: true, of: (row) => row.id + row.name + row.connected, full: (row) => row.name, cell: (row) => [dot(row), h("a", { href: `/rigs/${row.id}`, tabindex: "-1" }, row.name)] },
-  { id: "address", title: "Address", width: 160, full: (row) => row.address ?? "It dials in.", cell: (row) => row.address ?? h("span", { class: "quiet" }, "dials in") },
+  { id: "address", title: "Address", width: 144, full: (row) => row.address ?? "It dials in.", cell: (row) => row.address ?? h("span", { class: "quiet" }, "dials in") },
   { id: "role", title: "Role", width: 88, cell: (row) => (row.role ? h("span", { class: "tag" }, row.role) : UNKNOWN) },
   { id: "pingMs", title: "Ping", num: true, width: 88, descends: true, cell: (row) => [pingMark(row.pingMs), milliseconds(row.pingMs)] },
   { id: "score", title: "Score", about: "Score: reliability, 0 to 100", num: true, width: 80, descends: true, of: (row) => [row.score, row.scoreReason], full: (row) => row.scoreReason, cell: (row) => [scoreMark(row.score), row.score ?? UNKNOWN] },
   { id: "lastSeenAgeMs", title: "Last Seen", num: true, width: 96, of: (row) => since(row.lastSeenAgeMs), cell: (row) => age(row.lastSeenAgeMs, { old: OLD_MS }) },
-  { id: "state", title: "State", width: 224, of: (row) => [row.state, row.tone, row.reason], full: (row) => row.reason ?? "", cell: (row) => state(row.state, tone(row), row.reason) },
-  { id: "actions", title: "Actions", sort: null, width: 240, of: (row) => row.id + row.name, cell: actions },
+  { id: "state", title: "State", width: 288, of: (row) => [row.state, row.tone, row.reason], full: (row) => row.reason ?? "", cell: (row) => state(row.state, tone(row), row.reason) },
+  { id: "actions", title: "Actions", sort: null, width: 200, of: (row) => row.id + row.name, cell: actions },
 ];
 
-const card = (row) => ({
-  key: [row.name, row.state, row.reason, row.pingMs, row.score, row.connected, since(row.lastSeenAgeMs)],
+const card = (actions) => (row) => ({
+  key: [row.id, row.name, row.state, row.reason, row.pingMs, row.score, row.address, row.connected, since(row.lastSeenAgeMs)],
   lines: [
     h("span", {}, dot(row), h("a", { href: `/rigs/${row.id}`, tabindex: "-1" }, row.name)),
-    h("span", { class: "right" }, state(row.state, tone(row)), " ", pingMark(row.pingMs), milliseconds(row.pingMs)),
-    h("small", { class: "cause" }, row.reason ?? ["score ", row.score ?? UNKNOWN, " · ", row.address ?? "dials in"].join("")),
+    h("span", { class: "right" }, state(row.state, tone(row)), "  ", pingMark(row.pingMs), milliseconds(row.pingMs)),
+    h("small", { class: "cause" }, row.reason ?? ["score ", row.score ?? UNKNOWN, " · ", row.address ?? "dials in", " · ", age(row.lastSeenAgeMs, { after: " ago", old: OLD_MS })]),
+    h("span", { class: "cause" }, actions(row)),
   ],
 });
 
@@ -49,7 +51,8 @@ export async function open(place) {
     columns: columns(actions),
     sort: query.get("sort") ?? "name",
     selectable: false,
-    card,
+    card: card(actions),
+    cardLines: 3,
     href: (row) => `/rigs/${row.id}`,
     load: ({ signal, ...window }) => get("/table", window, { signal }),
     onSort: (sort) => place.setQuery({ sort }),
@@ -79,7 +82,7 @@ function identity({ identity: { name, role, id, fingerprint }, registeredPeers, 
     "dl",
     { class: "facts" },
     fact("This node", h("b", {}, name), " ", h("span", { class: "tag" }, role)),
-    h("div", { "data-key": id }, h("dt", {}, "Node ID"), h("dd", { "data-kept": true, id: "node-id" }, copyable(id, "Copy the node ID"))),
+    h("div", { "data-key": id, class: "long" }, h("dt", {}, "Node ID"), h("dd", { "data-kept": true, id: "node-id" }, copyable(id, "Copy the node ID"))),
     h("div", { "data-key": fingerprint, class: "long" }, h("dt", {}, "Fingerprint"), h("dd", { "data-kept": true, id: "node-fingerprint" }, copyable(fingerprint, "Copy the fingerprint"))),
     fact("Peers", `${count(connectedPeers)} online of ${count(registeredPeers)}`),
     fact("Rigs dial in at", listen ? h("code", {}, listen) : UNKNOWN),
@@ -106,17 +109,16 @@ function stats({ id, name }) {
 
 function miners({ miners: list }) {
   const heads = [["Miner"], ["10 s", "num"], ["60 s", "num"], ["15 min", "num"], ["Shares", "num"], ["Uptime", "num"], ["Pool"]];
-  return h(
-    "div",
-    { class: "scroll", tabindex: "0" },
-    h("table", {}, h("thead", {}, h("tr", {}, heads.map(([title, kind]) => h("th", { scope: "col", class: kind }, title)))), h("tbody", {}, list.map((miner) => h(
+  const rows = list.map((miner) =>
+    h(
       "tr",
       {},
       h("th", { scope: "row" }, miner.name, h("small", {}, ` ${miner.algorithm}`)),
-      ["10s", "60s", "15m"].map((window) => h("td", { class: "num" }, hashrate(miner.windows[window]))),
-      h("td", { class: "num" }, short(miner.shares), h("small", {}, ` / ${short(miner.rejected)} / ${short(miner.stale)}`)),
-      h("td", { class: "num" }, duration(miner.uptime * 1000)),
+      ["10s", "60s", "15m"].map((window) => h("td", {}, hashrate(miner.windows[window]))),
+      h("td", {}, short(miner.shares), h("small", {}, ` / ${short(miner.rejected)} / ${short(miner.stale)}`)),
+      h("td", {}, duration(miner.uptime * 1000)),
       h("td", {}, miner.pool ?? UNKNOWN),
-    )))),
+    ),
   );
+  return listTable(heads, rows, { cards: true });
 }

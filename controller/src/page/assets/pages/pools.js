@@ -1,48 +1,51 @@
 // Pools that profiles name: who is told to use them, who is on them, and what they take.
 
-import { get, needs, post } from "../api.js";
+import { get, needs, part, post } from "../api.js";
 import { asCommand, dialog, quoted } from "../dialog.js";
 import { h, show } from "../dom.js";
-import { age, count, exactHashrate, hashrate, milliseconds, percent, short, state } from "../format.js";
+import { age, count, exactHashrate, hashrate, percent, short, state } from "../format.js";
 import { clearErrors, failure, field, showError } from "../form.js";
+import { listTable } from "../list.js";
 import { loaded } from "../loaded.js";
+import { checkLines } from "../profile-form.js";
 
-const HEADS = ["Pool", "State", "Profiles", "Rigs on it", "Hash rate", "Accepted", "Rejected", "Stale", "Difficulty", "Last share", "Failovers"];
-const WORDS_AT_LEFT = 3;
-const STATES = { ok: ["ok", "mining"], someAway: ["some rigs away", "amber"], unused: ["unused", "quiet"], unknown: ["unknown", "quiet"] };
+const HEADS = [["Pool"], ["State"], ["Profiles", "wrap"], ["Rigs on it", "num"], ["Hash rate", "num"], ["Accepted", "num"], ["Rejected", "num"], ["Stale", "num"], ["Difficulty", "num"], ["Last share", "num"], ["Failovers", "num"]];
+const TONES = { ok: "mining", someAway: "amber" };
 
 export async function open(place) {
   const body = h("div");
   place.root.append(h("div", { class: "head" }, h("h1", {}, "Pools"), h("div", { class: "right" }, h("button", { type: "button", ...needs("admin"), onclick: () => check() }, "Check a pool"))), body);
-  loaded(place, body, 5_000, (options) => get("/pools", {}, options), draw);
+  // Without the profiles' names the pools are shown too.
+  const load = (options) => Promise.all([get("/pools", {}, options), get("/profiles", {}, options).catch(() => [])]);
+  loaded(place, body, 5_000, load, draw);
 }
 
-function draw(answer) {
-  const pools = answer;
+function draw([pools, profiles]) {
   if (pools.length === 0) return h("div", { class: "empty" }, h("p", {}, "No profile names a pool yet. ", h("a", { href: "/profiles" }, "Make a profile"), " with a pool's address and your wallet."));
-  return h("div", { class: "scroll", tabindex: "0" }, h("table", {}, h("thead", {}, h("tr", {}, HEADS.map((text, at) => h("th", { scope: "col", class: at < WORDS_AT_LEFT ? null : "num" }, text)))), h("tbody", {}, pools.map(row))));
+  const names = new Map(profiles.map(({ id, name }) => [id, name]));
+  return listTable(HEADS, pools.map((pool) => row(pool, names)), { cards: true });
 }
 
-function row(pool) {
+function row(pool, names) {
   const known = [pool.accepted, pool.rejected, pool.stale].filter(Number.isFinite);
   const all = known.reduce((sum, value) => sum + value, 0);
-  const shares = (value) => h("td", { class: "num", title: count(value) }, short(value), " ", h("small", {}, percent(value, all)));
+  const shares = (value) => h("td", { title: count(value) }, short(value), all > 0 && h("small", {}, " ", percent(value, all)));
   const { difficultyLowest: low, difficultyHighest: high } = pool;
-  const profiles = (pool.profiles ?? []).map((one) => h("a", { href: `/profiles/${encodeURIComponent(one.id ?? one)}` }, one.name ?? one));
+  const profiles = pool.profiles.map((id) => h("a", { href: `/profiles/${part(id)}` }, names.get(id) ?? id));
   return h(
     "tr",
     { "data-key": pool.url },
     h("th", { scope: "row", title: pool.url }, pool.url, " ", h("small", {}, pool.tls === true ? "TLS" : pool.tls === false ? "no TLS" : "–")),
-    h("td", {}, state(...(STATES[pool.state] ?? [pool.state]))),
-    h("td", { class: "wrap" }, profiles.length ? profiles.flatMap((one, at) => (at ? [", ", one] : [one])) : "–"),
-    h("td", { class: "num" }, `${count(pool.rigsOn)} of ${count(pool.rigsTold)}`),
-    h("td", { class: "num", title: exactHashrate(pool.hashrate) }, hashrate(pool.hashrate)),
+    h("td", {}, state(pool.state, TONES[pool.state])),
+    h("td", {}, profiles.length ? profiles.flatMap((one, at) => (at ? [", ", one] : [one])) : "–"),
+    h("td", {}, `${count(pool.rigsOn)} of ${count(pool.rigsTold)}`),
+    h("td", { title: exactHashrate(pool.hashrate) }, hashrate(pool.hashrate)),
     shares(pool.accepted),
     shares(pool.rejected),
     shares(pool.stale),
-    h("td", { class: "num", title: `${count(low)} to ${count(high)}` }, low === high ? short(low) : `${short(low)} – ${short(high)}`),
-    h("td", { class: "num" }, age(pool.lastShareAgeMs)),
-    h("td", { class: "num" }, count(pool.failovers)),
+    h("td", { title: `${count(low)} to ${count(high)}` }, low === high ? short(low) : `${short(low)} – ${short(high)}`),
+    h("td", {}, age(pool.lastShareAgeMs)),
+    h("td", {}, count(pool.failovers)),
   );
 }
 
@@ -69,7 +72,7 @@ function check() {
         const body = { url: url.value.trim(), tls: tls.checked, user: user.value.trim() };
         if (coin.value.trim()) body.coin = coin.value.trim();
         if (pass.value) body.pass = pass.value;
-        result.append(found(await post("/pools/check", body, { timeoutMs: 60_000 })));
+        result.append(checkLines(await post("/pools/check", body, { timeoutMs: 60_000 })));
       } catch (error) {
         showError(form, error);
       }
@@ -91,10 +94,4 @@ function check() {
     tell();
     return form;
   });
-}
-
-function found(answer) {
-  const yes = (value) => (value === true ? "yes" : value === false ? "no" : "–");
-  const rows = [["Reachable", yes(answer.reachable)], ["Time to connect", milliseconds(answer.connectMs)], ["TLS", yes(answer.tls)], ["Logged in", yes(answer.loggedIn)], ["Gave a job", yes(answer.job)], ["Difficulty", count(answer.difficulty)], ["Height", count(answer.height)], ["Algorithm", answer.algorithm ?? "–"], ["Wallet", [yes(answer.walletValid), answer.walletNote && ` (${answer.walletNote})`]]];
-  return h("div", {}, answer.error && h("p", { class: "red" }, answer.error), answer.note && h("p", { class: "amber" }, answer.note), h("dl", { class: "pairs" }, rows.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])));
 }

@@ -5,6 +5,7 @@ import { get, may, needs, part, post, put, remove } from "../api.js";
 import { asCommand, confirm, dialog, failed, quoted, toast } from "../dialog.js";
 import { fill, h, show } from "../dom.js";
 import { count, digits, exactHashrate, hashrate, moment } from "../format.js";
+import { listTable } from "../list.js";
 import { onEvent } from "../live.js";
 import { profileCommand, profileForm, scoped, withPayout } from "../profile-form.js";
 import { startRollout } from "../rollout-start.js";
@@ -141,9 +142,9 @@ export async function open(place) {
         "tr",
         { "data-key": String(one.version) },
         h("th", { scope: "row" }, one.version, one.restores && h("small", {}, ` as ${one.restores}`)),
-        h("td", { class: "num" }, count(one.rigs)),
-        h("td", { class: "num", title: `${exactHashrate(one.hashrate)}, over ${digits(one.rigHours)} rig hours` }, hashrate(one.hashrate)),
-        h("td", { class: "wrap" }, one.comment ?? "–", h("small", {}, ` ${moment(one.at)}${one.by ? `, ${one.by}` : ""}`)),
+        h("td", {}, count(one.rigs)),
+        h("td", { title: `${exactHashrate(one.hashrate)}, over ${digits(one.rigHours)} rig hours` }, hashrate(one.hashrate)),
+        h("td", {}, one.comment ?? "–", h("small", {}, ` ${moment(one.at)}${one.by ? `, ${one.by}` : ""}`)),
         h("td", {}, one.version !== now.version && scoped("admin", "Bring back…", () => bringBack(one.version))),
       ),
     );
@@ -152,7 +153,7 @@ export async function open(place) {
       "section",
       { "data-key": "versions" },
       h("h2", {}, "Versions"),
-      h("div", { class: "scroll", tabindex: "0" }, h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "No."), h("th", { scope: "col", class: "num" }, "Rigs"), h("th", { scope: "col", class: "num" }, "Rate per rig"), h("th", { scope: "col" }, "Why, when, who"), h("th", { scope: "col" }, h("span", { class: "sr" }, "Actions")))), h("tbody", {}, rows))),
+      listTable([["No."], ["Rigs", "num"], ["Rate per rig", "num"], ["Why, when, who", "wrap"], ["", "verbs"]], rows),
       lost,
       versions.length > 1 && h("p", { class: "after" }, h("button", { type: "button", onclick: compare }, "Compare two versions…")),
     );
@@ -222,8 +223,8 @@ function changesTable(changes, hidesEnd) {
     if (text === null || text === undefined) return "–";
     return hidesEnd && field.endsWith(".user") && text.length > 16 ? `${text.slice(0, 12)}…` : text;
   };
-  const rows = changes.map(({ field, old, new: next }) => h("tr", {}, h("th", { scope: "row", class: "mono" }, field), h("td", { class: "wrap" }, value(field, old)), h("td", { class: "wrap" }, value(field, next))));
-  return h("div", { class: "scroll", tabindex: "0" }, h("table", {}, h("thead", {}, h("tr", {}, ["Field", "Was", "Becomes"].map((text) => h("th", { scope: "col" }, text)))), h("tbody", {}, rows)));
+  const rows = changes.map(({ field, old, new: next }) => h("tr", {}, h("th", { scope: "row" }, field), h("td", {}, value(field, old)), h("td", {}, value(field, next))));
+  return listTable([["Field", "mono"], ["Was", "wrap"], ["Becomes", "wrap"]], rows);
 }
 
 function rigsTable({ rigs }) {

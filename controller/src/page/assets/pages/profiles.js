@@ -4,6 +4,7 @@ import { get, part, post } from "../api.js";
 import { asCommand, dialog, toast } from "../dialog.js";
 import { h, show } from "../dom.js";
 import { count, exactHashrate, hashrate, moment, percent } from "../format.js";
+import { listTable } from "../list.js";
 import { onEvent } from "../live.js";
 import { middle, profileCommand, profileForm, scoped, threadsText, withPayout } from "../profile-form.js";
 
@@ -40,18 +41,18 @@ function profilesTable(profiles, parts) {
       "tr",
       { "data-key": profile.id },
       h("th", { scope: "row" }, h("a", { href: `/profiles/${part(profile.id)}` }, profile.name)),
-      h("td", { class: "num rest", title: exactHashrate(made?.hashrate) }, hashrate(made?.hashrate)),
-      h("td", { class: "num", title: profile.usedBy.slice(0, 20).join(", ") }, count(profile.usedBy.length), h("span", { class: "sr" }, " rigs")),
-      h("td", { class: "long", title: profile.pools.map((one) => one.url).join(", ") }, pool?.url, profile.pools.length > 1 && h("small", {}, ` and ${profile.pools.length - 1} more`)),
-      h("td", { class: "rest" }, pool && middle(pool.user)),
-      h("td", { class: "num rest" }, threadsText(profile)),
-      h("td", { class: "rest" }, profile.mode),
-      h("td", { class: "num rest", title: profile.comment }, profile.version),
-      h("td", { class: "rest" }, profile.hours.windows.length === 0 ? "always" : profile.hours.windows.join(", "), !profile.hours.open && h("small", { class: "amber" }, ` resting until ${moment(profile.hours.next)}`)),
+      h("td", { title: exactHashrate(made?.hashrate) }, hashrate(made?.hashrate)),
+      h("td", { title: profile.usedBy.slice(0, 20).join(", ") }, count(profile.usedBy.length)),
+      h("td", { title: profile.pools.map((one) => one.url).join(", ") }, pool?.url, profile.pools.length > 1 && h("small", {}, ` and ${profile.pools.length - 1} more`)),
+      h("td", {}, pool && middle(pool.user)),
+      h("td", {}, threadsText(profile)),
+      h("td", {}, profile.mode),
+      h("td", { title: profile.comment }, profile.version),
+      h("td", {}, profile.hours.windows.length === 0 ? "always" : profile.hours.windows.join(", "), !profile.hours.open && h("small", { class: "amber" }, ` resting until ${moment(profile.hours.next)}`)),
     );
   });
-  const heads = [["Name", ""], ["Hash rate", "num"], ["Rigs", "num"], ["Pool", ""], ["Login", ""], ["Threads", "num"], ["Mode", ""], ["Version", "num"], ["Hours", ""]];
-  return h("section", { "data-key": "profiles" }, h("div", { class: "scroll", tabindex: "0" }, h("table", { class: "cards" }, h("thead", {}, h("tr", {}, heads.map(([text, kind]) => h("th", { scope: "col", class: kind }, text)))), h("tbody", {}, rows))));
+  const heads = [["Name"], ["Hash rate", "num"], ["Rigs", "num"], ["Pool", "long"], ["Login"], ["Threads", "num"], ["Mode"], ["Version", "num"], ["Hours"]];
+  return h("section", { "data-key": "profiles" }, listTable(heads, rows, { cards: true }));
 }
 
 function rolloutsTable(rollouts) {
@@ -61,21 +62,21 @@ function rolloutsTable(rollouts) {
       { "data-key": String(one.id) },
       h("th", { scope: "row" }, h("a", { href: `/rollouts/${one.id}` }, `${one.profile} ${one.version}`)),
       h("td", { class: one.status === "halted" ? "amber" : null }, STATUS_WORDS[one.status] ?? one.status),
-      h("td", { class: "num rest" }, `${one.stage} of ${one.stages.length}`),
-      h("td", { class: "rest" }, h("progress", { max: one.rigs, value: one.applied, "aria-label": `${one.applied} of ${one.rigs} rigs` }), ` ${count(one.applied)} of ${count(one.rigs)}`),
-      h("td", { class: "num rest" }, percent(one.hashrateObserved, one.hashrateBefore)),
-      h("td", { class: "rest" }, moment(one.startedAt)),
-      h("td", { class: "long rest", title: one.reason }, one.reason ?? "–"),
+      h("td", {}, `${one.stage} of ${one.stages.length}`),
+      h("td", {}, h("progress", { max: one.rigs, value: one.applied, "aria-label": `${one.applied} of ${one.rigs} rigs` }), ` ${count(one.applied)} of ${count(one.rigs)}`),
+      h("td", {}, percent(one.hashrateObserved, one.hashrateBefore)),
+      h("td", {}, moment(one.startedAt)),
+      h("td", { title: one.reason }, one.reason ?? "–"),
     ),
   );
-  const heads = [["Rollout", ""], ["Status", ""], ["Stage", "num"], ["Rigs that have it", ""], ["Rate to before", "num"], ["Started", ""], ["Why it stopped", ""]];
+  const heads = [["Rollout"], ["Status"], ["Stage", "num"], ["Rigs that have it"], ["Rate to before", "num"], ["Started"], ["Why it stopped", "long"]];
   return h(
     "section",
     { "data-key": "rollouts", class: "after" },
     h("h2", {}, "Rollouts"),
     rows.length === 0
       ? h("p", { class: "quiet" }, "None yet: a rollout brings a version of a profile to rigs in stages. It is started on the page of a profile.")
-      : h("div", { class: "scroll", tabindex: "0" }, h("table", { class: "cards" }, h("thead", {}, h("tr", {}, heads.map(([text, kind]) => h("th", { scope: "col", class: kind }, text)))), h("tbody", {}, rows))),
+      : listTable(heads, rows, { cards: true }),
   );
 }
 

@@ -143,7 +143,7 @@ function minerTable(peer, now) {
         fact("Lost", whole(one.lost)),
         fact("Last share", one.lastShareMs === null ? UNKNOWN : age(one.lastShareMs + now.ageMs, { after: " ago" })),
         fact("Hashes", whole(one.hashes)),
-        fact("Pool", one.pool ?? "not logged in"),
+        h("div", { class: "double" }, h("dt", {}, "Pool"), h("dd", {}, one.pool ?? "not logged in")),
         fact("Difficulty", whole(one.difficulty)),
         fact("Memory", one.memory ?? UNKNOWN),
         fact("Pages", PAGES[one.pages] ?? UNKNOWN),
@@ -203,7 +203,7 @@ function charts(place, id) {
       (await rateChart).update(times, [column("hashrate")]);
       (await sharesChart).update(times, [column("accepted"), column("rejected"), column("stale")]);
       const known = past.points.some((point) => point !== null);
-      said.textContent = known ? `Each point is ${duration(past.step * 1000)}; where nothing was known there is a gap.` : "Nothing is known of this time yet.";
+      said.textContent = known ? `Each point is ${duration(past.step * 1000)}; where nothing was known there is a gap.` : "";
     } catch (error) {
       if (place.signal.aborted) return;
       said.textContent = error.line ?? `The chart could not be shown: ${error.message}.`;

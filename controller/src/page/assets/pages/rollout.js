@@ -4,6 +4,7 @@ import { get, part, post } from "../api.js";
 import { asCommand, confirm, failed, toast } from "../dialog.js";
 import { h, show } from "../dom.js";
 import { count, duration, exactHashrate, hashrate, moment, percent } from "../format.js";
+import { listTable } from "../list.js";
 import { onEvent } from "../live.js";
 import { scoped } from "../profile-form.js";
 import { STATUS_WORDS } from "./profiles.js";
@@ -114,20 +115,20 @@ export async function open(place) {
         { "data-key": one.nodeId },
         h("th", { scope: "row" }, h("a", { href: `/rigs/${part(one.nodeId)}` }, one.name ?? one.nodeId)),
         h("td", { class: one.outcome === "refused" ? "red" : null }, OUTCOMES[one.outcome] ?? one.outcome),
-        h("td", { class: "num rest" }, one.stage),
-        h("td", { class: "rest" }, one.before ?? "–"),
-        h("td", { class: "num rest", title: exactHashrate(one.hashrateBefore) }, hashrate(one.hashrateBefore)),
-        h("td", { class: "num rest", title: exactHashrate(one.hashrateObserved) }, hashrate(one.hashrateObserved)),
-        h("td", { class: "wrap rest" }, one.reason ?? "–"),
+        h("td", {}, one.stage),
+        h("td", {}, one.before ?? "–"),
+        h("td", { title: exactHashrate(one.hashrateBefore) }, hashrate(one.hashrateBefore)),
+        h("td", { title: exactHashrate(one.hashrateObserved) }, hashrate(one.hashrateObserved)),
+        h("td", {}, one.reason ?? "–"),
       ),
     );
-    const heads = [["Rig", ""], ["Outcome", ""], ["Stage", "num"], ["Had before", ""], ["Rate before", "num"], ["While watched", "num"], ["Because", ""]];
+    const heads = [["Rig"], ["Outcome"], ["Stage", "num"], ["Had before"], ["Rate before", "num"], ["While watched", "num"], ["Because", "wrap"]];
     return h(
       "section",
       { class: "after", "data-key": "members" },
       h("h2", {}, "Rigs"),
       h("div", { class: "ranges", role: "group", "aria-label": "Outcome" }, ["", ...kinds].map((kind) => h("button", { type: "button", "aria-pressed": String(kind === outcome), onclick: () => pick(kind) }, kind === "" ? `all ${count(all.length)}` : `${OUTCOMES[kind] ?? kind} ${count(all.filter((one) => one.outcome === kind).length)}`))),
-      h("div", { class: "scroll", tabindex: "0" }, h("table", { class: "cards" }, h("thead", {}, h("tr", {}, heads.map(([text, kind]) => h("th", { scope: "col", class: kind }, text)))), h("tbody", {}, rows))),
+      listTable(heads, rows, { cards: true }),
       some.length > ROWS && h("p", { class: "after" }, h("button", { type: "button", disabled: offset === 0, onclick: () => turn(-ROWS) }, "Before"), ` ${count(offset + 1)} to ${count(Math.min(offset + ROWS, some.length))} of ${count(some.length)} `, h("button", { type: "button", disabled: offset + ROWS >= some.length, onclick: () => turn(ROWS) }, "Next")),
       asCommand(`miner-ctrl rollout show ${now.id}`),
     );

@@ -6,6 +6,7 @@ import { h, show } from "../dom.js";
 import { expiry, expiryWord, shownOnce } from "../enrol.js";
 import { clearErrors, failure, field, showError } from "../form.js";
 import { age, count, duration, moment, state } from "../format.js";
+import { listTable } from "../list.js";
 import { loaded } from "../loaded.js";
 
 const PARTS = { ready: "mining", off: "quiet", failing: "red" };
@@ -32,7 +33,6 @@ export async function open(place) {
 }
 
 const pairs = (rows) => h("dl", { class: "pairs" }, rows.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
-const table = (heads, rows) => h("div", { class: "scroll", tabindex: "0" }, h("table", {}, h("thead", {}, h("tr", {}, heads.map((text) => h("th", { scope: "col" }, text || h("span", { class: "sr" }, "Actions"))))), h("tbody", {}, rows)));
 // A listener is lost where a node is made equal to another: what copies is kept as it is.
 const kept = (key, node) => h("div", { "data-key": key, "data-kept": true }, node);
 
@@ -59,7 +59,7 @@ async function ready(options) {
 }
 
 function parts(answer) {
-  return table(["Part", "State", "Why"], answer.components.map((one) => h("tr", { "data-key": one.name }, h("th", { scope: "row" }, one.name), h("td", {}, state(one.status, PARTS[one.status])), h("td", { class: "wrap" }, one.reason ?? "–"))));
+  return listTable([["Part"], ["State"], ["Why", "wrap"]], answer.components.map((one) => h("tr", { "data-key": one.name }, h("th", { scope: "row" }, one.name), h("td", {}, state(one.status, PARTS[one.status])), h("td", {}, one.reason ?? "–"))));
 }
 
 // ---- API tokens ----
@@ -84,7 +84,7 @@ function apiTokens(section) {
     h("tr", { "data-key": token.id }, h("th", { scope: "row" }, token.label ?? h("code", {}, token.id)), h("td", {}, token.scope), h("td", {}, token.state), h("td", { title: moment(token.createdAt) }, moment(token.createdAt)), h("td", {}, Number.isFinite(token.expiresInMs) ? `in ${duration(token.expiresInMs)}` : token.expiresAt ? moment(token.expiresAt) : "never"), h("td", {}, age(token.lastUsedAgeMs)), h("td", {}, h("button", { type: "button", ...needs("admin"), onclick: () => revoke(token) }, "Revoke")));
   const draw = (tokens) => {
     if (tokens === null) return h("p", { class: "quiet" }, "Who may use the API is shown to a session with the scope admin: ", h("code", {}, "miner-ctrl login --scope admin"));
-    return tokens.length ? table(["Token", "Scope", "State", "Made", "Expires", "Last used", ""], tokens.map(row)) : h("p", { class: "quiet" }, "No API tokens. A program that uses the API needs one.");
+    return tokens.length ? listTable([["Token"], ["Scope"], ["State"], ["Made"], ["Expires"], ["Last used"], ["", "verbs"]], tokens.map(row), { cards: true }) : h("p", { class: "quiet" }, "No API tokens. A program that uses the API needs one.");
   };
   refresh = section("API tokens", 15_000, (options) => (may("admin") ? get("/api-tokens", {}, options) : null), draw, h("button", { type: "button", ...needs("admin"), onclick: make }, "Make an API token")) ?? refresh;
 }
@@ -147,5 +147,7 @@ function recoveryKey({ key }) {
 
 function optionsTable(options) {
   const range = (one) => one.choices?.join(", ") ?? (one.minimum != null || one.maximum != null ? `${count(one.minimum)} to ${count(one.maximum)}` : one.form ?? "–");
-  return table(["Option", "Of", "Type", "Range", "Default", "Restart", "What it does"], options.map((one) => h("tr", { "data-key": `${one.of} ${one.key}` }, h("th", { scope: "row" }, h("code", {}, one.key)), h("td", {}, one.of), h("td", {}, one.type), h("td", { class: "wrap" }, range(one)), h("td", { class: "wrap" }, one.default ?? "–"), h("td", {}, one.restart ? "needed" : "no"), h("td", { class: "wrap" }, one.help))));
+  const heads = [["Option"], ["Of"], ["Type"], ["Range", "wrap"], ["Default"], ["Restart"], ["What it does", "wide"]];
+  const rows = options.map((one) => h("tr", { "data-key": `${one.of} ${one.key}` }, h("th", { scope: "row" }, h("code", {}, one.key)), h("td", {}, one.of), h("td", {}, one.type), h("td", {}, range(one)), h("td", {}, one.default ?? "–"), h("td", {}, one.restart ? "needed" : "no"), h("td", {}, one.help)));
+  return listTable(heads, rows, { cards: true });
 }

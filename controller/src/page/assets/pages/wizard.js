@@ -1,13 +1,16 @@
 // First steps: from nothing to the first accepted share. Each step says whether it is done, so that
 // one who comes back goes on where the farm stands.
 
-import { get } from "../api.js";
+import { get, part } from "../api.js";
 import { actButton } from "../actions.js";
 import { h, show } from "../dom.js";
 import { count, hashrate } from "../format.js";
 import { newToken, pendingPanel } from "../enrol.js";
-import { scoped } from "../profile-form.js";
+import { poolCheck, scoped } from "../profile-form.js";
 import { newProfile } from "./profiles.js";
+
+// Profiles whose pools are offered for a look.
+const PROFILES = 3;
 
 export async function open(place) {
   const steps = h("div", {});
@@ -36,9 +39,16 @@ function step(number, title, isDone, ...what) {
 function profileStep(place, profiles) {
   const has = profiles.length > 0;
   return step(1, "Pool and wallet", has,
-    h("p", {}, has ? ["There is ", h("a", { href: "/profiles" }, profiles.length === 1 ? "one profile" : `${count(profiles.length)} profiles`), "."] : "The form checks the wallet, and asks the pool whether it lets it in."),
+    h("p", {}, has ? ["There is ", h("a", { href: "/profiles" }, profiles.length === 1 ? "one profile" : `${count(profiles.length)} profiles`), "."] : "The form checks the wallet; the pool can be looked at from here before any rig mines there."),
+    profiles.slice(0, PROFILES).flatMap(({ id, name, coin, pools }) => pools.map((pool) => poolLine(place, { id, name, coin }, pool))),
     h("p", {}, scoped("admin", has ? "Another profile" : "Make a profile", () => newProfile(place, () => "/start"), has ? null : "primary")),
   );
+}
+
+// A pool of a profile and a look at it. A password is not known here: the check goes without.
+function poolLine(place, profile, { url, tls, user, hasPass }) {
+  const check = poolCheck(() => ({ url, tls, user, coin: profile.coin }), place.signal);
+  return h("div", { class: "pool-line", "data-key": `${profile.id} ${url}`, "data-kept": true }, h("p", {}, h("a", { href: `/profiles/${part(profile.id)}` }, profile.name), " at ", h("b", {}, url), h("small", {}, tls ? " TLS" : " no TLS", hasPass && ", with a password, which the check does not know")), check);
 }
 
 function rigStep({ rigs }) {

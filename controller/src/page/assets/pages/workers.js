@@ -104,7 +104,7 @@ export async function open(place) {
 
   const found = h("small");
   const csv = h("a", { class: "button", download: "rigs.csv" }, "CSV");
-  const filters = h("div", { class: "filters", role: "group", "aria-label": "Rigs by state" });
+  const filters = h("div", { class: "by-state", role: "group", "aria-label": "Rigs by state" });
   const silent = h("div", { role: "status" });
   const bar = h("div", { class: "bulk", role: "region", "aria-label": "What to do to the selected rigs", hidden: true });
   const field = selectorField({ value: select, onSelect: choose });
