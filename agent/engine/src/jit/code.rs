@@ -59,12 +59,16 @@ impl Code {
     pub(crate) fn write(&mut self, write: impl FnOnce(&mut [u8])) -> bool {
         let Self { run, write: view } = self;
         match view {
-            Some(view) => write(view.bytes_mut()),
+            Some(view) => {
+                write(view.bytes_mut());
+                view.clean();
+            }
             None => {
                 if !run.allow(MprotectFlags::READ | MprotectFlags::WRITE) {
                     return false;
                 }
                 write(run.bytes_mut());
+                run.clean();
                 if !run.allow(MprotectFlags::READ | MprotectFlags::EXEC) {
                     return false;
                 }
@@ -109,8 +113,50 @@ impl Mapping {
         unsafe { slice::from_raw_parts_mut(self.start.as_ptr(), self.bytes) }
     }
 
-    /// Tells the processor that other code stands here now. An x86 notices by itself.
+    /// Sends what was written on its way to where code is fetched from.
+    #[cfg(target_arch = "aarch64")]
+    fn clean(&self) {
+        for line in self.lines(16) {
+            // SAFETY: the address is within the mapping; cleaning a line changes no content.
+            unsafe { core::arch::asm!("dc cvau, {}", in(reg) line, options(nostack)) };
+        }
+        // SAFETY: waits for the above.
+        unsafe { core::arch::asm!("dsb ish", options(nostack)) };
+    }
+
+    /// Forgets what was fetched from here before.
+    #[cfg(target_arch = "aarch64")]
+    fn announce(&self) {
+        for line in self.lines(0) {
+            // SAFETY: the address is within the mapping; the line is only fetched anew.
+            unsafe { core::arch::asm!("ic ivau, {}", in(reg) line, options(nostack)) };
+        }
+        // SAFETY: waits for the above, and drops what the processor fetched ahead.
+        unsafe { core::arch::asm!("dsb ish", "isb", options(nostack)) };
+    }
+
+    /// The addresses of the mapping's cache lines, whose size stands in a register of the processor
+    /// at this bit: of data at 16, of code at 0.
+    #[cfg(target_arch = "aarch64")]
+    fn lines(&self, bit: u32) -> impl Iterator<Item = *mut u8> {
+        let sizes: u64;
+        // SAFETY: reads a register that Linux lets every program read.
+        unsafe { core::arch::asm!("mrs {}, ctr_el0", out(reg) sizes, options(nomem, nostack)) };
+        let size = 4_usize << (sizes >> bit & 15);
+        let start = self.start.as_ptr();
+        (0..self.bytes)
+            .step_by(size)
+            .map(move |at| start.wrapping_add(at))
+    }
+
+    /// An x86 notices by itself that code changed.
     #[cfg(not(target_arch = "aarch64"))]
+    #[expect(clippy::unused_self, reason = "other processors need it")]
+    fn clean(&self) {}
+
+    /// See `clean`.
+    #[cfg(not(target_arch = "aarch64"))]
+    #[expect(clippy::unused_self, reason = "other processors need it")]
     fn announce(&self) {}
 }
 

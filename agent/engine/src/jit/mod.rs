@@ -3,7 +3,11 @@
 #![expect(unsafe_code, reason = "calls code that was made at run time")]
 
 #[cfg_attr(target_arch = "x86_64", path = "x86/mod.rs")]
-#[cfg_attr(not(target_arch = "x86_64"), path = "none.rs")]
+#[cfg_attr(target_arch = "aarch64", path = "arm/mod.rs")]
+#[cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "aarch64")),
+    path = "none.rs"
+)]
 mod arch;
 mod code;
 #[cfg(test)]
