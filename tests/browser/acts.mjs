@@ -6,9 +6,11 @@ import { leaving, moving } from "./acts/frame.mjs";
 import { nodes } from "./acts/nodes.mjs";
 import { profiles } from "./acts/profiles.mjs";
 import { rig } from "./acts/rig.mjs";
+import { others, settings } from "./acts/settings.mjs";
+import { workers } from "./acts/workers.mjs";
 
 export async function acts(browser, farm) {
   const page = await logIn(browser, farm);
-  for (const work of [moving, nodes, profiles, rig, leaving]) await work(page, farm);
+  for (const work of [moving, workers, nodes, profiles, rig, settings, others, leaving]) await work(page, farm);
   await page.context().close();
 }

@@ -7,11 +7,16 @@
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { acts } from "./acts.mjs";
+import { wizard } from "./acts/wizard.mjs";
 import { check, expect, none, result, visit } from "./check.mjs";
+import { display } from "./display.mjs";
 import { launch, logIn, startFarm } from "./farm.mjs";
+import { lost } from "./lost.mjs";
+import { names } from "./names.mjs";
 
 const AXE = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const PAGES = ["/", "/workers", "/nodes", "/profiles", "/pools", "/console", "/map", "/events", "/audit", "/settings", "/start"];
+const SOME = ["/rigs/rig-00000", "/profiles/rx"];
 const full = process.argv.includes("--full");
 const pictures = process.argv.includes("--pictures") ? process.argv[process.argv.indexOf("--pictures") + 1] : null;
 
@@ -24,7 +29,7 @@ async function seriousFindings(page) {
 }
 
 async function looks(browser, farm, rigs) {
-  const addresses = rigs > 0 ? [...PAGES, "/rigs/rig-00000", "/profiles/rx"] : PAGES;
+  const addresses = rigs > 0 ? [...PAGES, ...SOME] : PAGES;
   const page = await logIn(browser, farm);
   for (const address of addresses) {
     await check(`${rigs} rigs: ${address} renders without a fault`, async () => {
@@ -40,7 +45,7 @@ async function looks(browser, farm, rigs) {
 async function accessible(browser, farm) {
   for (const [scheme, width] of [["light", 1440], ["dark", 360]]) {
     const page = await logIn(browser, farm, { scheme, width, height: 800, reducedMotion: "reduce" });
-    for (const address of [...PAGES, "/rigs/rig-00000", "/profiles/rx"]) {
+    for (const address of [...PAGES, ...SOME]) {
       await check(`${scheme}, ${width} px: ${address} has no serious finding of axe and no sideways scroll`, async () => {
         await visit(page, farm, address);
         const findings = await seriousFindings(page);
@@ -91,9 +96,15 @@ const browser = await launch();
 for (const rigs of full ? [0, 1, 50, 10_000] : [0, 1, 50]) {
   const farm = await startFarm(rigs);
   await looks(browser, farm, rigs);
+  if (rigs === 0) await wizard(browser, farm);
+  if (rigs === 1) {
+    await lost(browser, farm);
+    await names(browser, farm, PAGES);
+  }
   if (rigs === 50) {
     await accessible(browser, farm);
     await acts(browser, farm);
+    await display(browser, farm, [...PAGES, ...SOME]);
   }
   if (rigs >= 50) await costs(browser, farm, rigs);
   await farm.stop();
