@@ -2,7 +2,7 @@
 // asks the API what came of it, and finds nothing in `page.faults`.
 
 import { logIn } from "./farm.mjs";
-import { leaving, moving } from "./acts/frame.mjs";
+import { frame, leaving, moving } from "./acts/frame.mjs";
 import { nodes } from "./acts/nodes.mjs";
 import { profiles } from "./acts/profiles.mjs";
 import { rig } from "./acts/rig.mjs";
@@ -11,6 +11,6 @@ import { workers } from "./acts/workers.mjs";
 
 export async function acts(browser, farm) {
   const page = await logIn(browser, farm);
-  for (const work of [moving, workers, nodes, profiles, rig, settings, others, leaving]) await work(page, farm);
+  for (const work of [moving, frame, workers, nodes, profiles, rig, settings, others, leaving]) await work(page, farm);
   await page.context().close();
 }

@@ -26,7 +26,8 @@ export async function display(browser, farm, addresses) {
         await page.keyboard.press("Escape");
         if (new URL(page.url()).pathname !== address) await visit(page, farm, address);
       }
-      none(page.faults);
+      // A simulated rig does not know whom it obeys, and says so.
+      none(page.faults.filter((fault) => !fault.includes("status of 400")));
       expect(asked.length === 0, asked.join(", "));
     });
   }

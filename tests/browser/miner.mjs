@@ -8,7 +8,7 @@ import { createInterface } from "node:readline";
 
 const PROGRAMS = process.env.FARM_PROGRAMS ?? new URL("../../target/debug", import.meta.url).pathname;
 
-// A rig of this name: {facts, stop()}. `facts` has what it prints about itself, such as facts["pairing code"].
+// A rig of this name: {facts, pair(), stop()}. `facts` has what it prints about itself, such as facts["pairing code"].
 export async function startMiner(name, flags, { input = "", until }) {
   const home = await mkdtemp(join(tmpdir(), "farm-page-"));
   const options = { env: { PATH: process.env.PATH, HOME: home } };
@@ -27,6 +27,8 @@ export async function startMiner(name, flags, { input = "", until }) {
   });
   return {
     facts,
+    // Another pairing code, for another controller.
+    pair: () => /(?:[0-9A-Z]{4}-){6}[0-9A-Z]{4}/.exec(execFileSync(program, ["peer", "pair"], options))[0],
     stop: () =>
       new Promise((resolve) => {
         child.once("exit", () => resolve(rm(home, { recursive: true, force: true })));

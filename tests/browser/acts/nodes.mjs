@@ -1,6 +1,7 @@
 // Nodes: who may come in, by which token, and who has to go.
 
 import { answer, button, check, closed, expect, none, soon, visit } from "../check.mjs";
+import { startFarm } from "../farm.mjs";
 import { startMiner } from "../miner.mjs";
 
 // Rigs that dial the farm with a token that admits nobody at once, and wait.
@@ -61,11 +62,9 @@ export async function nodes(page, farm) {
       expect(added.trust === "pairing", `it is trusted by ${added.trust}`);
       none(page.faults);
     });
-    await check("a rig makes a new key, says whom it obeys, and is removed with its name typed", async () => {
+    await check("a rig makes a new key once its name is typed, and its page follows it", async () => {
       const before = await peer(farm, "paired");
-      await visit(page, farm, "/rigs/paired");
-      await button(page, "Ask whom it obeys").click();
-      await page.locator("#page td, #page th", { hasText: "this controller" }).waitFor();
+      await visit(page, farm, `/rigs/${before.id}`);
       await button(page, "New key").click();
       await page.locator("dialog[open] input").fill("paired");
       await answer(page, "New key for paired").click();
@@ -74,11 +73,15 @@ export async function nodes(page, farm) {
         const one = await peer(farm, "paired");
         return one.fingerprint !== before.fingerprint && one;
       });
-      // Its page follows it to its new ID; what was asked by the old one meanwhile is not found.
       await page.waitForURL(`**/rigs/${after.id}`);
+      // What was asked by the old ID meanwhile is not found.
       none(page.faults.filter((fault) => !/status of (404|500)/.test(fault)));
+    });
+    await managers(page, farm, miner);
+    await check("a rig is removed once its name is typed", async () => {
+      const { id } = await peer(farm, "paired");
       await visit(page, farm, "/nodes");
-      await page.locator(`button[aria-label="Remove paired"]`).click();
+      await page.locator('button[aria-label="Remove paired"]').click();
       const go = answer(page, "Remove paired");
       await go.waitFor();
       expect(await go.isDisabled(), "it is removed without a word");
@@ -86,7 +89,7 @@ export async function nodes(page, farm) {
       await go.click();
       await closed(page);
       expect(!(await peer(farm, "paired")), "it is still there");
-      expect(JSON.stringify(await farm.api("GET", "/removed")).includes(after.id), "its key is not refused");
+      expect(JSON.stringify(await farm.api("GET", "/removed")).includes(id), "its key is not refused");
       none(page.faults);
     });
   } finally {
@@ -95,10 +98,10 @@ export async function nodes(page, farm) {
 
   await check("statistics and ping are one press away", async () => {
     await visit(page, farm, "/nodes");
-    await page.locator(`button[aria-label="View stats of rig-00001"]`).click();
+    await page.locator('button[aria-label="View stats of rig-00001"]').click();
     await page.locator("dialog[open] table").waitFor();
     await page.keyboard.press("Escape");
-    await page.locator(`button[aria-label="Ping rig-00001"]`).click();
+    await page.locator('button[aria-label="Ping rig-00001"]').click();
     await page.locator("#toasts .toast", { hasText: "Ping rig-00001" }).waitFor();
     none(page.faults);
   });
@@ -131,4 +134,39 @@ export async function nodes(page, farm) {
     await row.waitFor({ state: "detached" });
     none(page.faults);
   });
+}
+
+// Two other controllers manage the same rig: one is taken out, the other is handed the rig.
+async function managers(page, farm, miner) {
+  const others = await Promise.all([startFarm(0), startFarm(0)]);
+  const list = async () => (await farm.api("GET", "/remote/paired/managers")).managers;
+  const press = async (id, verb, sure) => {
+    const row = page.locator("#page tr", { has: page.locator("th", { hasText: id }) });
+    await row.getByRole("button", { name: verb }).click();
+    await page.locator("dialog[open] input").fill("paired");
+    await answer(page, sure).click();
+    await closed(page);
+  };
+  try {
+    await check("another manager of a rig is revoked, and one is handed the rig", async () => {
+      const ids = [];
+      for (const other of others) {
+        ids.push((await other.api("GET", "/node/info")).identity.id);
+        await other.api("POST", "/peers", { address: miner.facts.listening, pairingCode: miner.pair() });
+      }
+      await visit(page, farm, "/rigs/paired");
+      await button(page, "Ask whom it obeys").click();
+      await press(ids[0], "Revoke", "Revoke");
+      await soon("it obeys two", async () => (await list()).length === 2);
+      await press(ids[1], "Hand over to it", "Hand over");
+      const now = await soon("the other one decides", async () => {
+        const all = await list();
+        return all[0].id === ids[1] && all;
+      });
+      expect(now[1].thisController, JSON.stringify(now));
+      none(page.faults);
+    });
+  } finally {
+    for (const other of others) await other.stop();
+  }
 }
