@@ -104,7 +104,7 @@ for (const rigs of full ? [0, 1, 50, 10_000] : [0, 1, 50]) {
   if (rigs === 50) {
     await accessible(browser, farm);
     await acts(browser, farm);
-    await display(browser, farm, [...PAGES, ...SOME]);
+    await display(browser, farm, [...PAGES, ...SOME, `/rollouts/${(await farm.api("GET", "/rollouts"))[0].id}`]);
   }
   if (rigs >= 50) await costs(browser, farm, rigs);
   await farm.stop();
