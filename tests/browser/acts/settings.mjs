@@ -96,7 +96,7 @@ export async function others(page, farm) {
     await visit(page, farm, "/console");
     const add = async (words) => {
       await page.getByLabel("Add rigs").fill(words);
-      await page.getByRole("button", { name: "Add", exact: true }).click();
+      await page.getByLabel("Add rigs").press("Enter");
     };
     const chips = page.locator(".chips li");
     await add("name=rig-00001,rig-00002");
@@ -111,7 +111,7 @@ export async function others(page, farm) {
     await page.waitForTimeout(5_000);
     expect((await page.locator(".log tbody tr").count()) === held, "lines come while it is paused");
     await add("state=mining");
-    await page.locator("#console-said", { hasText: "up to 6" }).waitFor();
+    await page.locator("#page [role=status]", { hasText: "up to 6" }).waitFor();
     none(page.faults);
   });
 
@@ -121,8 +121,9 @@ export async function others(page, farm) {
       await page.locator(".tabs").getByRole("button", { name: words }).click();
       await page.waitForURL(`**/map?by=${by}`);
     }
-    await page.getByLabel("Selector of the rigs that are shown").fill("group=shed-1");
-    await button(page, "Show").click();
+    const selector = page.locator("#page input[type=search]");
+    await selector.fill("group=shed-1");
+    await selector.press("Enter");
     const { matched } = await farm.api("GET", "/table?select=group=shed-1&limit=1");
     await page.locator("#map-summary", { hasText: `${matched} rigs in 1 rack` }).waitFor();
     await page.locator(".map-racks tbody tr", { hasText: "north / shed-1" }).waitFor();

@@ -87,7 +87,7 @@ export async function workers(page, farm) {
     await page.keyboard.press("Escape");
     await page.locator("#selector").fill("");
     await page.locator("#selector").blur();
-    await page.locator(".filters button", { hasText: "offline" }).click();
+    await page.getByRole("group", { name: "Rigs by state" }).getByRole("button", { name: "offline" }).click();
     await page.waitForURL(/select=state%3Doffline/);
     await soon("only those are shown", async () => (await page.locator(".virtual tbody:not(.space) tr").count()) === (await farm.api("GET", "/table?select=state=offline&limit=200")).matched);
     none(page.faults);
