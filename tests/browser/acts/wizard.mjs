@@ -47,6 +47,10 @@ export async function wizard(browser, farm) {
       return one.desired.status === "applied" && one;
     });
     expect(rig.desired.profile === "first", JSON.stringify(rig.desired));
+    // Nothing listens where the pool should be: the steps say that it does not go on by itself.
+    await step(3).locator("p", { hasText: "1 told to mine and not mining" }).waitFor();
+    await step(3).getByRole("link", { name: "see why" }).click();
+    await page.locator("#page .state", { hasText: "no pool" }).first().waitFor();
     none(page.faults);
   });
   await miner?.stop();
