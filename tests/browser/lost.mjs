@@ -1,4 +1,5 @@
-// A controller that does not answer: the page says so, and shows no figure as if it were of now.
+// What must not look like now: figures of a controller that does not answer, and times by a browser's clock
+// that is wrong.
 
 import { check, expect, none, visit } from "./check.mjs";
 import { logIn } from "./farm.mjs";
@@ -23,6 +24,18 @@ export async function lost(browser, farm) {
     }
     await banner.waitFor({ state: "hidden", timeout: 20_000 });
     expect((await looks()) === "1,1", "figures are still faint");
+    none(page.faults);
+  });
+  await check("a browser whose clock is two hours off shows the same ages and times", async () => {
+    await page.clock.install({ time: Date.now() + 7_200_000 });
+    await visit(page, farm, "/events");
+    const { events } = await farm.api("GET", "/events?limit=1");
+    const [time] = /\d\d:\d\d:\d\d/.exec(new Date(events[0].at).toLocaleTimeString("en-GB"));
+    await page.locator("#page time", { hasText: time }).first().waitFor();
+    await visit(page, farm, "/workers");
+    const fresh = await page.locator("#totals .fresh").textContent();
+    expect(/as of \d+ s$/.test(fresh), fresh);
+    expect(await page.locator("#lost").isHidden(), "the controller is said to be lost");
     none(page.faults);
   });
   await page.context().close();
