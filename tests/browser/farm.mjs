@@ -1,13 +1,23 @@
 // A farm of simulated rigs, a browser that is logged in, and what it must never do.
 
 import { spawn } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { readFile, readdir } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
 
 const ROOT = new URL("../../", import.meta.url);
 
-// Starts `example farm` with so many rigs: {page, token, login, invite(), stop()}.
+// The first process that this one started.
+async function childOf(parent) {
+  for (const name of await readdir("/proc")) {
+    const stat = /^\d+$/.test(name) && (await readFile(`/proc/${name}/stat`, "utf8").catch(() => null));
+    // The name of a program may have blanks and brackets: the fields that are counted are behind it.
+    if (stat && Number(stat.slice(stat.lastIndexOf(")")).split(" ")[2]) === parent) return Number(name);
+  }
+  throw new Error(`${parent} has started nothing`);
+}
+
+// Starts `example farm` with so many rigs: {page, token, login, api(), invite(), hold(), goOn(), stop()}.
 export async function startFarm(rigs, { well = false } = {}) {
   const program = process.env.FARM_PROGRAM ?? new URL("target/debug/examples/farm", ROOT).pathname;
   const child = spawn(program, ["--json", "--rigs", String(rigs), ...(well ? ["--well"] : [])], { stdio: ["pipe", "pipe", "inherit"] });
@@ -29,6 +39,9 @@ export async function startFarm(rigs, { well = false } = {}) {
     return text ? JSON.parse(text) : null;
   };
   farm.invite = async (scope = "admin") => (await farm.api("POST", "/logins", { scope })).url;
+  // The controller neither answers nor ends until it may go on.
+  farm.hold = async () => process.kill(await childOf(child.pid), "SIGSTOP");
+  farm.goOn = async () => process.kill(await childOf(child.pid), "SIGCONT");
   farm.stop = () =>
     new Promise((resolve) => {
       child.once("exit", resolve);

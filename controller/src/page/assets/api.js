@@ -55,6 +55,7 @@ export function get(path, query = {}, options = {}) {
 }
 export const post = (path, body = {}, options = {}) => ask("POST", path, body, options);
 export const put = (path, body = {}, options = {}) => ask("PUT", path, body, options);
+export const patch = (path, body = {}, options = {}) => ask("PATCH", path, body, options);
 export const remove = (path, options = {}) => ask("DELETE", path, undefined, options);
 
 // A query string of what is known.

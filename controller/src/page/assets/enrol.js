@@ -1,7 +1,7 @@
 // How rigs come to the farm: added by address, by a token, or admitted after they have waited.
 // Secrets are shown once and live no longer than the dialog that shows them.
 
-import { get, may, needs, part, post, remove } from "./api.js";
+import { get, may, needs, part, patch, post, remove } from "./api.js";
 import { asCommand, confirm, copyable, dialog, failed, quoted, toast } from "./dialog.js";
 import { h, show } from "./dom.js";
 import { clearErrors, failure, field, showError } from "./form.js";
@@ -114,11 +114,14 @@ export function pendingPanel(place) {
   const approve = async (rig) => {
     const done = await dialog(`Approve ${rig.name}`, (close) => {
       const name = h("input", { value: rig.name, autocomplete: "off", spellcheck: "false" });
+      // It is admitted under its own name and renamed then; a name that is refused is asked for again.
+      let admitted = null;
       const submit = async (event) => {
         event.preventDefault();
         const other = name.value.trim();
         try {
-          close(await post(`/pending/${part(rig.id)}/approve`, other && other !== rig.name ? { name: other } : {}));
+          admitted ??= await post(`/pending/${part(rig.id)}/approve`);
+          close(other && other !== admitted.name ? await patch(`/peers/${part(rig.id)}`, { name: other }) : admitted);
         } catch (error) {
           showError(form, error);
         }

@@ -1,7 +1,7 @@
 // This node and its peers: who the controller is, how well each rig answers, and how new ones come in.
 
 import { act, mayNot } from "../actions.js";
-import { get, part } from "../api.js";
+import { get, needs, part } from "../api.js";
 import { copyable, dialog } from "../dialog.js";
 import { fill, h, show } from "../dom.js";
 import { addPeer, pendingPanel, tokensPanel } from "../enrol.js";
@@ -60,9 +60,8 @@ export async function open(place) {
     empty: () => h("p", { class: "empty" }, "No peers yet: press Add Peer, or create a token and boot an image with it."),
   });
 
-  const why = mayNot("remove");
   const add = async () => (await addPeer()) && table.refresh();
-  right.append(h("button", { type: "button", class: "primary", disabled: why !== null, title: why, onclick: add }, "Add Peer"), table.chooser);
+  right.append(h("button", { type: "button", class: "primary", ...needs("operate"), onclick: add }, "Add Peer"), table.chooser);
   fill(root, h("div", { class: "head" }, h("h1", {}, "Nodes"), right), self, pendingPanel(place), h("h2", {}, "Peers ", found), table.node, tokensPanel(place));
 
   place.every(10_000, async () => {

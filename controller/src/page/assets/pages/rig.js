@@ -21,11 +21,25 @@ export async function open(place) {
   const frame = h("div", {});
   place.root.append(said, frame);
   let opened = null;
+  let seen = null;
+
+  // A rig that has made a new key has another ID: it is found by its name then.
+  const find = async () => {
+    const by = (words) => get(`/peers/${part(words)}`, {}, { signal: place.signal });
+    try {
+      return await by(wanted);
+    } catch (error) {
+      if (error.status !== 404 || seen === null) throw error;
+      return by(seen.name);
+    }
+  };
 
   // The page begins with the first answer; a name that nothing has is said, and asked for again.
   const ask = place.every(5_000, async () => {
     try {
-      const peer = await get(`/peers/${part(wanted)}`, {}, { signal: place.signal });
+      const peer = await find();
+      if (seen !== null && seen.id !== peer.id) return void place.go(`/rigs/${part(peer.id)}`);
+      seen = peer;
       const [row, stats] = await Promise.all([
         get("/table", { select: `id=${peer.id}`, limit: 1 }, { signal: place.signal }).then(({ rows }) => rows[0] ?? null).catch(() => null),
         // A rig that has not reported has none.

@@ -63,12 +63,15 @@ function startStep(place, profiles, summary) {
   const { rigs, accepted } = summary;
   const isDone = rigs.mining > 0 && accepted > 0;
   const ready = profiles.length > 0 && rigs.online > 0;
+  const stuck = rigs.noPool + rigs.refused + rigs.failed;
   const says = isDone
     ? ["It mines: ", hashrate(summary.hashrate["10s"]), `, ${count(accepted)} accepted shares. `, h("a", { href: "/" }, "To the dashboard")]
     : rigs.mining > 0
       ? `${count(rigs.mining)} hash at ${hashrate(summary.hashrate["10s"])}. The first accepted share may take some minutes.`
-      : ready
-        ? "Tell all rigs, or one by one in Workers."
-        : "It needs a profile and a rig with a link.";
+      : stuck > 0
+        ? [h("span", { class: "amber" }, `${count(stuck)} told to mine and not mining: `), h("a", { href: "/workers?select=state%3DnoPool%2Crefused%2Cfailed" }, "see why"), "."]
+        : ready
+          ? "Tell all rigs, or one by one in Workers."
+          : "It needs a profile and a rig with a link.";
   return step(3, "Start", isDone, h("p", {}, says), !isDone && ready && rigs.mining === 0 && h("p", {}, actButton("start", () => ({ select: "all" }), { label: "Start all rigs", class: "primary" })));
 }
