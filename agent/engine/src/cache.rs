@@ -6,11 +6,11 @@ use argon2::{Algorithm, Argon2, Version};
 use miner_shared::mining::SeedHash;
 use miner_shared::wire::PageWish;
 
-use crate::jit::{Items, Lines};
+use crate::jit::{Items, Lines, Views};
 use crate::memory::Memory;
 use crate::params::{LINE, Params, RX_0};
 use crate::superscalar::Programs;
-use crate::{Backing, EngineError, Features, Jit};
+use crate::{Backing, EngineError, Features};
 
 /// Size of a cache.
 pub const CACHE_BYTES: usize = 256 << 20;
@@ -33,10 +33,10 @@ struct Key {
 }
 
 impl Key {
-    fn of(key: &[u8], params: &Params, compile: bool) -> Self {
+    fn of(key: &[u8], params: &Params, views: Option<Views>) -> Self {
         let programs = Programs::of_key(key, params);
         Self {
-            items: compile.then(|| Items::compile(&programs)).flatten(),
+            items: views.and_then(|views| Items::compile(&programs, views)),
             programs,
         }
     }
@@ -66,9 +66,9 @@ impl Cache {
 
     /// A cache whose memory stays zero, with the programs of a key: enough for a hash that nobody
     /// mines but every part of the engine works on.
-    pub(crate) fn empty(key: &[u8]) -> Result<Self, EngineError> {
+    pub(crate) fn empty(key: &[u8], views: Option<Views>) -> Result<Self, EngineError> {
         let mut cache = Self::with_pages(PageWish::Small)?;
-        cache.key = Some(Key::of(key, cache.params, true));
+        cache.key = Some(Key::of(key, cache.params, views));
         Ok(cache)
     }
 
@@ -98,7 +98,7 @@ impl Cache {
                 let (words, _) = self.memory.as_mut_slice().as_chunks_mut::<8>();
                 words.iter_mut().for_each(|word| word.reverse());
             }
-            Key::of(key, self.params, Features::detect().jit == Jit::On)
+            Key::of(key, self.params, Features::detect().views)
         });
     }
 

@@ -4,7 +4,7 @@ use core::fmt;
 use std::sync::OnceLock;
 
 use crate::aes::Aes;
-use crate::jit;
+use crate::jit::{self, Views};
 use crate::{Cache, Hash, HashEngine, Vm};
 
 /// What the engine uses on this machine; its `Display` is for the log: `jit=on aes=hard`.
@@ -14,6 +14,8 @@ pub struct Features {
     pub jit: Jit,
     /// AES by instructions of the processor; otherwise by tables.
     pub hard_aes: bool,
+    /// How pages of code are mapped, where there is code.
+    pub(crate) views: Option<Views>,
 }
 
 /// How programs run.
@@ -34,22 +36,39 @@ impl Features {
     /// Asks processor and system; the answer does not change while a program runs.
     pub fn detect() -> Self {
         static DETECTED: OnceLock<Features> = OnceLock::new();
-        *DETECTED.get_or_init(|| Self {
-            jit: Jit::detect(),
-            hard_aes: Aes::detect().is_hard(),
+        *DETECTED.get_or_init(|| {
+            let (jit, views) = Jit::detect();
+            Self {
+                jit,
+                hard_aes: Aes::detect().is_hard(),
+                views,
+            }
         })
     }
 }
 
 impl Jit {
+    /// Looks which way to compile works.
+    fn detect() -> (Self, Option<Views>) {
+        let mut jit = Self::Off;
+        for views in [Views::Two, Views::One] {
+            match Self::with(views) {
+                Self::On => return (Self::On, Some(views)),
+                Self::Wrong => jit = Self::Wrong,
+                Self::Off => {}
+            }
+        }
+        (jit, None)
+    }
+
     /// Compiles and runs the programs of a hash that is known, within some 50 ms.
-    fn detect() -> Self {
-        let Some(compiled) = jit::Program::new() else {
+    fn with(views: Views) -> Self {
+        let Some(compiled) = jit::Program::new(views) else {
             return Self::Off;
         };
-        let known =
-            Cache::empty(KNOWN_KEY).and_then(|cache| Vm::over(&cache.into(), Some(compiled)));
-        match known.map(|mut vm| vm.hash(KNOWN_KEY)) {
+        let cache = Cache::empty(KNOWN_KEY, Some(views));
+        let vm = cache.and_then(|cache| Vm::over(&cache.into(), Some(compiled)));
+        match vm.map(|mut vm| vm.hash(KNOWN_KEY)) {
             Ok(hash) if hash == KNOWN_HASH => Self::On,
             Ok(_) => Self::Wrong,
             Err(_) => Self::Off,
@@ -82,7 +101,7 @@ mod tests {
 
     #[test]
     fn the_known_hash_is_the_interpreters() {
-        let cache = Cache::empty(KNOWN_KEY).expect("memory");
+        let cache = Cache::empty(KNOWN_KEY, None).expect("memory");
         let mut vm = Vm::over(&cache.into(), None).expect("memory");
         assert_eq!(vm.hash(KNOWN_KEY), KNOWN_HASH);
     }

@@ -18,7 +18,7 @@ use crate::params::{LINE, MAX_PROGRAM, Params};
 use crate::program::{Configuration, Instruction, ProgramBytes, decode, program_bytes};
 use crate::registers::Registers;
 use crate::rounding::Mode;
-use crate::{Cache, Dataset, EngineError, Features, Hash, HashEngine, Jit};
+use crate::{Cache, Dataset, EngineError, Features, Hash, HashEngine};
 
 /// Size of a machine's scratchpad.
 pub const SCRATCHPAD_BYTES: usize = 2 << 20;
@@ -195,8 +195,7 @@ impl Vm {
 
 /// Where programs are compiled to, if that is possible and right.
 fn compiler() -> Option<jit::Program> {
-    let is_right = Features::detect().jit == Jit::On;
-    is_right.then(jit::Program::new).flatten()
+    jit::Program::new(Features::detect().views?)
 }
 
 impl HashEngine for Vm {
@@ -239,7 +238,7 @@ mod tests {
         cache.key_bytes(b"test key 000");
         let cache = Arc::new(cache);
         for aes in [Aes::Soft, Aes::detect()] {
-            for compiled in [None, jit::Program::new()] {
+            for compiled in [None, compiler()] {
                 let way = format!("{aes:?}, {compiled:?}");
                 let source = Source::Light(Arc::clone(&cache));
                 let mut vm = Vm::new(source, aes, compiled).expect("memory");

@@ -1,9 +1,10 @@
 //! Pages for code that is made at run time. No mapping is ever writable and executable at once.
 //!
-//! The pages of a [`Code`] are mapped twice where the system allows it: one view to write, one to
-//! execute. A hash makes eight programs, and changing the rights of one view sixteen times per hash
-//! would make every processor of the process flush its address cache each time. Where there can be
-//! no second view, the rights of the one there is are changed.
+//! The pages of a [`Code`] are mapped twice where that works: one view to write, one to execute. A hash
+//! makes eight programs, and changing the rights of one view sixteen times per hash would make every
+//! processor of the process flush its address cache each time. Where two views do not work (the
+//! system allows none, or an emulator does not notice what is written through the other), the rights
+//! of one view are changed.
 #![expect(unsafe_code, reason = "maps pages and changes their rights")]
 
 use core::ptr::{self, NonNull};
@@ -12,6 +13,15 @@ use core::slice;
 use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
 use rustix::io::Errno;
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap, mmap_anonymous, mprotect, munmap};
+
+/// How pages of code are mapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Views {
+    /// A view to write and a view to run.
+    Two,
+    /// One view, whose rights change.
+    One,
+}
 
 /// Pages of code.
 #[derive(Debug)]
@@ -23,9 +33,13 @@ pub(crate) struct Code {
 }
 
 impl Code {
-    /// Gets pages; `None` where the system lets no data become code.
-    pub(crate) fn new(bytes: usize) -> Option<Self> {
-        let mut code = Self::twice(bytes).or_else(|_| Self::once(bytes)).ok()?;
+    /// Gets pages; `None` where the system lets no data become code in this way.
+    pub(crate) fn new(bytes: usize, views: Views) -> Option<Self> {
+        let code = match views {
+            Views::Two => Self::twice(bytes),
+            Views::One => Self::once(bytes),
+        };
+        let mut code = code.ok()?;
         // Asks once whether the rights can be had.
         code.write(|_| ()).then_some(code)
     }

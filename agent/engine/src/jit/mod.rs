@@ -18,6 +18,7 @@ use core::mem::transmute;
 
 use arch::{Cpu, FillFn, ProgramFn};
 use code::Code;
+pub(crate) use code::Views;
 
 use crate::CACHE_BYTES;
 use crate::params::{LINE, Params};
@@ -48,9 +49,9 @@ pub(crate) struct Program {
 
 impl Program {
     /// Pages for one; `None` where there is no compiler, or data cannot become code.
-    pub(crate) fn new() -> Option<Self> {
+    pub(crate) fn new(views: Views) -> Option<Self> {
         let cpu = Cpu::detect()?;
-        let code = Code::new(PROGRAM_BYTES)?;
+        let code = Code::new(PROGRAM_BYTES, views)?;
         Some(Self { code, cpu })
     }
 
@@ -118,9 +119,9 @@ pub(crate) struct Items {
 impl Items {
     /// Compiles the programs of a key; `None` where there is no compiler, or data cannot become
     /// code.
-    pub(crate) fn compile(programs: &Programs) -> Option<Self> {
+    pub(crate) fn compile(programs: &Programs, views: Views) -> Option<Self> {
         let cpu = Cpu::detect()?;
-        let mut code = Code::new(ITEMS_BYTES)?;
+        let mut code = Code::new(ITEMS_BYTES, views)?;
         let mut entries = None;
         let written = code.write(|bytes| entries = arch::compile_items(bytes, programs, cpu));
         let entries = entries.filter(|_| written)?;

@@ -8,13 +8,13 @@ use std::env;
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
 
 use super::*;
-use crate::DATASET_BYTES;
 use crate::interpret;
 use crate::memory::Memory;
 use crate::params::{MAX_PROGRAM, RX_0};
 use crate::program::{Instruction, ProgramBytes, decode, program_bytes};
 use crate::rounding::Mode;
 use crate::testing::Random;
+use crate::{DATASET_BYTES, Features};
 use miner_shared::wire::PageWish;
 
 /// A small scratchpad and few iterations: what matters is that there are many programs.
@@ -26,6 +26,11 @@ fn params() -> Params {
         l3: 64 << 10,
         ..RX_0.clone()
     }
+}
+
+/// As the engine compiles here.
+fn compiler() -> Option<Program> {
+    Program::new(Features::detect().views?)
 }
 
 /// Memory between two pages that nobody may touch.
@@ -48,11 +53,12 @@ fn guarded(bytes: usize) -> &'static mut [u8] {
     unsafe { core::slice::from_raw_parts_mut(inner.cast(), bytes) }
 }
 
-fn compare(programs: u64, seed: u64) {
-    let Some(mut compiled) = Program::new() else {
+/// Of `programs` random programs each result is the same. Half of the instructions of every other
+/// program are of one opcode; with `only`, all of all.
+fn compare(params: &Params, programs: u64, seed: u64, only: Option<u8>) {
+    let Some(mut compiled) = compiler() else {
         return;
     };
-    let params = params();
     let mut random = Random(seed);
     let scratchpad = guarded(params.l3 as usize);
     let mut other = vec![0; params.l3 as usize];
@@ -65,19 +71,19 @@ fn compare(programs: u64, seed: u64) {
     let mut instructions = [Instruction::Nothing; MAX_PROGRAM];
     for number in 0..programs {
         random.fill(&mut bytes);
-        let favoured = random.next() as u8;
-        let words = bytes[128..].as_chunks_mut::<8>().0;
-        for word in words.iter_mut().filter(|_| number % 2 == 0) {
-            if random.next().is_multiple_of(2) {
+        let favoured = only.unwrap_or(random.next() as u8);
+        for word in bytes[128..].as_chunks_mut::<8>().0 {
+            let half = number % 2 == 0 && random.next().is_multiple_of(2);
+            if half || only.is_some() {
                 word[0] = favoured;
             }
         }
         random.fill(scratchpad);
         other.copy_from_slice(scratchpad);
 
-        let bytes = &bytes[..program_bytes(&params)];
+        let bytes = &bytes[..program_bytes(params)];
         let configuration = Configuration::of(bytes);
-        let program = decode(bytes, &params, &mut instructions);
+        let program = decode(bytes, params, &mut instructions);
         let mut ours = Registers::new();
         ours.configure(&configuration);
         ours.mode = Mode::of(random.next());
@@ -86,7 +92,7 @@ fn compare(programs: u64, seed: u64) {
         interpret::run(
             program,
             &configuration,
-            &params,
+            params,
             &mut other,
             &mut theirs,
             &none,
@@ -96,22 +102,36 @@ fn compare(programs: u64, seed: u64) {
             compiled.run(
                 program,
                 &configuration,
-                &params,
+                params,
                 lines,
                 scratchpad,
                 &mut ours,
             )
         };
         assert!(ran, "it was not compiled");
-        assert_eq!(ours.mode, theirs.mode, "seed {seed}, program {number}");
-        assert_eq!(ours.file(), theirs.file(), "seed {seed}, program {number}");
-        assert!(*scratchpad == other[..], "seed {seed}, program {number}");
+        assert_eq!(
+            ours.mode,
+            theirs.mode,
+            "seed {seed}, program {number}, {:?}",
+            program.first()
+        );
+        assert_eq!(
+            ours.file(),
+            theirs.file(),
+            "seed {seed}, program {number}, {:?}",
+            program.first()
+        );
+        assert!(
+            *scratchpad == other[..],
+            "seed {seed}, program {number}, {:?}",
+            program.first()
+        );
     }
 }
 
 #[test]
 fn compiled_programs_do_what_interpreted_ones_do() {
-    compare(20_000, 1);
+    compare(&params(), 20_000, 1, None);
 }
 
 /// The slow form: `PROGRAMS=10000000 cargo test -p miner-engine --release -- --ignored programs`.
@@ -119,12 +139,12 @@ fn compiled_programs_do_what_interpreted_ones_do() {
 #[ignore = "minutes: see docs/ENGINE.md"]
 fn many_compiled_programs_do_what_interpreted_ones_do() {
     let programs = env::var("PROGRAMS").ok().and_then(|text| text.parse().ok());
-    compare(programs.unwrap_or(1_000_000), 2);
+    compare(&params(), programs.unwrap_or(1_000_000), 2, None);
 }
 
 #[test]
 fn the_longest_program_fits() {
-    let Some(mut compiled) = Program::new() else {
+    let Some(mut compiled) = compiler() else {
         return;
     };
     let params = Params {
@@ -159,5 +179,21 @@ fn the_longest_program_fits() {
             )
         };
         assert!(ran, "opcode {opcode}");
+    }
+}
+
+/// Each kind of instruction by itself, so that a difference is named.
+#[test]
+fn each_compiled_instruction_does_what_the_interpreted_one_does() {
+    for opcode in 0..=255 {
+        compare(
+            &Params {
+                program_size: 4,
+                ..params()
+            },
+            20,
+            3,
+            Some(opcode),
+        );
     }
 }
