@@ -90,10 +90,16 @@ export function age(ms, { after = "", old = Infinity, title = null } = {}) {
   return h("span", props, duration(ms) + after);
 }
 
-// Once a second the ages on the page go on.
+// Rows' ages go on each so many times: then all of them change, and else none, so that most rows stay as they are.
+const ROWS_EACH = 5;
+let ticks = 0;
+
+// Every two seconds the ages on the page go on.
 export function tickAges() {
   const now = performance.now();
-  for (const node of document.querySelectorAll("[data-since]")) {
+  const all = ticks % ROWS_EACH === 0;
+  ticks += 1;
+  for (const node of document.querySelectorAll(all ? "[data-since]" : "[data-since]:not(.virtual *)")) {
     const ms = Math.max(0, now - Number(node.dataset.since));
     const text = duration(ms) + node.dataset.after;
     if (node.firstChild?.data !== text) node.textContent = text;

@@ -13,11 +13,14 @@
 import { dialog } from "./dialog.js";
 import { fill, h } from "./dom.js";
 import { count } from "./format.js";
+import { together } from "./live.js";
 
 const ROW_PX = 32;
 const CARD_PX = 56;
 // Rows that exist above and below those that are seen.
 const SPARE = 8;
+// Rows that are asked for before somebody scrolls to them.
+const AHEAD = 48;
 // Rows of one request, at most as many as the controller gives.
 const WINDOW = 100;
 // Rows that are kept around those that are seen.
@@ -187,8 +190,9 @@ export function makeTable(place, options) {
 
   // ---- rows come ----
 
-  // Asks for those of these rows that nobody asked for yet.
-  function want(first, end) {
+  // Asks for those of these rows, and of some around them, that nobody asked for yet.
+  function want(from, to) {
+    const [first, end] = [Math.max(0, from - AHEAD), Math.min(matched, to + AHEAD)];
     for (let offset = Math.floor(first / WINDOW) * WINDOW; offset < end; offset += WINDOW) {
       let isKnown = true;
       for (let at = Math.max(first, offset); at < Math.min(end, offset + WINDOW); at += 1) isKnown &&= rows.has(at);
@@ -219,17 +223,19 @@ export function makeTable(place, options) {
     }
     const isHeld = isRefresh && box.matches(":hover") && performance.now() - pointed < REST_MS && view.matched === matched;
     const now = new Map(view.rows.map((row) => [row.id, row]));
+    const came = performance.now();
     view.rows.forEach((row, index) => {
-      const at = offset + index;
-      const before = isHeld ? rows.get(at) : null;
-      rows.set(at, { row: (before ? now.get(before.row.id) : row) ?? before.row });
+      const before = rows.get(offset + index);
+      const next = { row: (isHeld && before ? now.get(before.row.id) : row) ?? before.row, at: came };
+      if (!before || !saysTheSame(before, next)) rows.set(offset + index, next);
     });
     const isOther = matched !== view.matched;
     matched = view.matched;
     for (const at of rows.keys()) if (at >= matched || Math.abs(at - offset) > KEPT) rows.delete(at);
     if (isOther) says();
     onMatched?.(view);
-    draw();
+    if (isRefresh && !isOther) together(draw);
+    else draw();
   }
 
   async function refresh() {
@@ -406,8 +412,20 @@ export function makeTable(place, options) {
   };
 }
 
+// Moments that are less apart are one.
+const AGE_MS = 4_000;
+
 // The moment that an age counts from, coarse enough to be the same from answer to answer.
-export const since = (ms) => (ms === null || ms === undefined ? "" : Math.round((performance.now() - ms) / 4_000));
+export const since = (ms) => (ms === null || ms === undefined ? "" : Math.round((performance.now() - ms) / AGE_MS));
+
+// Whether two answers say the same of a rig: ages that only went on are no change.
+function saysTheSame(one, other) {
+  return Object.entries(other.row).every(([name, value]) => {
+    const before = one.row[name];
+    if (/ageMs$/i.test(name) && before !== null && value !== null) return Math.abs(one.at - before - (other.at - value)) < AGE_MS;
+    return before === value || (Array.isArray(value) && String(before) === String(value));
+  });
+}
 
 // "Select 118 rigs" in words for a bar.
 export const pickedWords = (number) => `${count(number)} selected`;
