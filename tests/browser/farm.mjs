@@ -7,7 +7,7 @@ import { chromium } from "playwright-core";
 
 const ROOT = new URL("../../", import.meta.url);
 
-// Starts `example farm` with so many rigs: {page, token, login, invite(), stop()}.
+// Starts `example farm` with so many rigs: {page, token, login, pid, invite(), stop()}.
 export async function startFarm(rigs, { well = false } = {}) {
   const program = process.env.FARM_PROGRAM ?? new URL("target/debug/examples/farm", ROOT).pathname;
   const child = spawn(program, ["--json", "--rigs", String(rigs), ...(well ? ["--well"] : [])], { stdio: ["pipe", "pipe", "inherit"] });
@@ -17,6 +17,7 @@ export async function startFarm(rigs, { well = false } = {}) {
     child.once("exit", (code) => reject(new Error(`the farm ended with ${code}`)));
   });
   const farm = JSON.parse(first);
+  farm.pid = child.pid;
   // Asks the API as the owner's own program does.
   farm.api = async (method, path, body) => {
     const response = await fetch(`${farm.page}api/v1/mining${path}`, {

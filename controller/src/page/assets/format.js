@@ -7,6 +7,9 @@ const THIN = " ";
 /// A figure older than two heartbeats is grey and says its age.
 export const OLD_MS = 20_000;
 
+// Made once: to make one takes longer than all that it formats.
+const EXACT = new Intl.NumberFormat("en-US", { maximumFractionDigits: 3 });
+
 const known = (value) => value !== null && value !== undefined && Number.isFinite(value);
 
 // Three significant digits, never an exponent: 12.5, 1.00, 987.
@@ -32,11 +35,11 @@ export function hashrate(perSecond) {
 }
 
 export function exactHashrate(perSecond) {
-  return known(perSecond) ? `${perSecond.toLocaleString("en-US", { maximumFractionDigits: 3 })} H/s` : "unknown";
+  return known(perSecond) ? `${EXACT.format(perSecond)} H/s` : "unknown";
 }
 
 export function count(value) {
-  return known(value) ? value.toLocaleString("en-US") : UNKNOWN;
+  return known(value) ? EXACT.format(value) : UNKNOWN;
 }
 
 // A count in few characters: 4,812, 48.1k, 4.81M.

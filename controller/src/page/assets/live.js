@@ -32,7 +32,7 @@ export function startStream() {
 }
 
 // How long what polls bring waits for the others of the same moment.
-const TOGETHER_MS = 100;
+const TOGETHER_MS = 200;
 const waiting = new Set();
 
 // Runs `draw` with all others that come at about the same time: a frame of the page costs the same for one text

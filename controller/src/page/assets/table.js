@@ -54,6 +54,9 @@ export function makeTable(place, options) {
   let isMisunderstood = false;
   let pointed = -Infinity;
   let frame = 0;
+  // What is seen, as of the last look: to ask while something has just changed would have it all laid out twice.
+  let seenFrom = 0;
+  let seenHeight = 0;
   let latest = null;
 
   const above = h("td");
@@ -74,13 +77,19 @@ export function makeTable(place, options) {
 
   function span() {
     const px = height();
-    const first = Math.max(0, Math.floor(box.scrollTop / px) - SPARE);
-    const seen = Math.ceil((box.clientHeight || 600) / px) + 2 * SPARE;
+    const first = Math.max(0, Math.floor(seenFrom / px) - SPARE);
+    const seen = Math.ceil((seenHeight || 600) / px) + 2 * SPARE;
     return [first, Math.min(matched ?? 0, first + seen)];
   }
 
-  function draw() {
+  function look() {
     frame = 0;
+    seenFrom = box.scrollTop;
+    seenHeight = box.clientHeight;
+    draw();
+  }
+
+  function draw() {
     if (matched === null) return;
     const [first, end] = span();
     const px = height();
@@ -103,7 +112,7 @@ export function makeTable(place, options) {
     want(first, end);
   }
 
-  const later = () => (frame ||= requestAnimationFrame(draw));
+  const later = () => (frame ||= requestAnimationFrame(look));
 
   function add(at) {
     const one = { node: h("tr", { "aria-rowindex": at + 2, tabindex: "-1" }), cells: null, of: [], row: null };
@@ -218,7 +227,7 @@ export function makeTable(place, options) {
     if (isStale) {
       isStale = false;
       rows.clear();
-      box.scrollTop = 0;
+      box.scrollTop = seenFrom = 0;
       matched = null;
     }
     const isHeld = isRefresh && box.matches(":hover") && performance.now() - pointed < REST_MS && view.matched === matched;
@@ -348,7 +357,7 @@ export function makeTable(place, options) {
     const top = current * px;
     if (top < box.scrollTop) box.scrollTop = top;
     else if (top + px > box.scrollTop + box.clientHeight - under) box.scrollTop = top + px - box.clientHeight + under;
-    draw();
+    look();
     made.get(current)?.node.focus({ preventScroll: true });
   }
 
