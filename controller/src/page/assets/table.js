@@ -27,7 +27,8 @@ const WINDOW = 100;
 const KEPT = 600;
 // Rows that one shift-click takes at most.
 const RANGE = 2_000;
-const REFRESH_MS = 2_000;
+// Statistics of a rig come each 10 s; what somebody does is asked for at once.
+const REFRESH_MS = 4_000;
 // A pointer that rests longer than this does not keep rows in their places.
 const REST_MS = 15_000;
 
