@@ -17,7 +17,7 @@ async function childOf(parent) {
   throw new Error(`${parent} has started nothing`);
 }
 
-// Starts `example farm` with so many rigs: {page, token, login, api(), invite(), hold(), goOn(), stop()}.
+// Starts `example farm` with so many rigs: {page, token, login, api(), invite(), hold(), goOn(), stop(), pid}.
 export async function startFarm(rigs, { well = false } = {}) {
   const program = process.env.FARM_PROGRAM ?? new URL("target/debug/examples/farm", ROOT).pathname;
   const child = spawn(program, ["--json", "--rigs", String(rigs), ...(well ? ["--well"] : [])], { stdio: ["pipe", "pipe", "inherit"] });
@@ -27,6 +27,7 @@ export async function startFarm(rigs, { well = false } = {}) {
     child.once("exit", (code) => reject(new Error(`the farm ended with ${code}`)));
   });
   const farm = JSON.parse(first);
+  farm.pid = child.pid;
   // Asks the API as the owner's own program does.
   farm.api = async (method, path, body) => {
     const response = await fetch(`${farm.page}api/v1/mining${path}`, {

@@ -1,14 +1,16 @@
 //! Style and scripts of the page, from the binary.
 //!
 //! They lie under `/assets/VERSION/`, where the version follows from what they hold: modules find each
-//! other by relative addresses, a browser may keep them for ever, and a new program brings new ones.
+//! other by relative addresses, a browser may keep them for ever, and a new program brings new ones. They
+//! travel packed, to a third of their length.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use axum::extract::Path;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::http::{HeaderName, StatusCode};
+use axum::http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
+use miniz_oxide::deflate::compress_to_vec_zlib;
 
 /// A file for browsers.
 struct Asset {
@@ -69,6 +71,12 @@ const ASSETS: &[Asset] = assets![
     "vendor/uqr.LICENSE",
 ];
 
+/// The same packed, each when somebody first asks for it.
+static PACKED: [OnceLock<Vec<u8>>; ASSETS.len()] = [const { OnceLock::new() }; ASSETS.len()];
+
+/// The best that it can do; it is done once.
+const LEVEL: u8 = 9;
+
 /// Modules that every page needs: a browser asks for them at once, not one after the other.
 pub(super) const FIRST: [&str; 6] = [
     "api.js",
@@ -91,8 +99,12 @@ fn fnv(hash: u64, byte: u8) -> u64 {
 }
 
 /// `/assets/{version}/{*name}`
-pub(super) async fn asset(Path((version, name)): Path<(String, String)>) -> Response {
-    let Some(asset) = ASSETS.iter().find(|asset| asset.name == name) else {
+pub(super) async fn asset(
+    Path((version, name)): Path<(String, String)>,
+    asked: HeaderMap,
+) -> Response {
+    let both = ASSETS.iter().zip(&PACKED);
+    let Some((asset, packed)) = both.into_iter().find(|(asset, _)| asset.name == name) else {
         return (StatusCode::NOT_FOUND, "no such file").into_response();
     };
     let kind = match name.rsplit('.').next() {
@@ -105,8 +117,25 @@ pub(super) async fn asset(Path((version, name)): Path<(String, String)>) -> Resp
         true => "max-age=31536000, immutable",
         false => "no-store",
     };
-    let headers: [(HeaderName, &str); 2] = [(CONTENT_TYPE, kind), (CACHE_CONTROL, keep)];
-    (headers, asset.text).into_response()
+    let headers: [(HeaderName, &str); 3] = [
+        (CONTENT_TYPE, kind),
+        (CACHE_CONTROL, keep),
+        (VARY, "accept-encoding"),
+    ];
+    if !unpacks(&asked) {
+        return (headers, asset.text).into_response();
+    }
+    let packed = packed.get_or_init(|| compress_to_vec_zlib(asset.text.as_bytes(), LEVEL));
+    (headers, [(CONTENT_ENCODING, "deflate")], packed.as_slice()).into_response()
+}
+
+/// Whether who asks takes `deflate`, the zlib format of RFC 9110, without a wish for less of it.
+fn unpacks(asked: &HeaderMap) -> bool {
+    let lists = asked.get_all(ACCEPT_ENCODING).into_iter();
+    let lists = lists.filter_map(|list| list.to_str().ok());
+    lists
+        .flat_map(|list| list.split(','))
+        .any(|coding| coding.trim().eq_ignore_ascii_case("deflate"))
 }
 
 #[cfg(test)]
@@ -134,6 +163,27 @@ mod tests {
             }
         }
         assert_eq!(files, ASSETS.len());
+    }
+
+    #[test]
+    fn files_travel_packed_to_who_can_unpack_them() {
+        let answer = |codings: &'static str| {
+            let mut asked = HeaderMap::new();
+            asked.insert(ACCEPT_ENCODING, codings.parse().expect("a header"));
+            let path = Path((VERSION.clone(), "app.js".to_owned()));
+            let answer = smol::block_on(asset(path, asked));
+            let coding = answer.headers().get(CONTENT_ENCODING).cloned();
+            let body = smol::block_on(http_body_util::BodyExt::collect(answer.into_body()));
+            (coding, body.expect("a body").to_bytes())
+        };
+        for codings in ["", "gzip, br", "deflate;q=0"] {
+            assert_eq!(answer(codings), (None, text("app.js").into()), "{codings}");
+        }
+        let (coding, body) = answer("gzip, Deflate, br, zstd");
+        assert_eq!(coding.expect("a coding"), "deflate");
+        assert!(body.len() < text("app.js").len() / 2, "{}", body.len());
+        let whole = miniz_oxide::inflate::decompress_to_vec_zlib(&body);
+        assert_eq!(whole.expect("it is whole"), text("app.js").as_bytes());
     }
 
     #[test]

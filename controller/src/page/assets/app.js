@@ -8,7 +8,7 @@ import { sparkline } from "./chart.js";
 import { dialog, failed } from "./dialog.js";
 import { h, show } from "./dom.js";
 import { OLD_MS, age, count, exactHashrate, hashrate, moment, short, tickAges } from "./format.js";
-import { every, startStream } from "./live.js";
+import { every, startStream, together } from "./live.js";
 
 // Those with a key are in the navigation, in this order; page.html has them too, so that they are there before any script.
 const ROUTES = [
@@ -148,7 +148,11 @@ function totalsBar(summary) {
 
 function watchTotals() {
   const { signal } = new AbortController();
-  every(2_000, async () => show(totals, totalsBar(await get("/summary"))), signal);
+  every(2_000, async () => {
+    const summary = await get("/summary");
+    together(() => show(totals, totalsBar(summary)));
+  }, signal);
+  every(2_000, () => together(tickAges), signal);
   every(60_000, async () => {
     const past = await get("/history/fleet", { since: "1h", points: 60 });
     spark = past.points.map((point) => point?.hashrate ?? null);
@@ -249,7 +253,6 @@ document.getElementById("help").onclick = help;
 document.getElementById("logout").onclick = logOut;
 document.getElementById("menu").onclick = () => document.body.classList.toggle("menu");
 document.body.classList.toggle("may-not", !may("operate"));
-setInterval(tickAges, 1_000);
 startStream();
 watchTotals();
 open();

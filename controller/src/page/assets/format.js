@@ -7,6 +7,9 @@ const THIN = " ";
 /// A figure older than two heartbeats is grey and says its age.
 export const OLD_MS = 20_000;
 
+// Made once: to make one takes longer than all that it formats.
+const EXACT = new Intl.NumberFormat("en-US", { maximumFractionDigits: 3 });
+
 const known = (value) => value !== null && value !== undefined && Number.isFinite(value);
 
 // Three significant digits, never an exponent: 12.5, 1.00, 987.
@@ -32,11 +35,11 @@ export function hashrate(perSecond) {
 }
 
 export function exactHashrate(perSecond) {
-  return known(perSecond) ? `${perSecond.toLocaleString("en-US", { maximumFractionDigits: 3 })} H/s` : "unknown";
+  return known(perSecond) ? `${EXACT.format(perSecond)} H/s` : "unknown";
 }
 
 export function count(value) {
-  return known(value) ? value.toLocaleString("en-US") : UNKNOWN;
+  return known(value) ? EXACT.format(value) : UNKNOWN;
 }
 
 // A count in few characters: 4,812, 48.1k, 4.81M.
@@ -90,10 +93,16 @@ export function age(ms, { after = "", old = Infinity, title = null } = {}) {
   return h("span", props, duration(ms) + after);
 }
 
-// Once a second the ages on the page go on.
+// Rows' ages go on each so many times: then all of them change, and else none, so that most rows stay as they are.
+const ROWS_EACH = 5;
+let ticks = 0;
+
+// Every two seconds the ages on the page go on.
 export function tickAges() {
   const now = performance.now();
-  for (const node of document.querySelectorAll("[data-since]")) {
+  const all = ticks % ROWS_EACH === 0;
+  ticks += 1;
+  for (const node of document.querySelectorAll(all ? "[data-since]" : "[data-since]:not(.virtual *)")) {
     const ms = Math.max(0, now - Number(node.dataset.since));
     const text = duration(ms) + node.dataset.after;
     if (node.firstChild?.data !== text) node.textContent = text;

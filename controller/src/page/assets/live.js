@@ -48,7 +48,24 @@ export async function startStream() {
   });
 }
 
-// Runs `work` now and then each `ms` after its end while the page is looked at, until `signal` aborts.
+// How long what polls bring waits for the others of the same moment.
+const TOGETHER_MS = 200;
+const waiting = new Set();
+
+// Runs `draw` with all others that come at about the same time: a frame of the page costs the same for one text
+// as for many.
+export function together(draw) {
+  if (waiting.size === 0) {
+    setTimeout(() => {
+      const now = [...waiting];
+      waiting.clear();
+      for (const one of now) one();
+    }, TOGETHER_MS);
+  }
+  waiting.add(draw);
+}
+
+// Runs `work` now and then each `ms`, in the same moments as others, while the page is looked at, until `signal` aborts.
 // An error of it is `work`'s own to show: here it only means that the next try comes.
 export function every(ms, work, signal) {
   let timer;
@@ -63,7 +80,10 @@ export function every(ms, work, signal) {
       if (!signal.aborted && error.name !== "AbortError" && error.status === undefined) console.error(error);
     }
     busy = false;
-    if (!signal.aborted && !document.hidden) timer = setTimeout(run, ms);
+    if (signal.aborted || document.hidden) return;
+    const left = ms - (performance.now() % ms);
+    // A timer that fired just before its moment does not fire for it again.
+    timer = setTimeout(run, left < ms / 4 ? left + ms : left);
   };
   const seen = () => (document.hidden ? clearTimeout(timer) : run());
   document.addEventListener("visibilitychange", seen);

@@ -13,19 +13,23 @@
 import { dialog } from "./dialog.js";
 import { fill, h } from "./dom.js";
 import { count } from "./format.js";
+import { together } from "./live.js";
 
 const ROW_PX = 32;
 const CARD_LINE_PX = 20;
 const CARD_EDGE_PX = 16;
 // Rows that exist above and below those that are seen.
 const SPARE = 8;
+// Rows that are asked for before somebody scrolls to them.
+const AHEAD = 48;
 // Rows of one request, at most as many as the controller gives.
 const WINDOW = 100;
 // Rows that are kept around those that are seen.
 const KEPT = 600;
 // Rows that one shift-click takes at most.
 const RANGE = 2_000;
-const REFRESH_MS = 2_000;
+// Statistics of a rig come each 10 s; what somebody does is asked for at once.
+const REFRESH_MS = 4_000;
 // A pointer that rests longer than this does not keep rows in their places.
 const REST_MS = 15_000;
 
@@ -52,6 +56,9 @@ export function makeTable(place, options) {
   let isMisunderstood = false;
   let pointed = -Infinity;
   let frame = 0;
+  // What is seen, as of the last look: to ask while something has just changed would have it all laid out twice.
+  let seenFrom = 0;
+  let seenHeight = 0;
   let latest = null;
 
   const above = h("td");
@@ -72,13 +79,19 @@ export function makeTable(place, options) {
 
   function span() {
     const px = height();
-    const first = Math.max(0, Math.floor(box.scrollTop / px) - SPARE);
-    const seen = Math.ceil((box.clientHeight || 600) / px) + 2 * SPARE;
+    const first = Math.max(0, Math.floor(seenFrom / px) - SPARE);
+    const seen = Math.ceil((seenHeight || 600) / px) + 2 * SPARE;
     return [first, Math.min(matched ?? 0, first + seen)];
   }
 
-  function draw() {
+  function look() {
     frame = 0;
+    seenFrom = box.scrollTop;
+    seenHeight = box.clientHeight;
+    draw();
+  }
+
+  function draw() {
     if (matched === null) return;
     const [first, end] = span();
     const px = height();
@@ -101,7 +114,7 @@ export function makeTable(place, options) {
     want(first, end);
   }
 
-  const later = () => (frame ||= requestAnimationFrame(draw));
+  const later = () => (frame ||= requestAnimationFrame(look));
 
   function add(at) {
     const one = { node: h("tr", { "aria-rowindex": at + 2, tabindex: "-1" }), cells: null, of: [], row: null };
@@ -188,8 +201,9 @@ export function makeTable(place, options) {
 
   // ---- rows come ----
 
-  // Asks for those of these rows that nobody asked for yet.
-  function want(first, end) {
+  // Asks for those of these rows, and of some around them, that nobody asked for yet.
+  function want(from, to) {
+    const [first, end] = [Math.max(0, from - AHEAD), Math.min(matched, to + AHEAD)];
     for (let offset = Math.floor(first / WINDOW) * WINDOW; offset < end; offset += WINDOW) {
       let isKnown = true;
       for (let at = Math.max(first, offset); at < Math.min(end, offset + WINDOW); at += 1) isKnown &&= rows.has(at);
@@ -215,22 +229,24 @@ export function makeTable(place, options) {
     if (isStale) {
       isStale = false;
       rows.clear();
-      box.scrollTop = 0;
+      box.scrollTop = seenFrom = 0;
       matched = null;
     }
     const isHeld = isRefresh && box.matches(":hover") && performance.now() - pointed < REST_MS && view.matched === matched;
     const now = new Map(view.rows.map((row) => [row.id, row]));
+    const came = performance.now();
     view.rows.forEach((row, index) => {
-      const at = offset + index;
-      const before = isHeld ? rows.get(at) : null;
-      rows.set(at, { row: (before ? now.get(before.row.id) : row) ?? before.row });
+      const before = rows.get(offset + index);
+      const next = { row: (isHeld && before ? now.get(before.row.id) : row) ?? before.row, at: came };
+      if (!before || !saysTheSame(before, next)) rows.set(offset + index, next);
     });
     const isOther = matched !== view.matched;
     matched = view.matched;
     for (const at of rows.keys()) if (at >= matched || Math.abs(at - offset) > KEPT) rows.delete(at);
     if (isOther) says();
     onMatched?.(view);
-    draw();
+    if (isRefresh && !isOther) together(draw);
+    else draw();
   }
 
   async function refresh() {
@@ -343,7 +359,7 @@ export function makeTable(place, options) {
     const top = current * px;
     if (top < box.scrollTop) box.scrollTop = top;
     else if (top + px > box.scrollTop + box.clientHeight - under) box.scrollTop = top + px - box.clientHeight + under;
-    draw();
+    look();
     made.get(current)?.node.focus({ preventScroll: true });
   }
 
@@ -407,8 +423,20 @@ export function makeTable(place, options) {
   };
 }
 
+// Moments that are less apart are one.
+const AGE_MS = 4_000;
+
 // The moment that an age counts from, coarse enough to be the same from answer to answer.
-export const since = (ms) => (ms === null || ms === undefined ? "" : Math.round((performance.now() - ms) / 4_000));
+export const since = (ms) => (ms === null || ms === undefined ? "" : Math.round((performance.now() - ms) / AGE_MS));
+
+// Whether two answers say the same of a rig: ages that only went on are no change.
+function saysTheSame(one, other) {
+  return Object.entries(other.row).every(([name, value]) => {
+    const before = one.row[name];
+    if (/ageMs$/i.test(name) && before !== null && value !== null) return Math.abs(one.at - before - (other.at - value)) < AGE_MS;
+    return before === value || (Array.isArray(value) && String(before) === String(value));
+  });
+}
 
 // "Select 118 rigs" in words for a bar.
 export const pickedWords = (number) => `${count(number)} selected`;

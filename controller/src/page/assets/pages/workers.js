@@ -178,7 +178,7 @@ export async function open(place) {
     show(filters, sum > 0 && button("", "all", sum), parts.parts.filter(({ value }) => value).map(({ value, rigs }) => button(value, state(value, tones[value] ?? "quiet"), rigs)));
     show(silent, mute.matched > 0 && h("p", { class: "amber" }, `△ ${count(mute.matched)} ${mute.matched === 1 ? "rig says that it mines and makes" : "rigs say that they mine and make"} nothing: is a firewall in front of the pool? `, h("button", { type: "button", class: "plain", onclick: () => set("state=mining hashrate=0") }, "Show")));
   }
-  const countStates = place.every(4_000, work);
+  const countStates = place.every(10_000, work);
 
   // ---- what is done to those that are ticked ----
 
