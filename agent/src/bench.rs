@@ -3,7 +3,7 @@
 //! Input and sums are those of XMRig's `--bench` (docs/SPECIFICATION.md): 112 zero bytes, key of 32
 //! zero bytes, nonces 0 to N-1 at offset 39; the sum is the XOR over `u64_LE(hash[24..32])`. With
 //! two threads or more the order does not matter. With one thread each input depends on earlier
-//! hashes, so that nobody can compute it side by side.
+//! hashes, so that nobody can compute it side by side. In rx/2 commitments stand for hashes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -11,7 +11,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use miner_engine::{Backing, EngineError, Hash, HashEngine, Progress};
+use miner_engine::{Algorithm, Backing, EngineError, Hash, HashEngine, Progress, Vm, commitment};
 use miner_shared::mining::{NONCE_OFFSET, SeedHash};
 use miner_shared::wire::{Memory, Pages, Threads};
 
@@ -41,6 +41,8 @@ pub struct BenchConfig {
     pub memory: Memory,
     /// Whose.
     pub engine: Engine,
+    /// Of which algorithm; the reference has rx/0 alone, whatever is asked for.
+    pub algorithm: Algorithm,
 }
 
 /// How far a benchmark is.
@@ -120,7 +122,7 @@ pub fn run(
         #[cfg(feature = "reference")]
         Engine::Reference => reference,
     };
-    let prepared = prepare(config.memory, now, progress)?;
+    let prepared = prepare(config.algorithm, config.memory, now, progress)?;
     let backing = prepared.backing;
     let init_ms = now().since(started);
 
@@ -138,7 +140,7 @@ pub fn run(
         hashing_ms,
         rate: rate(config.hashes, hashing_ms),
         sum,
-        verdict: match expected_sum(config.hashes, plan.len() == 1) {
+        verdict: match expected_sum(config.algorithm, config.hashes, plan.len() == 1) {
             Some(expected) if expected == sum => BenchVerdict::Right,
             Some(expected) => BenchVerdict::Wrong(expected),
             None => BenchVerdict::Unknown,
@@ -147,7 +149,27 @@ pub fn run(
 }
 
 /// The known sum of so many hashes, by one thread or by more.
-pub const fn expected_sum(hashes: u32, one_thread: bool) -> Option<u64> {
+pub const fn expected_sum(algorithm: Algorithm, hashes: u32, one_thread: bool) -> Option<u64> {
+    match algorithm {
+        Algorithm::Rx0 => expected_of_rx_0(hashes, one_thread),
+        Algorithm::Rx2 if one_thread => None,
+        Algorithm::Rx2 => expected_of_rx_2(hashes),
+    }
+}
+
+const fn expected_of_rx_2(hashes: u32) -> Option<u64> {
+    Some(match hashes {
+        10_000 => 0x57D2_051D_0996_13A4,
+        20_000 => 0x0BAE_0155_CC79_7F01,
+        250_000 => 0x18CF_741A_7148_4072,
+        500_000 => 0xCD8C_3E6E_C31B_2FAE,
+        1_000_000 => 0x88D6_B8FB_70CD_479D,
+        10_000_000 => 0x7EFB_DDFF_3F30_FB74,
+        _ => return None,
+    })
+}
+
+const fn expected_of_rx_0(hashes: u32, one_thread: bool) -> Option<u64> {
     let (many, one) = match hashes {
         10_000 => (0x4A59_7463_865A_CF0E, 0xADFC_3A66_F79B_FE7F),
         20_000 => (0xC82B_490C_757D_A738, 0x8ED5_78A6_0D55_C0DB),
@@ -173,8 +195,9 @@ struct Prepared {
 
 /// Makes the memory of an engine ready; both engines have types of the same names and shapes.
 macro_rules! prepare_with {
-    ($name:ident, $engine:path) => {
+    ($name:ident, $engine:path, $machine:expr) => {
         fn $name(
+            algorithm: Algorithm,
             memory: Memory,
             now: &Now,
             progress: &mut dyn FnMut(BenchProgress),
@@ -197,7 +220,7 @@ macro_rules! prepare_with {
                 return Ok(Prepared {
                     backing: cache.backing(),
                     features,
-                    machine: Box::new(move || Ok(Box::new(engine::Vm::light(&cache)?))),
+                    machine: Box::new(move || Ok($machine(engine::Vm::light(&cache)?, algorithm))),
                 });
             };
             fill(
@@ -209,15 +232,57 @@ macro_rules! prepare_with {
             Ok(Prepared {
                 backing: dataset.backing(),
                 features,
-                machine: Box::new(move || Ok(Box::new(engine::Vm::fast(&dataset)?))),
+                machine: Box::new(move || Ok($machine(engine::Vm::fast(&dataset)?, algorithm))),
             })
         }
     };
 }
 
-prepare_with!(native, miner_engine);
+prepare_with!(native, miner_engine, machine);
 #[cfg(feature = "reference")]
-prepare_with!(reference, miner_engine::reference);
+prepare_with!(reference, miner_engine::reference, |vm, _| Box::new(vm));
+
+fn machine(vm: Vm, algorithm: Algorithm) -> Box<dyn HashEngine> {
+    match algorithm {
+        Algorithm::Rx0 => Box::new(vm),
+        Algorithm::Rx2 => Box::new(Committing {
+            engine: vm.hashing(algorithm),
+            input: input(0, 0),
+        }),
+    }
+}
+
+/// Gives commitments for hashes, which takes the input as well.
+struct Committing {
+    engine: Vm,
+    input: Input,
+}
+
+impl Committing {
+    fn keep(&mut self, input: &[u8]) {
+        if let Ok(input) = input.try_into() {
+            self.input = input;
+        }
+    }
+}
+
+impl HashEngine for Committing {
+    fn first(&mut self, input: &[u8]) {
+        self.engine.first(input);
+        self.keep(input);
+    }
+
+    fn next(&mut self, input: &[u8], hash: &mut Hash) {
+        self.engine.next(input, hash);
+        *hash = commitment(&self.input, hash);
+        self.keep(input);
+    }
+
+    fn last(&mut self, hash: &mut Hash) {
+        self.engine.last(hash);
+        *hash = commitment(&self.input, hash);
+    }
+}
 
 /// Fills a dataset on all cores.
 fn fill(
@@ -376,8 +441,11 @@ fn part_of_sum<E: HashEngine>(
     }
 }
 
-/// 112 bytes: what is carried at 0, the nonce at 39, zeros.
-fn input(carried: u64, nonce: u32) -> [u8; 112] {
+/// What is hashed.
+type Input = [u8; 112];
+
+/// What is carried at 0, the nonce at 39, zeros.
+fn input(carried: u64, nonce: u32) -> Input {
     let mut input = [0; 112];
     let fields = [
         (0, &carried.to_le_bytes()[..]),

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use miner_agent::bench::{BenchConfig, BenchProgress, BenchReport, BenchVerdict, Engine, run};
 use miner_agent::mining::Now;
+use miner_engine::Algorithm;
 use miner_shared::time::Millis;
 use miner_shared::wire::Memory;
 
@@ -22,6 +23,7 @@ fn bench(hashes: u32, threads: u16, memory: Memory) -> BenchReport {
         threads: Some(threads),
         memory,
         engine: Engine::Native,
+        algorithm: Algorithm::Rx0,
     };
     let mut last = None;
     let report = run(config, &clock(), &mut |progress| last = Some(progress)).expect("memory");

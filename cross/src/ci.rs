@@ -6,6 +6,7 @@
 //! | pure: `shared` for a chip without an operating system | push |
 //! | tests, doc tests, docs | push |
 //! | reference engine: our RandomX against the reference implementation | push |
+//! | engine elsewhere: our RandomX as AArch64 code, in an emulator, and interpreted in 32 bits | push |
 //! | lock file, longest files | push |
 //! | end to end: the real programs on loopback | push |
 //! | page: the page in Chromium, with farms of up to 50 simulated rigs | push |
@@ -40,7 +41,7 @@ pub(crate) struct Ci {
 
 type Stage = (&'static str, fn() -> Result<(), Failure>);
 
-const PUSH: [Stage; 12] = [
+const PUSH: [Stage; 13] = [
     ("format", format),
     ("clippy", clippy),
     ("pure shared", pure),
@@ -48,6 +49,7 @@ const PUSH: [Stage; 12] = [
     ("doc tests", doc_tests),
     ("docs", docs),
     ("reference engine", reference_engine),
+    ("engine elsewhere", engine_elsewhere),
     ("lock file", || Lockfile {}.run()),
     ("longest files", || Longest {}.run()),
     ("end to end", end_to_end),
@@ -131,6 +133,23 @@ fn reference_engine() -> Result<(), Failure> {
         .arg("test")
         .args(engine)
         .args(["--no-fail-fast", "--", "reference"]))
+}
+
+/// Our RandomX for other processors; .cargo/config.toml names the emulator.
+fn engine_elsewhere() -> Result<(), Failure> {
+    for (target, tests) in [
+        (
+            "aarch64-unknown-linux-musl",
+            &["--lib", "--test", "vectors"][..],
+        ),
+        ("i686-unknown-linux-musl", &["--lib"]),
+    ] {
+        run(cargo()
+            .args(["test", "--locked", "--package", "miner-engine"])
+            .args(["--target", target])
+            .args(tests))?;
+    }
+    Ok(())
 }
 
 /// The test binaries that run the real programs.

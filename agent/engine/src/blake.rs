@@ -13,6 +13,15 @@ pub(crate) fn hash256(input: &[u8]) -> [u8; 32] {
     Blake2b::<U32>::digest(input).into()
 }
 
+/// `Hash256` of one input after the other.
+pub(crate) fn hash256_of_two(first: &[u8], second: &[u8]) -> [u8; 32] {
+    Blake2b::<U32>::new()
+        .chain_update(first)
+        .chain_update(second)
+        .finalize()
+        .into()
+}
+
 /// `BlakeGenerator` (chapter 3.5): bytes for the making of superscalar programs.
 #[derive(Debug)]
 pub(crate) struct Generator {

@@ -1,7 +1,8 @@
 //! The virtual machine in portable code (specification, chapters 4.6 and 5): slow, on every
 //! processor, and what the compilers are tested against.
 
-use crate::params::{DATASET_BASE, LINE, Params};
+use crate::aes::Aes;
+use crate::params::{DATASET_BASE, LINE, Params, Version};
 use crate::program::{Configuration, E_KEPT, Instruction, IntegerOp, Place, Source};
 use crate::registers::{Double, Registers};
 use crate::rounding::Mode;
@@ -14,12 +15,15 @@ pub(crate) fn run(
     params: &Params,
     scratchpad: &mut [u8],
     registers: &mut Registers,
+    aes: Aes,
     line: &dyn Fn(u64) -> [u64; 8],
 ) {
     let mut machine = Machine {
         registers,
         scratchpad,
         e_mask: configuration.e_mask,
+        version: params.version,
+        aes,
     };
     let line_mask = (params.l3 - 1) & !(LINE as u32 - 1);
     let dataset_line = |address: u32| {
@@ -42,8 +46,13 @@ pub(crate) fn run(
         }
 
         let r = &mut machine.registers.r;
-        mx ^= (r[read[2]] ^ r[read[3]]) as u32;
-        for (register, word) in r.iter_mut().zip(line(dataset_line(ma))) {
+        let address = ma;
+        let prefetched = match params.version {
+            Version::One => &mut mx,
+            Version::Two => &mut ma,
+        };
+        *prefetched ^= (r[read[2]] ^ r[read[3]]) as u32;
+        for (register, word) in r.iter_mut().zip(line(dataset_line(address))) {
             *register ^= word;
         }
         core::mem::swap(&mut mx, &mut ma);
@@ -56,6 +65,8 @@ struct Machine<'a> {
     registers: &'a mut Registers,
     scratchpad: &'a mut [u8],
     e_mask: [u64; 2],
+    version: Version,
+    aes: Aes,
 }
 
 impl Machine<'_> {
@@ -73,13 +84,28 @@ impl Machine<'_> {
         for at in 0..8_u32 {
             self.store(address_1 + 8 * at, self.registers.r[at as usize]);
         }
+        self.mix();
         for at in 0..4_u32 {
-            let e = self.registers.e[at as usize];
-            let f = &mut self.registers.f[at as usize];
-            *f = f.bits_with(e, |f, e| f ^ e);
-            let [low, high] = f.0.map(f64::to_bits);
+            let [low, high] = self.registers.f[at as usize].0.map(f64::to_bits);
             self.store(address_0 + 16 * at, low);
             self.store(address_0 + 16 * at + 8, high);
+        }
+    }
+
+    /// Step 10: what `e` became goes into `f`.
+    fn mix(&mut self) {
+        let Registers { f, e, .. } = &mut *self.registers;
+        match self.version {
+            Version::One => {
+                for (f, e) in f.iter_mut().zip(e) {
+                    *f = f.bits_with(*e, |f, e| f ^ e);
+                }
+            }
+            Version::Two => {
+                let mut columns = Double::bytes(f);
+                self.aes.mix(&mut columns, &Double::bytes(e));
+                *f = Double::of_bytes(&columns);
+            }
         }
     }
 
@@ -152,7 +178,10 @@ impl Machine<'_> {
                 return (sum & u64::from(mask) == 0).then_some(target);
             }
             Instruction::Round { src, rotate } => {
-                self.registers.mode = Mode::of(self.r(src).rotate_right(rotate.into()));
+                let rotated = self.r(src).rotate_right(rotate.into());
+                if self.version == Version::One || rotated & RARELY == 0 {
+                    self.registers.mode = Mode::of(rotated);
+                }
             }
             Instruction::Store { place, src } => self.store(self.address(place), self.r(src)),
         }
@@ -206,6 +235,9 @@ impl Machine<'_> {
         ])
     }
 }
+
+/// The bits that must be zero for CFROUND to set the mode in version 2: once in 16 times.
+pub(crate) const RARELY: u64 = 0b11_1100;
 
 const fn sign_extended(value: i32) -> u64 {
     value as i64 as u64

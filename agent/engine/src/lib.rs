@@ -49,6 +49,7 @@ pub use error::EngineError;
 pub use features::{Features, Jit};
 pub use miner_shared::mining::Hash;
 pub use pages::Backing;
+pub use params::Algorithm;
 pub use progress::Progress;
 pub use vm::{SCRATCHPAD_BYTES, Vm};
 
@@ -75,6 +76,12 @@ pub trait HashEngine: Send {
         self.last(&mut hash);
         hash
     }
+}
+
+/// What a pool's target is for in rx/2: BLAKE2b-256 of an input and its hash. Unlike the hash, it can
+/// be made without RandomX, so that a node can throw away nonsense at once.
+pub fn commitment(input: &[u8], hash: &Hash) -> Hash {
+    blake::hash256_of_two(input, hash)
 }
 
 impl<E: HashEngine + ?Sized> HashEngine for Box<E> {

@@ -38,9 +38,43 @@ pub(crate) enum Kind {
     IStore,
 }
 
+/// An algorithm of the RandomX family.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Algorithm {
+    /// rx/0, RandomX of 2019: what Monero uses.
+    #[default]
+    Rx0,
+    /// rx/2, RandomX v2 of 2026, on the same cache and dataset. A pool's target is for
+    /// [`commitment`](crate::commitment) of its hash.
+    Rx2,
+}
+
+impl Algorithm {
+    pub(crate) const fn params(self) -> &'static Params {
+        match self {
+            Self::Rx0 => &RX_0,
+            Self::Rx2 => &RX_2,
+        }
+    }
+}
+
+/// What was changed in the virtual machine by RandomX v2 (doc/design_v2.md).
+///
+/// | | one | two |
+/// |---|---|---|
+/// | CFROUND sets the mode | always | if bits 2 to 5 of the rotated value are zero |
+/// | at an iteration's end, `f` | is XORed with `e` | goes through four rounds of AES, with `e0` to `e3` as keys |
+/// | a dataset line is prefetched | one iteration ahead, through `mx` | two ahead, through `ma` |
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Version {
+    One,
+    Two,
+}
+
 /// The parameters of one algorithm.
 #[derive(Clone, Debug)]
 pub(crate) struct Params {
+    pub(crate) version: Version,
     /// Argon2's salt; the key of the coin is its password.
     pub(crate) salt: &'static [u8],
     /// Passes of Argon2 over the cache.
@@ -89,7 +123,17 @@ pub(crate) const JUMP_BITS: u32 = 8;
 pub(crate) const JUMP_OFFSET: u32 = 8;
 
 /// rx/0, the algorithm of Monero.
-pub(crate) static RX_0: Params = Params {
+pub(crate) static RX_0: Params = RX;
+
+/// rx/2, RandomX v2.
+pub(crate) static RX_2: Params = Params {
+    version: Version::Two,
+    program_size: 384,
+    ..RX
+};
+
+const RX: Params = Params {
+    version: Version::One,
     salt: b"RandomX\x03",
     passes: 3,
     lanes: 1,

@@ -9,6 +9,23 @@ use crate::rounding::Mode;
 pub(crate) struct Double(pub(crate) [f64; 2]);
 
 impl Double {
+    /// A group as four columns of AES.
+    pub(crate) fn bytes(group: &[Self; 4]) -> [u8; 64] {
+        let mut bytes = [0; 64];
+        let halves = group.iter().flat_map(|double| double.0);
+        for (bytes, half) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(halves) {
+            *bytes = half.to_le_bytes();
+        }
+        bytes
+    }
+
+    /// The inverse of [`Self::bytes`].
+    pub(crate) fn of_bytes(bytes: &[u8; 64]) -> [Self; 4] {
+        let (halves, _) = bytes.as_chunks::<8>();
+        let half = |at: usize| f64::from_le_bytes(halves[at]);
+        [0, 2, 4, 6].map(|at| Self([half(at), half(at + 1)]))
+    }
+
     /// Half by half.
     pub(crate) fn with(self, other: Self, f: impl Fn(f64, f64) -> f64) -> Self {
         Self([f(self.0[0], other.0[0]), f(self.0[1], other.0[1])])

@@ -100,6 +100,7 @@ impl Mode {
 mod tests {
     use super::*;
 
+    #[cfg(target_arch = "x86_64")]
     const MODES: [Mode; 4] = [Mode::Nearest, Mode::Down, Mode::Up, Mode::Zero];
 
     /// One operation under a rounding mode of the processor.

@@ -18,7 +18,7 @@ use crate::params::{LINE, MAX_PROGRAM, Params};
 use crate::program::{Configuration, Instruction, ProgramBytes, decode, program_bytes};
 use crate::registers::Registers;
 use crate::rounding::Mode;
-use crate::{Cache, Dataset, EngineError, Features, Hash, HashEngine};
+use crate::{Algorithm, Cache, Dataset, EngineError, Features, Hash, HashEngine};
 
 /// Size of a machine's scratchpad.
 pub const SCRATCHPAD_BYTES: usize = 2 << 20;
@@ -111,6 +111,14 @@ impl Vm {
         Self::new(source, Aes::detect(), compiler())
     }
 
+    /// This machine for another algorithm on the same cache or dataset, with the empty input in flight.
+    #[must_use]
+    pub fn hashing(mut self, algorithm: Algorithm) -> Self {
+        self.params = algorithm.params();
+        self.first(&[]);
+        self
+    }
+
     /// A machine on a cache, with this compiler or interpreting.
     pub(crate) fn over(
         cache: &Arc<Cache>,
@@ -188,6 +196,7 @@ impl Vm {
             self.params,
             self.scratchpad.as_mut_slice(),
             &mut work.registers,
+            self.aes,
             &|number| self.source.line(number),
         );
     }
@@ -246,6 +255,11 @@ mod tests {
                     vm.hash(b"This is a test")[..8],
                     [0x63, 0x91, 0x83, 0xaa, 0xe1, 0xbf, 0x4c, 0x9a],
                     "{way}"
+                );
+                assert_eq!(
+                    vm.hashing(Algorithm::Rx2).hash(b"This is a test")[..8],
+                    [0x22, 0xec, 0x6b, 0x86, 0x1b, 0x3e, 0xb2, 0x36],
+                    "rx/2, {way}"
                 );
             }
         }

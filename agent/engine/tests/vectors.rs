@@ -1,10 +1,11 @@
-//! The hashes that the authors of RandomX published (`src/tests/tests.cpp` of the reference), and
+//! The hashes that the authors of RandomX published (`src/tests/tests.cpp` of the reference, of v2.0 for
+//! rx/2), and
 //! what has to hold between single hashes, the pipeline, and keys.
 #![expect(clippy::expect_used, reason = "these are tests")]
 
 use std::sync::Arc;
 
-use miner_engine::{Cache, EngineError, Hash, HashEngine, Vm};
+use miner_engine::{Algorithm, Cache, EngineError, Hash, HashEngine, Vm, commitment};
 
 const LOREM: &[u8] = b"Lorem ipsum dolor sit amet";
 const SED: &[u8] = b"sed do eiusmod tempor incididunt ut labore et dolore magna aliqua";
@@ -26,47 +27,82 @@ fn hex(text: &str) -> Vec<u8> {
         .collect()
 }
 
-#[test]
-fn published_hashes_while_keys_come_and_go_in_place() {
+/// Key, input, and the hashes by rx/0 and rx/2.
+fn published() -> [(&'static [u8], Vec<u8>, [&'static str; 2]); 5] {
     let blob = hex(concat!(
         "0b0b98bea7e805e0010a2126d287a2a0cc833d312cb786385a7c2f9de69d25537f584a9bc9977b00000000",
         "666fd8753bf61a8631f12984e3fd44f4014eca629276817b56f32e9b68bd82f416"
     ));
+    [
+        (
+            b"test key 000",
+            b"This is a test".to_vec(),
+            [
+                "639183aae1bf4c9a35884cb46b09cad9175f04efd7684e7262a0ac1c2f0b4e3f",
+                "22ec6b861b3eb23686b2efbad69513c967ecfce80983df66c9c5b4fbfb4cdb6f",
+            ],
+        ),
+        (
+            b"test key 000",
+            LOREM.to_vec(),
+            [
+                "300a0adb47603dedb42228ccb2b211104f4da45af709cd7547cd049e9489c969",
+                "9e2c772c12fd48f93c14c97fdc89d556264d9100597023f44d9163e279012ecf",
+            ],
+        ),
+        (
+            b"test key 001",
+            SED.to_vec(),
+            [
+                "e9ff4503201c0c2cca26d285c93ae883f9b1d30c9eb240b820756f2d5a7905fc",
+                "97024134686ce27d362ea8d86d8ef16483ac272abdabd46ef13359400777fe5e",
+            ],
+        ),
+        (
+            b"test key 001",
+            blob,
+            [
+                "c56414121acda1713c2f2a819d8ae38aed7c80c35c2a769298d34f03833cd5f1",
+                "c8e92c5f7c1946fecf06bc382b92e3111da38ee3e6a5ad90704e1a9d8aaf6e76",
+            ],
+        ),
+        (
+            b"test key 000",
+            SED.to_vec(),
+            [
+                "c36d4ed4191e617309867ed66a443be4075014e2b061bcdaf9ce7b721d2b77a8",
+                "4d6b063a1a603751d525f18a171336a4002f2f06df6c17e4b25fe17e17796e42",
+            ],
+        ),
+    ]
+}
+
+#[test]
+fn published_hashes_while_keys_come_and_go_in_place() {
     let mut cache = keyed(b"another key");
-    for (key, input, expected) in [
-        (
-            0,
-            &b"This is a test"[..],
-            "639183aae1bf4c9a35884cb46b09cad9175f04efd7684e7262a0ac1c2f0b4e3f",
-        ),
-        (
-            0,
-            LOREM,
-            "300a0adb47603dedb42228ccb2b211104f4da45af709cd7547cd049e9489c969",
-        ),
-        (
-            1,
-            SED,
-            "e9ff4503201c0c2cca26d285c93ae883f9b1d30c9eb240b820756f2d5a7905fc",
-        ),
-        (
-            1,
-            &blob,
-            "c56414121acda1713c2f2a819d8ae38aed7c80c35c2a769298d34f03833cd5f1",
-        ),
-        (
-            0,
-            SED,
-            "c36d4ed4191e617309867ed66a443be4075014e2b061bcdaf9ce7b721d2b77a8",
-        ),
-    ] {
-        let key = format!("test key 00{key}");
+    for (key, input, expected) in published() {
         let cache_mut = Arc::get_mut(&mut cache).expect("no machine is left");
-        cache_mut.key_bytes(key.as_bytes());
-        let mut vm = Vm::light(&cache).expect("memory");
-        assert!(Arc::get_mut(&mut cache).is_none(), "a machine reads it");
-        assert_eq!(vm.hash(input)[..], hex(expected), "{expected}");
+        cache_mut.key_bytes(key);
+        for (algorithm, expected) in [Algorithm::Rx0, Algorithm::Rx2].into_iter().zip(expected) {
+            let mut vm = Vm::light(&cache).expect("memory").hashing(algorithm);
+            assert!(Arc::get_mut(&mut cache).is_none(), "a machine reads it");
+            assert_eq!(
+                vm.hash(&input)[..],
+                hex(expected),
+                "{algorithm:?} {expected}"
+            );
+        }
     }
+}
+
+#[test]
+fn published_commitment() {
+    let input = b"This is a test";
+    let hash = Vm::light(&keyed(b"test key 000"))
+        .expect("memory")
+        .hash(input);
+    let expected = "d53ccf348b75291b7be76f0a7ac8208bbced734b912f6fca60539ab6f86be919";
+    assert_eq!(commitment(input, &hash)[..], hex(expected));
 }
 
 /// The immediate 0x80000000 of ISUB_R that compilers for AArch64 got wrong until v1.2.2.

@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 
 use argh::{ArgsInfo, FromArgs};
+use miner_engine::Algorithm;
 use miner_shared::limits::MAX_THREADS;
 use miner_shared::wire::{Memory, Pages};
 
@@ -30,9 +31,20 @@ pub(super) struct Bench {
     /// whose hashes: native, or reference in builds with the feature of that name; default: native
     #[argh(option, default = "Engine::default()", from_str_fn(engine))]
     engine: Engine,
+    /// rx/0 or rx/2; default: rx/0
+    #[argh(option, default = "Algorithm::default()", from_str_fn(algorithm))]
+    algorithm: Algorithm,
     /// print JSON
     #[argh(switch)]
     json: bool,
+}
+
+fn algorithm(name: &str) -> Result<Algorithm, String> {
+    match name {
+        "rx/0" => Ok(Algorithm::Rx0),
+        "rx/2" => Ok(Algorithm::Rx2),
+        _ => Err(String::from("takes rx/0 or rx/2")),
+    }
 }
 
 fn engine(name: &str) -> Result<Engine, String> {
@@ -59,6 +71,9 @@ impl Bench {
                 "--threads takes 1 to {MAX_THREADS}"
             )));
         }
+        if self.engine != Engine::Native && self.algorithm != Algorithm::Rx0 {
+            return Err(Failure::usage("the reference engine has rx/0 alone"));
+        }
         let config = BenchConfig {
             hashes: self.hashes,
             threads: self.threads,
@@ -68,6 +83,7 @@ impl Bench {
                 Memory::Fast
             },
             engine: self.engine,
+            algorithm: self.algorithm,
         };
         let clock = Clock::start();
         let now: Now = Arc::new(move || clock.now());

@@ -68,6 +68,7 @@ macro_rules! with_instructions {
 }
 
 with_instructions!(fill, fill, (state: &mut State, memory: &mut [u8]));
+with_instructions!(mix, mix, (f: &mut State, e: &State));
 with_instructions!(program, program_, (state: &State, program: &mut [u8]));
 with_instructions!(fingerprint, fingerprint, (memory: &[u8]) -> State);
 with_instructions!(

@@ -15,8 +15,6 @@ mod soft;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-use core::fmt;
-
 use crate::params::LINE;
 
 /// Four columns.
@@ -46,15 +44,8 @@ pub(crate) enum Aes {
 
 /// Proof that the processor has AES instructions.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Hard(());
-
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-impl fmt::Debug for Hard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Hard")
-    }
-}
 
 impl Aes {
     /// The quickest that this processor has.
@@ -72,6 +63,17 @@ impl Aes {
 
     pub(crate) fn is_hard(self) -> bool {
         self != Self::Soft
+    }
+
+    /// Four rounds on the columns of `f`, with those of `e` as keys: how version 2 ends an iteration.
+    pub(crate) fn mix(self, f: &mut State, e: &State) {
+        match self {
+            Self::Soft => mix::<soft::Soft>(f, e),
+            #[cfg(target_arch = "x86_64")]
+            Self::Hard(hard) => x86::mix(hard, f, e),
+            #[cfg(target_arch = "aarch64")]
+            Self::Hard(hard) => arm::mix(hard, f, e),
+        }
     }
 
     /// Fills memory from `state`, which goes on to where the generator stopped.
@@ -255,6 +257,15 @@ fn fingerprint_and_fill<R: Round>(memory: &mut [u8], state: &mut State) -> State
     finish::<R>(hashed)
 }
 
+#[inline(always)]
+fn mix<R: Round>(f: &mut State, e: &State) {
+    let mut columns = load::<R>(f);
+    for key in load::<R>(e) {
+        columns = encrypt_first::<R>(columns, [key; 4]);
+    }
+    store::<R>(columns, f);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -292,6 +303,10 @@ mod tests {
         ];
         assert_eq!(prints[0], prints[1]);
         assert_eq!((seed, &soft), (other, &hard));
+        let mut mixed = [seed; 2];
+        Aes::Soft.mix(&mut mixed[0], &prints[0]);
+        best.mix(&mut mixed[1], &prints[0]);
+        assert_eq!(mixed[0], mixed[1]);
         Aes::Soft.program(&seed, &mut soft[..2176]);
         best.program(&seed, &mut hard[..2176]);
         assert_eq!(soft, hard);

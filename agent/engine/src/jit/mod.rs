@@ -32,7 +32,14 @@ pub(crate) enum Lines {
     /// From the dataset that begins here.
     Dataset { start: *const u8 },
     /// Computed from the cache that begins here, by the code of [`Items`] at `item`.
-    Cache { start: *const u8, item: *const u8 },
+    Cache {
+        start: *const u8,
+        #[cfg_attr(
+            not(any(target_arch = "x86_64", target_arch = "aarch64")),
+            expect(dead_code, reason = "no compiler for this processor")
+        )]
+        item: *const u8,
+    },
 }
 
 /// Bytes for the code of the longest program: 384 instructions of at most 32 bytes, and the loop.

@@ -8,9 +8,10 @@ use std::env;
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
 
 use super::*;
+use crate::aes::Aes;
 use crate::interpret;
 use crate::memory::Memory;
-use crate::params::{MAX_PROGRAM, RX_0};
+use crate::params::{MAX_PROGRAM, RX_0, RX_2};
 use crate::program::{Instruction, ProgramBytes, decode, program_bytes};
 use crate::rounding::Mode;
 use crate::testing::Random;
@@ -18,13 +19,13 @@ use crate::{DATASET_BYTES, Features};
 use miner_shared::wire::PageWish;
 
 /// A small scratchpad and few iterations: what matters is that there are many programs.
-fn params() -> Params {
+fn params(algorithm: &Params) -> Params {
     Params {
         iterations: 3,
         l1: 16 << 10,
         l2: 32 << 10,
         l3: 64 << 10,
-        ..RX_0.clone()
+        ..algorithm.clone()
     }
 }
 
@@ -71,7 +72,7 @@ fn compare(params: &Params, programs: u64, seed: u64, only: Option<u8>) {
     let mut instructions = [Instruction::Nothing; MAX_PROGRAM];
     for number in 0..programs {
         random.fill(&mut bytes);
-        let favoured = only.unwrap_or(random.next() as u8);
+        let favoured = only.unwrap_or_else(|| random.next() as u8);
         for word in bytes[128..].as_chunks_mut::<8>().0 {
             let half = number % 2 == 0 && random.next().is_multiple_of(2);
             if half || only.is_some() {
@@ -95,6 +96,7 @@ fn compare(params: &Params, programs: u64, seed: u64, only: Option<u8>) {
             params,
             &mut other,
             &mut theirs,
+            Aes::detect(),
             &none,
         );
         // SAFETY: the dataset is whole.
@@ -129,9 +131,21 @@ fn compare(params: &Params, programs: u64, seed: u64, only: Option<u8>) {
     }
 }
 
+/// An emulator of another processor is some ten times slower.
+const fn few_if_emulated(count: u64) -> u64 {
+    if cfg!(target_arch = "x86_64") {
+        count
+    } else {
+        count / 10
+    }
+}
+
 #[test]
 fn compiled_programs_do_what_interpreted_ones_do() {
-    compare(&params(), 20_000, 1, None);
+    let programs = few_if_emulated(20_000);
+    for algorithm in [&RX_0, &RX_2] {
+        compare(&params(algorithm), programs / 2, 1, None);
+    }
 }
 
 /// The slow form: `PROGRAMS=10000000 cargo test -p miner-engine --release -- --ignored programs`.
@@ -139,7 +153,14 @@ fn compiled_programs_do_what_interpreted_ones_do() {
 #[ignore = "minutes: see docs/ENGINE.md"]
 fn many_compiled_programs_do_what_interpreted_ones_do() {
     let programs = env::var("PROGRAMS").ok().and_then(|text| text.parse().ok());
-    compare(&params(), programs.unwrap_or(1_000_000), 2, None);
+    for algorithm in [&RX_0, &RX_2] {
+        compare(
+            &params(algorithm),
+            programs.unwrap_or(1_000_000) / 2,
+            2,
+            None,
+        );
+    }
 }
 
 #[test]
@@ -150,7 +171,7 @@ fn the_longest_program_fits() {
     let params = Params {
         program_size: MAX_PROGRAM,
         iterations: 1,
-        ..params()
+        ..params(&RX_2)
     };
     let dataset = Memory::new(DATASET_BYTES, PageWish::Small).expect("address space");
     let lines = Lines::Dataset {
@@ -185,15 +206,13 @@ fn the_longest_program_fits() {
 /// Each kind of instruction by itself, so that a difference is named.
 #[test]
 fn each_compiled_instruction_does_what_the_interpreted_one_does() {
-    for opcode in 0..=255 {
-        compare(
-            &Params {
-                program_size: 4,
-                ..params()
-            },
-            20,
-            3,
-            Some(opcode),
-        );
+    for algorithm in [&RX_0, &RX_2] {
+        let params = Params {
+            program_size: 4,
+            ..params(algorithm)
+        };
+        for opcode in 0..=255 {
+            compare(&params, few_if_emulated(20), 3, Some(opcode));
+        }
     }
 }

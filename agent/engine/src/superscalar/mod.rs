@@ -56,6 +56,10 @@ pub(crate) struct Program {
 }
 
 impl Program {
+    #[cfg_attr(
+        not(any(target_arch = "x86_64", target_arch = "aarch64", test)),
+        expect(dead_code, reason = "no compiler for this processor")
+    )]
     pub(crate) fn instructions(&self) -> &[Instruction] {
         &self.instructions
     }

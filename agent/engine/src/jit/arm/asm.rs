@@ -250,6 +250,11 @@ impl<'a> Assembler<'a> {
         self.put(0x5400_0000 | self.distance(target) << 5 & 0x00ff_ffe0);
     }
 
+    /// Skips so many instructions if the last test was not zero.
+    pub(super) fn skip_if_not_zero(&mut self, instructions: u32) {
+        self.put(0x5400_0001 | (instructions + 1) << 5);
+    }
+
     pub(super) fn jump_if_not_zero(&mut self, register: Gpr, target: usize) {
         self.put(0xb500_0000 | self.distance(target) << 5 & 0x00ff_ffe0 | register.0);
     }
@@ -286,6 +291,22 @@ impl<'a> Assembler<'a> {
 
     pub(super) fn sqrt(&mut self, register: Vec) {
         self.put(0x6ee1_f800 | register.0 << 5 | register.0);
+    }
+
+    pub(super) fn clear(&mut self, register: Vec) {
+        self.put(0x6f00_e400 | register.0);
+    }
+
+    /// The key is XORed first; then a round of AES without a key.
+    pub(super) fn aes(&mut self, encrypt: bool, register: Vec, key: Vec) {
+        let Vec(register) = register;
+        let (round, mix) = if encrypt {
+            (0x4e28_4800, 0x4e28_6800)
+        } else {
+            (0x4e28_5800, 0x4e28_7800)
+        };
+        self.put(round | key.0 << 5 | register);
+        self.put(mix | register << 5 | register);
     }
 
     /// The halves change places.

@@ -19,15 +19,18 @@ pub(super) type ProgramFn = unsafe extern "C" fn(*mut Registers, *mut u8, *const
 /// Compiled superscalar programs: cache, where to write, the first item's number, and how many.
 pub(super) type FillFn = unsafe extern "C" fn(*const u8, *mut u8, u64, u64);
 
-/// What the code may use beyond what every AArch64 has: nothing.
+/// What the code may use beyond what every AArch64 has.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Cpu;
+pub(super) struct Cpu {
+    pub(super) aes: bool,
+}
 
 impl Cpu {
     /// `None` where there is nothing to compile for.
-    #[expect(clippy::unnecessary_wraps, reason = "other processors have none")]
     pub(super) fn detect() -> Option<Self> {
-        Some(Self)
+        Some(Self {
+            aes: std::arch::is_aarch64_feature_detected!("aes"),
+        })
     }
 }
 

@@ -17,8 +17,9 @@
 
 use super::asm::{Alu, Assembler, Gpr, LINK, Run, SP, Vec, Vector, ZERO};
 use super::{Cpu, NUMBER};
+use crate::interpret::RARELY;
 use crate::jit::Lines;
-use crate::params::{DATASET_BASE, LINE, MAX_PROGRAM, Params};
+use crate::params::{DATASET_BASE, LINE, MAX_PROGRAM, Params, Version};
 use crate::program::{Configuration, E_KEPT, Instruction, IntegerOp, Place, Source};
 
 const SCRATCHPAD: Gpr = Gpr(1);
@@ -85,10 +86,14 @@ pub(in crate::jit) fn compile(
     configuration: &Configuration,
     params: &Params,
     lines: Lines,
-    _: Cpu,
+    cpu: Cpu,
 ) -> Option<usize> {
+    if params.version == Version::Two && !cpu.aes {
+        return None;
+    }
     let mut compiler = Compiler {
         asm: Assembler::new(code),
+        version: params.version,
         starts: [0; MAX_PROGRAM],
     };
     let start = compiler.whole(program, configuration, params, lines);
@@ -97,6 +102,7 @@ pub(in crate::jit) fn compile(
 
 struct Compiler<'a> {
     asm: Assembler<'a>,
+    version: Version,
     /// Where the code of each instruction begins, for branches.
     starts: [u32; MAX_PROGRAM],
 }
@@ -201,12 +207,17 @@ impl Compiler<'_> {
         let asm = &mut self.asm;
         let [_, _, read_2, read_3] = configuration.read;
         asm.xor32(TEMP, r(read_2), r(read_3));
-        asm.xor32(MX, MX, TEMP);
+        // The line to read is that of `ma` as it was.
+        asm.and32(ADDRESS, MA, LINE_OF_DATASET);
+        let prefetched = match self.version {
+            Version::One => MX,
+            Version::Two => MA,
+        };
+        asm.xor32(prefetched, prefetched, TEMP);
         match lines {
             Lines::Dataset { .. } => {
-                asm.and32(TEMP, MX, LINE_OF_DATASET);
+                asm.and32(TEMP, prefetched, LINE_OF_DATASET);
                 asm.prefetch_once(LINES, TEMP);
-                asm.and32(ADDRESS, MA, LINE_OF_DATASET);
                 asm.alu(Alu::Add, ADDRESS, LINES, ADDRESS);
                 self.xor_line(ADDRESS, 0);
             }
@@ -215,8 +226,7 @@ impl Compiler<'_> {
                     let offset = frame::R + 8 * u32::from(pair);
                     asm.store_pair(SP, offset, r(pair), r(pair + 1));
                 }
-                asm.and32(NUMBER, MA, LINE_OF_DATASET);
-                asm.shift_right(NUMBER, NUMBER, LINE.ilog2());
+                asm.shift_right(NUMBER, ADDRESS, LINE.ilog2());
                 let offset = configuration.dataset_offset / LINE as u64;
                 asm.add32_set(NUMBER, NUMBER, offset as u32);
                 asm.set(TEMP, item as u64);
@@ -242,11 +252,31 @@ impl Compiler<'_> {
         for pair in [0, 2, 4, 6] {
             asm.store_pair(LINE_1, 8 * u32::from(pair), r(pair), r(pair + 1));
         }
+        self.mix();
+        let asm = &mut self.asm;
         for pair in [0, 2] {
-            for register in [pair, pair + 1] {
+            asm.vector_store_pair(LINE_0, 16 * u32::from(pair), f(pair), f(pair + 1));
+        }
+    }
+
+    /// Step 10.
+    fn mix(&mut self) {
+        let asm = &mut self.asm;
+        if self.version == Version::One {
+            for register in 0..4 {
                 asm.vector(Vector::Xor, f(register), f(register), e(register));
             }
-            asm.vector_store_pair(LINE_0, 16 * u32::from(pair), f(pair), f(pair + 1));
+            return;
+        }
+        // Arm XORs the key before a round: each key goes with the next round, and the last by itself.
+        asm.clear(OPERAND);
+        for key in [OPERAND, e(0), e(1), e(2)] {
+            for register in 0..4 {
+                asm.aes(register % 2 == 0, f(register), key);
+            }
+        }
+        for register in 0..4 {
+            asm.vector(Vector::Xor, f(register), f(register), e(3));
         }
     }
 
@@ -316,6 +346,10 @@ impl Compiler<'_> {
             Instruction::Round { src, rotate } => {
                 // RandomX and Arm number the modes with their two bits in opposite order.
                 self.asm.rotate(TEMP, r(src), rotate.into());
+                if self.version == Version::Two {
+                    self.asm.test32(TEMP, Run::of(RARELY as u32));
+                    self.asm.skip_if_not_zero(4);
+                }
                 self.asm.reverse(TEMP, TEMP);
                 self.asm.shift_right(TEMP, TEMP, 62);
                 self.asm.insert_mode(FPCR, TEMP);

@@ -76,6 +76,10 @@ impl Vector {
     }
 }
 
+/// A jump whose end is not known yet.
+#[must_use]
+pub(super) struct Skip(usize);
+
 /// Writes instructions one after the other.
 pub(super) struct Assembler<'a> {
     code: &'a mut [u8],
@@ -399,6 +403,22 @@ impl<'a> Assembler<'a> {
         }
     }
 
+    /// Skips what is written from here to [`Self::land`], at most 127 bytes, if the last result was
+    /// not zero.
+    pub(super) fn skip_if_not_zero(&mut self) -> Skip {
+        self.put(0x75, 2);
+        Skip(self.at)
+    }
+
+    /// Where a skip ends.
+    pub(super) fn land(&mut self, Skip(from): Skip) {
+        let distance = (self.at - from) as u8;
+        match self.code.get_mut(from - 1) {
+            Some(place) => *place = distance,
+            None => self.fits = false,
+        }
+    }
+
     /// Calls code of ours.
     pub(super) fn call(&mut self, target: usize) {
         self.put(0xe8, 1);
@@ -423,6 +443,12 @@ impl<'a> Assembler<'a> {
             Operand::Register(src.0),
             0,
         );
+    }
+
+    /// A round of AES, with `key`.
+    pub(super) fn aes(&mut self, encrypt: bool, dst: Xmm, key: Xmm) {
+        let opcode = if encrypt { 0x0f_38dc } else { 0x0f_38de };
+        self.encode(0x66, false, opcode, dst.0, Operand::Register(key.0), 0);
     }
 
     /// The memory is aligned to 16 bytes.

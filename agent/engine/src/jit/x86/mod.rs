@@ -34,6 +34,7 @@ pub(super) fn mode(control_word: u32) -> Mode {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cpu {
     pub(super) bmi2: bool,
+    pub(super) aes: bool,
 }
 
 impl Cpu {
@@ -41,6 +42,7 @@ impl Cpu {
     pub(super) fn detect() -> Option<Self> {
         Some(Self {
             bmi2: std::arch::is_x86_feature_detected!("bmi2"),
+            aes: std::arch::is_x86_feature_detected!("aes"),
         })
     }
 }

@@ -15,8 +15,9 @@
 
 use super::asm::{Alu, Assembler, At, Gpr, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP, Vector, Xmm};
 use super::{Cpu, epilogue, prologue};
+use crate::interpret::RARELY;
 use crate::jit::Lines;
-use crate::params::{DATASET_BASE, LINE, MAX_PROGRAM, Params};
+use crate::params::{DATASET_BASE, LINE, MAX_PROGRAM, Params, Version};
 use crate::program::{Configuration, E_KEPT, Instruction, IntegerOp, Place, Source};
 
 const KEEP: Xmm = Xmm(13);
@@ -76,9 +77,13 @@ pub(in crate::jit) fn compile(
     lines: Lines,
     cpu: Cpu,
 ) -> Option<usize> {
+    if params.version == Version::Two && !cpu.aes {
+        return None;
+    }
     let mut compiler = Compiler {
         asm: Assembler::new(code),
         cpu,
+        version: params.version,
         starts: [0; MAX_PROGRAM],
     };
     let start = compiler.whole(program, configuration, params, lines);
@@ -88,6 +93,7 @@ pub(in crate::jit) fn compile(
 struct Compiler<'a> {
     asm: Assembler<'a>,
     cpu: Cpu,
+    version: Version,
     /// Where the code of each instruction begins, for branches.
     starts: [u32; MAX_PROGRAM],
 }
@@ -133,6 +139,9 @@ impl Compiler<'_> {
         asm.set(RDX, (ma & line_mask).into());
         if let Lines::Dataset { .. } = lines {
             asm.prefetch_nta(At::Base(RDI, dataset_address(ma)));
+            if self.version == Version::Two {
+                asm.prefetch_nta(At::Base(RDI, dataset_address(mx)));
+            }
         }
 
         self.asm.align(32);
@@ -194,14 +203,26 @@ impl Compiler<'_> {
         let [_, _, read_2, read_3] = configuration.read;
         asm.mov32(RAX, r(read_2));
         asm.alu32(Alu::Xor, RAX, r(read_3));
-        asm.alu(Alu::Xor, RBP, RAX);
-        match lines {
-            Lines::Dataset { .. } => {
-                asm.mov32(RDX, RBP);
-                asm.alu32_set(Alu::And, RDX, LINE_OF_DATASET);
-                asm.prefetch_nta(At::Sum(RDI, RDX));
+        // The halves of `rbp` change places, and the one that becomes the next `ma`, or in version 2
+        // the next `mx`, is changed. The line to read is that of `ma` as it was.
+        match self.version {
+            Version::One => {
+                asm.alu(Alu::Xor, RBP, RAX);
+                asm.mov32(RCX, RBP);
                 asm.rotate(true, RBP, 32);
                 asm.mov32(RDX, RBP);
+            }
+            Version::Two => {
+                asm.rotate(true, RBP, 32);
+                asm.mov32(RDX, RBP);
+                asm.alu(Alu::Xor, RBP, RAX);
+                asm.mov32(RCX, RBP);
+            }
+        }
+        match lines {
+            Lines::Dataset { .. } => {
+                asm.alu32_set(Alu::And, RCX, LINE_OF_DATASET);
+                asm.prefetch_nta(At::Sum(RDI, RCX));
                 asm.alu32_set(Alu::And, RDX, LINE_OF_DATASET);
                 asm.alu(Alu::Add, RDX, RDI);
                 for register in 0..8 {
@@ -213,7 +234,6 @@ impl Compiler<'_> {
                 }
             }
             Lines::Cache { item, .. } => {
-                asm.rotate(true, RBP, 32);
                 for register in 0..8 {
                     asm.store(
                         At::Base(RSP, frame::R + 8 * i32::from(register)),
@@ -221,7 +241,7 @@ impl Compiler<'_> {
                     );
                 }
                 asm.store32(At::Base(RSP, frame::LEFT), RBX);
-                asm.mov32(RBX, RBP);
+                asm.mov32(RBX, RDX);
                 asm.alu32_set(Alu::And, RBX, LINE_OF_DATASET);
                 asm.shift_right32(RBX, LINE.ilog2() as u8);
                 let offset = configuration.dataset_offset / LINE as u64;
@@ -253,8 +273,21 @@ impl Compiler<'_> {
             asm.store(At::Base(RCX, 8 * i32::from(register)), r(register));
         }
         asm.load(RCX, At::Base(RSP, frame::LINE_0));
+        match self.version {
+            Version::One => {
+                for register in 0..4 {
+                    asm.vector(Vector::Xor, f(register), e(register));
+                }
+            }
+            Version::Two => {
+                for key in 0..4 {
+                    for register in 0..4 {
+                        asm.aes(register % 2 == 0, f(register), e(key));
+                    }
+                }
+            }
+        }
         for register in 0..4 {
-            asm.vector(Vector::Xor, f(register), e(register));
             asm.vector_store(At::Base(RCX, 16 * i32::from(register)), f(register));
         }
     }
@@ -408,10 +441,17 @@ impl Compiler<'_> {
     fn round(&mut self, src: u8, rotate: u8) {
         self.rotated(RAX, r(src), (rotate + 64 - 13) % 64);
         let asm = &mut self.asm;
+        let skip = (self.version == Version::Two).then(|| {
+            asm.test32(RAX, (RARELY as u32) << 13);
+            asm.skip_if_not_zero()
+        });
         asm.alu32_set(Alu::And, RAX, 3 << 13);
         asm.alu32_set(Alu::Xor, RAX, MXCSR.cast_signed());
         asm.store32(At::Base(RSP, frame::MXCSR), RAX);
         asm.load_mxcsr(At::Base(RSP, frame::MXCSR));
+        if let Some(skip) = skip {
+            asm.land(skip);
+        }
     }
 
     /// `dst = src`, rotated to the right.
