@@ -20,6 +20,7 @@ mod backup;
 mod common;
 mod describe;
 mod discover;
+mod drift;
 mod etag;
 mod events;
 mod extract;
@@ -145,6 +146,7 @@ fn described() -> OpenApiRouter<Api> {
         .merge(options::routes())
         .merge(history::routes())
         .merge(attention::routes())
+        .merge(drift::routes())
         .merge(events::routes())
         .merge(metrics::routes())
         .merge(backup::routes());

@@ -17,6 +17,7 @@
 //! | `access` | API tokens |
 //! | `attention`, `twins`, `losses` | what a person should look at; rigs that should make the same; what is gone |
 //! | `payout` | whether rigs would mine for another wallet |
+//! | `drift` | rigs that do not run what the registry wants |
 //! | `discover` | who announces itself on the local network |
 //! | `orders` | what rigs do once |
 //! | `health` | findings, found shares, wake-on-LAN |
@@ -46,6 +47,7 @@ mod breakdown;
 mod bulk;
 mod counters;
 mod discover;
+mod drift;
 mod enrol;
 mod errors;
 mod events;
@@ -106,6 +108,7 @@ pub use self::breakdown::{BreakdownBy, BreakdownByError, BreakdownPart, Breakdow
 pub use self::bulk::{Bulk, BulkStatus, BulkView, RigResult, Rigs};
 pub use self::counters::Counters;
 pub use self::discover::{DISCOVER_SECS, DiscoveryView, FoundView};
+pub use self::drift::{DriftReason, DriftReasonError, DriftView, ReportedView, WishedView};
 pub use self::enrol::{
     DEFAULT_LIFE_SECS, NewToken, NewTokenView, PendingView, RemovedView, TOKEN_LIFE_SECS, TokenView,
 };

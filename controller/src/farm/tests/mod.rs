@@ -2,6 +2,7 @@
 
 mod attention;
 mod discover;
+mod drift;
 mod fleet;
 mod history;
 mod keys;
