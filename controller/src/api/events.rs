@@ -42,7 +42,7 @@ use crate::journal::EventFilter;
 use crate::scope::Scope;
 
 /// Silence after which a stream says that it lives.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Events of one piece of a stream.
 const PIECE: usize = 100;
 /// Events of an answer, unless another number is asked for.

@@ -61,6 +61,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 pub use self::describe::{describe, describe_as_text, scope_of};
 pub use self::etag::MAX_TAGGED;
+pub(crate) use self::events::KEEP_ALIVE;
 pub use self::extract::MAX_BODY;
 pub use self::guard::{Guard, ServedName};
 use self::idempotency::Replays;

@@ -43,6 +43,7 @@ mod discover;
 mod doctor;
 mod drift;
 mod events;
+mod follow;
 mod history;
 mod import;
 pub(crate) mod instance;
@@ -67,6 +68,7 @@ mod select;
 mod show;
 mod table;
 mod token;
+mod transport;
 mod width;
 
 use std::sync::Arc;
