@@ -38,7 +38,7 @@ pub(super) struct Events {
     /// at most so many, 1 to 1000; default: 50
     #[argh(option, short = 'n', default = "50")]
     limit: u16,
-    /// print JSON; with --follow one event a line, and {"type":"lost","events":N} for those that are gone
+    /// print JSON; with --follow one event a line, of the type "lost" where some are gone
     #[argh(switch)]
     json: bool,
 }
