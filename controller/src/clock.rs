@@ -18,7 +18,7 @@ use miner_shared::time::Millis;
 pub struct Clock {
     start: Instant,
     /// How much faster than the world the monotonic clock runs: 1, except in tests over real sockets,
-    /// which do not wait out real deadlines.
+    /// which do not wait out real deadlines, or for which none may pass.
     haste: u32,
 }
 
@@ -44,6 +44,12 @@ impl Clock {
         }
     }
 
+    /// A clock that stands still: no deadline passes, however busy the machine is.
+    #[cfg(test)]
+    pub(crate) fn still() -> Self {
+        Self::hasty(0)
+    }
+
     /// Both clocks now.
     #[expect(
         clippy::disallowed_methods,
@@ -61,7 +67,9 @@ impl Clock {
 
     /// The moment of the monotonic clock, for the runtime's timers.
     pub fn instant(&self, at: Millis) -> Instant {
-        self.start + Duration::from_millis(at.0) / self.haste
+        let never = Duration::from_secs(86_400);
+        let after = Duration::from_millis(at.0).checked_div(self.haste);
+        self.start + after.unwrap_or(never)
     }
 }
 

@@ -32,6 +32,7 @@ fn what_was_acknowledged_is_there_after_fifty_kills() -> Outcome {
         "rigs removed, acknowledged",
         "rollouts started, acknowledged",
         "rollouts that went on after a kill",
+        "kills about the beginning of a second stage",
         "kills within a second of a step's end",
         "steps of the history compared",
     ] {

@@ -6,6 +6,7 @@
 //!   remote pause, resume, restart, locate, doctor, logs --follow      the rig is there
 //!   remote reboot, poweroff                                           refused: the machine is not the rig's
 //!   rig off, remote restart, controller killed, both start again      sent once the rig is back
+//!   events --follow over that kill                                    it goes on where it was
 //! ```
 //! Nothing waits a fixed time: every step asks the programs until the answer is there or its deadline
 //! has passed.
@@ -273,9 +274,15 @@ fn an_order_given_while_the_rig_is_off_outlives_a_killed_controller_and_is_done_
         (&given["status"], &given["sentAt"]),
         (&"waiting".into(), &Value::Null)
     );
+    let events = ["events", "--follow", "--type", "controllerStarted"];
+    let mut follower = farm.control.serve(MINER_CTRL, &events)?;
+    follower.expect("controllerStarted", START)?;
     farm.controller.kill()?;
+    follower.expect("it is asked again", START)?;
     let (controller, _) = serve(&farm.control, &farm.dial_in)?;
     farm.controller = controller;
+    follower.expect("connected again; it goes on behind event", LINK)?;
+    follower.expect("controllerStarted", START)?;
     let kept = farm.json(&["remote", "orders"])?;
     assert_eq!(kept[0], given, "as it was");
 

@@ -44,7 +44,7 @@ pub(super) struct AuditQuery {
     #[param(value_type = Option<u16>, minimum = 1, maximum = 1_000)]
     limit: Option<String>,
     /// Only entries below this number: `next` of the answer before.
-    #[param(value_type = Option<u64>)]
+    #[param(value_type = Option<u64>, format = "uint64")]
     before: Option<String>,
 }
 

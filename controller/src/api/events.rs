@@ -42,7 +42,7 @@ use crate::journal::EventFilter;
 use crate::scope::Scope;
 
 /// Silence after which a stream says that it lives.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Events of one piece of a stream.
 const PIECE: usize = 100;
 /// Events of an answer, unless another number is asked for.
@@ -64,7 +64,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 #[into_params(parameter_in = Query)]
 struct Wanted {
     /// Those with a higher number, oldest first; the newest without it and `since`.
-    #[param(value_type = Option<u64>)]
+    #[param(value_type = Option<u64>, format = "uint64")]
     after: Option<String>,
     /// Those of this moment and later: an age such as `24h`, RFC 3339 in UTC, or milliseconds since 1970.
     since: Option<String>,
@@ -84,7 +84,7 @@ struct Wanted {
 #[into_params(parameter_in = Query)]
 struct Followed {
     /// Begin behind this number; with the events to come without it. `Last-Event-ID` outranks it.
-    #[param(value_type = Option<u64>)]
+    #[param(value_type = Option<u64>, format = "uint64")]
     after: Option<String>,
     /// Those of these types, such as `linkUp,linkDown`.
     #[serde(rename = "type")]

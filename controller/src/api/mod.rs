@@ -20,6 +20,7 @@ mod backup;
 mod common;
 mod describe;
 mod discover;
+mod drift;
 mod etag;
 mod events;
 mod extract;
@@ -60,6 +61,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 pub use self::describe::{describe, describe_as_text, scope_of};
 pub use self::etag::MAX_TAGGED;
+pub(crate) use self::events::KEEP_ALIVE;
 pub use self::extract::MAX_BODY;
 pub use self::guard::{Guard, ServedName};
 use self::idempotency::Replays;
@@ -145,6 +147,7 @@ fn described() -> OpenApiRouter<Api> {
         .merge(options::routes())
         .merge(history::routes())
         .merge(attention::routes())
+        .merge(drift::routes())
         .merge(events::routes())
         .merge(metrics::routes())
         .merge(backup::routes());

@@ -126,7 +126,7 @@ pub(super) struct LogsQuery {
     #[param(value_type = Option<String>)]
     level: Option<String>,
     /// From this record on, not the last ones: `next` of the answer before.
-    #[param(value_type = Option<u64>)]
+    #[param(value_type = Option<u64>, format = "uint64")]
     cursor: Option<String>,
 }
 

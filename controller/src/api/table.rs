@@ -48,7 +48,7 @@ struct SortQuery {
 #[into_params(parameter_in = Query)]
 struct WindowQuery {
     /// So many rows are left out before the first; 0 without it.
-    #[param(value_type = Option<u32>)]
+    #[param(value_type = Option<u32>, format = "uint32", maximum = 4_294_967_295_i64)]
     offset: Option<String>,
     /// At most so many rows; 60 without it.
     #[param(value_type = Option<u8>, minimum = 1, maximum = 200)]

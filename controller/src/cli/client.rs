@@ -6,27 +6,24 @@
 //!                               └─ Here ─────▶ router in process ──▶ Farm (dials peers itself)
 //! ```
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use axum::http::{HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
+use axum::body::Bytes;
+use axum::http::Method;
+use http_body_util::Full;
 use miner_agent::cli::{Exit, Failure, terminal};
 use miner_agent::store::{Dirs, NodeStore};
-use miner_agent::tls::{self, Duplex};
 use serde_json::Value;
 use smol::future::FutureExt;
-use smol::{Async, Executor, Timer};
-use smol_hyper::rt::FuturesIo;
-use tower::ServiceExt;
+use smol::{Executor, Timer};
 
-use super::instance::{Announced, ApiAt, Instance, Lock};
+use super::instance::{Announced, Instance, Lock};
+use super::transport::{self, unanswered};
 use crate::access::ApiToken;
-use crate::api::{self, Api, BASE, Guard, Problem};
+use crate::api::{self, Api, Guard, Problem};
 use crate::clock::Clock;
 use crate::farm::{Farm, REPEATED};
 use crate::registry::RedbStore;
@@ -35,8 +32,6 @@ use crate::up::{local_node, remember};
 
 /// Longest wait for an answer; the farm's own deadlines (30 s for a receipt) end before it.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(45);
-/// Bytes of an answer: 10,000 rigs are about 8 MiB of JSON.
-const MAX_ANSWER: usize = 64 * 1024 * 1024;
 /// The field that repeats the end of a new wallet.
 const CONFIRM_PAYOUT: &str = "confirmPayout";
 /// How long a command without a running controller waits for links to rigs.
@@ -175,24 +170,14 @@ impl Client {
             Self::Serving(api) => (api.at.address, &api.token),
             Self::Here { token, .. } => (IN_PROCESS, token),
         };
-        let mut bearer = HeaderValue::from_str(&format!("Bearer {token}"))
-            .map_err(|error| unanswered(&error))?;
-        // What hyper says at level trace leaves it out.
-        bearer.set_sensitive(true);
-        let request = Request::builder()
-            .method(method)
-            .uri(format!("{BASE}{path}"))
-            .header(HOST, address.to_string())
-            .header(AUTHORIZATION, bearer)
-            .header(CONTENT_TYPE, "application/json")
-            .body(Full::new(
-                body.map_or_else(Bytes::new, |json| json.to_string().into()),
-            ))
+        let body = body.map_or_else(Bytes::new, |json| json.to_string().into());
+        let request = transport::request(method, path, address, token)?
+            .body(Full::new(body))
             .map_err(|error| unanswered(&error))?;
         let answer = async {
             match self {
-                Self::Serving(api) => over_tcp(api.at, request).await,
-                Self::Here { router, .. } => in_process(router.clone(), request).await,
+                Self::Serving(api) => transport::over_tcp(api.at, request).await,
+                Self::Here { router, .. } => transport::in_process(router.clone(), request).await,
             }
         };
         let late = async {
@@ -203,10 +188,7 @@ impl Client {
         if status.is_success() {
             return Ok(bytes);
         }
-        match serde_json::from_slice::<Problem>(&bytes) {
-            Ok(problem) => Err(Problem { status, ..problem }),
-            Err(_) => Err(unanswered(&format_args!("it answered {status}"))),
-        }
+        Err(transport::problem(status, &bytes))
     }
 
     /// As [`Self::send`], and where that would have rigs mine for another wallet: repeats it with what a
@@ -270,61 +252,6 @@ fn is_reached(farm: &Farm, peer: Option<&str>) -> bool {
     }
 }
 
-type Answer = Result<(StatusCode, Bytes), Problem>;
-
-async fn in_process(router: Router, request: Request<Full<Bytes>>) -> Answer {
-    let Ok(response) = router.oneshot(request.map(Body::new)).await;
-    whole(response).await
-}
-
-async fn over_tcp(api: ApiAt, request: Request<Full<Bytes>>) -> Answer {
-    let stream = Async::<TcpStream>::connect(api.address)
-        .await
-        .map_err(|error| unanswered(&error))?;
-    let stream: Box<dyn Duplex> = match api.tls {
-        None => Box::new(stream),
-        pin => {
-            let secured = tls::connect(stream, "localhost", pin).await;
-            Box::new(secured.map_err(|error| unanswered(&error))?)
-        }
-    };
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(FuturesIo::new(stream))
-        .await
-        .map_err(|error| unanswered(&error))?;
-    let exchange = async {
-        let response = sender.send_request(request).await;
-        whole(response.map_err(|error| unanswered(&error))?).await
-    };
-    // The connection's driver only ends first when the exchange has failed or got all it needs.
-    let driver = async {
-        if let Err(error) = connection.await {
-            log::debug!("http connection ended error={error}");
-        }
-        smol::future::pending().await
-    };
-    exchange.or(driver).await
-}
-
-async fn whole<B>(response: Response<B>) -> Answer
-where
-    B: axum::body::HttpBody,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    let status = response.status();
-    let body = Limited::new(response.into_body(), MAX_ANSWER);
-    let collected = body.collect().await.map_err(|error| unanswered(&error))?;
-    Ok((status, collected.to_bytes()))
-}
-
-fn unanswered(why: &dyn std::fmt::Display) -> Problem {
-    let message = format!("the controller that runs here did not answer: {why}");
-    Problem::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "CONTROLLER_UNREACHABLE",
-        message,
-    )
-}
-
 /// The problem as a command's end: one line, and the code that scripts can match on.
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
@@ -359,6 +286,9 @@ pub(super) fn segment(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::StatusCode;
+
+    use super::super::instance::ApiAt;
     use super::*;
 
     #[test]

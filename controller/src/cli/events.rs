@@ -1,26 +1,29 @@
 //! `events`: what happened on the farm.
 
-use std::time::Duration;
+use std::io::{self, Write as _};
+use std::path::Path;
 
 use argh::{ArgsInfo, FromArgs};
 use miner_agent::cli::{Failure, say};
+use miner_agent::store::Dirs;
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use smol::Timer;
 
 use super::client::{Client, segment};
+use super::follow::{Follow, Said};
+use super::instance::{Announced, Instance};
+use super::transport::unanswered;
 use super::{answers, show};
+use crate::api::Problem;
 use crate::clock::When;
-use crate::units::UNKNOWN;
-
-/// Between two questions of `--follow`.
-const ASK_AGAIN: Duration = Duration::from_secs(1);
+use crate::units::{self, UNKNOWN};
 
 /// Show what happened: the newest, those since a moment, or those to come.
 #[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "events")]
 pub(super) struct Events {
-    /// go on with what comes, until Ctrl-C; needs a controller that runs
+    /// go on with what comes, until Ctrl-C, also over a restart of the controller; needs one that runs
     #[argh(switch, short = 'f')]
     follow: bool,
     /// those of these types, such as linkUp,linkDown
@@ -35,7 +38,7 @@ pub(super) struct Events {
     /// at most so many, 1 to 1000; default: 50
     #[argh(option, short = 'n', default = "50")]
     limit: u16,
-    /// print JSON; with --follow one event a line
+    /// print JSON; with --follow one event a line, of the type "lost" where some are gone
     #[argh(switch)]
     json: bool,
 }
@@ -46,7 +49,6 @@ pub(super) struct Events {
 struct Page {
     events: Vec<Value>,
     next: Option<u64>,
-    lost: u64,
 }
 
 impl Events {
@@ -60,7 +62,7 @@ impl Events {
             When::At(at) => at.to_string(),
             When::Ago(age_ms) => format!("{}s", age_ms / 1_000),
         });
-        let first = self.path(since.map(|since| ("since", since)));
+        let first = self.path("/events", since.map(|since| ("since", since)));
         let answer = client.get(&first).await?;
         if self.json && !self.follow {
             show::say_json(&answer);
@@ -75,47 +77,67 @@ impl Events {
         if !self.follow {
             return Ok(());
         }
-        // With nothing in the log yet, or nothing that fits, all from its beginning is new.
-        let mut next = page.next;
-        loop {
-            Timer::after(ASK_AGAIN).await;
-            let after = next.map(|after| ("after", after.to_string()));
-            let beginning = || ("since", "0".to_owned());
-            let path = self.path(Some(after.unwrap_or_else(beginning)));
-            let page: Page = answers::read(client.get(&path).await?)?;
-            if page.lost > 0 {
-                say(format_args!(
-                    "({} events fell out of the log before they were read)",
-                    page.lost
-                ));
-            }
-            self.print(&page);
-            next = page.next.or(next);
-        }
+        let stream = self.path("/events/stream", None);
+        // What there is by the time that the stream is open, of a log in which nothing fits so far.
+        let log = self.path("/events", Some(("since", "0".to_owned())));
+        let follow = Follow::new(&stream, &log, page.next);
+        let data = Dirs::from_env()?.data().to_owned();
+        follow
+            .run(
+                async || found(&data).await,
+                async |pause| {
+                    Timer::after(pause).await;
+                },
+                |said| self.say(said),
+            )
+            .await
     }
 
-    fn path(&self, from: Option<(&str, String)>) -> String {
+    fn path(&self, route: &str, from: Option<(&str, String)>) -> String {
+        // A stream has no end.
+        let limit = (route == "/events").then(|| ("limit", self.limit.to_string()));
         let parameters = [
             from,
             self.kind.clone().map(|kind| ("type", kind)),
             self.peer.clone().map(|peer| ("peer", peer)),
-            Some(("limit", self.limit.to_string())),
+            limit,
         ];
         let parameters = parameters.into_iter().flatten();
         let parameters: Vec<_> = parameters
             .map(|(name, value)| format!("{name}={}", segment(&value)))
             .collect();
-        format!("/events?{}", parameters.join("&"))
+        let joint = if parameters.is_empty() { "" } else { "?" };
+        format!("{route}{joint}{}", parameters.join("&"))
     }
 
     fn print(&self, page: &Page) {
         for event in &page.events {
-            if self.json {
-                say(event);
-            } else {
-                show::say_clean(&line(event));
+            self.say(Said::Event(event));
+        }
+    }
+
+    fn say(&self, said: Said<'_>) {
+        match said {
+            Said::Event(event) if self.json => say(event),
+            Said::Event(event) => show::say_clean(&line(event)),
+            Said::Lost(events) if self.json => say(json!({ "type": "lost", "events": events })),
+            Said::Lost(events) => say(format_args!(
+                "({events} events fell out of the log before they were read)"
+            )),
+            Said::Note(note) => {
+                // With stderr gone there is nobody left to tell.
+                let _ = writeln!(io::stderr(), "miner-ctrl: {}", units::printable(&note));
             }
         }
+    }
+}
+
+/// The controller that serves this data directory now.
+async fn found(data: &Path) -> Result<Announced, Problem> {
+    match Instance::find(data).await {
+        Ok(Instance::Serving(api)) => Ok(api),
+        Ok(Instance::Ours(_)) => Err(unanswered(&"none runs now")),
+        Err(failure) => Err(unanswered(&failure.line)),
     }
 }
 
@@ -145,8 +167,6 @@ fn line(event: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -173,8 +193,18 @@ mod tests {
             json: false,
         };
         assert_eq!(
-            events.path(Some(("after", "7".to_owned()))),
+            events.path("/events", Some(("after", "7".to_owned()))),
             "/events?after=7&type=linkUp&peer=rig%20a&limit=5"
         );
+        assert_eq!(
+            events.path("/events/stream", None),
+            "/events/stream?type=linkUp&peer=rig%20a"
+        );
+        let all = Events {
+            kind: None,
+            peer: None,
+            ..events
+        };
+        assert_eq!(all.path("/events/stream", None), "/events/stream");
     }
 }

@@ -16,6 +16,7 @@
 //!   miner-ctrl pool list|check                     where rigs mine, and whether a pool lets a wallet in
 //!   miner-ctrl rollout start|list|show|pause|resume|abort|rollback    a version for many rigs
 //!   miner-ctrl attention                           what is wrong, and what to do
+//!   miner-ctrl drift                               which rigs do not run what they were told, and why
 //!   miner-ctrl events                              what happened
 //!   miner-ctrl history, summary                    the farm over time and now; remote history: one rig
 //!   miner-ctrl backup, restore                     all of it in one encrypted file, and back
@@ -40,7 +41,9 @@ mod client;
 mod config;
 mod discover;
 mod doctor;
+mod drift;
 mod events;
+mod follow;
 mod history;
 mod import;
 pub(crate) mod instance;
@@ -59,12 +62,15 @@ mod recovery;
 mod reference;
 mod remote;
 mod reset;
+mod rest;
 mod rollout;
 pub(crate) mod secrets;
 mod select;
 mod show;
 mod table;
+mod tells;
 mod token;
+mod transport;
 mod width;
 
 use std::sync::Arc;
@@ -95,6 +101,7 @@ enum Verb {
     Peer(peer::Peer),
     Remote(remote::Remote),
     Attention(attention::Attention),
+    Drift(drift::Drift),
     Events(events::Events),
     History(history::History),
     Summary(history::Summary),
@@ -168,6 +175,7 @@ impl Verb {
             Self::Peer(peer) => with_client(async |client| peer.run(client).await),
             Self::Remote(remote) => with_client(async |client| remote.run(client).await),
             Self::Attention(attention) => with_client(async |client| attention.run(client).await),
+            Self::Drift(drift) => with_client(async |client| drift.run(client).await),
             Self::Events(events) => with_client(async |client| events.run(client).await),
             Self::History(history) => with_client(async |client| history.run(client).await),
             Self::Summary(summary) => with_client(async |client| summary.run(client).await),

@@ -1,66 +1,15 @@
-//! `remote pause`, `resume`, `restart`, `reboot`, `poweroff`, `locate`, `log-level`, `wake`, `doctor`,
-//! `shares`, `orders`: what rigs rest from, do once, and tell of themselves.
+//! `remote restart`, `reboot`, `poweroff`, `locate`, `log-level`, `wake`, `orders`: what rigs do once.
 
 use argh::{ArgsInfo, FromArgs};
 use axum::http::Method;
-use miner_agent::cli::{Failure, say, terminal};
+use miner_agent::cli::{Failure, terminal};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::answers::Applied;
 use super::client::{Client, segment};
 use super::many::Whom;
 use super::show::{self, say_clean};
 use super::table::{Column, Table};
-use crate::units::{self, UNKNOWN};
-
-/// Let a rig rest: it stays logged in and keeps its memory, until `remote resume`, also after a restart.
-#[derive(Debug, ArgsInfo, FromArgs)]
-#[argh(subcommand, name = "pause")]
-pub(super) struct Pause {
-    /// node ID, unique prefix of one, or name
-    #[argh(positional)]
-    peer: Option<String>,
-    /// all rigs that this takes, such as "group=shed state=online", instead of one
-    #[argh(option)]
-    select: Option<String>,
-    /// with --select: show what it would do to which rigs, and do nothing
-    #[argh(switch)]
-    dry_run: bool,
-    /// with --select: do not ask
-    #[argh(switch)]
-    yes: bool,
-    /// with --select: do not ask if it is this number of rigs, and do nothing if it is another
-    #[argh(option)]
-    expect: Option<usize>,
-    /// print JSON
-    #[argh(switch)]
-    json: bool,
-}
-
-/// Let a rig that rests go on.
-#[derive(Debug, ArgsInfo, FromArgs)]
-#[argh(subcommand, name = "resume")]
-pub(super) struct Resume {
-    /// node ID, unique prefix of one, or name
-    #[argh(positional)]
-    peer: Option<String>,
-    /// all rigs that this takes, such as "group=shed state=online", instead of one
-    #[argh(option)]
-    select: Option<String>,
-    /// with --select: show what it would do to which rigs, and do nothing
-    #[argh(switch)]
-    dry_run: bool,
-    /// with --select: do not ask
-    #[argh(switch)]
-    yes: bool,
-    /// with --select: do not ask if it is this number of rigs, and do nothing if it is another
-    #[argh(option)]
-    expect: Option<usize>,
-    /// print JSON
-    #[argh(switch)]
-    json: bool,
-}
 
 /// End a rig's miner with its memory, and start it anew; the agent and its links go on.
 #[derive(Debug, ArgsInfo, FromArgs)]
@@ -215,30 +164,6 @@ pub(super) struct Wake {
     json: bool,
 }
 
-/// Show what a rig finds wrong with itself and its machine, and what to do about it.
-#[derive(Debug, ArgsInfo, FromArgs)]
-#[argh(subcommand, name = "doctor")]
-pub(super) struct Doctor {
-    /// node ID, unique prefix of one, or name
-    #[argh(positional)]
-    peer: String,
-    /// print JSON
-    #[argh(switch)]
-    json: bool,
-}
-
-/// Show the last shares that a rig found, one by one.
-#[derive(Debug, ArgsInfo, FromArgs)]
-#[argh(subcommand, name = "shares")]
-pub(super) struct Shares {
-    /// node ID, unique prefix of one, or name
-    #[argh(positional)]
-    peer: String,
-    /// print JSON
-    #[argh(switch)]
-    json: bool,
-}
-
 /// Show what was ordered, of one rig or of all, and what became of it.
 #[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "orders")]
@@ -264,57 +189,6 @@ struct Order {
     deadline_at: String,
     status: String,
     reason: Option<String>,
-}
-
-impl Pause {
-    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
-        let whom = Whom::of(self.peer, self.select, self.dry_run, self.yes, self.expect)?;
-        let peer = match whom {
-            Whom::One(peer) => peer,
-            Whom::Many(many) => {
-                let action = json!({ "type": "pause" });
-                return many.run(client, "pause", &action, self.json).await;
-            }
-        };
-        rest(client, &peer, "pause", self.json).await
-    }
-}
-
-impl Resume {
-    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
-        let whom = Whom::of(self.peer, self.select, self.dry_run, self.yes, self.expect)?;
-        let peer = match whom {
-            Whom::One(peer) => peer,
-            Whom::Many(many) => {
-                let action = json!({ "type": "resume" });
-                return many.run(client, "resume", &action, self.json).await;
-            }
-        };
-        rest(client, &peer, "resume", self.json).await
-    }
-}
-
-async fn rest(client: &Client, peer: &str, verb: &str, json: bool) -> Result<(), Failure> {
-    let answer = post(client, peer, verb, &json!({})).await?;
-    if let Some(applied) = show::for_a_person::<Applied>(answer, json)? {
-        say_clean(&rested(peer, verb, &applied));
-    }
-    Ok(())
-}
-
-fn rested(peer: &str, verb: &str, applied: &Applied) -> String {
-    let generation = applied.generation;
-    let does = match verb {
-        "pause" => "rests",
-        _ => "goes on",
-    };
-    match applied.status.as_str() {
-        "applied" => format!("{peer} {does} (generation {generation})"),
-        "pending" => format!(
-            "{peer} cannot be reached now; as soon as it can, it {does} (generation {generation})"
-        ),
-        other => format!("{peer}: {other} (generation {generation})"),
-    }
 }
 
 impl Restart {
@@ -416,7 +290,12 @@ fn within(secs: Option<u64>) -> Value {
     show::body([("withinSecs", secs.map(Value::from))])
 }
 
-async fn post(client: &Client, peer: &str, verb: &str, body: &Value) -> Result<Value, Failure> {
+pub(super) async fn post(
+    client: &Client,
+    peer: &str,
+    verb: &str,
+    body: &Value,
+) -> Result<Value, Failure> {
     client.reach(Some(peer)).await;
     let path = format!("/remote/{}/{verb}", segment(peer));
     Ok(client.send(Method::POST, &path, Some(body)).await?)
@@ -490,106 +369,6 @@ impl Wake {
     }
 }
 
-impl Doctor {
-    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
-        client.reach(Some(&self.peer)).await;
-        let path = format!("/remote/{}/doctor", segment(&self.peer));
-        let answer = client.get(&path).await?;
-        if let Some(Findings { findings }) = show::for_a_person(answer, self.json)? {
-            show::rows_or(&findings, "it found nothing to say", findings_table);
-        }
-        Ok(())
-    }
-}
-
-/// What is read of [`crate::farm::DoctorView`].
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Findings {
-    findings: Vec<Finding>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Finding {
-    check: String,
-    severity: String,
-    detail: String,
-    fix: Option<String>,
-}
-
-fn findings_table(findings: &[Finding]) -> Table<4> {
-    let mut table = Table::new([
-        Column::text("Check", 0),
-        Column::text("Is", 0),
-        Column::text("Found", 0),
-        Column::text("What to do", 1),
-    ]);
-    for finding in findings {
-        table.row([
-            finding.check.clone(),
-            finding.severity.clone(),
-            finding.detail.clone(),
-            finding.fix.clone().unwrap_or_default(),
-        ]);
-    }
-    table
-}
-
-impl Shares {
-    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
-        client.reach(Some(&self.peer)).await;
-        let path = format!("/remote/{}/shares", segment(&self.peer));
-        let answer = client.get(&path).await?;
-        if let Some(Found { shares, lost }) = show::for_a_person(answer, self.json)? {
-            if lost > 0 {
-                say(format_args!("({lost} older shares are not known here)"));
-            }
-            show::rows_or(&shares, "it has told of no share", shares_table);
-        }
-        Ok(())
-    }
-}
-
-/// What is read of [`crate::farm::FoundSharesView`].
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Found {
-    shares: Vec<Share>,
-    lost: u64,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Share {
-    height: Option<u64>,
-    nonce: u32,
-    thread: u16,
-    verdict: String,
-    age_ms: Option<u64>,
-}
-
-fn shares_table(shares: &[Share]) -> Table<5> {
-    let mut table = Table::new([
-        Column::figure("Age", 0),
-        Column::text("Verdict", 0),
-        Column::figure("Height", 1),
-        Column::figure("Thread", 2),
-        Column::text("Nonce", 3),
-    ]);
-    for share in shares {
-        let height = share.height.map(|height| height.to_string());
-        table.row([
-            units::age(share.age_ms),
-            share.verdict.clone(),
-            height.unwrap_or_else(|| UNKNOWN.to_owned()),
-            share.thread.to_string(),
-            format!("{:08x}", share.nonce),
-        ]);
-    }
-    table
-}
-
 impl Orders {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
         let path = match &self.peer {
@@ -654,16 +433,10 @@ mod tests {
         assert!(said("sent").contains("not here yet"));
         assert!(said("unknown").contains("nobody knows"));
         assert_eq!(said("expired"), "rig-alpha: locate 60 expired");
-        let applied = Applied {
-            generation: 7,
-            profile: None,
-            status: "pending".to_owned(),
-        };
-        assert!(rested("rig-alpha", "pause", &applied).contains("as soon as it can, it rests"));
     }
 
     #[test]
-    fn orders_and_findings_are_tables() {
+    fn orders_are_a_table() {
         let refused = Order {
             reason: Some("the machine is not its own".to_owned()),
             ..order("refused")
@@ -675,13 +448,5 @@ GIVEN                     PEER       ORDER      STATUS                          
 2026-01-31T23:59:59.000Z  rig-alpha  locate 60  refused: the machine is not its own  local  0a
 "
         );
-        let finding = Finding {
-            check: "aes".to_owned(),
-            severity: "warning".to_owned(),
-            detail: "the processor has no AES\u{1b}[2J".to_owned(),
-            fix: Some("another processor".to_owned()),
-        };
-        let table = findings_table(&[finding]).render(Output::PIPE);
-        assert!(table.contains("another processor") && !table.contains('\u{1b}'));
     }
 }

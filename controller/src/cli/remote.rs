@@ -13,13 +13,13 @@ use super::client::{Client, segment};
 use super::history::RigHistory;
 use super::managers::{Handover, Managers, Revoke, RotateKey};
 use super::many::Whom;
-use super::orders::{
-    Doctor, Locate, LogLevel, Orders, Pause, PowerOff, Reboot, Restart, Resume, Shares, Wake,
-};
+use super::orders::{Locate, LogLevel, Orders, PowerOff, Reboot, Restart, Wake};
 use super::peer::{NO_RIGS, NONE_TAKEN};
+use super::rest::{Pause, Resume};
 use super::select;
 use super::show::{self, say_clean};
 use super::table::{Column, Table};
+use super::tells::{Doctor, Shares};
 use crate::units::{self, UNKNOWN};
 
 /// What rigs do, and what they should do.

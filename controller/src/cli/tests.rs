@@ -17,6 +17,8 @@ fn every_command_of_the_page_is_understood() {
         "peer add --address 192.168.1.100:9091 --name rig-alpha",
         "attention",
         "attention --json",
+        "drift",
+        "drift --select group=shed --reason refused --json",
         "pool list --json",
         "pool check pool.example:3333 --user wallet --pass-file - --coin monero --tls",
         "peer list",

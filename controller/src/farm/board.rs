@@ -15,8 +15,9 @@ use smol::Timer;
 use smol::channel::{Receiver, bounded};
 use utoipa::ToSchema;
 
+use super::events::heard;
 use super::view::DesiredStatus;
-use super::{ActivityView, Farm, heard, show};
+use super::{ActivityView, Farm, show};
 use crate::hub::Rig;
 
 /// Between two ticks.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use smol::channel::{Receiver, bounded};
 use utoipa::ToSchema;
 
-use super::Farm;
+use super::{Core, Farm, show};
 use crate::error::{Code, FarmError};
 use crate::hub::{Event, EventKind};
 use crate::journal::{Begun, EventFilter, Journal, Page};
@@ -15,6 +15,8 @@ use crate::journal::{Begun, EventFilter, Journal, Page};
 /// Most events of one answer: about 200 KiB of JSON.
 pub const MAX_EVENTS: usize = 1_000;
 
+/// Events that a subscriber may be behind before it loses some.
+const SUBSCRIBER_QUEUE: usize = 256;
 /// Who follows events at a time: a quarter of the API's connections.
 pub const MAX_FOLLOWERS: usize = 32;
 
@@ -34,6 +36,22 @@ pub struct EventsView {
 }
 
 impl Farm {
+    /// Events from now on. A subscriber that does not keep up loses some: their numbers are missing.
+    pub fn subscribe(&self) -> Receiver<Event> {
+        let (sender, receiver) = bounded(SUBSCRIBER_QUEUE);
+        self.lock().subscribers.push(sender);
+        receiver
+    }
+
+    /// The last events, oldest first, and how many older ones have fallen out.
+    pub fn events(&self) -> (Vec<Event>, u64) {
+        let core = self.lock();
+        (
+            core.hub.events_since(0).cloned().collect(),
+            core.hub.events_lost(),
+        )
+    }
+
     /// From now on events are kept in this journal, whose numbers go on.
     pub fn keep_events(&self, journal: Journal, begun: Begun) {
         {
@@ -120,6 +138,32 @@ impl Farm {
         followers.push(sender);
         Ok(receiver)
     }
+}
+
+impl Core {
+    /// Hands new events to the journal and to all subscribers; one that is gone is forgotten.
+    pub(super) fn publish(&mut self) {
+        let new: Vec<_> = self.hub.events_since(self.published).cloned().collect();
+        if new.is_empty() {
+            return;
+        }
+        self.published = self.hub.next_event();
+        for event in new {
+            log::info!("{}", show::log_line(&event));
+            if let (Some(journal), Ok(line)) = (&self.journal, serde_json::to_string(&event)) {
+                journal.append(event.seq, line);
+            }
+            self.subscribers
+                .retain(|subscriber| heard(subscriber.try_send(event.clone())));
+        }
+        self.followers
+            .retain(|follower| heard(follower.try_send(())));
+    }
+}
+
+/// Whether somebody is still there; one whose queue is full is.
+pub(super) fn heard<T>(sent: Result<(), smol::channel::TrySendError<T>>) -> bool {
+    !matches!(sent, Err(smol::channel::TrySendError::Closed(_)))
 }
 
 #[cfg(test)]

@@ -83,15 +83,7 @@ impl<'a> RigFacts<'a> {
             DesiredStatus::Refused => Some("refused"),
             DesiredStatus::Behind => Some("behind"),
         };
-        status.is_some_and(passes) || (passes("drift") && self.drifts())
-    }
-
-    /// Whether it has something else in force than it was told: by the hash if it says one, else by
-    /// how far its wish has come.
-    fn drifts(&self) -> bool {
-        show::drifts(self.key, self.registry, self.rig).unwrap_or_else(|| {
-            self.live && !matches!(self.status(), DesiredStatus::None | DesiredStatus::Applied)
-        })
+        status.is_some_and(passes) || (passes("drift") && self.drift_reason().is_some())
     }
 }
 
@@ -105,6 +97,17 @@ impl Farm {
         while let Some(last) = self.look_behind(after, now, &mut look) {
             after = Some(last);
             smol::future::yield_now().await;
+        }
+    }
+
+    /// Looks at these rigs, in this order, under one hold of the lock.
+    pub(super) fn look_at(&self, keys: &[Fingerprint], mut look: impl FnMut(&RigFacts<'_>)) {
+        let core = self.lock();
+        let now = self.clock.now();
+        for key in keys {
+            if let Some(row) = core.registry.peer(key) {
+                look(&RigFacts::new(key, row, &core.registry, &core.hub, now));
+            }
         }
     }
 

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use miner_shared::identity::{Fingerprint, NodeId};
 use serde::Serialize;
 use smol::Timer;
-use utoipa::ToSchema;
+use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, OneOfBuilder, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::{Farm, errors};
 use crate::clock::EpochMs;
@@ -58,7 +59,18 @@ pub struct HistoryView<P> {
     /// Seconds that each point stands for.
     pub step: u64,
     /// One after the other; `null` where nothing is known.
+    #[schema(schema_with = points_or_null::<P>)]
     pub points: Vec<Option<P>>,
+}
+
+/// The schema of a list of these or `null`: the derived one forgets `null` where the items are objects.
+fn points_or_null<P: PartialSchema>() -> Array {
+    let null = ObjectBuilder::new().schema_type(Type::Null);
+    let either = OneOfBuilder::new().item(null).item(P::schema());
+    ArrayBuilder::new()
+        .items(either)
+        .description(Some("One after the other; `null` where nothing is known."))
+        .build()
 }
 
 /// One point of a rig.

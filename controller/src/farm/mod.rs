@@ -17,10 +17,12 @@
 //! | `access` | API tokens |
 //! | `attention`, `twins`, `losses` | what a person should look at; rigs that should make the same; what is gone |
 //! | `payout` | whether rigs would mine for another wallet |
+//! | `drift` | rigs that do not run what the registry wants |
 //! | `discover` | who announces itself on the local network |
 //! | `orders` | what rigs do once |
 //! | `health` | findings, found shares, wake-on-LAN |
 //! | `remote` | what rigs do: statistics, start, stop, pause, logs |
+//! | `links` | what sockets and diallers need, and what is kept of them |
 //! | `keys` | the recovery key, managers of rigs, orders about them |
 //! | `profiles` | named ways to mine, in versions |
 //! | `pools`, `pool_check` | how the pools are; whether one lets a wallet in |
@@ -46,6 +48,7 @@ mod breakdown;
 mod bulk;
 mod counters;
 mod discover;
+mod drift;
 mod enrol;
 mod errors;
 mod events;
@@ -55,6 +58,7 @@ mod health;
 mod history;
 mod hours;
 mod keys;
+mod links;
 mod losses;
 mod map;
 mod optimal;
@@ -81,17 +85,13 @@ mod yields;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use jiff::tz::TimeZone;
 use miner_shared::identity::Fingerprint;
-use miner_shared::limits::{MAX_FRAME, REDIAL_MS};
-use miner_shared::pause::full_jitter;
 use miner_shared::smsg::LocalNode;
-use miner_shared::text::Address;
 use miner_shared::time::Millis;
 use rand_core::UnwrapErr;
 use smol::channel::{Receiver, Sender, bounded};
@@ -106,6 +106,7 @@ pub use self::breakdown::{BreakdownBy, BreakdownByError, BreakdownPart, Breakdow
 pub use self::bulk::{Bulk, BulkStatus, BulkView, RigResult, Rigs};
 pub use self::counters::Counters;
 pub use self::discover::{DISCOVER_SECS, DiscoveryView, FoundView};
+pub use self::drift::{DriftReason, DriftReasonError, DriftView, ReportedView, WishedView};
 pub use self::enrol::{
     DEFAULT_LIFE_SECS, NewToken, NewTokenView, PendingView, RemovedView, TOKEN_LIFE_SECS, TokenView,
 };
@@ -118,6 +119,7 @@ pub use self::history::{
 pub use self::keys::{
     ManagerView, ManagersView, OrderStatus, OrderView, RecoveryStatus, RecoveryView,
 };
+use self::links::Dialler;
 pub use self::map::{MapView, RackView};
 pub use self::optimal::{LeftOutView, OptimalPeer, OptimalView};
 pub use self::orders::{LOCATE_SECS, ORDER_SECS, RigOrderStatus, RigOrderView};
@@ -150,29 +152,18 @@ use crate::cause;
 use crate::clock::Clock;
 use crate::history::History;
 use crate::hub::{
-    Action, Ask, ConnId, Env, Event, EventKind, Failure, Hub, Reply, RequestId, Target, Unreached,
+    Action, Ask, ConnId, Env, Event, EventKind, Failure, Hub, Reply, RequestId, Unreached,
 };
 use crate::journal::Journal;
-use crate::net::{self, Gate, Meter, Pass, Shut, Socket, SocketEnd};
+use crate::net::{self, Gate, Pass, Socket};
 use crate::registry::{Registry, Store, StoreError};
 use crate::schedule;
 use crate::tls::Speaks;
 
-/// Events that a subscriber may be behind before it loses some.
-const SUBSCRIBER_QUEUE: usize = 256;
 /// How long the end waits for close frames to leave.
 const GOODBYES: Duration = Duration::from_millis(400);
 /// How long the last words of history and events may take to the disk.
 const WRITTEN: Duration = Duration::from_millis(800);
-/// Between two writings of what was noted of rigs.
-const NOTES_PAUSE: Duration = Duration::from_secs(1);
-/// Rows of one such writing: as many links as may come up in the time between.
-const NOTES: usize = 512;
-/// Writings of notes between two of the addresses that rigs came from: a minute.
-const SOURCES_TURN: u64 = 60;
-/// Reasons to dial that may wait for a dialler.
-const NUDGES: usize = 8;
-
 /// Heart of the controller: registry, links and the commands over them.
 #[derive(Debug)]
 pub struct Farm {
@@ -225,14 +216,6 @@ struct Core {
     followers: Vec<Sender<()>>,
     /// Those who follow rows and sums.
     watchers: Vec<Sender<Tick>>,
-}
-
-/// The task that keeps a peer dialled; dropping it ends it.
-#[derive(Debug)]
-struct Dialler {
-    /// Takes whether to dial at once.
-    nudge: Sender<bool>,
-    _task: Task<()>,
 }
 
 impl Farm {
@@ -373,22 +356,6 @@ impl Farm {
         self.clock
     }
 
-    /// Events from now on. A subscriber that does not keep up loses some: their numbers are missing.
-    pub fn subscribe(&self) -> Receiver<Event> {
-        let (sender, receiver) = bounded(SUBSCRIBER_QUEUE);
-        self.lock().subscribers.push(sender);
-        receiver
-    }
-
-    /// The last events, oldest first, and how many older ones have fallen out.
-    pub fn events(&self) -> (Vec<Event>, u64) {
-        let core = self.lock();
-        (
-            core.hub.events_since(0).cloned().collect(),
-            core.hub.events_lost(),
-        )
-    }
-
     /// Wakes the hub when something is due.
     async fn keep_time(self: Arc<Self>) {
         loop {
@@ -410,40 +377,6 @@ impl Farm {
             };
             smol::future::race(due, earlier).await;
             self.with(|hub, env| hub.handle_timeout(env));
-        }
-    }
-
-    /// Gives the store what is worth keeping and not worth a commit of its own: when rigs were seen, and
-    /// where they came from.
-    async fn keep_notes(self: Arc<Self>) {
-        for turn in 1_u64.. {
-            smol::Timer::after(NOTES_PAUSE).await;
-            let now = self.clock.now().mono;
-            let mut core = self.lock();
-            if let Err(error) = core.registry.keep_notes(NOTES) {
-                log::warn!("links not noted reason={error}");
-            }
-            core.note_losses(now);
-            if turn.is_multiple_of(SOURCES_TURN) {
-                core.save_sources(now);
-            }
-        }
-    }
-
-    /// Starts the dialler of a peer that has an address and none yet.
-    fn keep_dialled(self: &Arc<Self>, key: &Fingerprint) {
-        let mut core = self.lock();
-        let Some(executor) = core.executor.clone() else {
-            return;
-        };
-        let has_address = core
-            .registry
-            .peer(key)
-            .is_some_and(|peer| peer.address.is_some());
-        if has_address && !core.diallers.contains_key(key) {
-            let (nudge, nudged) = bounded(NUDGES);
-            let task = executor.spawn(net::keep_dialled(Arc::clone(self), *key, nudged));
-            core.diallers.insert(*key, Dialler { nudge, _task: task });
         }
     }
 
@@ -525,214 +458,6 @@ impl Core {
             cause: cause::current(),
         };
         call(&mut self.hub, &mut env)
-    }
-
-    /// A registered peer is at the other end of this connection.
-    fn proven(&mut self, id: ConnId, now: Millis) {
-        if let Some(pass) = self.passes.remove(&id) {
-            self.gate.proven(pass, now);
-        }
-        if let Some(socket) = self.sockets.get(&id) {
-            socket.lift();
-        }
-    }
-
-    /// What is kept under a rig's old key moves. The dialler itself asks for the key of now.
-    fn rename(&mut self, old: &Fingerprint, new: Fingerprint) {
-        if let Some(history) = &self.history {
-            history.rename(*old, new);
-        }
-        if let Some(dialler) = self.diallers.remove(old) {
-            self.diallers.insert(new, dialler);
-        }
-    }
-
-    fn save_sources(&mut self, now: Millis) {
-        if let Some(all) = self.gate.unsaved(now)
-            && let Err(error) = self.registry.note_sources(all)
-        {
-            log::warn!("addresses of rigs not noted reason={error}");
-        }
-    }
-
-    fn nudge(&mut self, key: &Fingerprint, now: bool) {
-        if let Some(dialler) = self.diallers.get(key) {
-            // Full means that it is about to look anyway.
-            let _looking = dialler.nudge.try_send(now);
-        }
-    }
-
-    /// Ends a connection: 1001 when this controller ends, 1000 otherwise.
-    fn close_socket(&mut self, id: ConnId) {
-        if let Some(pass) = self.passes.remove(&id) {
-            self.gate.gone(pass);
-        }
-        let ending = self.running.is_none();
-        if let Some(socket) = self.sockets.remove(&id) {
-            socket.close(if ending {
-                CloseCode::Away
-            } else {
-                CloseCode::Normal
-            });
-        }
-    }
-
-    /// Hands new events to the journal and to all subscribers; one that is gone is forgotten.
-    fn publish(&mut self) {
-        let new: Vec<_> = self.hub.events_since(self.published).cloned().collect();
-        if new.is_empty() {
-            return;
-        }
-        self.published = self.hub.next_event();
-        for event in new {
-            log::info!("{}", show::log_line(&event));
-            if let (Some(journal), Ok(line)) = (&self.journal, serde_json::to_string(&event)) {
-                journal.append(event.seq, line);
-            }
-            self.subscribers
-                .retain(|subscriber| heard(subscriber.try_send(event.clone())));
-        }
-        self.followers
-            .retain(|follower| heard(follower.try_send(())));
-    }
-}
-
-/// Whether somebody is still there; one whose queue is full is.
-fn heard<T>(sent: Result<(), smol::channel::TrySendError<T>>) -> bool {
-    !matches!(sent, Err(smol::channel::TrySendError::Closed(_)))
-}
-
-/// What sockets and diallers need of the farm.
-impl Farm {
-    /// A socket was accepted, from there.
-    pub(crate) fn accept(&self, from: IpAddr, meter: &Arc<Meter>) -> Result<SocketEnd, Shut> {
-        let now = self.clock.now().mono;
-        let mut core = self.lock();
-        let pass = core.gate.admit(from, now)?;
-        let Ok(id) = core.hub.accept(now) else {
-            core.gate.gone(pass);
-            return Err(Shut::Pending);
-        };
-        core.passes.insert(id, pass);
-        let (socket, end) = Socket::new(id, Arc::clone(meter));
-        core.sockets.insert(id, socket);
-        self.settle(&mut core);
-        Ok(end)
-    }
-
-    /// How long to read nothing from a connection after what just came, in milliseconds.
-    pub(crate) fn pace(&self, id: ConnId) -> u64 {
-        self.with(|hub, env| hub.pace(env, id))
-    }
-
-    /// Logs what a stranger did, for those who debug, and not each time that it is done.
-    pub(crate) fn log_stranger(&self, line: impl FnOnce() -> String) {
-        if !log::log_enabled!(log::Level::Debug) {
-            return;
-        }
-        let now = self.clock.now().mono;
-        let unsaid = self.lock().hub.may_log_stranger(now);
-        if let Some(unsaid) = unsaid {
-            log::debug!("{} unsaid={unsaid}", line());
-        }
-    }
-
-    /// A socket was connected; the receiver hears whom it reached.
-    pub(crate) fn dial(
-        &self,
-        target: Target,
-        meter: Arc<Meter>,
-    ) -> (SocketEnd, Receiver<Result<Fingerprint, Unreached>>) {
-        let mut core = self.lock();
-        let id = core.call(self, |hub, env| hub.dial(env.now.mono, target));
-        let (socket, end) = Socket::new(id, meter);
-        core.sockets.insert(id, socket);
-        let (reaching, reached) = bounded(1);
-        core.reaching.insert(id, reaching);
-        self.settle(&mut core);
-        (end, reached)
-    }
-
-    /// A frame came.
-    pub(crate) fn received(&self, id: ConnId, frame: &mut [u8]) {
-        self.with(|hub, env| hub.handle_frame(env, id, frame));
-    }
-
-    /// The next frame to send on a connection.
-    pub(crate) fn transmit(&self, id: ConnId) -> Option<Vec<u8>> {
-        // Here and not with the connection: it would be most of what an idle one holds.
-        let mut frame = [0; MAX_FRAME];
-        let len = self.with(|hub, env| hub.poll_transmit(env, id, &mut frame))?;
-        frame.get(..len).map(<[u8]>::to_vec)
-    }
-
-    /// A socket is gone.
-    pub(crate) fn closed(&self, id: ConnId) {
-        self.with(|hub, env| hub.handle_closed(env, id));
-    }
-
-    /// A peer's address could not be connected to.
-    pub(crate) fn unreachable(&self, key: &Fingerprint) {
-        self.with(|hub, _| hub.handle_unreachable(key));
-    }
-
-    /// Whether there is nothing to dial.
-    pub(crate) fn is_served(&self, key: &Fingerprint) -> bool {
-        self.lock().hub.is_served(key)
-    }
-
-    /// Where to dial a peer; `None` if it has no address or was removed.
-    pub(crate) fn address_of(&self, key: &Fingerprint) -> Option<Address> {
-        self.lock().registry.peer(key)?.address.clone()
-    }
-
-    /// The key that the peer of this one has now.
-    pub(crate) fn current_key(&self, key: &Fingerprint) -> Fingerprint {
-        self.lock().registry.current_key(key)
-    }
-
-    /// The pause before a peer is dialled again after so many failures in a row, in milliseconds.
-    pub(crate) fn redial_ms(&self, failures: u32) -> u64 {
-        full_jitter(REDIAL_MS, failures, &mut self.lock().rng)
-    }
-
-    /// Runs a connection's task. It ends when its socket's control is dropped.
-    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let (executor, running) = {
-            let core = self.lock();
-            (core.executor.clone(), core.running.clone())
-        };
-        if let Some(executor) = executor {
-            let counted = async move {
-                task.await;
-                drop(running);
-            };
-            executor.spawn(counted).detach();
-        }
-    }
-}
-
-#[cfg(test)]
-impl Farm {
-    /// This node's key.
-    pub(crate) fn fingerprint(&self) -> Fingerprint {
-        self.me.fingerprint()
-    }
-
-    /// Whether a registered peer came from there lately.
-    pub(crate) fn knows(&self, from: IpAddr) -> bool {
-        let now = self.clock.now().mono;
-        self.lock().gate.knows(from, now)
-    }
-
-    /// Connections in any state.
-    pub(crate) fn connections(&self) -> usize {
-        self.lock().hub.connections()
-    }
-
-    /// Frames of this peer that had to wait and are in no event yet.
-    pub(crate) fn delayed(&self, key: &Fingerprint) -> u64 {
-        self.lock().hub.rig(key).map_or(0, crate::hub::Rig::delayed)
     }
 }
 

@@ -115,7 +115,7 @@ pub(super) fn desired(key: &Fingerprint, registry: &Registry, rig: Option<&Rig>)
         generation,
         profile: row.and_then(|row| Some(row.profile.as_ref()?.to_string())),
         version: row.and_then(|row| row.profile.as_ref().map(|_| row.version)),
-        applied_generation: rig.and_then(Rig::applied),
+        applied_generation: rig.and_then(Rig::had),
         status: desired_status(key, registry, rig),
         reason: refusal_of(generation, rig).map(str::to_owned),
         paused: row.is_some_and(|row| row.state.is_paused()),
@@ -137,7 +137,7 @@ pub(super) fn desired_status(
     rig: Option<&Rig>,
 ) -> DesiredStatus {
     let generation = registry.desired(key).map_or(0, |row| row.generation);
-    match rig.and_then(Rig::applied) {
+    match rig.and_then(Rig::had) {
         Some(applied) if applied > generation => DesiredStatus::Behind,
         _ if generation == 0 => DesiredStatus::None,
         Some(applied) if applied == generation => DesiredStatus::Applied,

@@ -63,7 +63,7 @@ pub use self::events::{Event, EventKind};
 pub use self::found::FoundShares;
 pub use self::moves::MAX_MOVES;
 pub(crate) use self::moves::Moves;
-pub use self::reconcile::{TOO_OLD, refusal_text};
+pub use self::reconcile::{TOO_OLD, refusal_text, refused_field};
 pub use self::recovery::recovery_id;
 use self::requests::Request;
 pub use self::requests::{Ask, Failure, Reply, RequestId};

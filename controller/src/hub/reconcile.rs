@@ -196,6 +196,16 @@ impl Hub {
 /// Why a rig cannot be told something, in words.
 pub const TOO_OLD: &str = "its agent is too old";
 
+/// The field of a profile that a refusal is about, if it is about one.
+pub const fn refused_field(refusal: &Refusal) -> Option<&'static str> {
+    match refusal {
+        Refusal::NoTls => Some("pools"),
+        Refusal::TooLittleMemory => Some("mode"),
+        Refusal::Unsupported => Some("algorithm"),
+        _ => None,
+    }
+}
+
 /// A refusal in words.
 pub fn refusal_text(refusal: &Refusal) -> &'static str {
     match refusal {

@@ -167,6 +167,13 @@ impl Rig {
         self.applied
     }
 
+    /// The same; of a rig that has had no link to this process, what it said to the one before it.
+    pub fn had(&self) -> Option<u64> {
+        let before = || Some(self.restored.as_deref()?.0.generation);
+        let unheard = self.last_seen.is_none();
+        self.applied.or_else(|| unheard.then(before).flatten())
+    }
+
     /// Generation and hash of the state that it said on this link that it has.
     pub fn applied_hash(&self) -> Option<(u64, [u8; 32])> {
         self.applied_hash

@@ -9,7 +9,8 @@
 //! |---|---|
 //! | enrol | rigs come by a token that is too small for them, others are added by the API |
 //! | remove | rigs are removed, and others added |
-//! | rollout | a version is on its way to linked rigs, or back ([`rollouts`]) |
+//! | rollout | a version is on its way to the rigs of a stage, or back ([`rollouts`]) |
+//! | stage | the next stage of a rollout begins: its rigs are noted, told, and say that they have it |
 //! | history | a step of the history is written ([`steps`]) |
 //!
 //! An acknowledgement is a status 2xx of the API, or the Welcome that a rig was sent. What was asked for
@@ -74,15 +75,18 @@ enum Work {
     Enrol,
     Remove,
     Rollout,
+    Stage,
     History,
 }
 
 impl Work {
     /// Of the life of this number: mostly the short ones.
     const fn of(life: u32) -> Self {
-        match life % 24 {
-            3 | 7 | 15 | 19 => Self::Rollout,
-            11 => Self::History,
+        match life % 48 {
+            // It takes more than a minute.
+            23 => Self::Stage,
+            other if matches!(other % 24, 3 | 7 | 15 | 19) => Self::Rollout,
+            11 | 35 => Self::History,
             even if even % 2 == 0 => Self::Enrol,
             _ => Self::Remove,
         }
@@ -216,6 +220,14 @@ impl Trial {
                 } else {
                     moment = Duration::from_micros(seeded.below(ASKED_US));
                 }
+            }
+            Work::Stage => {
+                self.rollouts.watch_first(&api)?;
+                // About one of the three ticks that end the watch, tell the rigs, and hear of them.
+                let around = seeded.below(3) * TICK_US + seeded.below(AROUND_US);
+                let watched = Duration::from_secs(rollouts::OBSERVE_SECS);
+                moment = watched + Duration::from_micros(around);
+                moment = moment.saturating_sub(Duration::from_micros(AROUND_US / 2));
             }
             Work::History => {
                 let at = Steps::until_next() + Duration::from_micros(seeded.below(AROUND_US));

@@ -1,10 +1,14 @@
 //! Rollouts across kills: what was acknowledged of them, what they say of each rig, and what rigs heard.
 //!
 //! ```text
-//!   none, or ended ─ version n + 1, start ─▶ running ─ all rigs have it ─▶ abort ─▶ aborted
-//!                                                                      └─▶ roll back ─▶ rollingBack ─▶ rolledBack
+//!   none, or ended ─ version n + 1, start ─▶ running ─ its stage has it ─▶ abort ─▶ aborted
+//!                                               │                     └─▶ roll back ─▶ rollingBack ─▶ rolledBack
+//!                                               └─ a minute ─▶ the second stage
 //! ```
-//! Each version says its number in the password of the pool, so that a rig knows what it was told.
+//! Each version says its number in the password of the pool, so that a rig knows what it was told. A quarter
+//! of the rigs is the first stage. It is watched for a minute, the shortest time that there is, so only a
+//! life that waits for it sees the second begin; most are killed in the first, where no other rig may have
+//! heard of the version.
 
 use std::collections::BTreeMap;
 
@@ -21,6 +25,9 @@ use crate::load::rig::Running;
 
 /// Profile of all rigs.
 pub(super) const PROFILE: &str = "kept";
+
+/// How long the rigs of a stage are watched, in seconds: the shortest that there is.
+pub(super) const OBSERVE_SECS: u64 = 60;
 
 /// What was asked for in the last life that asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,11 +51,17 @@ pub(super) struct Rollouts {
     version: u64,
     /// The newest rollout: number, version, status.
     newest: Option<(u64, u64, String)>,
+    /// The stage that it was seen in last, from 1.
+    stage: u64,
     asked: Option<(Asked, bool)>,
+    /// Whether the life that was killed last waited for the second stage.
+    waited: bool,
     started: u32,
     ended: u32,
     unanswered: u32,
     went_on: u32,
+    /// Kills about the beginning of a second stage, and those after which it had begun.
+    second: (u32, u32),
 }
 
 impl Rollouts {
@@ -58,11 +71,14 @@ impl Rollouts {
         Ok(Self {
             version: 1,
             newest: None,
+            stage: 1,
             asked: None,
+            waited: false,
             started: 0,
             ended: 0,
             unanswered: 0,
             went_on: 0,
+            second: (0, 0),
         })
     }
 
@@ -72,14 +88,8 @@ impl Rollouts {
         api: &Api,
         seeded: &mut Seeded,
     ) -> Result<(String, Value), String> {
-        let running = self
-            .newest
-            .clone()
-            .filter(|(.., status)| status == "running");
-        if let Some((id, ..)) = running {
-            await_rollout(api, id, "every rig has the version", |view| {
-                view["applied"] == view["rigs"]
-            })?;
+        if let Some(id) = self.running() {
+            self.await_stage(api, id)?;
             self.went_on += 1;
             let (verb, path) = match seeded.below(2) {
                 0 => (Verb::Abort, "abort"),
@@ -88,6 +98,44 @@ impl Rollouts {
             self.asked = Some((Asked::End(id, verb), false));
             return Ok((format!("/rollouts/{id}/{path}"), Value::Null));
         }
+        self.next_version(api)
+    }
+
+    /// Brings one to where its first stage is watched, for the life that waits for the second.
+    pub(super) fn watch_first(&mut self, api: &Api) -> Result<(), String> {
+        if let Some(id) = self.running() {
+            if self.stage == 1 {
+                self.waited = true;
+                return self.await_stage(api, id).map(drop);
+            }
+            said(api, "POST", &format!("/rollouts/{id}/abort"), &Value::Null)?;
+            self.asked = Some((Asked::End(id, Verb::Abort), true));
+            self.ended += 1;
+        }
+        let (path, body) = self.next_version(api)?;
+        let answer = said(api, "POST", &path, &body)?;
+        self.answered(Some(&answer));
+        self.waited = true;
+        let id = self.running().ok_or("it was started")?;
+        self.await_stage(api, id)
+    }
+
+    /// The newest, if it is under way.
+    fn running(&self) -> Option<u64> {
+        let newest = self.newest.as_ref();
+        let running = newest.filter(|(.., status)| status == "running");
+        running.map(|(id, ..)| *id)
+    }
+
+    /// Waits until all rigs of the stages that have begun have the version, and are watched.
+    fn await_stage(&self, api: &Api, id: u64) -> Result<(), String> {
+        await_rollout(api, id, "every rig of the stage has the version", |view| {
+            view["phase"] == "observe" && view["applied"].as_u64() == bound(view)
+        })
+    }
+
+    /// The next version, and what starts it.
+    fn next_version(&mut self, api: &Api) -> Result<(String, Value), String> {
         if let Some((id, _, status)) = &mut self.newest
             && status == "rollingBack"
         {
@@ -105,8 +153,8 @@ impl Rollouts {
             &profile(self.version),
         )?;
         self.asked = Some((Asked::Start(self.version), false));
-        let body = json!({"profileId": PROFILE, "version": self.version, "stages": ["100%"],
-            "observeSecs": 3_600, "minHashratePercent": 0});
+        let body = json!({"profileId": PROFILE, "version": self.version, "stages": ["25%", "100%"],
+            "observeSecs": OBSERVE_SECS, "minHashratePercent": 0});
         Ok(("/rollouts".to_owned(), body))
     }
 
@@ -122,6 +170,7 @@ impl Rollouts {
                 self.started += 1;
                 let id = answer["rollout"]["id"].as_u64().unwrap_or_default();
                 self.newest = Some((id, *version, "running".to_owned()));
+                self.stage = 1;
             }
             (Asked::End(..), Some(_)) => self.ended += 1,
             _ => {}
@@ -137,6 +186,8 @@ impl Rollouts {
             (number("id"), number("version"), status)
         });
         self.compare_newest(found.as_ref(), kept.get(0))?;
+        let stage = kept[0]["stage"].as_u64().unwrap_or(1);
+        self.compare_stage(found.as_ref(), stage)?;
         self.newest = found;
         let peers = read(api, "/peers")?;
         let peers: BTreeMap<&str, &Value> = peers
@@ -160,7 +211,7 @@ impl Rollouts {
             let member = member
                 .clone()
                 .find(|member| member["name"] == rig.name.as_str());
-            self.compare_member(member, wish, newest)
+            self.compare_member(member, stage, wish, newest)
                 .map_err(|why| format!("{}: {why}", rig.name))?;
         }
         Ok(())
@@ -214,6 +265,24 @@ impl Rollouts {
         ))
     }
 
+    /// It is in the stage that it was seen in last. A life that waited for the next may have seen it begin.
+    fn compare_stage(
+        &mut self,
+        found: Option<&(u64, u64, String)>,
+        stage: u64,
+    ) -> Result<(), String> {
+        let same = found.map(|(id, ..)| id) == self.newest.as_ref().map(|(id, ..)| id);
+        let before = if same { self.stage } else { 1 };
+        let waited = std::mem::take(&mut self.waited);
+        if stage != before && !(waited && stage == before + 1) {
+            return Err(format!("it was in stage {before} and is in {stage}"));
+        }
+        self.second.0 += u32::from(waited);
+        self.second.1 += u32::from(waited && stage == 2);
+        self.stage = stage;
+        Ok(())
+    }
+
     /// Each generation is one wish, no version comes twice in a row, and the last that was heard is the
     /// last in the registry or an older one. Returns the newest version that was heard.
     fn heard(&self, heard: &[(OpId, Desired)], wish: &Value) -> Result<Option<u64>, String> {
@@ -257,6 +326,7 @@ impl Rollouts {
     fn compare_member(
         &self,
         member: Option<&Value>,
+        stage: u64,
         wish: &Value,
         heard: Option<u64>,
     ) -> Result<(), String> {
@@ -266,7 +336,9 @@ impl Rollouts {
         let outcome = member["outcome"].as_str().unwrap_or_default();
         let has_heard = heard == Some(*version);
         let wished = wish["version"].as_u64() == Some(*version);
+        let its_turn = member["stage"].as_u64() <= Some(stage);
         let fits = match outcome {
+            _ if !its_turn => outcome == "waiting" && !has_heard && !wished,
             "waiting" => !has_heard && !wished,
             "told" => true,
             "applied" => has_heard,
@@ -277,7 +349,7 @@ impl Rollouts {
             return Ok(());
         }
         Err(format!(
-            "the rollout of version {version} says {outcome:?}, the wish is {wish}, the newest that it heard {heard:?}"
+            "the rollout of version {version} in stage {stage} says {outcome:?}, the wish is {wish}, the newest that it heard {heard:?}"
         ))
     }
 
@@ -295,7 +367,20 @@ impl Rollouts {
             self.went_on.into(),
             "",
         );
+        let (about, begun) = self.second;
+        figures.add(
+            "kills about the beginning of a second stage",
+            about.into(),
+            "",
+        );
+        figures.add("of these after which it had begun", begun.into(), "");
     }
+}
+
+/// Rigs that have the version when the stage that it is in is over.
+fn bound(view: &Value) -> Option<u64> {
+    let stage = usize::try_from(view["stage"].as_u64()?).ok()?;
+    view["stages"][stage.checked_sub(1)?]["upTo"].as_u64()
 }
 
 fn await_rollout(

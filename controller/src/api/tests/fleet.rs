@@ -18,7 +18,7 @@ fn patch(server: &Server, rig: &str, body: &Value) -> Reply {
     server.request(Method::PATCH, &path, &body.to_string())
 }
 
-fn names(reply: &Reply) -> Vec<String> {
+pub(super) fn names(reply: &Reply) -> Vec<String> {
     let rigs = reply.json();
     let rigs = rigs.as_array().expect("a list").iter();
     rigs.map(|rig| rig["name"].as_str().expect("a name").to_owned())

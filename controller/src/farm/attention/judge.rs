@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use miner_shared::limits::HEARTBEAT_MS;
 use miner_shared::wire::{Activity, Memory, Pages};
 
+use super::super::drift::DriftReason;
 use super::super::twins::{Kind, medians};
 use super::super::view::DesiredStatus;
 use super::seen::{Report, Seen, Silent, size_of_pages};
@@ -137,16 +138,12 @@ pub(super) fn rig<'a>(seen: &'a Seen, compared: &Compared, troubles: &mut Vec<Tr
     }
     let linked_ms = seen.linked_ms.unwrap_or(0);
     let wished_ms = seen.wish.age_ms;
-    match seen.wish.status {
-        DesiredStatus::Refused => add(amber, Some(wished_ms), Cause::Refused),
-        DesiredStatus::Behind => add(amber, None, Cause::Behind),
-        status => {
-            let pending = status == DesiredStatus::Pending;
-            let settled = wished_ms.min(linked_ms) >= DRIFT_MS;
-            if settled && (pending || seen.wish.drift == Some(true)) {
-                add(amber, Some(wished_ms), Cause::Drift);
-            }
-        }
+    let settled = wished_ms.min(linked_ms) >= DRIFT_MS;
+    match seen.wish.drift_reason() {
+        Some(DriftReason::Refused) => add(amber, Some(wished_ms), Cause::Refused),
+        Some(DriftReason::Behind) => add(amber, None, Cause::Behind),
+        Some(_) if settled => add(amber, Some(wished_ms), Cause::Drift),
+        _ => {}
     }
     if let Some((..LOW_SCORE, _)) = seen.score {
         add(amber, None, Cause::LowScore);

@@ -4,6 +4,7 @@ use miner_shared::identity::Fingerprint;
 use miner_shared::text::Name;
 use miner_shared::wire::{Activity, Memory, MinerStats, Mode, PageWish, Pages, RigStats, State};
 
+use super::super::drift::DriftReason;
 use super::super::facts::RigFacts;
 use super::super::show;
 use super::super::twins::Kind;
@@ -135,6 +136,11 @@ impl Wish {
             light: profile.is_some_and(|profile| profile.mode == Mode::Light),
             small: state.is_some_and(small),
         }
+    }
+
+    /// Why the rig, which has a link, does not run it; `None` if it does.
+    pub(super) const fn drift_reason(&self) -> Option<DriftReason> {
+        DriftReason::of(self.status, self.drift, true)
     }
 }
 

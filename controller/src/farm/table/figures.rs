@@ -121,7 +121,7 @@ impl<'a> RigFacts<'a> {
     }
 
     /// Version of that profile.
-    pub(super) fn version(&self) -> Option<u32> {
+    pub(in crate::farm) fn version(&self) -> Option<u32> {
         let wish = self.registry.desired(self.key)?;
         wish.profile.as_ref().map(|_| wish.version)
     }

@@ -161,15 +161,4 @@ impl Farm {
         .await;
         (entries, registered)
     }
-
-    /// Looks at these rigs, in this order, under one hold of the lock.
-    fn look_at(&self, keys: &[Fingerprint], mut look: impl FnMut(&RigFacts<'_>)) {
-        let core = self.lock();
-        let now = self.clock.now();
-        for key in keys {
-            if let Some(row) = core.registry.peer(key) {
-                look(&RigFacts::new(key, row, &core.registry, &core.hub, now));
-            }
-        }
-    }
 }

@@ -2,6 +2,7 @@
 
 mod attention;
 mod discover;
+mod drift;
 mod fleet;
 mod history;
 mod keys;
@@ -19,8 +20,9 @@ use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use async_tungstenite::tungstenite::{ClientRequestBuilder, Error, Message as WsMessage};
 use async_tungstenite::{WebSocketStream, client_async};
 use miner_shared::identity::{EnrolToken, PairingCode, Role};
+use miner_shared::limits::MAX_FRAME;
 use miner_shared::smsg::Expect;
-use miner_shared::text::{MinerName, Name, PoolPass, PoolUser};
+use miner_shared::text::{Address, MinerName, Name, PoolPass, PoolUser};
 use miner_shared::wire::{Algo, Backend, Mode, Pool, Profile, Threads};
 use smol::net::{TcpListener, TcpStream};
 use smol::stream::StreamExt;

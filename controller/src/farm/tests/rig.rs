@@ -43,6 +43,10 @@ pub(super) struct TestRig {
     /// Says nothing to orders.
     mute: bool,
     busy: bool,
+    /// Will not mine.
+    refuses: bool,
+    /// Says that it has this hash in force, whatever it applied.
+    in_force: Option<[u8; 32]>,
     /// How often a controller let it in.
     pub(super) ups: u32,
     /// Close code that its last connection ended with.
@@ -58,6 +62,8 @@ impl TestRig {
             mining: false,
             mute: false,
             busy: false,
+            refuses: false,
+            in_force: None,
             ups: 0,
             goodbye: None,
         }
@@ -84,6 +90,18 @@ impl TestRig {
     /// One that has no time for questions.
     pub(super) fn busy(mut self) -> Self {
         self.busy = true;
+        self
+    }
+
+    /// One with too little memory for what it is told.
+    pub(super) fn refusing(mut self) -> Self {
+        self.refuses = true;
+        self
+    }
+
+    /// One that acknowledges what it is told, and has the state of this hash in force.
+    pub(super) fn drifting_to(mut self, hash: [u8; 32]) -> Self {
+        self.in_force = Some(hash);
         self
     }
 
@@ -161,9 +179,12 @@ impl TestRig {
                 _ => None,
             };
             // As the agent does: the report that shows what was applied comes before the receipt.
-            let report = matches!(reply, Some(Message::Receipt(..)));
-            let report = report.then(|| Message::Heartbeat(self.stats()));
-            for reply in report.into_iter().chain(reply) {
+            let is_receipt = matches!(reply, Some(Message::Receipt(..)));
+            let report = is_receipt.then(|| Message::Heartbeat(self.stats()));
+            let generation = self.generation;
+            let in_force = self.in_force.filter(|_| is_receipt && generation > 0);
+            let in_force = in_force.map(|hash| Message::Applied { generation, hash });
+            for reply in report.into_iter().chain(in_force).chain(reply) {
                 let mut out = [0; MAX_FRAME];
                 let len = link.seal(&self.node, NOW, &reply, &mut out).expect("up");
                 let sent = ws.send(WsMessage::binary(out[..len].to_vec())).await;
@@ -186,6 +207,9 @@ impl TestRig {
 
     fn answer(&mut self, message: Message) -> Option<Message> {
         Some(match message {
+            Message::Command(op_id, Command::SetState(_)) if self.refuses => {
+                Message::Receipt(op_id, Outcome::Refused(Refusal::TooLittleMemory))
+            }
             Message::Command(op_id, Command::SetState(desired)) => {
                 self.generation = desired.generation;
                 self.mining = desired.state.profile().is_some();
