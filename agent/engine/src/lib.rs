@@ -47,33 +47,41 @@ pub use cache::{CACHE_BYTES, Cache};
 pub use dataset::{DATASET_BYTES, Dataset};
 pub use error::EngineError;
 pub use features::{Features, Jit};
+pub use jit::MAX_WAYS;
 pub use miner_shared::mining::Hash;
 pub use pages::Backing;
 pub use params::Algorithm;
 pub use progress::Progress;
 pub use vm::{SCRATCHPAD_BYTES, Vm};
 
-/// Hashes one input after the other. While one is being hashed, the next is prepared, which saves
-/// a pass over the scratchpad: give the next input with [`Self::next`], get the hash of the one
-/// before.
+/// Hashes one input after the other, with as many in flight as it has [`Self::ways`]. Where one ends
+/// the next is prepared, which saves a pass over the scratchpad: give an input with [`Self::next`],
+/// get the hash of the one that was given `ways` inputs before.
 ///
-/// An engine always has an input in flight, at first the empty one; `last` leaves the engine with
-/// an unspecified one. Nothing here allocates, locks or fails.
+/// Nothing here allocates, locks or fails. Inputs that nobody gave, or whose hash was read by `last`,
+/// are unspecified.
 pub trait HashEngine: Send {
-    /// Begins with `input`; what was in flight is dropped.
+    /// Inputs in flight, at least one, the same for ever.
+    fn ways(&self) -> usize {
+        1
+    }
+
+    /// Begins with `input` in place of the oldest one, whose hash is dropped.
     fn first(&mut self, input: &[u8]);
 
-    /// Writes the hash of the input in flight to `hash` and begins with `input`.
+    /// Writes the hash of the oldest input in flight to `hash` and begins with `input` in its place.
     fn next(&mut self, input: &[u8], hash: &mut Hash);
 
-    /// Writes the hash of the input in flight to `hash`.
+    /// Writes the hash of the oldest input in flight to `hash`; the next one is the oldest then.
     fn last(&mut self, hash: &mut Hash);
 
     /// The hash of one input.
     fn hash(&mut self, input: &[u8]) -> Hash {
         let mut hash = [0; 32];
         self.first(input);
-        self.last(&mut hash);
+        for _ in 0..self.ways() {
+            self.last(&mut hash);
+        }
         hash
     }
 }
@@ -85,6 +93,10 @@ pub fn commitment(input: &[u8], hash: &Hash) -> Hash {
 }
 
 impl<E: HashEngine + ?Sized> HashEngine for Box<E> {
+    fn ways(&self) -> usize {
+        (**self).ways()
+    }
+
     fn first(&mut self, input: &[u8]) {
         (**self).first(input);
     }

@@ -12,7 +12,7 @@ use miner_shared::wire::PageWish;
 use crate::aes::{Aes, State};
 use crate::blake::{hash256, hash512};
 use crate::interpret;
-use crate::jit::{self, Lines};
+use crate::jit::{self, Lines, MAX_WAYS};
 use crate::memory::Memory;
 use crate::params::{LINE, MAX_PROGRAM, Params};
 use crate::program::{Configuration, Instruction, ProgramBytes, decode, program_bytes};
@@ -25,24 +25,84 @@ pub const SCRATCHPAD_BYTES: usize = 2 << 20;
 
 /// A RandomX machine. Making one takes a few milliseconds: keep it.
 ///
-/// Its scratchpad lies in a reserved huge page where one is free, else in a transparent one.
+/// Each of its scratchpads lies in a reserved huge page where one is free, else in a transparent one.
 pub struct Vm {
     source: Source,
     params: &'static Params,
     aes: Aes,
     /// Where programs are compiled to; without it they are interpreted.
     compiled: Option<jit::Program>,
+    ways: heapless::Vec<Way, MAX_WAYS>,
+    /// The way with the oldest input.
+    oldest: usize,
+}
+
+/// One input in flight.
+struct Way {
     scratchpad: Memory,
-    /// Where the generator of the input in flight stands, after it filled the scratchpad.
+    /// Where the input's generator stands: after it filled the scratchpad, or made a program.
     seed: State,
+    /// Whether the input's programs were run.
+    ran: bool,
     work: Box<Work>,
 }
 
 /// What a program needs while it is made and run.
 struct Work {
     registers: Registers,
+    configuration: Configuration,
     bytes: ProgramBytes,
     program: [Instruction; MAX_PROGRAM],
+}
+
+impl Way {
+    fn new() -> Result<Self, EngineError> {
+        Ok(Self {
+            scratchpad: Memory::new(SCRATCHPAD_BYTES, PageWish::Auto)
+                .ok_or(EngineError::NoVmMemory)?,
+            seed: [0; LINE],
+            ran: false,
+            work: Box::new(Work {
+                registers: Registers::new(),
+                configuration: Configuration::of(&[]),
+                bytes: [0; _],
+                program: [Instruction::Nothing; MAX_PROGRAM],
+            }),
+        })
+    }
+
+    fn scratchpad(&mut self, params: &Params) -> &mut [u8] {
+        &mut self.scratchpad.as_mut_slice()[..params.l3 as usize]
+    }
+
+    /// Begins with an input.
+    fn fill(&mut self, input: &[u8], aes: Aes, params: &Params) {
+        let mut seed = hash512(input);
+        aes.fill(&mut seed, self.scratchpad(params));
+        self.seed = seed;
+        self.ran = false;
+    }
+
+    /// Makes the next program from the seed.
+    fn prepare(&mut self, aes: Aes, params: &Params) {
+        let work = &mut *self.work;
+        let bytes = &mut work.bytes[..program_bytes(params)];
+        aes.program(&self.seed, bytes);
+        work.configuration = Configuration::of(bytes);
+        work.registers.configure(&work.configuration);
+        decode(bytes, params, &mut work.program);
+    }
+
+    /// As compiled code runs it.
+    fn turn(&mut self, params: &Params) -> jit::Way<'_> {
+        let work = &mut *self.work;
+        jit::Way {
+            program: &work.program[..params.program_size],
+            configuration: &work.configuration,
+            scratchpad: self.scratchpad.as_mut_slice(),
+            registers: &mut work.registers,
+        }
+    }
 }
 
 /// Where dataset items come from.
@@ -115,8 +175,7 @@ impl Vm {
     #[must_use]
     pub fn hashing(mut self, algorithm: Algorithm) -> Self {
         self.params = algorithm.params();
-        self.first(&[]);
-        self
+        self.emptied()
     }
 
     /// A machine on a cache, with this compiler or interpreting.
@@ -128,77 +187,105 @@ impl Vm {
     }
 
     fn new(source: Source, aes: Aes, compiled: Option<jit::Program>) -> Result<Self, EngineError> {
-        let params = source.params()?;
-        let scratchpad =
-            Memory::new(SCRATCHPAD_BYTES, PageWish::Auto).ok_or(EngineError::NoVmMemory)?;
-        let mut vm = Self {
+        let vm = Self {
+            params: source.params()?,
+            source,
+            aes,
+            compiled,
+            ways: heapless::Vec::new(),
+            oldest: 0,
+        };
+        vm.with_ways(1)
+    }
+
+    /// This machine with so many inputs in flight, 1 to [`MAX_WAYS`] where programs are compiled, and
+    /// all of them empty, each with a scratchpad of its own. Their programs take turns: one computes while another waits for memory
+    /// or for its own results. Worth it where the processor looks far ahead and has the cache for all
+    /// scratchpads.
+    ///
+    /// # Errors
+    /// [`EngineError::NoVmMemory`].
+    pub fn with_ways(mut self, ways: usize) -> Result<Self, EngineError> {
+        let most = if self.compiled.is_some() { MAX_WAYS } else { 1 };
+        let ways = ways.clamp(1, most);
+        self.ways.truncate(ways);
+        while self.ways.len() < ways {
+            // There is room for as many.
+            let _ = self.ways.push(Way::new()?);
+        }
+        Ok(self.emptied())
+    }
+
+    /// With empty inputs in flight, as the trait says. It also touches the scratchpads on the thread
+    /// that will use them.
+    fn emptied(mut self) -> Self {
+        let Self { aes, params, .. } = self;
+        for way in &mut self.ways {
+            way.fill(&[], aes, params);
+        }
+        self
+    }
+
+    /// Runs all programs of the inputs in flight that were not run yet (specification, chapter 2,
+    /// steps 6 to 11).
+    fn run_programs(&mut self) {
+        for program in 0..self.params.programs {
+            for way in self.ways.iter_mut().filter(|way| !way.ran) {
+                if program == 0 {
+                    way.work.registers.mode = Mode::Nearest;
+                } else {
+                    way.seed = hash512(&way.work.registers.file());
+                }
+                way.prepare(self.aes, self.params);
+            }
+            self.run_prepared();
+        }
+        for way in &mut self.ways {
+            way.ran = true;
+        }
+    }
+
+    fn run_prepared(&mut self) {
+        let Self {
             source,
             params,
             aes,
             compiled,
-            scratchpad,
-            seed: [0; LINE],
-            work: Box::new(Work {
-                registers: Registers::new(),
-                bytes: [0; _],
-                program: [Instruction::Nothing; MAX_PROGRAM],
-            }),
-        };
-        // From here on an input is in flight, as the trait says; it also touches the scratchpad on
-        // the thread that will use it.
-        vm.first(&[]);
-        Ok(vm)
-    }
-
-    fn scratchpad(&mut self) -> &mut [u8] {
-        let bytes = self.params.l3 as usize;
-        &mut self.scratchpad.as_mut_slice()[..bytes]
-    }
-
-    /// Runs all programs of the input in flight (specification, chapter 2, steps 6 to 11).
-    fn run_programs(&mut self) {
-        self.work.registers.mode = Mode::Nearest;
-        for left in (0..self.params.programs).rev() {
-            self.run_program();
-            if left > 0 {
-                self.seed = hash512(&self.work.registers.file());
-            }
-        }
-    }
-
-    fn run_program(&mut self) {
-        let work = &mut *self.work;
-        let bytes = &mut work.bytes[..program_bytes(self.params)];
-        self.aes.program(&self.seed, bytes);
-        let configuration = Configuration::of(bytes);
-        work.registers.configure(&configuration);
-        let program = decode(bytes, self.params, &mut work.program);
-        if let (Some(code), Some(lines)) = (&mut self.compiled, self.source.lines()) {
+            ways,
+            ..
+        } = self;
+        let waiting = ways.iter_mut().filter(|way| !way.ran);
+        let mut turns: heapless::Vec<jit::Way<'_>, MAX_WAYS> =
+            waiting.map(|way| way.turn(params)).collect();
+        if let (Some(code), Some(lines)) = (compiled, source.lines()) {
             // SAFETY: `lines` are those of a keyed cache or a filled dataset, which `source` holds:
             // nobody changes them, and they live for as long as this machine.
-            let ran = unsafe {
-                code.run(
-                    program,
-                    &configuration,
-                    self.params,
-                    lines,
-                    self.scratchpad.as_mut_slice(),
-                    &mut work.registers,
-                )
-            };
-            if ran {
+            if unsafe { code.run(&mut turns, params, lines) } {
                 return;
             }
         }
-        interpret::run(
-            program,
-            &configuration,
-            self.params,
-            self.scratchpad.as_mut_slice(),
-            &mut work.registers,
-            self.aes,
-            &|number| self.source.line(number),
-        );
+        for turn in turns {
+            interpret::run(
+                turn.program,
+                turn.configuration,
+                params,
+                turn.scratchpad,
+                turn.registers,
+                *aes,
+                &|number| source.line(number),
+            );
+        }
+    }
+
+    /// Runs what has to be run before the oldest input has its hash.
+    fn finish_oldest(&mut self) {
+        if self.ways.get(self.oldest).is_some_and(|way| !way.ran) {
+            self.run_programs();
+        }
+    }
+
+    fn next_way(&self) -> usize {
+        (self.oldest + 1) % self.ways.len()
     }
 }
 
@@ -208,26 +295,40 @@ fn compiler() -> Option<jit::Program> {
 }
 
 impl HashEngine for Vm {
+    fn ways(&self) -> usize {
+        self.ways.len()
+    }
+
     fn first(&mut self, input: &[u8]) {
-        let mut seed = hash512(input);
-        self.aes.fill(&mut seed, self.scratchpad());
-        self.seed = seed;
+        // It is the newest: the oldest of before gives it its place.
+        let next = self.next_way();
+        if let Some(way) = self.ways.get_mut(self.oldest) {
+            way.fill(input, self.aes, self.params);
+        }
+        self.oldest = next;
     }
 
     fn next(&mut self, input: &[u8], hash: &mut Hash) {
-        self.run_programs();
-        let mut seed = hash512(input);
-        let aes = self.aes;
-        let fingerprint = aes.fingerprint_and_fill(self.scratchpad(), &mut seed);
-        self.seed = seed;
-        *hash = hash256(&self.work.registers.file_with(&fingerprint));
+        self.finish_oldest();
+        let (aes, params, next) = (self.aes, self.params, self.next_way());
+        if let Some(way) = self.ways.get_mut(self.oldest) {
+            let mut seed = hash512(input);
+            let fingerprint = aes.fingerprint_and_fill(way.scratchpad(params), &mut seed);
+            way.seed = seed;
+            way.ran = false;
+            *hash = hash256(&way.work.registers.file_with(&fingerprint));
+        }
+        self.oldest = next;
     }
 
     fn last(&mut self, hash: &mut Hash) {
-        self.run_programs();
-        let aes = self.aes;
-        let fingerprint = aes.fingerprint(self.scratchpad());
-        *hash = hash256(&self.work.registers.file_with(&fingerprint));
+        self.finish_oldest();
+        let (aes, params, next) = (self.aes, self.params, self.next_way());
+        if let Some(way) = self.ways.get_mut(self.oldest) {
+            let fingerprint = aes.fingerprint(way.scratchpad(params));
+            *hash = hash256(&way.work.registers.file_with(&fingerprint));
+        }
+        self.oldest = next;
     }
 }
 
@@ -262,6 +363,40 @@ mod tests {
                     "rx/2, {way}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn two_ways_give_the_hashes_of_one_in_order() {
+        let mut cache = Cache::new().expect("memory");
+        cache.key_bytes(b"ways");
+        let cache = Arc::new(cache);
+        for algorithm in [Algorithm::Rx0, Algorithm::Rx2] {
+            let machine = || Vm::light(&cache).expect("memory").hashing(algorithm);
+            let mut one = machine();
+            let mut two = machine().with_ways(2).expect("memory");
+            if two.ways() == 1 {
+                return;
+            }
+            let inputs: Vec<[u8; 3]> = (0..7).map(|number| [number; 3]).collect();
+            let single: Vec<Hash> = inputs.iter().map(|input| one.hash(input)).collect();
+            let mut hash = [0; 32];
+            let mut streamed = Vec::new();
+            two.first(&inputs[0]);
+            for input in &inputs[1..] {
+                two.next(input, &mut hash);
+                streamed.push(hash);
+            }
+            // The first of them was in flight before.
+            for _ in 0..2 {
+                two.last(&mut hash);
+                streamed.push(hash);
+            }
+            assert_eq!(streamed[1..], single);
+            // Whatever is in flight, and half done, the hash of one input is its own.
+            assert_eq!(two.hash(&inputs[3]), single[3]);
+            two.next(&inputs[1], &mut hash);
+            assert_eq!(two.hash(&inputs[4]), single[4]);
         }
     }
 }

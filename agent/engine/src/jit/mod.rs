@@ -42,8 +42,11 @@ pub(crate) enum Lines {
     },
 }
 
-/// Bytes for the code of the longest program: 384 instructions of at most 32 bytes, and the loop.
-const PROGRAM_BYTES: usize = 16 << 10;
+/// Inputs that a machine can have in flight here.
+pub const MAX_WAYS: usize = arch::MAX_WAYS;
+
+/// Bytes for the code of the longest programs: 384 instructions of at most 32 bytes, and the loop.
+const PROGRAM_BYTES: usize = MAX_WAYS * (16 << 10);
 
 /// Bytes for the code of eight superscalar programs of at most 512 instructions of at most 14 bytes.
 const ITEMS_BYTES: usize = 64 << 10;
@@ -62,44 +65,96 @@ impl Program {
         Some(Self { code, cpu })
     }
 
-    /// Compiles `program` and runs it, as `interpret::run` would. False, and nothing was done, if
-    /// the system no longer lets data become code.
+    /// Compiles the programs and runs them, each as `interpret::run` would, taking turns at the end
+    /// of an iteration. False, and nothing was done, if there is no code for that many, or the system
+    /// no longer lets data become code.
     ///
     /// # Safety
     /// `lines` is the memory of a whole dataset, or of a whole cache with the code for its items.
     #[must_use]
     pub(crate) unsafe fn run(
         &mut self,
-        program: &[Instruction],
-        configuration: &Configuration,
+        ways: &mut [Way<'_>],
         params: &Params,
         lines: Lines,
-        scratchpad: &mut [u8],
-        registers: &mut Registers,
     ) -> bool {
         let Self { code, cpu } = self;
         let mut start = None;
         let written = code.write(|bytes| {
-            start = arch::compile_program(bytes, program, configuration, params, lines, *cpu);
+            start = arch::compile_program(bytes, ways, params, lines, *cpu);
         });
-        let Some(start) = start.filter(|_| written && scratchpad.len() >= params.l3 as usize)
-        else {
+        let big_enough = |way: &Way<'_>| way.scratchpad.len() >= params.l3 as usize;
+        let Some(start) = start.filter(|_| written && ways.iter().all(big_enough)) else {
             return false;
         };
         // SAFETY: at this address the compiler wrote a function of this type.
-        let program: ProgramFn = unsafe { transmute(code.address(start)) };
-        let lines = match lines {
-            Lines::Dataset { start } => start.wrapping_add(configuration.dataset_offset as usize),
-            Lines::Cache { start, .. } => start,
-        };
-        let scratchpad = scratchpad.as_mut_ptr();
-        let word = arch::control_word(registers.mode);
-        // SAFETY: it reads and writes the registers, and the scratchpad within `l3` bytes by its
-        // masks; it reads the dataset within its size by mask and offset, or has the code for items
-        // read the cache by that one's mask. It keeps the ABI, and the caller's control word.
-        let word = unsafe { program(registers, scratchpad, lines, word) };
-        registers.mode = arch::mode(word);
+        let run: ProgramFn = unsafe { transmute(code.address(start)) };
+        let line_mask = params.l3 - LINE as u32;
+        let mut contexts: heapless::Vec<Context, MAX_WAYS> = ways
+            .iter_mut()
+            .map(|way| Context::new(way, lines, line_mask))
+            .collect();
+        // SAFETY: there is a context for each way. The code reads and writes its registers, and its
+        // scratchpad within `l3` bytes by masks; it reads the dataset within its size by mask and
+        // offset, or has the code for items read the cache by that one's mask. It keeps the ABI, and
+        // the caller's control word.
+        unsafe { run(contexts.as_mut_ptr()) };
+        for (way, context) in ways.iter_mut().zip(contexts) {
+            *way.registers = context.registers;
+            way.registers.mode = arch::mode(context.control);
+        }
         true
+    }
+}
+
+/// A program to run, and what it runs on.
+pub(crate) struct Way<'a> {
+    pub(crate) program: &'a [Instruction],
+    pub(crate) configuration: &'a Configuration,
+    pub(crate) scratchpad: &'a mut [u8],
+    pub(crate) registers: &'a mut Registers,
+}
+
+/// What compiled code knows of a way; it relies on the layout.
+#[repr(C)]
+struct Context {
+    registers: Registers,
+    /// What is set in a value of group E.
+    e_mask: [u64; 2],
+    scratchpad: *mut u8,
+    /// The program's part of the dataset, or the cache.
+    lines: *const u8,
+    /// `mx` in the low half, `ma` in the high one.
+    memory: u64,
+    /// The offsets of the next iteration's two scratchpad lines.
+    addresses: [u64; 2],
+    /// The control word of floating-point arithmetic.
+    control: u32,
+}
+
+impl Context {
+    fn new(way: &mut Way<'_>, lines: Lines, line_mask: u32) -> Self {
+        let Configuration {
+            ma,
+            mx,
+            dataset_offset,
+            e_mask,
+            ..
+        } = *way.configuration;
+        let mut registers = way.registers.clone();
+        registers.r = [0; 8];
+        Self {
+            control: arch::control_word(registers.mode),
+            registers,
+            e_mask,
+            scratchpad: way.scratchpad.as_mut_ptr(),
+            lines: match lines {
+                Lines::Dataset { start } => start.wrapping_add(dataset_offset as usize),
+                Lines::Cache { start, .. } => start,
+            },
+            memory: u64::from(ma) << 32 | u64::from(mx),
+            addresses: [mx, ma].map(|address| u64::from(address & line_mask)),
+        }
     }
 }
 

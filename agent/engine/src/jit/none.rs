@@ -1,13 +1,13 @@
 //! No compiler for this processor: everything is interpreted.
 
-use super::{Entries, Lines};
+use super::{Context, Entries, Lines, Way};
 use crate::params::Params;
-use crate::program::{Configuration, Instruction};
-use crate::registers::Registers;
 use crate::rounding::Mode;
 use crate::superscalar::Programs;
 
-pub(super) type ProgramFn = unsafe extern "C" fn(*mut Registers, *mut u8, *const u8, u32) -> u32;
+pub(super) const MAX_WAYS: usize = 1;
+
+pub(super) type ProgramFn = unsafe extern "C" fn(*mut Context);
 pub(super) type FillFn = unsafe extern "C" fn(*const u8, *mut u8, u64, u64);
 
 #[derive(Clone, Copy)]
@@ -21,8 +21,7 @@ impl Cpu {
 
 pub(super) fn compile_program(
     _: &mut [u8],
-    _: &[Instruction],
-    _: &Configuration,
+    _: &[Way<'_>],
     _: &Params,
     _: Lines,
     _: Cpu,

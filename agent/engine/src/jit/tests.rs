@@ -54,80 +54,104 @@ fn guarded(bytes: usize) -> &'static mut [u8] {
     unsafe { core::slice::from_raw_parts_mut(inner.cast(), bytes) }
 }
 
-/// Of `programs` random programs each result is the same. Half of the instructions of every other
-/// program are of one opcode; with `only`, all of all.
+/// A program with what it runs on, compiled and interpreted.
+struct Case {
+    bytes: ProgramBytes,
+    instructions: [Instruction; MAX_PROGRAM],
+    configuration: Configuration,
+    scratchpad: &'static mut [u8],
+    registers: Registers,
+    interpreted: (Vec<u8>, Registers),
+}
+
+impl Case {
+    fn new(params: &Params) -> Self {
+        Self {
+            bytes: [0; _],
+            instructions: [Instruction::Nothing; MAX_PROGRAM],
+            configuration: Configuration::of(&[]),
+            scratchpad: guarded(params.l3 as usize),
+            registers: Registers::new(),
+            interpreted: (vec![0; params.l3 as usize], Registers::new()),
+        }
+    }
+
+    /// Another program; half of its instructions are of one opcode, or with `only` all.
+    fn renew(&mut self, random: &mut Random, params: &Params, only: Option<u8>) {
+        random.fill(&mut self.bytes);
+        let favours = random.next().is_multiple_of(2);
+        let favoured = only.unwrap_or_else(|| random.next() as u8);
+        for word in self.bytes[128..].as_chunks_mut::<8>().0 {
+            if only.is_some() || favours && random.next().is_multiple_of(2) {
+                word[0] = favoured;
+            }
+        }
+        random.fill(self.scratchpad);
+        self.interpreted.0.copy_from_slice(self.scratchpad);
+        let bytes = &self.bytes[..program_bytes(params)];
+        self.configuration = Configuration::of(bytes);
+        decode(bytes, params, &mut self.instructions);
+        self.registers = Registers::new();
+        self.registers.configure(&self.configuration);
+        self.registers.mode = Mode::of(random.next());
+        self.interpreted.1 = self.registers.clone();
+    }
+
+    fn interpret(&mut self, params: &Params) {
+        let (scratchpad, registers) = &mut self.interpreted;
+        interpret::run(
+            &self.instructions[..params.program_size],
+            &self.configuration,
+            params,
+            scratchpad,
+            registers,
+            Aes::detect(),
+            &|_| [0; 8],
+        );
+    }
+
+    fn way(&mut self, params: &Params) -> Way<'_> {
+        Way {
+            program: &self.instructions[..params.program_size],
+            configuration: &self.configuration,
+            scratchpad: self.scratchpad,
+            registers: &mut self.registers,
+        }
+    }
+}
+
+/// Of `programs` random programs each result is the same, alone and in turns with others.
 fn compare(params: &Params, programs: u64, seed: u64, only: Option<u8>) {
     let Some(mut compiled) = compiler() else {
         return;
     };
     let mut random = Random(seed);
-    let scratchpad = guarded(params.l3 as usize);
-    let mut other = vec![0; params.l3 as usize];
     // All lines of it are zero, and none takes memory.
     let dataset = Memory::new(DATASET_BYTES, PageWish::Small).expect("address space");
     let lines = Lines::Dataset {
         start: dataset.as_slice().as_ptr(),
     };
-    let mut bytes: ProgramBytes = [0; _];
-    let mut instructions = [Instruction::Nothing; MAX_PROGRAM];
+    let mut cases: Vec<Case> = (0..MAX_WAYS).map(|_| Case::new(params)).collect();
     for number in 0..programs {
-        random.fill(&mut bytes);
-        let favoured = only.unwrap_or_else(|| random.next() as u8);
-        for word in bytes[128..].as_chunks_mut::<8>().0 {
-            let half = number % 2 == 0 && random.next().is_multiple_of(2);
-            if half || only.is_some() {
-                word[0] = favoured;
-            }
+        let cases = &mut cases[..1 + number as usize % MAX_WAYS];
+        for case in &mut *cases {
+            case.renew(&mut random, params, only);
+            case.interpret(params);
         }
-        random.fill(scratchpad);
-        other.copy_from_slice(scratchpad);
-
-        let bytes = &bytes[..program_bytes(params)];
-        let configuration = Configuration::of(bytes);
-        let program = decode(bytes, params, &mut instructions);
-        let mut ours = Registers::new();
-        ours.configure(&configuration);
-        ours.mode = Mode::of(random.next());
-        let mut theirs = ours.clone();
-        let none = |_| [0; 8];
-        interpret::run(
-            program,
-            &configuration,
-            params,
-            &mut other,
-            &mut theirs,
-            Aes::detect(),
-            &none,
-        );
+        let mut ways: Vec<Way<'_>> = cases.iter_mut().map(|case| case.way(params)).collect();
         // SAFETY: the dataset is whole.
-        let ran = unsafe {
-            compiled.run(
-                program,
-                &configuration,
-                params,
-                lines,
-                scratchpad,
-                &mut ours,
-            )
-        };
+        let ran = unsafe { compiled.run(&mut ways, params, lines) };
         assert!(ran, "it was not compiled");
-        assert_eq!(
-            ours.mode,
-            theirs.mode,
-            "seed {seed}, program {number}, {:?}",
-            program.first()
-        );
-        assert_eq!(
-            ours.file(),
-            theirs.file(),
-            "seed {seed}, program {number}, {:?}",
-            program.first()
-        );
-        assert!(
-            *scratchpad == other[..],
-            "seed {seed}, program {number}, {:?}",
-            program.first()
-        );
+        for (at, case) in cases.iter().enumerate() {
+            let name = format!(
+                "seed {seed}, program {number}, way {at}, {:?}",
+                case.instructions[0]
+            );
+            let (scratchpad, registers) = &case.interpreted;
+            assert_eq!(case.registers.mode, registers.mode, "{name}");
+            assert_eq!(case.registers.file(), registers.file(), "{name}");
+            assert!(*case.scratchpad == scratchpad[..], "{name}");
+        }
     }
 }
 
@@ -164,7 +188,7 @@ fn many_compiled_programs_do_what_interpreted_ones_do() {
 }
 
 #[test]
-fn the_longest_program_fits() {
+fn the_longest_programs_fit() {
     let Some(mut compiled) = compiler() else {
         return;
     };
@@ -177,28 +201,23 @@ fn the_longest_program_fits() {
     let lines = Lines::Dataset {
         start: dataset.as_slice().as_ptr(),
     };
-    let mut scratchpad = vec![0; params.l3 as usize];
-    let mut bytes: ProgramBytes = [0; _];
-    let mut instructions = [Instruction::Nothing; MAX_PROGRAM];
+    let mut cases: Vec<Case> = (0..MAX_WAYS).map(|_| Case::new(&params)).collect();
     // Every opcode in turn, all of one kind, with operands that need the long forms.
     for opcode in 0..=255 {
-        for (at, word) in bytes[128..].as_chunks_mut::<8>().0.iter_mut().enumerate() {
-            *word = [opcode, 5, 4, at as u8, 0x11, 0x22, 0x33, 0x44];
+        for case in &mut cases {
+            for (at, word) in case.bytes[128..]
+                .as_chunks_mut::<8>()
+                .0
+                .iter_mut()
+                .enumerate()
+            {
+                *word = [opcode, 5, 4, at as u8, 0x11, 0x22, 0x33, 0x44];
+            }
+            decode(&case.bytes, &params, &mut case.instructions);
         }
-        let configuration = Configuration::of(&bytes);
-        let program = decode(&bytes, &params, &mut instructions);
-        let mut registers = Registers::new();
+        let mut ways: Vec<Way<'_>> = cases.iter_mut().map(|case| case.way(&params)).collect();
         // SAFETY: the dataset is whole.
-        let ran = unsafe {
-            compiled.run(
-                program,
-                &configuration,
-                &params,
-                lines,
-                &mut scratchpad,
-                &mut registers,
-            )
-        };
+        let ran = unsafe { compiled.run(&mut ways, &params, lines) };
         assert!(ran, "opcode {opcode}");
     }
 }

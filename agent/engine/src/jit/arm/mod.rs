@@ -9,12 +9,14 @@ pub(super) use superscalar::compile as compile_items;
 
 use asm::Gpr;
 
-use crate::registers::Registers;
+use super::Context;
 use crate::rounding::Mode;
 
-/// A compiled program: registers, scratchpad, the first line that it may read, and the control word
-/// of floating-point arithmetic to begin with. Returns the control word that it ended with.
-pub(super) type ProgramFn = unsafe extern "C" fn(*mut Registers, *mut u8, *const u8, u32) -> u32;
+/// Programs that take turns: none.
+pub(super) const MAX_WAYS: usize = 1;
+
+/// Compiled programs; the argument is the first of the contexts, one for each.
+pub(super) type ProgramFn = unsafe extern "C" fn(*mut Context);
 
 /// Compiled superscalar programs: cache, where to write, the first item's number, and how many.
 pub(super) type FillFn = unsafe extern "C" fn(*const u8, *mut u8, u64, u64);

@@ -7,6 +7,7 @@
 //! | `v28` | an operand from memory |
 //! | `v29`, `v30` | what is kept of, and what is set in, a value of group E |
 //! | `v31` | the bits that FSCAL turns over |
+//! | `x0` | the context, at first |
 //! | `x1` | the scratchpad |
 //! | `x2` | the program's part of the dataset, or the cache |
 //! | `x12`, `x13` | `mx`, `ma` |
@@ -15,10 +16,12 @@
 //! | `x21`, `x22` | the caller's control word of floating-point arithmetic, and ours |
 //! | `x3`, `x15` to `x17` | addresses and other things of the moment |
 
+use core::mem::offset_of;
+
 use super::asm::{Alu, Assembler, Gpr, LINK, Run, SP, Vec, Vector, ZERO};
 use super::{Cpu, NUMBER};
 use crate::interpret::RARELY;
-use crate::jit::Lines;
+use crate::jit::{Context, Lines, Way};
 use crate::params::{DATASET_BASE, LINE, MAX_PROGRAM, Params, Version};
 use crate::program::{Configuration, E_KEPT, Instruction, IntegerOp, Place, Source};
 
@@ -78,16 +81,16 @@ fn a(register: u8) -> Vec {
 /// The bits of an address that choose a line of the dataset.
 const LINE_OF_DATASET: Run = Run::of((DATASET_BASE - LINE as u64) as u32);
 
-/// Writes a program that is called as a [`super::ProgramFn`]; returns where it begins, or `None` if it
-/// does not fit.
+/// Writes one program that is called as a [`super::ProgramFn`]; returns where it begins, or `None` if
+/// it does not fit. Cores that look ahead as little as most of Arm's gain nothing from a second.
 pub(in crate::jit) fn compile(
     code: &mut [u8],
-    program: &[Instruction],
-    configuration: &Configuration,
+    ways: &[Way<'_>],
     params: &Params,
     lines: Lines,
     cpu: Cpu,
 ) -> Option<usize> {
+    let [way] = ways else { return None };
     if params.version == Version::Two && !cpu.aes {
         return None;
     }
@@ -96,7 +99,7 @@ pub(in crate::jit) fn compile(
         version: params.version,
         starts: [0; MAX_PROGRAM],
     };
-    let start = compiler.whole(program, configuration, params, lines);
+    let start = compiler.whole(way.program, way.configuration, params, lines);
     compiler.asm.fits().then_some(start)
 }
 
@@ -127,8 +130,10 @@ impl Compiler<'_> {
         asm.store_pair(SP, frame::KEPT_0, LINE_0, LINE_1);
         asm.store_pair(SP, frame::KEPT_1, CALLER_FPCR, FPCR);
         asm.read_fpcr(CALLER_FPCR);
-        asm.mov(FPCR, Gpr(3));
+        asm.load(FPCR, Gpr(0), offset_of!(Context, control) as u32);
         asm.write_fpcr(FPCR);
+        asm.load(SCRATCHPAD, Gpr(0), offset_of!(Context, scratchpad) as u32);
+        asm.load(LINES, Gpr(0), offset_of!(Context, lines) as u32);
         for pair in [0, 2] {
             asm.vector_load_pair(a(pair), a(pair + 1), Gpr(0), A + 16 * u32::from(pair));
         }
@@ -165,7 +170,7 @@ impl Compiler<'_> {
             asm.vector_store_pair(Gpr(0), F + 16 * u32::from(pair), f(pair), f(pair + 1));
             asm.vector_store_pair(Gpr(0), E + 16 * u32::from(pair), e(pair), e(pair + 1));
         }
-        asm.mov(Gpr(0), FPCR);
+        asm.store(Gpr(0), offset_of!(Context, control) as u32, FPCR);
         asm.write_fpcr(CALLER_FPCR);
         asm.load_pair(LINE_0, LINE_1, SP, frame::KEPT_0);
         asm.load_pair(CALLER_FPCR, FPCR, SP, frame::KEPT_1);

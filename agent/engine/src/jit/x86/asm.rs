@@ -43,6 +43,8 @@ pub(super) enum Alu {
     And = 4,
     Sub = 5,
     Xor = 6,
+    /// Sets the flags alone.
+    Compare = 7,
 }
 
 /// Operations on two vectors of two numbers: prefix and opcode after `0f`.

@@ -16,7 +16,7 @@
 use super::asm::{Alu, Assembler, At, Gpr, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP, Vector, Xmm};
 use super::{Cpu, epilogue, prologue};
 use crate::interpret::RARELY;
-use crate::jit::Lines;
+use crate::jit::{Lines, Way};
 use crate::params::{DATASET_BASE, LINE, MAX_PROGRAM, Params, Version};
 use crate::program::{Configuration, E_KEPT, Instruction, IntegerOp, Place, Source};
 
@@ -27,29 +27,49 @@ const OPERAND: Xmm = Xmm(12);
 
 /// The stack frame, in bytes from `rsp`.
 mod frame {
-    /// The control word of floating-point arithmetic, as CFROUND last set it.
+    use crate::jit::MAX_WAYS;
+
+    /// Each way's control word of floating-point arithmetic, as CFROUND last set it.
     pub(super) const MXCSR: i32 = 0;
     /// What it was before.
-    pub(super) const CALLER_MXCSR: i32 = 4;
-    /// The pointer to the registers.
-    pub(super) const REGISTERS: i32 = 8;
+    pub(super) const CALLER_MXCSR: i32 = 4 * MAX_WAYS as i32;
+    /// The pointer to the contexts.
+    pub(super) const CONTEXTS: i32 = 16;
     /// The two scratchpad lines of the iteration.
-    pub(super) const LINE_0: i32 = 16;
-    pub(super) const LINE_1: i32 = 24;
+    pub(super) const LINE_0: i32 = 24;
+    pub(super) const LINE_1: i32 = 32;
     /// In light mode, `rbx` and `r0` to `r7` while an item is computed.
-    pub(super) const LEFT: i32 = 32;
-    pub(super) const R: i32 = 40;
+    pub(super) const LEFT: i32 = 40;
+    pub(super) const R: i32 = 48;
     /// A multiple of 16 and 8 more, since the return address and six registers lie above.
-    pub(super) const BYTES: i32 = 104;
+    pub(super) const BYTES: i32 = 120;
+    const _: () = assert!(CALLER_MXCSR + 4 <= CONTEXTS);
 }
 
 /// No exceptions, denormal numbers are zero; the rounding mode is in bits 13 and 14.
 pub(super) const MXCSR: u32 = 0x9fc0;
 
-/// Offsets in `Registers`.
-const F: i32 = 64;
-const E: i32 = 128;
-const A: i32 = 192;
+/// Offsets in a [`Context`].
+mod context {
+    use core::mem::offset_of;
+
+    use crate::jit::Context;
+
+    pub(super) const BYTES: i32 = size_of::<Context>() as i32;
+    pub(super) const F: i32 = 64;
+    pub(super) const E: i32 = 128;
+    pub(super) const A: i32 = 192;
+    pub(super) const E_MASK: i32 = offset_of!(Context, e_mask) as i32;
+    pub(super) const SCRATCHPAD: i32 = offset_of!(Context, scratchpad) as i32;
+    pub(super) const LINES: i32 = offset_of!(Context, lines) as i32;
+    pub(super) const MEMORY: i32 = offset_of!(Context, memory) as i32;
+    pub(super) const ADDRESSES: i32 = offset_of!(Context, addresses) as i32;
+    pub(super) const CONTROL: i32 = offset_of!(Context, control) as i32;
+    const _: () = assert!(
+        E_MASK % 16 == 0 && BYTES % 16 == 0,
+        "movaps loads from there"
+    );
+}
 
 const fn r(register: u8) -> Gpr {
     Gpr(8 + register)
@@ -67,12 +87,11 @@ const fn a(register: u8) -> Xmm {
     Xmm(8 + register)
 }
 
-/// Writes a program that is called as a [`super::ProgramFn`]; returns where it begins, or `None` if it
-/// does not fit.
+/// Writes programs that are called as a [`super::ProgramFn`]; returns where they begin, or `None` if
+/// they do not fit.
 pub(in crate::jit) fn compile(
     code: &mut [u8],
-    program: &[Instruction],
-    configuration: &Configuration,
+    ways: &[Way<'_>],
     params: &Params,
     lines: Lines,
     cpu: Cpu,
@@ -84,9 +103,10 @@ pub(in crate::jit) fn compile(
         asm: Assembler::new(code),
         cpu,
         version: params.version,
+        way: 0,
         starts: [0; MAX_PROGRAM],
     };
-    let start = compiler.whole(program, configuration, params, lines);
+    let start = compiler.whole(ways, params, lines);
     compiler.asm.fits().then_some(start)
 }
 
@@ -94,82 +114,155 @@ struct Compiler<'a> {
     asm: Assembler<'a>,
     cpu: Cpu,
     version: Version,
+    /// The way that is being compiled.
+    way: usize,
     /// Where the code of each instruction begins, for branches.
     starts: [u32; MAX_PROGRAM],
 }
 
 impl Compiler<'_> {
-    fn whole(
-        &mut self,
-        program: &[Instruction],
-        configuration: &Configuration,
-        params: &Params,
-        lines: Lines,
-    ) -> usize {
+    /// One way keeps its registers from one iteration to the next. Several take turns: each turn
+    /// brings in a way's registers, does one iteration and puts them back, and while its last
+    /// instructions wait for each other the processor is already at the next way's.
+    fn whole(&mut self, ways: &[Way<'_>], params: &Params, lines: Lines) -> usize {
         let keep = self.asm.data([E_KEPT; 2]);
-        let set = self.asm.data(configuration.e_mask);
         let scale = self.asm.data([0x80f0_0000_0000_0000; 2]);
         let start = self.asm.here();
-        let line_mask = (params.l3 - 1) & !(LINE as u32 - 1);
+        let line_mask = params.l3 - LINE as u32;
 
         prologue(&mut self.asm, frame::BYTES);
         let asm = &mut self.asm;
         asm.store_mxcsr(At::Base(RSP, frame::CALLER_MXCSR));
-        asm.store(At::Base(RSP, frame::REGISTERS), RDI);
-        asm.store32(At::Base(RSP, frame::MXCSR), RCX);
-        asm.load_mxcsr(At::Base(RSP, frame::MXCSR));
-        for register in 0..4 {
-            asm.vector_load(
-                Vector::Move,
-                a(register),
-                At::Base(RDI, A + 16 * i32::from(register)),
-            );
-        }
-        for (register, data) in [(KEEP, keep), (SET, set), (SCALE, scale)] {
+        asm.store(At::Base(RSP, frame::CONTEXTS), RDI);
+        for (register, data) in [(KEEP, keep), (SCALE, scale)] {
             asm.vector_load(Vector::Move, register, At::Code(data));
         }
-        for register in 0..8 {
-            asm.alu32(Alu::Xor, r(register), r(register));
+        for (at, way) in (0..).zip(ways) {
+            self.begin(at, way, lines);
         }
-        asm.mov(RDI, RDX);
-        let (ma, mx) = (configuration.ma, configuration.mx);
-        asm.set(RBP, u64::from(ma) << 32 | u64::from(mx));
-        asm.set(RBX, params.iterations.into());
-        asm.set(RAX, (mx & line_mask).into());
-        asm.set(RDX, (ma & line_mask).into());
+        let takes_turns = ways.len() > 1;
+        if !takes_turns {
+            self.enter();
+        }
+        self.asm.set(RBX, params.iterations.into());
+        self.asm.align(32);
+        let iteration = self.asm.here();
+        for (at, way) in ways.iter().enumerate() {
+            self.way = at;
+            if takes_turns {
+                self.enter();
+            }
+            self.load_lines();
+            for (at, instruction) in way.program.iter().enumerate() {
+                self.starts[at] = self.asm.here() as u32;
+                self.instruction(*instruction);
+            }
+            self.dataset(way.configuration, lines);
+            self.store_lines(way.configuration.read, line_mask);
+            if takes_turns {
+                self.leave();
+            }
+        }
+        self.asm.alu32_set(Alu::Sub, RBX, 1);
+        self.asm.jump_if_zero(true, iteration);
+        if !takes_turns {
+            self.leave();
+            self.store_floats();
+        }
+
+        let asm = &mut self.asm;
+        asm.load(RCX, At::Base(RSP, frame::CONTEXTS));
+        for way in 0..ways.len() as i32 {
+            asm.load32(RAX, At::Base(RSP, frame::MXCSR + 4 * way));
+            asm.store32(At::Base(RCX, way * context::BYTES + context::CONTROL), RAX);
+        }
+        asm.load_mxcsr(At::Base(RSP, frame::CALLER_MXCSR));
+        epilogue(asm, frame::BYTES);
+        start
+    }
+
+    /// What happens once for a way: its control word comes to the stack, and the first lines of the
+    /// dataset are asked for.
+    fn begin(&mut self, at: i32, way: &Way<'_>, lines: Lines) {
+        let asm = &mut self.asm;
+        let base = at * context::BYTES;
+        asm.load(RCX, At::Base(RSP, frame::CONTEXTS));
+        asm.load32(RAX, At::Base(RCX, base + context::CONTROL));
+        asm.store32(At::Base(RSP, frame::MXCSR + 4 * at), RAX);
         if let Lines::Dataset { .. } = lines {
+            asm.load(RDI, At::Base(RCX, base + context::LINES));
+            let Configuration { ma, mx, .. } = *way.configuration;
             asm.prefetch_nta(At::Base(RDI, dataset_address(ma)));
             if self.version == Version::Two {
                 asm.prefetch_nta(At::Base(RDI, dataset_address(mx)));
             }
         }
+    }
 
-        self.asm.align(32);
-        let iteration = self.asm.here();
-        self.load_lines();
-        for (at, instruction) in program.iter().enumerate() {
-            self.starts[at] = self.asm.here() as u32;
-            self.instruction(*instruction);
-        }
-        self.dataset(configuration, lines);
-        self.store_lines(configuration.read, line_mask);
-        self.asm.alu32_set(Alu::Sub, RBX, 1);
-        self.asm.jump_if_zero(true, iteration);
+    /// Where a field of the way's context lies, once `rcx` points to the contexts.
+    fn field(&self, offset: i32) -> At {
+        At::Base(RCX, self.way as i32 * context::BYTES + offset)
+    }
 
-        let asm = &mut self.asm;
-        asm.load(RCX, At::Base(RSP, frame::REGISTERS));
+    fn mxcsr(&self) -> At {
+        At::Base(RSP, frame::MXCSR + 4 * self.way as i32)
+    }
+
+    /// Brings in the way's registers.
+    fn enter(&mut self) {
+        self.asm.load_mxcsr(self.mxcsr());
+        self.asm.load(RCX, At::Base(RSP, frame::CONTEXTS));
         for register in 0..8 {
-            asm.store(At::Base(RCX, 8 * i32::from(register)), r(register));
+            self.asm
+                .load(r(register), self.field(8 * i32::from(register)));
+        }
+        let [address_0, address_1] = [0, 8].map(|offset| self.field(context::ADDRESSES + offset));
+        for (register, at) in [
+            (RAX, address_0),
+            (RDX, address_1),
+            (RSI, self.field(context::SCRATCHPAD)),
+            (RDI, self.field(context::LINES)),
+            (RBP, self.field(context::MEMORY)),
+        ] {
+            self.asm.load(register, at);
         }
         for register in 0..4 {
-            asm.vector_store(At::Base(RCX, F + 16 * i32::from(register)), f(register));
-            asm.vector_store(At::Base(RCX, E + 16 * i32::from(register)), e(register));
+            let at = self.field(context::A + 16 * i32::from(register));
+            self.asm.vector_load(Vector::Move, a(register), at);
         }
-        asm.store_mxcsr(At::Base(RSP, frame::MXCSR));
-        asm.load32(RAX, At::Base(RSP, frame::MXCSR));
-        asm.load_mxcsr(At::Base(RSP, frame::CALLER_MXCSR));
-        epilogue(asm, frame::BYTES);
-        start
+        let at = self.field(context::E_MASK);
+        self.asm.vector_load(Vector::Move, SET, at);
+    }
+
+    /// Puts back what a turn changed; what floating-point registers hold ends with an iteration, but
+    /// for the last one.
+    fn leave(&mut self) {
+        self.asm.load(RCX, At::Base(RSP, frame::CONTEXTS));
+        for register in 0..8 {
+            self.asm
+                .store(self.field(8 * i32::from(register)), r(register));
+        }
+        let [address_0, address_1] = [0, 8].map(|offset| self.field(context::ADDRESSES + offset));
+        for (register, at) in [
+            (RAX, address_0),
+            (RDX, address_1),
+            (RBP, self.field(context::MEMORY)),
+        ] {
+            self.asm.store(at, register);
+        }
+        self.asm.alu32_set(Alu::Compare, RBX, 1);
+        let skip = self.asm.skip_if_not_zero();
+        self.store_floats();
+        self.asm.land(skip);
+    }
+
+    fn store_floats(&mut self) {
+        for register in 0..4 {
+            let [f_at, e_at] =
+                [context::F, context::E].map(|group| self.field(group + 16 * i32::from(register)));
+            self.asm.vector_store(f_at, f(register));
+            self.asm.vector_store(e_at, e(register));
+        }
     }
 
     /// Steps 1 to 3 of an iteration (chapter 4.6.2), with the addresses in `rax` and `rdx`.
@@ -440,6 +533,7 @@ impl Compiler<'_> {
     /// CFROUND: the two bits go to where the control word has its rounding mode.
     fn round(&mut self, src: u8, rotate: u8) {
         self.rotated(RAX, r(src), (rotate + 64 - 13) % 64);
+        let mxcsr = self.mxcsr();
         let asm = &mut self.asm;
         let skip = (self.version == Version::Two).then(|| {
             asm.test32(RAX, (RARELY as u32) << 13);
@@ -447,8 +541,8 @@ impl Compiler<'_> {
         });
         asm.alu32_set(Alu::And, RAX, 3 << 13);
         asm.alu32_set(Alu::Xor, RAX, MXCSR.cast_signed());
-        asm.store32(At::Base(RSP, frame::MXCSR), RAX);
-        asm.load_mxcsr(At::Base(RSP, frame::MXCSR));
+        asm.store32(mxcsr, RAX);
+        asm.load_mxcsr(mxcsr);
         if let Some(skip) = skip {
             asm.land(skip);
         }
