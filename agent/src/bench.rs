@@ -5,6 +5,7 @@
 //! two threads or more the order does not matter. With one thread each input depends on earlier
 //! hashes, so that nobody can compute it side by side. In rx/2 commitments stand for hashes.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -37,6 +38,8 @@ pub struct BenchConfig {
     pub hashes: u32,
     /// Hash threads, 1 to [`miner_shared::limits::MAX_THREADS`]; `None` as the miner would choose.
     pub threads: Option<u16>,
+    /// Inputs in flight per thread, 1 to [`miner_engine::MAX_WAYS`]; `None` as the miner would choose.
+    pub ways: Option<usize>,
     /// Light or fast.
     pub memory: Memory,
     /// Whose.
@@ -75,6 +78,8 @@ pub struct BenchReport {
     pub hashes: u32,
     /// Hash threads.
     pub threads: u16,
+    /// Inputs in flight per thread.
+    pub ways: usize,
     /// Memory used.
     pub memory: Memory,
     /// Pages that the memory got; `None` where the system does not say.
@@ -115,7 +120,8 @@ pub fn run(
     now: &Now,
     progress: &mut dyn FnMut(BenchProgress),
 ) -> Result<BenchReport, EngineError> {
-    let plan = Topology::read().plan(config.threads.map_or(Threads::Auto, Threads::Count));
+    let topology = Topology::read();
+    let plan = topology.plan(config.threads.map_or(Threads::Auto, Threads::Count));
     let started = now();
     let prepare = match config.engine {
         Engine::Native => native,
@@ -124,14 +130,25 @@ pub fn run(
     };
     let prepared = prepare(config.algorithm, config.memory, now, progress)?;
     let backing = prepared.backing;
+    let ways = match (config.ways, config.memory) {
+        (Some(ways), _) => ways,
+        (None, Memory::Fast) => topology.ways(&plan),
+        (None, Memory::Light) => 1,
+    };
     let init_ms = now().since(started);
 
     let started = now();
-    let sum = hash_all(config.hashes, &prepared, &plan, now, progress)?;
+    let mut machines = Vec::with_capacity(plan.len());
+    for _ in &plan {
+        machines.push((prepared.machine)(ways)?);
+    }
+    let ways = machines.first().map_or(1, HashEngine::ways);
+    let sum = hash_all(config.hashes, &mut machines, &plan, now, progress)?;
     let hashing_ms = now().since(started);
     Ok(BenchReport {
         hashes: config.hashes,
         threads: u16::try_from(plan.len()).unwrap_or(u16::MAX),
+        ways,
         memory: config.memory,
         pages: backing.map(|backing| backing.pages),
         huge_percent: backing.map(|backing| backing.huge_percent),
@@ -140,7 +157,7 @@ pub fn run(
         hashing_ms,
         rate: rate(config.hashes, hashing_ms),
         sum,
-        verdict: match expected_sum(config.algorithm, config.hashes, plan.len() == 1) {
+        verdict: match expected_sum(config.algorithm, config.hashes, plan.len() * ways == 1) {
             Some(expected) if expected == sum => BenchVerdict::Right,
             Some(expected) => BenchVerdict::Wrong(expected),
             None => BenchVerdict::Unknown,
@@ -189,9 +206,11 @@ const TICK: Duration = Duration::from_millis(250);
 struct Prepared {
     backing: Option<Backing>,
     features: String,
-    /// Makes a machine on it.
-    machine: Box<dyn Fn() -> Result<Box<dyn HashEngine>, EngineError>>,
+    /// Makes a machine on it, with so many inputs in flight if it can.
+    machine: Box<dyn Fn(usize) -> Made>,
 }
+
+type Made = Result<Box<dyn HashEngine>, EngineError>;
 
 /// Makes the memory of an engine ready; both engines have types of the same names and shapes.
 macro_rules! prepare_with {
@@ -220,7 +239,9 @@ macro_rules! prepare_with {
                 return Ok(Prepared {
                     backing: cache.backing(),
                     features,
-                    machine: Box::new(move || Ok($machine(engine::Vm::light(&cache)?, algorithm))),
+                    machine: Box::new(move |ways| {
+                        $machine(engine::Vm::light(&cache)?, algorithm, ways)
+                    }),
                 });
             };
             fill(
@@ -232,7 +253,9 @@ macro_rules! prepare_with {
             Ok(Prepared {
                 backing: dataset.backing(),
                 features,
-                machine: Box::new(move || Ok($machine(engine::Vm::fast(&dataset)?, algorithm))),
+                machine: Box::new(move |ways| {
+                    $machine(engine::Vm::fast(&dataset)?, algorithm, ways)
+                }),
             })
         }
     };
@@ -240,47 +263,54 @@ macro_rules! prepare_with {
 
 prepare_with!(native, miner_engine, machine);
 #[cfg(feature = "reference")]
-prepare_with!(reference, miner_engine::reference, |vm, _| Box::new(vm));
+prepare_with!(reference, miner_engine::reference, |vm, _, _| Ok(Box::new(
+    vm
+)));
 
-fn machine(vm: Vm, algorithm: Algorithm) -> Box<dyn HashEngine> {
-    match algorithm {
-        Algorithm::Rx0 => Box::new(vm),
+fn machine(vm: Vm, algorithm: Algorithm, ways: usize) -> Made {
+    let engine = vm.with_ways(ways)?.hashing(algorithm);
+    Ok(match algorithm {
+        Algorithm::Rx0 => Box::new(engine),
         Algorithm::Rx2 => Box::new(Committing {
-            engine: vm.hashing(algorithm),
-            input: input(0, 0),
+            inputs: vec![[0; 112]; engine.ways()].into(),
+            engine,
         }),
-    }
+    })
 }
 
-/// Gives commitments for hashes, which takes the input as well.
+/// Gives commitments for hashes, which takes the inputs as well.
 struct Committing {
     engine: Vm,
-    input: Input,
+    /// In flight, the oldest first.
+    inputs: VecDeque<Input>,
 }
 
 impl Committing {
-    fn keep(&mut self, input: &[u8]) {
-        if let Ok(input) = input.try_into() {
-            self.input = input;
-        }
+    /// Puts an input behind the others; returns the oldest.
+    fn turn(&mut self, input: &[u8]) -> Input {
+        self.inputs.push_back(input.try_into().unwrap_or([0; 112]));
+        self.inputs.pop_front().unwrap_or([0; 112])
     }
 }
 
 impl HashEngine for Committing {
+    fn ways(&self) -> usize {
+        self.inputs.len()
+    }
+
     fn first(&mut self, input: &[u8]) {
         self.engine.first(input);
-        self.keep(input);
+        self.turn(input);
     }
 
     fn next(&mut self, input: &[u8], hash: &mut Hash) {
         self.engine.next(input, hash);
-        *hash = commitment(&self.input, hash);
-        self.keep(input);
+        *hash = commitment(&self.turn(input), hash);
     }
 
     fn last(&mut self, hash: &mut Hash) {
         self.engine.last(hash);
-        *hash = commitment(&self.input, hash);
+        *hash = commitment(&self.turn(&[]), hash);
     }
 }
 
@@ -307,19 +337,15 @@ fn fill(
 
 fn hash_all(
     total: u32,
-    prepared: &Prepared,
+    machines: &mut [Box<dyn HashEngine>],
     plan: &[Option<u16>],
     now: &Now,
     progress: &mut dyn FnMut(BenchProgress),
 ) -> Result<u64, EngineError> {
-    let mut machines = Vec::with_capacity(plan.len());
-    for _ in plan {
-        machines.push((prepared.machine)()?);
-    }
     let (started, done) = (now(), AtomicU32::new(0));
     while_it_runs(
-        || match &mut machines[..] {
-            [machine] => {
+        || match machines {
+            [machine] if machine.ways() == 1 => {
                 settle(plan.first().copied().flatten(), 0);
                 Ok(chained_sum(machine, total, &done))
             }
@@ -423,22 +449,24 @@ fn part_of_sum<E: HashEngine>(
     };
     let mut sum = 0;
     let mut hash = [0; 32];
-    let Some(nonce) = take() else {
-        return 0;
-    };
-    engine.first(&input(0, nonce));
-    loop {
-        let nonce = take();
-        match nonce {
-            Some(nonce) => engine.next(&input(0, nonce), &mut hash),
-            None => engine.last(&mut hash),
-        }
-        sum ^= word(&hash);
-        done.fetch_add(1, Relaxed);
-        if nonce.is_none() {
-            return sum;
+    // Whether each input in flight is one of ours, the oldest first.
+    let mut in_flight = VecDeque::from(vec![false; engine.ways()]);
+    while let Some(nonce) = take() {
+        engine.next(&input(0, nonce), &mut hash);
+        in_flight.push_back(true);
+        if in_flight.pop_front() == Some(true) {
+            sum ^= word(&hash);
+            done.fetch_add(1, Relaxed);
         }
     }
+    for is_ours in in_flight {
+        engine.last(&mut hash);
+        if is_ours {
+            sum ^= word(&hash);
+            done.fetch_add(1, Relaxed);
+        }
+    }
+    sum
 }
 
 /// What is hashed.

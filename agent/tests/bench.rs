@@ -21,6 +21,7 @@ fn bench(hashes: u32, threads: u16, memory: Memory) -> BenchReport {
     let config = BenchConfig {
         hashes,
         threads: Some(threads),
+        ways: None,
         memory,
         engine: Engine::Native,
         algorithm: Algorithm::Rx0,

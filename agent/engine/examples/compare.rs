@@ -9,7 +9,8 @@
 //! | `fill` | dataset items per second |
 //!
 //! Each round measures ours, theirs, theirs, ours; the ratio of a round is of the two sums, and what is
-//! reported are medians over the rounds, with the lowest and the highest ratio.
+//! reported are medians over the rounds, with the lowest and the highest ratio. `code_2_1` is by two
+//! threads with one input in flight each.
 #![expect(
     clippy::expect_used,
     reason = "a measurement that cannot be made has no result"
@@ -23,7 +24,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use miner_engine::{Cache, Dataset, HashEngine, Progress, Vm, reference};
+use miner_engine::{Cache, Dataset, HashEngine, MAX_WAYS, Progress, Vm, reference};
 
 /// What to measure, and how long.
 struct Plan {
@@ -96,7 +97,23 @@ impl Measured {
         if io::stderr().is_terminal() {
             eprint!("\r\x1b[K");
         }
+        if !plan.json {
+            measured.print();
+        }
         measured
+    }
+
+    fn print(&self) {
+        let ratios = self.ratios();
+        let lowest = ratios.iter().copied().fold(f64::INFINITY, f64::min);
+        let highest = ratios.iter().copied().fold(0.0, f64::max);
+        println!(
+            "{:<12} {:>9.1} {:>12.1} {:>7.3} {lowest:>8.3} {highest:>8.3}",
+            self.name,
+            median(self.ours.clone()),
+            median(self.theirs.clone()),
+            median(ratios),
+        );
     }
 
     fn ratios(&self) -> Vec<f64> {
@@ -152,6 +169,9 @@ fn fill_rate<R: Send>(slice: Duration, fill: impl FnOnce(&Progress) -> R + Send)
 
 fn main() {
     let plan = Plan::read();
+    if !plan.json {
+        println!("question        ours/s  reference/s   ratio   lowest  highest");
+    }
     let key = b"side by side";
     let mut cache = Cache::new().expect("memory");
     cache.key_bytes(key);
@@ -204,10 +224,13 @@ fn main() {
             ));
         }
     }
-    print(&plan, &results);
+    if plan.json {
+        print_json(&results);
+    }
 }
 
-/// One thread, and all.
+/// One thread, and all; each with one input in flight, and with as many as there can be. The reference
+/// has one.
 fn fast(
     plan: &Plan,
     name: &str,
@@ -215,18 +238,16 @@ fn fast(
     theirs: &Arc<reference::Dataset>,
 ) -> Vec<Measured> {
     let mut measured = Vec::new();
-    for threads in [1, plan.threads] {
-        if threads == 1 && !measured.is_empty() {
-            break;
-        }
-        let machines = || (0..threads).map(|_| Vm::fast(ours).expect("memory"));
-        let mut ours: Vec<Vm> = machines().collect();
+    let each = [1, plan.threads].map(|threads| (1..=MAX_WAYS).map(move |ways| (threads, ways)));
+    for (threads, ways) in each.into_iter().flatten() {
+        let machine = || Vm::fast(ours)?.with_ways(ways);
+        let mut ours: Vec<Vm> = (0..threads).map(|_| machine().expect("memory")).collect();
         let machines = || (0..threads).map(|_| reference::Vm::fast(theirs).expect("memory"));
         let mut theirs: Vec<reference::Vm> = machines().collect();
         assert_eq!(ours[0].hash(b"same"), theirs[0].hash(b"same"));
         measured.push(Measured::new(
             plan,
-            &format!("{name}_{threads}"),
+            &format!("{name}_{threads}_{ways}"),
             |slice| rate(&mut ours, slice),
             |slice| rate(&mut theirs, slice),
         ));
@@ -234,35 +255,19 @@ fn fast(
     measured
 }
 
-fn print(plan: &Plan, results: &[Measured]) {
-    if plan.json {
-        let fields: Vec<String> = results
-            .iter()
-            .map(|Measured { name, .. }| name)
-            .zip(results)
-            .map(|(name, result)| {
-                format!(
-                    "\"ours_{name}\":{:.1},\"reference_{name}\":{:.1},\"ratio_{name}\":{:.3}",
-                    median(result.ours.clone()),
-                    median(result.theirs.clone()),
-                    median(result.ratios())
-                )
-            })
-            .collect();
-        println!("{{{}}}", fields.join(","));
-        return;
-    }
-    println!("question        ours/s  reference/s   ratio   lowest  highest");
-    for result in results {
-        let ratios = result.ratios();
-        let lowest = ratios.iter().copied().fold(f64::INFINITY, f64::min);
-        let highest = ratios.iter().copied().fold(0.0, f64::max);
-        println!(
-            "{:<12} {:>9.1} {:>12.1} {:>7.3} {lowest:>8.3} {highest:>8.3}",
-            result.name,
-            median(result.ours.clone()),
-            median(result.theirs.clone()),
-            median(ratios),
-        );
-    }
+fn print_json(results: &[Measured]) {
+    let fields: Vec<String> = results
+        .iter()
+        .map(|Measured { name, .. }| name)
+        .zip(results)
+        .map(|(name, result)| {
+            format!(
+                "\"ours_{name}\":{:.1},\"reference_{name}\":{:.1},\"ratio_{name}\":{:.3}",
+                median(result.ours.clone()),
+                median(result.theirs.clone()),
+                median(result.ratios())
+            )
+        })
+        .collect();
+    println!("{{{}}}", fields.join(","));
 }

@@ -25,6 +25,9 @@ pub(super) struct Bench {
     /// hash threads; default: as many as suit the processor
     #[argh(option)]
     threads: Option<u16>,
+    /// inputs in flight per thread, 1 or 2; default: as many as suit the processor
+    #[argh(option)]
+    ways: Option<usize>,
     /// use 256 MiB instead of 2.3 GiB: several times slower
     #[argh(switch)]
     light: bool,
@@ -77,6 +80,7 @@ impl Bench {
         let config = BenchConfig {
             hashes: self.hashes,
             threads: self.threads,
+            ways: self.ways,
             memory: if self.light {
                 Memory::Light
             } else {
@@ -158,10 +162,11 @@ fn text(report: &BenchReport) -> String {
         .huge_percent
         .map_or_else(String::new, |percent| format!(", {percent} % huge"));
     format!(
-        "hashes   {}\nthreads  {}\nmemory   {}, {} pages{huge}\nengine   {}\nready    {} ms\n\
+        "hashes   {}\nthreads  {}, {} in flight each\nmemory   {}, {} pages{huge}\nengine   {}\nready    {} ms\n\
          time     {} ms\nrate     {}\nsum      {:016X} ({verdict})",
         report.hashes,
         report.threads,
+        report.ways,
         memory_name(report.memory),
         pages_name(report.pages).unwrap_or("unknown"),
         report.features,
@@ -183,10 +188,11 @@ fn json(report: &BenchReport) -> String {
         .rate
         .map(|millis| format!("{}.{:03}", millis / 1_000, millis % 1_000));
     format!(
-        "{{\"hashes\":{},\"threads\":{},\"memory\":\"{}\",\"pages\":{},\"hugePercent\":{},\
+        "{{\"hashes\":{},\"threads\":{},\"ways\":{},\"memory\":\"{}\",\"pages\":{},\"hugePercent\":{},\
          \"initMs\":{},\"hashingMs\":{},\"hashrate\":{},\"sum\":\"{:016X}\",\"sumRight\":{right}}}",
         report.hashes,
         report.threads,
+        report.ways,
         memory_name(report.memory),
         or_null(pages_name(report.pages).map(|name| format!("\"{name}\""))),
         or_null(report.huge_percent.map(|percent| percent.to_string())),
@@ -222,6 +228,7 @@ mod tests {
         BenchReport {
             hashes: 10_000,
             threads: 2,
+            ways: 1,
             memory: Memory::Fast,
             pages: None,
             huge_percent: None,
@@ -238,7 +245,7 @@ mod tests {
     fn json_says_null_for_what_is_unknown() {
         assert_eq!(
             json(&report()),
-            r#"{"hashes":10000,"threads":2,"memory":"fast","pages":null,"hugePercent":null,"initMs":1,"hashingMs":20000,"hashrate":500.250,"sum":"4A597463865ACF0E","sumRight":true}"#
+            r#"{"hashes":10000,"threads":2,"ways":1,"memory":"fast","pages":null,"hugePercent":null,"initMs":1,"hashingMs":20000,"hashrate":500.250,"sum":"4A597463865ACF0E","sumRight":true}"#
         );
     }
 

@@ -383,7 +383,8 @@ impl Control {
         };
         if !matches!(&self.crew, Some((_, running)) if *running == manning) {
             self.dismiss_crew();
-            let crew = Crew::start(&self.floor, &source, &manning.plan, niceness)?;
+            let ways = self.topology.ways(&manning.plan);
+            let crew = Crew::start(&self.floor, &source, &manning.plan, ways, niceness)?;
             let threads = u16::try_from(crew.len()).unwrap_or(u16::MAX);
             let pages = source.backing().map(|backing| backing.pages);
             self.report(|status| {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
-use miner_engine::{Backing, Cache, Dataset, EngineError, Hash, HashEngine, Vm};
+use miner_engine::{Backing, Cache, Dataset, EngineError, Hash, HashEngine, MAX_WAYS, Vm};
 use miner_shared::limits::{MAX_THREADS, SHARE_QUEUE};
 use miner_shared::mining::Share;
 use miner_shared::wire::Memory;
@@ -101,11 +101,15 @@ impl Source {
         }
     }
 
-    /// A machine on it, for one thread.
-    pub(crate) fn machine(&self) -> Result<Vm, EngineError> {
+    /// A machine on it, for one thread; with the dataset it has so many inputs in flight, if it gets
+    /// the memory. From the cache, items take the time, and one after the other.
+    pub(crate) fn machine(&self, ways: usize) -> Result<Vm, EngineError> {
         match self {
             Self::Light(cache) => Vm::light(cache),
-            Self::Fast(dataset) => Vm::fast(dataset),
+            Self::Fast(dataset) => {
+                let one = || Vm::fast(dataset);
+                one()?.with_ways(ways).or_else(|_| one())
+            }
         }
     }
 }
@@ -119,7 +123,8 @@ pub(super) struct Crew {
 }
 
 impl Crew {
-    /// Starts one thread per entry of `plan`, on the processor that it names. With `niceness` above
+    /// Starts one thread per entry of `plan`, on the processor that it names, with so many inputs in
+    /// flight. With `niceness` above
     /// 0 they give way to other threads. Returns when each has its machine; those that got none
     /// are missing.
     ///
@@ -129,6 +134,7 @@ impl Crew {
         floor: &Arc<Floor>,
         source: &Source,
         plan: &[Option<u16>],
+        ways: usize,
         niceness: u8,
     ) -> Result<Self, EngineError> {
         let leave = Arc::new(AtomicBool::new(false));
@@ -139,7 +145,7 @@ impl Crew {
             let (source, ready) = (source.clone(), ready.clone());
             let body = move || {
                 settle(cpu, niceness);
-                let machine = source.machine();
+                let machine = source.machine(ways);
                 // The machine keeps what it needs of the memory.
                 drop(source);
                 let _ = ready.send(machine.as_ref().map(|_| ()).map_err(|error| *error));
@@ -264,34 +270,41 @@ pub(super) fn hash_job<E: HashEngine>(
     };
     let mut blob = work.blob.clone();
     let mut hash = [0; 32];
-    let Some(mut nonce) = next_nonce() else {
+    let Some(nonce) = next_nonce() else {
         return;
     };
+    // The nonces of the inputs in flight, the oldest first; those of before have none.
+    let mut in_flight: heapless::Deque<Option<u32>, MAX_WAYS> = heapless::Deque::new();
+    for _ in 1..engine.ways() {
+        let _ = in_flight.push_back(None);
+    }
     blob.set_nonce(nonce);
     engine.first(blob.as_bytes());
+    let _ = in_flight.push_back(Some(nonce));
     while floor.slot.generation() == generation {
-        let next = next_nonce();
-        match next {
+        let Some(oldest) = in_flight.pop_front() else {
+            return;
+        };
+        match next_nonce() {
             Some(next) => {
                 blob.set_nonce(next);
                 engine.next(blob.as_bytes(), &mut hash);
+                // One was taken out: there is room.
+                let _ = in_flight.push_back(Some(next));
             }
             None => engine.last(&mut hash),
         }
+        let Some(nonce) = oldest else { continue };
         thread.hashes.fetch_add(1, Ordering::Relaxed);
         if work.target.is_met_by(&hash) {
             floor.hand_in(work, nonce, &hash, thread.index);
-        }
-        match next {
-            Some(next) => nonce = next,
-            None => return,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
+    use std::collections::{HashSet, VecDeque};
     use std::sync::Mutex;
 
     use miner_shared::mining::{Blob, Job, JobId, SeedHash, Target};
@@ -301,27 +314,47 @@ mod tests {
     use super::*;
 
     /// "Hashes" by noting what it was given; the hash of an input is its nonce.
-    #[derive(Default)]
     struct Notes {
-        in_flight: Vec<u8>,
+        /// The oldest first; empty ones were never given.
+        in_flight: VecDeque<Vec<u8>>,
         hashed: Vec<Vec<u8>>,
     }
 
+    impl Notes {
+        fn with_ways(ways: usize) -> Self {
+            Self {
+                in_flight: vec![Vec::new(); ways].into(),
+                hashed: Vec::new(),
+            }
+        }
+    }
+
     impl HashEngine for Notes {
+        fn ways(&self) -> usize {
+            self.in_flight.len()
+        }
+
         fn first(&mut self, input: &[u8]) {
-            self.in_flight = input.to_vec();
+            self.in_flight.pop_front();
+            self.in_flight.push_back(input.to_vec());
         }
 
         fn next(&mut self, input: &[u8], hash: &mut Hash) {
             self.last(hash);
-            self.first(input);
+            self.in_flight.pop_back();
+            self.in_flight.push_back(input.to_vec());
         }
 
         fn last(&mut self, hash: &mut Hash) {
-            let input = std::mem::take(&mut self.in_flight);
-            *hash = [0xff; 32];
+            let input = self.in_flight.pop_front().expect("one way at least");
+            self.in_flight.push_back(Vec::new());
+            // An input that nobody gave has a hash that meets every target.
+            *hash = [0; 32];
+            if input.is_empty() {
+                return;
+            }
+            hash[..24].fill(0xff);
             hash[24..28].copy_from_slice(&input[39..43]);
-            hash[28..].fill(0);
             self.hashed.push(input);
         }
     }
@@ -352,7 +385,8 @@ mod tests {
                 .map(|index| {
                     let (floor, leave, all) = (&floor, &leave, &all);
                     scope.spawn(move || {
-                        let mut notes = Notes::default();
+                        // One thread with one input in flight, and others with more.
+                        let mut notes = Notes::with_ways(1 + index % MAX_WAYS);
                         let thread = Thread {
                             index: 0,
                             hashes: &floor.hashes[index].0,
@@ -376,7 +410,9 @@ mod tests {
             wake();
         });
         let all = all.into_inner().expect("no panic");
-        assert_eq!(u64::try_from(all.len()).expect("small"), floor.hashes());
+        // Of a job that was replaced, some hashes come out that nobody counts.
+        let uncounted = all.len() - usize::try_from(floor.hashes()).expect("small");
+        assert!(uncounted <= 60 * 4, "{uncounted}");
         assert!(all.len() >= 60 * 100);
         let nicehash = all.iter().filter(|input| input[0] == 2);
         assert!(nicehash.clone().count() > 0);
@@ -387,13 +423,19 @@ mod tests {
 
     #[test]
     fn shares_are_those_below_the_target_with_the_nonce_that_was_hashed() {
+        for ways in 1..=MAX_WAYS {
+            shares_are_those_below_the_target(ways);
+        }
+    }
+
+    fn shares_are_those_below_the_target(ways: usize) {
         let (floor, shares) = Floor::new();
         let mut publisher = Publisher::new(Arc::clone(&floor.slot));
         // The slot 0x40 makes every "hash" 0x40000000 plus a counter: three are below.
         publisher.publish(Some(&job(1, true, 0x4000_0003)));
         let (generation, work) = floor.slot.read();
         let work = work.expect("published");
-        let mut notes = Notes::default();
+        let mut notes = Notes::with_ways(ways);
         let hashes = AtomicU64::new(0);
         let thread = Thread {
             index: 5,

@@ -3,17 +3,19 @@
 //! Each hash works on a scratchpad of 2 MiB, which wants to stay in the third-level cache; two hash
 //! threads on one core only share its units. So the automatic choice is, for each L3 cache, one
 //! thread per core, at most one per 2 MiB of it, at least one. Without a known L3 it is one per core.
+//! Where a thread has a core for itself and twice that cache, it keeps two inputs in flight, whose programs
+//! take turns (docs/decisions/0015).
 //!
 //! | sysfs file under `cpuN/` | gives |
 //! |---|---|
 //! | `topology/thread_siblings_list` | the core: processors of one core name the same list |
 //! | `cache/index3/shared_cpu_list`, `size` | the L3 cache |
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use miner_engine::SCRATCHPAD_BYTES;
+use miner_engine::{MAX_WAYS, SCRATCHPAD_BYTES};
 use miner_shared::limits::MAX_THREADS;
 use miner_shared::wire::Threads;
 use rustix::thread::{CpuSet, sched_getaffinity};
@@ -107,6 +109,28 @@ impl Topology {
                 spread.chain(std::iter::repeat(None)).take(count).collect()
             }
         }
+    }
+
+    /// Inputs that each thread of a plan can have in flight with the dataset, at least one.
+    pub fn ways(&self, plan: &[Option<u16>]) -> usize {
+        let mut cores = BTreeSet::new();
+        let mut caches = BTreeMap::<u16, (u64, u64)>::new();
+        for number in plan {
+            let placed = self.cpus.iter().find(|cpu| Some(cpu.number) == *number);
+            let Some((core, l3)) = placed.and_then(|cpu| Some((cpu.core, cpu.l3?))) else {
+                return 1;
+            };
+            if !cores.insert(core) {
+                return 1;
+            }
+            caches.entry(l3.first).or_insert((l3.bytes, 0)).1 += 1;
+        }
+        let scratchpad = u64::try_from(SCRATCHPAD_BYTES).unwrap_or(u64::MAX);
+        let fits = |(bytes, threads): (u64, u64)| bytes / scratchpad / threads.max(1);
+        let least = caches.into_values().map(fits).min().unwrap_or(1);
+        usize::try_from(least)
+            .unwrap_or(MAX_WAYS)
+            .clamp(1, MAX_WAYS)
     }
 
     /// The processors that the automatic choice takes, in ascending order.
@@ -246,6 +270,30 @@ mod tests {
             cpu.l3 = None;
         }
         assert_eq!(auto(&board).len(), 6);
+    }
+
+    #[test]
+    fn two_ways_need_a_core_and_twice_the_cache_for_each_thread() {
+        let ways = |topology: &Topology, threads| topology.ways(&topology.plan(threads));
+        assert_eq!(ways(&machine(1, 32, 8, 2), Threads::Auto), MAX_WAYS.min(2));
+        assert_eq!(ways(&machine(1, 16, 8, 2), Threads::Auto), 1, "2 MiB each");
+        assert_eq!(
+            ways(&machine(1, 16, 8, 2), Threads::Count(4)),
+            MAX_WAYS.min(2)
+        );
+        assert_eq!(
+            ways(&machine(1, 64, 8, 2), Threads::Count(16)),
+            1,
+            "one core for two"
+        );
+        assert_eq!(
+            ways(&machine(1, 64, 2, 1), Threads::Count(3)),
+            1,
+            "one is anywhere"
+        );
+        let mut board = machine(1, 64, 2, 1);
+        board.cpus[0].l3 = None;
+        assert_eq!(ways(&board, Threads::Auto), 1, "a cache that nobody knows");
     }
 
     #[test]
