@@ -56,7 +56,8 @@ impl Me {
         found.map(|(_, memory)| *memory)
     }
 
-    /// Keeps the sequence numbers where a session has got to.
+    /// Keeps the sequence numbers where a session has got to. Also past the removal of the manager: it
+    /// may be paired again within this boot, and what it signed before must stay old then.
     pub(crate) fn remember(&self, with: Fingerprint, now: SeqMemory) {
         let mut numbers = self.numbers.borrow_mut();
         if let Some((_, known)) = numbers
