@@ -422,7 +422,8 @@ fn rig_that_comes_by_a_token_waits_is_approved_and_stays_out_once_removed() -> O
     let by_token = [&serve[..], &["--token-file", token]].concat();
     let mut rig = home.serve(MINER, &by_token)?;
     rig.expect("has yet to approve", START)?;
-    controller.run(&["peer", "approve", "rig-alpha"])?;
+    controller.run(&["peer", "approve", "rig-alpha", "--name", "corner"])?;
+    controller.run(&["peer", "rename", "corner", "rig-alpha"])?;
     // It would come again within a minute; a restart comes at once.
     rig.interrupt(END)?;
     let mut rig = home.serve(MINER, &by_token)?;
