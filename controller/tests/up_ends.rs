@@ -54,7 +54,8 @@ impl Up {
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
         let hashes = async {
             while let Some(line) = lines.next().await {
-                if line.expect("text").contains("share 1 accepted") {
+                // Two shares between two reports are one line, of the second.
+                if line.expect("text").contains(" accepted") {
                     return;
                 }
             }

@@ -29,8 +29,7 @@ export async function display(browser, farm, addresses) {
         await page.keyboard.press("Escape");
         if (new URL(page.url()).pathname !== address) await visit(page, farm, address);
       }
-      // A simulated rig does not know whom it obeys, and says so.
-      none(page.faults.filter((fault) => !fault.includes("status of 400")));
+      none(page.faults);
       expect(asked.length === 0, asked.join(", "));
     });
   }

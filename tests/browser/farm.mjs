@@ -1,23 +1,14 @@
 // A farm of simulated rigs, a browser that is logged in, and what it must never do.
 
 import { spawn } from "node:child_process";
-import { readFile, readdir } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
 
 const ROOT = new URL("../../", import.meta.url);
 
-// The first process that this one started.
-async function childOf(parent) {
-  for (const name of await readdir("/proc")) {
-    const stat = /^\d+$/.test(name) && (await readFile(`/proc/${name}/stat`, "utf8").catch(() => null));
-    // The name of a program may have blanks and brackets: the fields that are counted are behind it.
-    if (stat && Number(stat.slice(stat.lastIndexOf(")")).split(" ")[2]) === parent) return Number(name);
-  }
-  throw new Error(`${parent} has started nothing`);
-}
-
-// Starts `example farm` with so many rigs: {page, token, login, api(), invite(), hold(), goOn(), stop(), pid}.
+// Starts `example farm` with so many rigs: {page, token, login, pid, api(), invite(), hold(), goOn(), stop()}; the
+// process is the controller's.
 export async function startFarm(rigs, { well = false } = {}) {
   const program = process.env.FARM_PROGRAM ?? new URL("target/debug/examples/farm", ROOT).pathname;
   const child = spawn(program, ["--json", "--rigs", String(rigs), ...(well ? ["--well"] : [])], { stdio: ["pipe", "pipe", "inherit"] });
@@ -27,7 +18,6 @@ export async function startFarm(rigs, { well = false } = {}) {
     child.once("exit", (code) => reject(new Error(`the farm ended with ${code}`)));
   });
   const farm = JSON.parse(first);
-  farm.pid = child.pid;
   // Asks the API as the owner's own program does.
   farm.api = async (method, path, body) => {
     const response = await fetch(`${farm.page}api/v1/mining${path}`, {
@@ -41,8 +31,8 @@ export async function startFarm(rigs, { well = false } = {}) {
   };
   farm.invite = async (scope = "admin") => (await farm.api("POST", "/logins", { scope })).url;
   // The controller neither answers nor ends until it may go on.
-  farm.hold = async () => process.kill(await childOf(child.pid), "SIGSTOP");
-  farm.goOn = async () => process.kill(await childOf(child.pid), "SIGCONT");
+  farm.hold = () => process.kill(farm.pid, "SIGSTOP");
+  farm.goOn = () => process.kill(farm.pid, "SIGCONT");
   farm.stop = () =>
     new Promise((resolve) => {
       child.once("exit", resolve);

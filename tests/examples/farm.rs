@@ -19,7 +19,7 @@ struct Farm {
     /// all rigs are well; default: some are in each kind of trouble
     #[argh(switch)]
     well: bool,
-    /// print JSON with an API token: page, token, login
+    /// print JSON with an API token: page, token, login, and the controller's pid
     #[argh(switch)]
     json: bool,
 }
@@ -32,7 +32,7 @@ fn main() -> ExitCode {
             let page = format!("http://{}/", show.page());
             println!(
                 "{}",
-                json!({"page": page, "token": show.token(), "login": login})
+                json!({"page": page, "token": show.token(), "login": login, "pid": show.pid()})
             );
         } else {
             println!("log in at {login}");

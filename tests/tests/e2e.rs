@@ -9,6 +9,7 @@
 //! | `rig_that_comes_by_a_token_…` | enrolment by a token file, pending, approved, removed |
 //! | `rig_that_dials_wss_…` | the same through TLS with a pinned key, the command line too |
 //! | `taken_port_…` | what `up` says when a port is in use |
+//! | [`again`] | a rig that was removed is paired or added again |
 //! | [`key_file`] | a key file that cannot be trusted |
 //! | [`secrets`] | what a whole run leaves behind holds no secret |
 //!
@@ -16,6 +17,8 @@
 //! has passed. Mining is RandomX in light mode with one thread, as slow as it gets.
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail as the test does")]
 
+#[path = "e2e/again.rs"]
+mod again;
 #[path = "e2e/key_file.rs"]
 mod key_file;
 #[path = "e2e/secrets.rs"]
@@ -419,7 +422,8 @@ fn rig_that_comes_by_a_token_waits_is_approved_and_stays_out_once_removed() -> O
     let by_token = [&serve[..], &["--token-file", token]].concat();
     let mut rig = home.serve(MINER, &by_token)?;
     rig.expect("has yet to approve", START)?;
-    controller.run(&["peer", "approve", "rig-alpha"])?;
+    controller.run(&["peer", "approve", "rig-alpha", "--name", "corner"])?;
+    controller.run(&["peer", "rename", "corner", "rig-alpha"])?;
     // It would come again within a minute; a restart comes at once.
     rig.interrupt(END)?;
     let mut rig = home.serve(MINER, &by_token)?;

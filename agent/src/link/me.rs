@@ -56,21 +56,17 @@ impl Me {
         found.map(|(_, memory)| *memory)
     }
 
-    /// Keeps the sequence numbers where a session has got to.
+    /// Keeps the sequence numbers where a session has got to. Also past the removal of the manager: it
+    /// may be paired again within this boot, and what it signed before must stay old then.
     pub(crate) fn remember(&self, with: Fingerprint, now: SeqMemory) {
         let mut numbers = self.numbers.borrow_mut();
-        if let Some((_, known)) = numbers
-            .iter_mut()
-            .find(|(fingerprint, _)| *fingerprint == with)
-        {
-            *known = known.merge(now);
-            return;
-        }
+        let known = numbers.iter().position(|(key, _)| *key == with);
+        let memory = known.map_or(now, |at| numbers.remove(at).1.merge(now));
         if numbers.is_full() {
-            // More managers than may be pinned at a time: a pin was taken back and another made.
+            // More managers than may be pinned at a time: one whose pin was taken back is the longest silent.
             numbers.remove(0);
         }
-        let _ = numbers.push((with, now));
+        let _ = numbers.push((with, memory));
     }
 }
 
@@ -81,24 +77,42 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn sequence_numbers_outlive_a_session_and_never_fall() {
+    fn me() -> Me {
         let card = NodeCard {
             name: Name::parse("rig").expect("valid"),
             software: Label::lossy("test"),
             host: Label::lossy("test"),
         };
         let keys = NodeKeys::from_seed(&[1; 32]);
-        let me = Me::from(LocalNode::new(keys, Role::Worker, [1; 16], card));
-        let with = Fingerprint([1; 32]);
-        let at = |tx, rx| SeqMemory {
+        Me::from(LocalNode::new(keys, Role::Worker, [1; 16], card))
+    }
+
+    fn at(tx: u64, rx: u64) -> SeqMemory {
+        SeqMemory {
             peer_boot: [1; 16],
             tx,
             rx,
-        };
+        }
+    }
+
+    #[test]
+    fn sequence_numbers_outlive_a_session_and_never_fall() {
+        let me = me();
+        let with = Fingerprint([1; 32]);
         me.remember(with, at(5, 7));
         me.remember(with, at(4, 9));
         assert_eq!(me.numbers(&with), Some(at(5, 9)));
         assert_eq!(me.numbers(&Fingerprint([2; 32])), None);
+    }
+
+    #[test]
+    fn of_more_managers_than_may_be_pinned_the_longest_silent_one_is_forgotten() {
+        let me = me();
+        let key = |n| Fingerprint([n; 32]);
+        for n in [1, 2, 3, 4, 1, 5] {
+            me.remember(key(n), at(1, 1));
+        }
+        let kept = [1, 2, 3, 4, 5].map(|n| me.numbers(&key(n)).is_some());
+        assert_eq!(kept, [true, false, true, true, true]);
     }
 }

@@ -241,10 +241,16 @@ impl Session {
         self.send(len).await
     }
 
-    /// Keeps the numbers where they are now, so that the next session goes on from there.
+    /// Keeps the numbers where they are now, so that the next session goes on from there. Whom we
+    /// dialled may have heard our Hello, also if no Welcome came back: its number is used.
     fn remember(&self) {
-        if let (Some(up), Some(memory)) = (&self.up, self.link.memory()) {
-            self.me.remember(up.manager, memory);
+        let dialled = self.expect.and_then(|_| self.link.peer());
+        let with = match &self.up {
+            Some(up) => Some(up.manager),
+            None => dialled.map(|peer| peer.fingerprint),
+        };
+        if let (Some(with), Some(memory)) = (with, self.link.memory()) {
+            self.me.remember(with, memory);
         }
     }
 
@@ -310,14 +316,12 @@ impl Session {
                     self.pin(peer.fingerprint)?;
                     self.enter(peer, &card)
                 }
-                Admission::Pending => {
-                    // The next Hello of this process has to count on.
-                    if let Some(memory) = self.link.memory() {
-                        self.me.remember(peer.fingerprint, memory);
-                    }
-                    Err(End::Pending(peer.fingerprint))
-                }
+                Admission::Pending => Err(End::Pending(peer.fingerprint)),
             },
+            Event::Answered(peer) => {
+                let memory = self.me.numbers(&peer.fingerprint);
+                Ok(self.link.go_on_from(memory)?)
+            }
             Event::Message(message) => self.answer(&message).await,
             Event::Pong { rtt_ms } => {
                 debug!("link pong rtt_ms={rtt_ms}");
@@ -396,13 +400,16 @@ impl Session {
             return refused;
         }
         rig.follow(None, &peer.fingerprint, &self.chain)?;
+        let code = rig.store.pairing().map(|code| code.token_id());
+        let by_code = enrolled_by.is_some() && enrolled_by == code;
+        if by_code {
+            rig.store.end_pairing()?;
+        }
         if !rig.store.managers()?.contains(&peer.fingerprint) {
-            let code = rig.store.pairing().map(|code| code.token_id());
-            if enrolled_by.is_none() || enrolled_by != code {
+            if !by_code {
                 rig.note_candidate(peer.fingerprint);
                 return refused;
             }
-            rig.store.end_pairing()?;
             rig.store
                 .pin_manager(self.me.fingerprint(), peer.fingerprint)?;
             info!("paired manager={}", peer.fingerprint.node_id());

@@ -411,7 +411,7 @@ impl Manager {
         self.comes_up_if(Some(pin), None).await
     }
 
-    /// The same of a listening end with the numbers of an earlier link.
+    /// The same with the numbers of an earlier link, of an end that learns here who the other is.
     pub(crate) async fn comes_up_from(&mut self, memory: Option<SeqMemory>) -> bool {
         self.comes_up_if(None, memory).await
     }
@@ -420,6 +420,7 @@ impl Manager {
         while let Some(event) = self.next().await {
             match (event, &mut pin) {
                 (Event::Up { .. }, _) => return true,
+                (Event::Answered(_), _) => self.link.go_on_from(memory).expect("it waits for this"),
                 (Event::TokenAsked { .. }, _) => {
                     let secret = self.secret.as_ref();
                     self.link.answer_token(secret).expect("a token");

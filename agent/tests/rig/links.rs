@@ -1,6 +1,6 @@
 //! Who gets in: pairing, pins, hostile input, two connections of one key.
 
-use crate::common::{Here, Managed, controller, open, open_with, run};
+use crate::common::{Here, Managed, accept, beside, controller, open, open_with, rig, run};
 use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use async_tungstenite::tungstenite::{Error as WsError, Message as WsMessage};
 use miner_agent::store::system_rng;
@@ -8,6 +8,7 @@ use miner_shared::limits::{MAX_FRAME, MAX_HANDSHAKE_FRAME};
 use miner_shared::smsg::Event;
 use miner_shared::wire::{Answer, Message, Query};
 use smol::future;
+use smol::net::TcpListener;
 use smol::stream::StreamExt;
 
 /// Runs `test` with a rig that obeys the controller with key 1.
@@ -43,6 +44,53 @@ fn the_pairing_code_pins_its_controller_once_and_for_good() {
         let mut pinned = here.dial(&me, first.memory()).await;
         assert!(pinned.comes_up().await, "the pin is enough from now on");
     }));
+}
+
+#[test]
+fn a_removed_manager_is_paired_again_by_a_new_code_which_is_used_up() {
+    with_rig(async |here| {
+        let me = controller(1, 1);
+        let mut memory = here.manager(1).await.memory();
+        for removed in [true, false] {
+            if removed {
+                here.store.unpin_manager(me.fingerprint()).expect("written");
+            }
+            let code = here.store.new_pairing(&mut system_rng()).expect("written");
+            let mut anew = here.pair(&me, &code.enrolment()).await;
+            assert!(!anew.comes_up().await, "numbers that were used before");
+            let code = here.store.new_pairing(&mut system_rng()).expect("written");
+            let mut again = here.pair(&me, &code.enrolment()).await;
+            assert!(again.comes_up_from(memory).await, "removed: {removed}");
+            memory = again.memory();
+            assert!(here.store.pairing().is_none(), "removed: {removed}");
+        }
+    });
+}
+
+#[test]
+fn a_rig_whose_welcome_was_lost_counts_on() {
+    let managed = Managed::by(&[1]);
+    let me = controller(1, 1);
+    run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let here = listener.local_addr().expect("bound").to_string();
+        let (serving, _straw) = rig(managed.root(), |config| {
+            config.listen = None;
+            config.controller = Some(here.parse().expect("valid"));
+            config.fingerprint = Some(me.fingerprint());
+        });
+        let test = async {
+            let mut lost = accept(&listener, &me).await;
+            let proven = lost.next().await.expect("it says Hello");
+            assert!(matches!(proven, Event::PeerProven { .. }));
+            let memory = lost.memory();
+            drop(lost);
+            let mut next = accept(&listener, &me).await;
+            assert!(next.comes_up_from(memory).await);
+            assert!(next.next().await.is_some(), "the rig took the Welcome");
+        };
+        beside(serving, test).await;
+    });
 }
 
 #[test]

@@ -121,15 +121,26 @@ pub(super) async fn pending(
     page.of(api.farm.waiting(), |rig| (rig.since.0, rig.id.clone()))
 }
 
+/// What `POST /pending/{id}/approve` takes.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct ApproveBody {
+    /// The name that it enters under; without it, its own.
+    name: Option<String>,
+}
+
 /// Admits a rig that waits.
 #[utoipa::path(post, path = "/pending/{id}/approve", tag = "enrolment", operation_id = "approvePending",
     security(("token" = [Scope::Operate])),
-    responses((status = 200, body = PeerView)))]
+    request_body = ApproveBody,
+    responses((status = 200, body = PeerView), (status = 409, body = Problem)))]
 pub(super) async fn approve(
     State(api): State<Api>,
     Segments(segments): Segments,
+    JsonBody(body): JsonBody<ApproveBody>,
 ) -> Result<Json<PeerView>, Problem> {
-    Ok(Json(api.farm.approve(first(&segments))?))
+    let name = optional::<Name>("name", body.name.as_deref())?;
+    Ok(Json(api.farm.approve(first(&segments), name)?))
 }
 
 /// Refuses a rig that waits, and its key until it is forgotten.

@@ -8,7 +8,9 @@
 use argh::{ArgsInfo, FromArgs};
 use axum::http::Method;
 use miner_agent::cli::{Failure, say};
+use miner_shared::text::Name;
 use serde::Deserialize;
+use serde_json::json;
 
 use super::answers;
 use super::client::{Client, segment};
@@ -23,6 +25,9 @@ pub(super) struct Approve {
     /// node ID, unique prefix of one, or name
     #[argh(positional)]
     peer: String,
+    /// the name that it enters under (default: its own)
+    #[argh(option)]
+    name: Option<Name>,
     /// print JSON
     #[argh(switch)]
     json: bool,
@@ -55,7 +60,8 @@ pub(super) struct Forget {
 impl Approve {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
         let path = format!("/pending/{}/approve", segment(&self.peer));
-        let answer = client.send(Method::POST, &path, None).await?;
+        let body = self.name.map(|name| json!({ "name": name.as_str() }));
+        let answer = client.send(Method::POST, &path, body.as_ref()).await?;
         show::deed(answer, self.json, |id| {
             format!("{id} is approved; its link comes within a minute")
         })

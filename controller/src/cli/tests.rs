@@ -46,6 +46,7 @@ fn every_command_of_the_page_is_understood() {
         "peer discover --seconds 10 --json",
         "peer remove rig-alpha --keep-token",
         "peer approve rig-alpha",
+        "peer approve rig-alpha --name rig-one --json",
         "peer deny rig-alpha",
         "peer forget rig-alpha --json",
         "peer rename rig-alpha rig-one",

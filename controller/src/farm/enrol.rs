@@ -210,10 +210,10 @@ impl Farm {
         views
     }
 
-    /// Makes a peer of the waiting rig that this text means.
-    pub fn approve(&self, text: &str) -> Result<PeerView, FarmError> {
+    /// Makes a peer of the waiting rig that this text means, under this name or its own.
+    pub fn approve(&self, text: &str, name: Option<Name>) -> Result<PeerView, FarmError> {
         let key = self.waiting_key(text)?;
-        self.with(|hub, env| hub.approve(env, &key))
+        self.with(|hub, env| hub.approve(env, &key, name))
             .map_err(|error| errors::registry(error, text))?;
         self.peer(key.node_id())
     }

@@ -163,6 +163,7 @@ pub(super) fn failure(failure: Failure, name: &str) -> FarmError {
         }
         Failure::Removed => {
             FarmError::new(Code::PeerNotFound, format!("{name} was removed meanwhile"))
+                .hint("or it has another key, and so another ID: `peer list` shows all")
         }
         Failure::Superseded => FarmError::new(
             Code::StartFailed,

@@ -94,14 +94,15 @@ impl Farm {
         let (key, name) = self.named(id)?;
         let asked = self.query(key, &name, Query::GetStats, STATS_MS).await;
         let core = self.lock();
-        let known = core.registry.peer(&key).and_then(|row| {
-            let stats = core.hub.rig(&key)?.last_stats(self.clock.now())?;
-            let live = core.hub.is_live(&key);
-            Some(show::stats(&key, row, stats, live))
-        });
-        match (known, asked) {
-            (Some(view), _) => Ok(view),
+        // What was asked of a key is answered by its successor too, which has another ID.
+        let row = core.registry.peer(&key);
+        let row = row.ok_or_else(|| errors::failure(Failure::Removed, &name))?;
+        let rig = core.hub.rig(&key);
+        match (rig.and_then(|rig| rig.last_stats(self.clock.now())), asked) {
+            (Some(stats), _) => Ok(show::stats(&key, row, stats, core.hub.is_live(&key))),
             (None, Err(error)) => Err(error),
+            // Said on a link whose end has taken them along.
+            (None, Ok(Answer::Stats(_))) => Err(errors::failure(Failure::Offline, &name)),
             (None, Ok(_)) => Err(errors::nonsense(&name)),
         }
     }

@@ -268,6 +268,11 @@ impl Hub {
             return;
         };
         self.actions.push_back(Action::Close(id));
+        // Whom we dialled may have heard our Hello, also if no Welcome came back: its number is used.
+        let heard_by = match (conn.key, &conn.purpose, conn.link.peer()) {
+            (None, Purpose::Dialled(_), Some(peer)) => Some(peer.fingerprint),
+            (key, ..) => key,
+        };
         match conn.purpose {
             Purpose::Accepted => self.pending -= 1,
             Purpose::Dialled(ref target) => {
@@ -278,8 +283,10 @@ impl Hub {
             }
             Purpose::Settled { .. } => {}
         }
-        if let Some(key) = conn.key {
+        if let Some(key) = heard_by {
             self.remember(&key, conn.link.memory());
+        }
+        if let Some(key) = conn.key {
             self.session_lost(env, id, &key, event);
         }
     }
@@ -337,6 +344,14 @@ impl Hub {
                 card,
                 admission,
             } => self.on_up(env, id, &peer, &card, admission),
+            smsg::Event::Answered(peer) => {
+                let memory = self.memory_to_dial(&peer.fingerprint);
+                if let Some(conn) = self.conns.get_mut(&id)
+                    && let Err(error) = conn.link.go_on_from(memory)
+                {
+                    self.fail(env, id, error);
+                }
+            }
             smsg::Event::Probed(peer) => self.on_probed(env, id, &peer),
             smsg::Event::TokenAsked { token_id } => self.on_token_asked(env, id, token_id),
             smsg::Event::Message(message) => self.on_message(env, id, message),

@@ -155,9 +155,14 @@ impl Hub {
         Ok(())
     }
 
-    /// Makes a peer of a rig that waits; its next dialling brings the link.
-    pub fn approve(&mut self, env: &mut Env<'_>, key: &Fingerprint) -> Result<(), RegistryError> {
-        env.registry.approve(key, env.now.wall)?;
+    /// Makes a peer of a rig that waits, under this name or its own; its next dialling brings the link.
+    pub fn approve(
+        &mut self,
+        env: &mut Env<'_>,
+        key: &Fingerprint,
+        name: Option<Name>,
+    ) -> Result<(), RegistryError> {
+        env.registry.approve(key, name, env.now.wall)?;
         self.record(env, Some(key), EventKind::PeerAdded);
         self.await_end(key, env);
         Ok(())

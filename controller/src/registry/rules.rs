@@ -87,7 +87,7 @@ impl Registry {
     }
 
     /// Whether this key could bear this name: names are unique among peers.
-    fn name_for(&self, key: &Fingerprint, name: &Name) -> Result<(), RegistryError> {
+    pub(super) fn name_for(&self, key: &Fingerprint, name: &Name) -> Result<(), RegistryError> {
         match self.by_name(name) {
             Some(other) if other != *key => Err(RegistryError::NameTaken(name.clone(), other)),
             _ => Ok(()),

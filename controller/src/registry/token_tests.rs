@@ -218,12 +218,30 @@ fn pending_rigs_take_a_use_and_are_approved_or_denied() {
         );
     }
     assert_eq!((left(&registry), registry.peers().len()), (0, 0));
-    registry.approve(&key(1), NOW).expect("approves");
+    registry.approve(&key(1), None, NOW).expect("approves");
     registry.deny(&key(2), NOW).expect("denies");
     assert!(registry.peer(&key(1)).is_some() && registry.origin(&key(1)).is_some());
     assert!(registry.tombstone(&key(2)).is_some());
     assert_eq!(registry.waiting().len(), 0);
-    assert!(registry.approve(&key(2), NOW).is_err());
+    assert!(registry.approve(&key(2), None, NOW).is_err());
+}
+
+#[test]
+fn a_rig_is_approved_under_a_name_that_no_peer_has_and_waits_on_otherwise() {
+    let mut registry = registry(Terms {
+        approve: false,
+        ..terms()
+    });
+    for n in 1..=2 {
+        enrol(&mut registry, &rig(n), NOW).expect("waits");
+    }
+    let name = || Some(Name::parse("corner").expect("valid"));
+    registry.approve(&key(1), name(), NOW).expect("approves");
+    let taken = registry.approve(&key(2), name(), NOW);
+    assert!(matches!(taken, Err(RegistryError::NameTaken(_, by)) if by == key(1)));
+    assert_eq!(registry.waiting().len(), 1);
+    let named = |n| registry.peer(&key(n)).map(|row| row.name.as_str());
+    assert_eq!((named(1), named(2)), (Some("corner"), None));
 }
 
 #[test]

@@ -335,13 +335,21 @@ impl Registry {
         Ok(Enrolled::Registered)
     }
 
-    /// Makes a peer of a rig that waits.
-    pub fn approve(&mut self, key: &Fingerprint, now: EpochMs) -> Result<(), RegistryError> {
+    /// Makes a peer of a rig that waits, under this name or its own.
+    pub fn approve(
+        &mut self,
+        key: &Fingerprint,
+        name: Option<Name>,
+        now: EpochMs,
+    ) -> Result<(), RegistryError> {
         let entry = self.rows.pending.get(key).cloned();
         let mut entry = entry.ok_or(RegistryError::NoSuchPeer)?;
         self.check_free(key)?;
-        // A peer may have got its name while it waited.
-        entry.name = self.free_name(key, &entry.name);
+        entry.name = match name {
+            Some(name) => self.name_for(key, &name).map(|()| name)?,
+            // A peer may have got its name while it waited.
+            None => self.free_name(key, &entry.name),
+        };
         let mut batch = vec![Change::DeletePending(*key)];
         batch.extend(registration(*key, entry, now));
         Ok(self.commit(batch, Durable::Now)?)

@@ -27,6 +27,8 @@ export async function nodes(page, farm) {
       await visit(page, farm, "/nodes");
       await row("comes-in").getByRole("button", { name: "Approve" }).click();
       await page.locator("dialog[open]").getByLabel("Name").fill("came-in");
+      const command = await page.locator("dialog[open] .command").textContent();
+      expect(command.includes("--name came-in"), command);
       await answer(page, "Approve the rig").click();
       await soon("the rig is registered", () => peer(farm, "came-in"));
       await row("comes-in").waitFor({ state: "detached" });

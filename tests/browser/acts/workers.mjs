@@ -115,7 +115,13 @@ export async function workers(page, farm) {
     await page.locator(".virtual thead button", { hasText: "Worker" }).click();
     await page.waitForURL(/sort=-name/);
     const last = (await farm.api("GET", "/table?sort=-name&limit=1")).rows[0].name;
-    await soon("the last is the first", async () => (await page.locator(".virtual tbody:not(.space) tr a").first().textContent()) === last);
+    const first = () => page.locator(".virtual tbody:not(.space) tr a").first().textContent();
+    await soon("the last is the first", async () => (await first()) === last);
+    await page.locator(".virtual thead button", { hasText: "Efficiency" }).click();
+    await page.waitForURL(/sort=-efficiency/);
+    await page.locator(".virtual thead button", { hasText: "Efficiency" }).click();
+    await page.waitForURL(/sort=efficiency/);
+    await soon("the worst is the first", async () => (await first()) === (await farm.api("GET", "/table?sort=efficiency&limit=1")).rows[0].name);
     none(page.faults);
   });
 

@@ -72,6 +72,11 @@ impl Controller {
         })
     }
 
+    /// Its process.
+    pub(super) fn id(&self) -> u32 {
+        self.service.id()
+    }
+
     /// Ends it as Ctrl-C does, and waits for it.
     pub(crate) fn end(mut self) -> Result<(), String> {
         self.service.interrupt(START).map(drop)

@@ -189,6 +189,24 @@ fn statistics_of_a_rig_never_heard_of_are_absent_and_not_zero() {
 }
 
 #[test]
+fn a_rig_is_approved_under_a_name_that_is_checked_first() {
+    let server = Server::new();
+    for (body, status, code, field) in [
+        (json!({ "name": "a\nb" }), 400, "INVALID_INPUT", "name"),
+        (json!({ "name": "corner" }), 404, "PEER_NOT_FOUND", "peer"),
+        (json!({}), 404, "PEER_NOT_FOUND", "peer"),
+    ] {
+        let refused = server.post("/pending/rig-alpha/approve", &body);
+        assert_eq!(refused.status.as_u16(), status, "{body}");
+        let problem = refused.json();
+        assert_eq!(
+            (&problem["code"], &problem["field"]),
+            (&json!(code), &json!(field))
+        );
+    }
+}
+
+#[test]
 fn a_token_is_shown_once_and_never_again() {
     let server = Server::new();
     let body =

@@ -29,6 +29,7 @@ pub(super) enum Column {
     Accepted,
     Rejected,
     Stale,
+    Efficiency,
     PingMs,
     Score,
     ScoreReason,
@@ -56,7 +57,7 @@ pub(super) enum Column {
 }
 
 /// Every column by name.
-pub(super) const COLUMNS: [(&str, Column); 40] = [
+pub(super) const COLUMNS: [(&str, Column); 41] = [
     ("id", Column::Id),
     ("name", Column::Name),
     ("group", Column::Group),
@@ -73,6 +74,7 @@ pub(super) const COLUMNS: [(&str, Column); 40] = [
     ("accepted", Column::Accepted),
     ("rejected", Column::Rejected),
     ("stale", Column::Stale),
+    ("efficiency", Column::Efficiency),
     ("pingMs", Column::PingMs),
     ("score", Column::Score),
     ("scoreReason", Column::ScoreReason),
@@ -158,6 +160,8 @@ pub(super) enum Cell<'a> {
     Number(u64),
     /// Thousandths of a hash per second.
     Rate(u64),
+    /// Not below 0.
+    Percent(f64),
     Flag(bool),
 }
 
@@ -194,6 +198,7 @@ impl<'a> RigFacts<'a> {
             Column::Accepted => self.count(|miner| miner.accepted).map(Cell::Number),
             Column::Rejected => self.count(|miner| miner.rejected).map(Cell::Number),
             Column::Stale => self.count(|miner| miner.stale).map(Cell::Number),
+            Column::Efficiency => self.efficiency().map(Cell::Percent),
             Column::PingMs => self.ping_ms().map(Cell::Number),
             Column::Score => self.score().map(|score| Cell::Number(score.into())),
             Column::ScoreReason => Some(Cell::Text(self.score_reason().into())),

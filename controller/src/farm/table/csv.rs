@@ -35,6 +35,7 @@ fn write(cell: &Cell<'_>, out: &mut String) -> fmt::Result {
         Cell::Word(word, _) => out.write_str(word),
         Cell::Number(number) => write!(out, "{number}"),
         Cell::Rate(rate) => write!(out, "{}", show::per_second(Some(*rate)).unwrap_or_default()),
+        Cell::Percent(percent) => write!(out, "{percent}"),
         Cell::Flag(flag) => write!(out, "{flag}"),
     }
 }

@@ -31,6 +31,14 @@ impl<'a> RigFacts<'a> {
         counts.reduce(u64::saturating_add)
     }
 
+    /// Accepted shares in a hundred that a pool has judged.
+    pub(super) fn efficiency(&self) -> Option<f64> {
+        let accepted = self.count(|miner| miner.accepted)? as f64;
+        let rejected = self.count(|miner| miner.rejected)? as f64;
+        let all = accepted + rejected + self.count(|miner| miner.stale)? as f64;
+        (all > 0.0).then(|| 100.0 * accepted / all)
+    }
+
     pub(in crate::farm) fn threads(&self) -> Option<u32> {
         let threads = self.miners().iter().map(|miner| u32::from(miner.threads));
         threads.reduce(u32::saturating_add)

@@ -51,6 +51,8 @@ impl Entry {
             Cell::Word(_, number) | Cell::Number(number) | Cell::Rate(number) => {
                 Value::Number(number)
             }
+            // Numbers that are not below 0 are in the order of their bits.
+            Cell::Percent(percent) => Value::Number(percent.to_bits()),
             Cell::Flag(flag) => Value::Number(flag.into()),
         });
         Self {

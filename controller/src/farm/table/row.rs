@@ -66,6 +66,8 @@ pub struct TableRow {
     pub rejected: Option<u64>,
     /// Shares for a job that was over, likewise.
     pub stale: Option<u64>,
+    /// Accepted ones in a hundred of these shares; unknown before the first.
+    pub efficiency: Option<f64>,
     /// Round trip of the last ping, in milliseconds.
     pub ping_ms: Option<u64>,
     /// Reliability, 0 to 100; unknown before the first exchange.
@@ -150,6 +152,7 @@ impl RigFacts<'_> {
             accepted: self.count(|miner| miner.accepted),
             rejected: self.count(|miner| miner.rejected),
             stale: self.count(|miner| miner.stale),
+            efficiency: self.efficiency(),
             ping_ms: self.ping_ms(),
             score: self.score(),
             score_reason: self.score_reason(),

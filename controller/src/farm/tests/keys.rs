@@ -38,6 +38,29 @@ fn a_rig_that_comes_back_with_a_new_key_is_dialled_on_as_the_same_rig() {
 }
 
 #[test]
+fn a_rig_whose_key_changes_while_it_is_asked_is_not_found_under_its_old_id() {
+    with_farm(|fixture| async move {
+        let farm = &fixture.farm;
+        let events = farm.subscribe();
+        let (address, old) = fixture.listening_at("127.0.0.1:0", TestRig::new(1)).await;
+        fixture.add(&address, Proof::Tofu).await.expect("adds");
+        let id = farm.resolve("rig-alpha").expect("by name");
+        old.cancel().await;
+        let down = |e: &EventKind| matches!(e, EventKind::LinkDown { .. });
+        Fixture::event(&events, down).await;
+
+        let new = TestRig::new(2).succeeding(1);
+        let (_, _running) = fixture.listening_at(address.as_str(), new).await;
+        assert!(farm.peer(id).is_ok(), "nobody has dialled it yet");
+        let gone = farm.stats_of(id).await.expect_err("another key");
+        assert_eq!(gone.code, Code::PeerNotFound);
+        assert!(gone.message.contains("meanwhile"), "{gone:?}");
+        let new = farm.resolve("rig-alpha").expect("by name");
+        farm.stats_of(new).await.expect("answers");
+    });
+}
+
+#[test]
 fn managers_are_shown_and_orders_come_to_what_the_rig_says() {
     with_farm(|fixture| async move {
         let farm = &fixture.farm;

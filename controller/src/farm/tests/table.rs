@@ -122,6 +122,29 @@ fn a_table_is_sorted_by_what_it_shows_and_says_how_many_rigs_there_are() {
 }
 
 #[test]
+fn rigs_are_sorted_by_their_efficiency_and_one_without_shares_has_none() {
+    let farm = farm_of(&["rig-1", "rig-2", "rig-3", "rig-4", "rig-5"]);
+    for (n, [accepted, rejected, stale]) in (1..).zip([[99, 1, 0], [0, 0, 0], [5, 0, 0], [0, 0, 2]])
+    {
+        let mut stats = report(Some(2_000), accepted);
+        (stats.miners[0].rejected, stats.miners[0].stale) = (rejected, stale);
+        said(&farm, n, stats);
+    }
+    let by = |sort| {
+        let view = table(&farm, "all", sort, 0, 60);
+        let rows = view.rows.iter();
+        rows.map(|row| (row.name.clone(), row.efficiency))
+            .collect::<Vec<_>>()
+    };
+    let row = |n: u8, efficiency| (format!("rig-{n}"), efficiency);
+    let unknown = [row(2, None), row(5, None)];
+    let known = [row(3, Some(100.0)), row(1, Some(99.0)), row(4, Some(0.0))];
+    assert_eq!(by("-efficiency"), [known.as_slice(), &unknown].concat());
+    let rising: Vec<_> = known.into_iter().rev().chain(unknown).collect();
+    assert_eq!(by("efficiency"), rising);
+}
+
+#[test]
 fn a_row_of_a_rig_that_nobody_heard_of_is_unknown_and_not_zero() {
     let farm = farm_of(&["rig-1"]);
     let view = table(&farm, "all", "name", 0, 60);
@@ -183,6 +206,7 @@ fn figures_of_several_miners_are_added_up_and_of_pages_and_memory_the_worst_is_s
         (row.accepted, row.rejected, row.stale),
         (Some(10), Some(1), Some(2))
     );
+    assert_eq!(row.efficiency, Some(100.0 * 10.0 / 13.0));
     assert_eq!((row.threads, row.algorithm), (Some(4), Some("rx/0")));
     assert_eq!((row.pages, row.memory), (Some("small"), Some("light")));
     assert_eq!(row.pool.as_deref(), Some("pool.example:3333"));
@@ -213,6 +237,7 @@ fn csv_says_what_json_says_column_by_column() {
     let farm = open(store);
     let mut stats = report(Some(2_500), 5);
     stats.miners[0].hashrate.highest = Some(3_500);
+    stats.miners[0].stale = 3;
     stats.activity = Activity::Mining;
     said(&farm, 1, stats);
     let view = table(&farm, "all", "name", 0, 1);

@@ -164,6 +164,59 @@ fn a_pairing_code_registers_the_rig_and_a_wrong_one_does_not() {
 }
 
 #[test]
+fn a_removed_rig_is_added_again_by_code_or_fingerprint_and_the_numbers_go_on() {
+    for by_code in [true, false] {
+        let mut sim = Sim::new(1);
+        let key = sim.key(0);
+        sim.dial_out(0, pairing(CODE));
+        sim.advance(10_000);
+        sim.call(|hub, env| {
+            hub.remove(env, &key, false).expect("removes");
+            env.registry.forget(&key).expect("forgets");
+        });
+        let last = sim.rigs[0].memory.expect("it was up").rx;
+        let again = if by_code {
+            pairing(CODE)
+        } else {
+            sim.register(0, Some("192.0.2.1:9091"));
+            Target::Peer(key)
+        };
+        let id = sim.dial_out(0, again);
+        assert_eq!(sim.reached.get(&id), Some(&Ok(key)), "by code: {by_code}");
+        assert!(sim.is_live(0));
+
+        sim.rig_closes(id);
+        let next = sim.rigs[0].memory.expect("it was up").rx;
+        assert!(next > last, "what was signed before the removal is stale");
+    }
+}
+
+#[test]
+fn a_link_that_broke_before_its_welcome_came_is_followed_by_one_that_counts_on() {
+    for frames in 0..8 {
+        for by_code in [true, false] {
+            let mut sim = Sim::new(1);
+            let key = sim.key(0);
+            if !by_code {
+                sim.register(0, Some("192.0.2.1:9091"));
+            }
+            let target = || {
+                if by_code {
+                    pairing(CODE)
+                } else {
+                    Target::Peer(key)
+                }
+            };
+            sim.fuse = Some(frames);
+            sim.dial_out(0, target());
+            sim.fuse = None;
+            sim.dial_out(0, target());
+            assert!(sim.is_live(0), "by code: {by_code}, frames: {frames}");
+        }
+    }
+}
+
+#[test]
 fn a_rig_that_has_yet_to_accept_us_costs_no_score() {
     let mut sim = Sim::new(1);
     sim.register(0, Some("192.0.2.1:9091"));

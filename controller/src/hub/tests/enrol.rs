@@ -243,7 +243,7 @@ fn a_rig_waits_until_it_is_approved_and_a_denied_one_stays_out() {
     );
 
     let (first, second) = (sim.key(0), sim.key(1));
-    sim.call(|hub, env| hub.approve(env, &first))
+    sim.call(|hub, env| hub.approve(env, &first, None))
         .expect("waits");
     sim.call(|hub, env| hub.deny(env, &second)).expect("waits");
     by_token(&mut sim, 0, &token);

@@ -1,9 +1,9 @@
 // How rigs come to the farm: added by address, by a token, or admitted after they have waited.
 // Secrets are shown once and live no longer than the dialog that shows them.
 
-import { get, may, needs, part, patch, post, remove } from "./api.js";
+import { get, may, needs, part, post, remove } from "./api.js";
 import { asCommand, confirm, copyable, dialog, failed, quoted, toast } from "./dialog.js";
-import { h, show } from "./dom.js";
+import { fill, h, show } from "./dom.js";
 import { clearErrors, failure, field, showError } from "./form.js";
 import { age, count, duration, moment } from "./format.js";
 import { listTable } from "./list.js";
@@ -114,14 +114,15 @@ export function pendingPanel(place) {
   const approve = async (rig) => {
     const done = await dialog(`Approve ${rig.name}`, (close) => {
       const name = h("input", { value: rig.name, autocomplete: "off", spellcheck: "false" });
-      // It is admitted under its own name and renamed then; a name that is refused is asked for again.
-      let admitted = null;
+      // Under its own name it enters also if a peer has that by now: the controller makes it another one.
+      const other = () => (name.value.trim() === rig.name ? "" : name.value.trim());
+      const command = h("div");
+      name.oninput = () => fill(command, asCommand(`miner-ctrl peer approve ${rig.id}${other() && ` --name ${quoted(other())}`}`));
+      name.oninput();
       const submit = async (event) => {
         event.preventDefault();
-        const other = name.value.trim();
         try {
-          admitted ??= await post(`/pending/${part(rig.id)}/approve`);
-          close(other && other !== admitted.name ? await patch(`/peers/${part(rig.id)}`, { name: other }) : admitted);
+          close(await post(`/pending/${part(rig.id)}/approve`, other() ? { name: other() } : {}));
         } catch (error) {
           showError(form, error);
         }
@@ -133,7 +134,7 @@ export function pendingPanel(place) {
         h("p", {}, h("code", {}, rig.fingerprint)),
         field("name", "Name", name),
         failure(),
-        asCommand(`miner-ctrl peer approve ${rig.id}`),
+        command,
         h("p", { class: "buttons" }, h("button", { type: "button", onclick: () => close() }, "Cancel"), h("button", { class: "primary", type: "submit" }, "Approve the rig")),
       );
       return form;

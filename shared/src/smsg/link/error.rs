@@ -36,6 +36,9 @@ pub enum Event {
         /// From sending the ping to the answer, in milliseconds.
         rtt_ms: u64,
     },
+    /// Dialler that named no fingerprint: who listens, before anything of us was told. Say the numbers
+    /// that are remembered of it by [`go_on_from`](super::Link::go_on_from).
+    Answered(Peer),
     /// Dialler with [`Expect::Probe`](super::Expect::Probe): this node is there. The link is closed.
     Probed(Peer),
     /// A message with a number not above the last: dropped.

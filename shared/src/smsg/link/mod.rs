@@ -276,10 +276,11 @@ impl Link {
         self.peer.as_ref()
     }
 
-    /// The sequence numbers, to be given to the next link with this peer; `None` before the peer is
-    /// proven.
+    /// The sequence numbers, to be given to the next link with this peer, also if this one never came
+    /// up: what was said may have been heard. `None` before the first number is in use.
     pub fn memory(&self) -> Option<SeqMemory> {
-        self.peer.map(|peer| SeqMemory {
+        let peer = self.peer.filter(|_| self.tx > 0 || self.rx > 0)?;
+        Some(SeqMemory {
             peer_boot: peer.boot_id,
             tx: self.tx,
             rx: self.rx,

@@ -82,6 +82,18 @@ impl Link {
         Ok(())
     }
 
+    /// Dialler, after [`Event::Answered`]: goes on from what is remembered of this peer. A code or a token
+    /// is no reason to count anew: within one pair of boots no number is ever signed twice, so that
+    /// nothing signed before a removal counts after it.
+    pub fn go_on_from(&mut self, memory: Option<SeqMemory>) -> Result<(), LinkError> {
+        let (Stage::ThirdOwed(_), Some(peer)) = (&self.stage, self.peer) else {
+            return Err(LinkError::Misplaced);
+        };
+        self.memory = memory;
+        self.recall(&peer);
+        Ok(())
+    }
+
     /// Dialler, after [`Event::Succession`]: the peer's key has rightly taken the place of the one that
     /// was expected, and the program has stored so. The handshake goes on.
     pub fn accept(&mut self) -> Result<(), LinkError> {
@@ -208,11 +220,16 @@ impl Link {
         self.check_peer(me, &peer)?;
         self.peer = Some(peer);
         if expected {
+            let named = matches!(expect, Expect::Fingerprint(_));
             self.recall(&peer);
             self.stage = Stage::ThirdOwed(read);
-        } else {
-            self.stage = Stage::AwaitChain(read);
+            return Ok(if named {
+                Event::Idle
+            } else {
+                Event::Answered(peer)
+            });
         }
+        self.stage = Stage::AwaitChain(read);
         Ok(Event::Idle)
     }
 

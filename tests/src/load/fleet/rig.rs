@@ -26,7 +26,8 @@ use miner_shared::smsg::{Dial, Event, Expect, Link, LocalNode, SeqMemory};
 use miner_shared::text::Name;
 use miner_shared::time::Millis;
 use miner_shared::wire::{
-    Activity, Answer, Command, Desired, Message, OpId, Outcome, Query, Refusal, RigStats, State,
+    Activity, Answer, Command, Desired, Manager, Message, OpId, Outcome, Query, Refusal, RigStats,
+    State,
 };
 use smol::stream::StreamExt as _;
 use smol::{Async, Timer, future};
@@ -226,6 +227,13 @@ impl Rig {
                     mixed::describe(self.number, &mut info);
                 }
                 Message::Answer(id, Answer::Info(info))
+            }
+            Message::Query(id, Query::GetManagers) => {
+                let controller = Manager {
+                    fingerprint: site.controller,
+                    recovery: None,
+                };
+                Message::Answer(id, Answer::Managers([controller].into_iter().collect()))
             }
             Message::Query(id, query) => {
                 let known = site

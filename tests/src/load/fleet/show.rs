@@ -93,6 +93,12 @@ impl Show {
         self.controller.http.at
     }
 
+    /// The controller's process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.controller.id()
+    }
+
     /// An API token that may do everything.
     #[must_use]
     pub fn token(&self) -> &str {

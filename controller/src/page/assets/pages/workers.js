@@ -14,11 +14,6 @@ const isSilent = (row) => row.state === "mining" && row.hashrate === 0;
 const SILENT = "It says that it mines and makes nothing: is a firewall between it and its pool, or is its pool's job missing?";
 const PAGES = { small: "4 KiB", transparent: "transparent", huge2M: "2 MiB", huge1G: "1 GiB" };
 
-function efficiency({ accepted, rejected, stale }) {
-  const all = (accepted ?? 0) + (rejected ?? 0) + (stale ?? 0);
-  return all > 0 ? (100 * accepted) / all : null;
-}
-
 // A figure of what the rig told: grey once it is old.
 const figure = (row, ...shown) => h("span", { class: row.isOld ? "old" : null }, ...shown);
 
@@ -52,14 +47,10 @@ const COLUMNS = [
     id: "efficiency",
     title: "Efficiency",
     about: "Accepted of all shares",
-    sort: null,
     num: true,
     width: 88,
-    of: (row) => [row.accepted, row.rejected, row.stale],
-    cell: (row) => {
-      const value = efficiency(row);
-      return figure(row, mark(value, (v) => v >= 99, (v) => v >= 95), value === null ? UNKNOWN : `${digits(value)} %`);
-    },
+    descends: true,
+    cell: ({ efficiency, ...row }) => figure(row, mark(efficiency, (v) => v >= 99, (v) => v >= 95), efficiency === null ? UNKNOWN : `${digits(efficiency)} %`),
   },
   { id: "uptime", title: "Uptime", num: true, width: 104, descends: true, of: (row) => duration(row.uptime * 1000), cell: (row) => figure(row, row.uptime === null || row.uptime === undefined ? UNKNOWN : duration(row.uptime * 1000)) },
   text("pool", "Pool", 176),
