@@ -18,13 +18,23 @@ fn clock() -> Now {
 }
 
 fn bench(hashes: u32, threads: u16, memory: Memory) -> BenchReport {
+    bench_of(Algorithm::Rx0, hashes, threads, None, memory)
+}
+
+fn bench_of(
+    algorithm: Algorithm,
+    hashes: u32,
+    threads: u16,
+    ways: Option<usize>,
+    memory: Memory,
+) -> BenchReport {
     let config = BenchConfig {
         hashes,
         threads: Some(threads),
-        ways: None,
+        ways,
         memory,
         engine: Engine::Native,
-        algorithm: Algorithm::Rx0,
+        algorithm,
     };
     let mut last = None;
     let report = run(config, &clock(), &mut |progress| last = Some(progress)).expect("memory");
@@ -62,18 +72,23 @@ fn known_sums_in_light_mode() {
     assert_eq!(bench(10_000, 1, Memory::Light).verdict, BenchVerdict::Right);
 }
 
+/// A stage of CI by itself.
 #[test]
-#[ignore = "fills 2,080 MiB and makes 10,000 hashes: a minute on two cores"]
-fn known_sum_of_two_threads_in_fast_mode() {
-    let report = bench(10_000, 2, Memory::Fast);
-    assert_eq!(report.sum, 0x4A59_7463_865A_CF0E);
-    assert_eq!(report.verdict, BenchVerdict::Right);
+#[ignore = "fills 2,080 MiB twice and makes 20,000 hashes: two minutes on two cores"]
+fn known_sums_of_two_threads_in_fast_mode() {
+    for (algorithm, sum) in [
+        (Algorithm::Rx0, 0x4A59_7463_865A_CF0E),
+        (Algorithm::Rx2, 0x57D2_051D_0996_13A4),
+    ] {
+        let report = bench_of(algorithm, 10_000, 2, None, Memory::Fast);
+        assert_eq!((report.sum, report.verdict), (sum, BenchVerdict::Right));
+    }
 }
 
 #[test]
 #[ignore = "fills 2,080 MiB and makes 10,000 hashes: a minute on two cores"]
 fn known_sum_of_one_thread_in_fast_mode() {
-    let report = bench(10_000, 1, Memory::Fast);
+    let report = bench_of(Algorithm::Rx0, 10_000, 1, Some(1), Memory::Fast);
     assert_eq!(report.sum, 0xADFC_3A66_F79B_FE7F);
     assert_eq!(report.verdict, BenchVerdict::Right);
 }

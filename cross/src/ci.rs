@@ -116,7 +116,8 @@ fn pure() -> Result<(), Failure> {
         .args(["--target", "thumbv7em-none-eabihf"]))
 }
 
-/// Our RandomX against the reference implementation, whose C++ is built for this stage alone.
+/// Our RandomX against the reference implementation, whose C++ is built for this stage alone, and
+/// against XMRig's check sums of 10,000 hashes.
 fn reference_engine() -> Result<(), Failure> {
     let engine = [
         "--locked",
@@ -132,7 +133,17 @@ fn reference_engine() -> Result<(), Failure> {
     run(cargo()
         .arg("test")
         .args(engine)
-        .args(["--no-fail-fast", "--", "reference"]))
+        .args(["--no-fail-fast", "--", "reference"]))?;
+    run(cargo()
+        .args([
+            "test",
+            "--locked",
+            "--package",
+            "miner-agent",
+            "--test",
+            "bench",
+        ])
+        .args(["--", "--ignored", "known_sums_of_two_threads"]))
 }
 
 /// Our RandomX for other processors; .cargo/config.toml names the emulator.
