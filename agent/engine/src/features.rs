@@ -99,6 +99,12 @@ impl fmt::Display for Features {
 mod tests {
     use super::*;
 
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn code_is_written_through_a_view_of_its_own() {
+        assert_eq!(Features::detect().views, Some(Views::Two));
+    }
+
     #[test]
     fn the_known_hash_is_the_interpreters() {
         let cache = Cache::empty(KNOWN_KEY, None).expect("memory");

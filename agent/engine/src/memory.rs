@@ -84,7 +84,7 @@ impl Memory {
     #[cfg(feature = "reference")]
     pub(crate) fn of_one_page(bytes: usize) -> Option<Self> {
         let memory = Self::plain(bytes, PageWish::Small)?;
-        alias(memory.start, bytes)?;
+        crate::reference::alias(memory.start, bytes)?;
         Some(memory)
     }
 
@@ -124,25 +124,4 @@ fn map(bytes: usize, flags: MapFlags) -> Option<NonNull<u8>> {
     // SAFETY: a new anonymous mapping at an address of the system's choice.
     let mapping = unsafe { mmap_anonymous(core::ptr::null_mut(), bytes, rights, flags) };
     NonNull::new(mapping.ok()?.cast())
-}
-
-/// Puts one huge page, filled with other bytes than zeros, in place of every whole one of this memory
-/// and what follows the last. `None`, and the memory is as it was or partly replaced, where it fails.
-#[cfg(feature = "reference")]
-pub(crate) fn alias(start: NonNull<u8>, bytes: usize) -> Option<()> {
-    use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
-    use rustix::mm::mmap;
-
-    let file = memfd_create("one-page", MemfdFlags::HUGETLB | MemfdFlags::HUGE_2MB).ok()?;
-    ftruncate(&file, HUGE as u64).ok()?;
-    let rights = ProtFlags::READ | ProtFlags::WRITE;
-    let from = start.align_offset(HUGE);
-    let count = bytes.checked_sub(from)? / HUGE;
-    for page in 0..count {
-        let at = start.as_ptr().wrapping_add(from + page * HUGE).cast();
-        let flags = MapFlags::SHARED | MapFlags::FIXED;
-        // SAFETY: the range lies within the memory, whose owner lets nobody refer into it now.
-        unsafe { mmap(at, HUGE, rights, flags, &file, 0) }.ok()?;
-    }
-    Some(())
 }

@@ -10,9 +10,10 @@
 use core::ptr::{self, NonNull};
 use core::slice;
 
-use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
 use rustix::io::Errno;
-use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap, mmap_anonymous, mprotect, munmap};
+use rustix::mm::{
+    MapFlags, MprotectFlags, MremapFlags, ProtFlags, mmap_anonymous, mprotect, mremap, munmap,
+};
 
 /// How pages of code are mapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,16 +46,20 @@ impl Code {
     }
 
     fn twice(bytes: usize) -> Result<Self, Errno> {
-        let file = memfd_create("randomx-code", MemfdFlags::CLOEXEC)?;
-        ftruncate(&file, bytes as u64)?;
-        let view = |rights| {
-            // SAFETY: a new mapping, at an address of the system's choice, of a file that is ours.
-            let start = unsafe { mmap(ptr::null_mut(), bytes, rights, MapFlags::SHARED, &file, 0) };
-            Mapping::new(start?, bytes)
-        };
+        let rights = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: a new anonymous mapping, at an address of the system's choice.
+        let start = unsafe { mmap_anonymous(ptr::null_mut(), bytes, rights, MapFlags::SHARED) };
+        let write = Mapping::new(start?, bytes)?;
+        // From an old size of 0, shared pages are mapped a second time (mremap(2)).
+        // SAFETY: the old mapping stays as it is; the new one is at an address of the system's choice.
+        let start = unsafe { mremap(write.start.as_ptr().cast(), 0, bytes, MremapFlags::MAYMOVE) };
+        let mut run = Mapping::new(start?, bytes)?;
+        if !run.allow(MprotectFlags::READ | MprotectFlags::EXEC) {
+            return Err(Errno::ACCESS);
+        }
         Ok(Self {
-            run: view(ProtFlags::READ | ProtFlags::EXEC)?,
-            write: Some(view(ProtFlags::READ | ProtFlags::WRITE)?),
+            run,
+            write: Some(write),
         })
     }
 

@@ -61,7 +61,7 @@ impl Dataset {
     pub fn without_stalls(from: &crate::Dataset) -> Result<Self, EngineError> {
         let mut dataset = Self::new()?;
         let memory = dataset.raw.memory().ok_or(EngineError::NoDatasetMemory)?;
-        crate::memory::alias(memory.cast(), DATASET_BYTES).ok_or(EngineError::NoDatasetMemory)?;
+        super::alias(memory.cast(), DATASET_BYTES).ok_or(EngineError::NoDatasetMemory)?;
         dataset.copy(from);
         Ok(dataset)
     }
