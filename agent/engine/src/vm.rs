@@ -199,9 +199,9 @@ impl Vm {
     }
 
     /// This machine with so many inputs in flight, 1 to [`MAX_WAYS`] where programs are compiled, and
-    /// all of them empty, each with a scratchpad of its own. Their programs take turns: one computes while another waits for memory
-    /// or for its own results. Worth it where the processor looks far ahead and has the cache for all
-    /// scratchpads.
+    /// all of them empty, each with a scratchpad of its own. Their programs take turns: one computes
+    /// while another waits for memory or for its own results. Worth it where the processor looks far
+    /// ahead and has the cache for all scratchpads.
     ///
     /// # Errors
     /// [`EngineError::NoVmMemory`].
@@ -220,6 +220,7 @@ impl Vm {
     /// that will use them.
     fn emptied(mut self) -> Self {
         let Self { aes, params, .. } = self;
+        self.oldest = 0;
         for way in &mut self.ways {
             way.fill(&[], aes, params);
         }
@@ -393,6 +394,11 @@ mod tests {
                 streamed.push(hash);
             }
             assert_eq!(streamed[1..], single);
+            // Fewer ways than before, whichever was the oldest.
+            two.next(&inputs[0], &mut hash);
+            let mut fewer = two.with_ways(1).expect("memory");
+            assert_eq!(fewer.hash(&inputs[2]), single[2]);
+            let mut two = fewer.with_ways(2).expect("memory");
             // Whatever is in flight, and half done, the hash of one input is its own.
             assert_eq!(two.hash(&inputs[3]), single[3]);
             two.next(&inputs[1], &mut hash);

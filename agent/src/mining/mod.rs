@@ -29,7 +29,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use miner_engine::{CACHE_BYTES, DATASET_BYTES, EngineError, SCRATCHPAD_BYTES};
+use miner_engine::{CACHE_BYTES, DATASET_BYTES, EngineError, MAX_WAYS, SCRATCHPAD_BYTES};
 use miner_shared::mining::{Job, Share};
 use miner_shared::time::Millis;
 use miner_shared::wire::{Memory, Mode, PageWish, Pages, Threads};
@@ -270,12 +270,12 @@ pub enum WhyLight {
     NotAllocated,
 }
 
-/// What fast mode takes with this many hash threads, in MiB: dataset, cache, a scratchpad and code
-/// for each thread, and 64 for all the rest.
+/// What fast mode takes at most with this many hash threads, in MiB: dataset, cache, for each thread
+/// code and a scratchpad for each input that it can have in flight, and 64 for all the rest.
 pub const fn fast_mode_mib(threads: u16) -> u32 {
     const MIB: usize = 1 << 20;
     const SHARED: usize = DATASET_BYTES.div_ceil(MIB) + CACHE_BYTES / MIB + 64;
-    const EACH: usize = SCRATCHPAD_BYTES / MIB + 1;
+    const EACH: usize = MAX_WAYS * SCRATCHPAD_BYTES / MIB + 1;
     const _: () = assert!(SHARED + EACH * (u16::MAX as usize) < u32::MAX as usize);
     #[expect(clippy::cast_possible_truncation, reason = "asserted above")]
     const PARTS: (u32, u32) = (SHARED as u32, EACH as u32);
@@ -321,8 +321,11 @@ mod tests {
     }
 
     #[test]
-    fn fast_mode_takes_dataset_cache_and_three_mib_per_thread() {
+    fn fast_mode_takes_dataset_cache_and_scratchpads_for_each_thread() {
         assert_eq!(fast_mode_mib(0), 2_080 + 256 + 64);
-        assert_eq!(fast_mode_mib(16), fast_mode_mib(0) + 48);
+        assert_eq!(
+            fast_mode_mib(16),
+            fast_mode_mib(0) + 16 * (2 * u32::try_from(MAX_WAYS).unwrap_or(1) + 1)
+        );
     }
 }

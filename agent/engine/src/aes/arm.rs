@@ -53,25 +53,4 @@ impl Round for Neon {
     }
 }
 
-/// Compiles a construction a second time, with the instructions.
-macro_rules! with_instructions {
-    ($name:ident, $generic:ident, ($($argument:ident: $type:ty),*) $(-> $result:ty)?) => {
-        pub(super) fn $name(_: Hard, $($argument: $type),*) $(-> $result)? {
-            #[target_feature(enable = "aes")]
-            fn inner($($argument: $type),*) $(-> $result)? {
-                super::$generic::<Neon>($($argument),*)
-            }
-            // SAFETY: `Hard` is made only where the processor has the instructions.
-            unsafe { inner($($argument),*) }
-        }
-    };
-}
-
-with_instructions!(fill, fill, (state: &mut State, memory: &mut [u8]));
-with_instructions!(mix, mix, (f: &mut State, e: &State));
-with_instructions!(program, program_, (state: &State, program: &mut [u8]));
-with_instructions!(fingerprint, fingerprint, (memory: &[u8]) -> State);
-with_instructions!(
-    fingerprint_and_fill, fingerprint_and_fill,
-    (memory: &mut [u8], state: &mut State) -> State
-);
+with_instructions!(Neon);

@@ -1,4 +1,4 @@
-//! The three AES constructions of RandomX (specification, chapters 3.2 to 3.4): four columns of 16
+//! The AES constructions of RandomX (specification, chapters 3.2 to 3.4): four columns of 16
 //! bytes, each by single rounds of AES. They fill the scratchpad, make programs, and take the
 //! scratchpad's fingerprint. No secrets are involved: tables may be used.
 //!
@@ -8,6 +8,32 @@
 //! | [`Aes::program`], `AesGenerator4R` | a program | 4 |
 //! | [`Aes::fingerprint`], `AesHash1R` | 64 bytes from the scratchpad | 1 |
 //! | [`Aes::fingerprint_and_fill`] | both at once, in one pass over the memory | 2 |
+//! | [`Aes::mix`] | what version 2 does with floating-point registers | 4 |
+
+/// Compiles each construction a second time, by a `Round` whose instructions not every processor has.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+macro_rules! with_instructions {
+    ($round:ty) => {
+        with_instructions!($round, fill(state: &mut State, memory: &mut [u8]));
+        with_instructions!($round, mix(f: &mut State, e: &State));
+        with_instructions!($round, program(state: &State, bytes: &mut [u8]));
+        with_instructions!($round, fingerprint(memory: &[u8]) -> State);
+        with_instructions!(
+            $round,
+            fingerprint_and_fill(memory: &mut [u8], state: &mut State) -> State
+        );
+    };
+    ($round:ty, $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)?) => {
+        pub(super) fn $name(_: Hard, $($argument: $type),*) $(-> $result)? {
+            #[target_feature(enable = "aes")]
+            fn inner($($argument: $type),*) $(-> $result)? {
+                super::$name::<$round>($($argument),*)
+            }
+            // SAFETY: `Hard` is made only where the processor has the instructions.
+            unsafe { inner($($argument),*) }
+        }
+    };
+}
 
 #[cfg(target_arch = "aarch64")]
 mod arm;
@@ -88,13 +114,13 @@ impl Aes {
     }
 
     /// Fills a program's bytes from `state`.
-    pub(crate) fn program(self, state: &State, program: &mut [u8]) {
+    pub(crate) fn program(self, state: &State, bytes: &mut [u8]) {
         match self {
-            Self::Soft => program_::<soft::Soft>(state, program),
+            Self::Soft => program::<soft::Soft>(state, bytes),
             #[cfg(target_arch = "x86_64")]
-            Self::Hard(hard) => x86::program(hard, state, program),
+            Self::Hard(hard) => x86::program(hard, state, bytes),
             #[cfg(target_arch = "aarch64")]
-            Self::Hard(hard) => arm::program(hard, state, program),
+            Self::Hard(hard) => arm::program(hard, state, bytes),
         }
     }
 
@@ -213,10 +239,10 @@ fn fill<R: Round>(state: &mut State, memory: &mut [u8]) {
 }
 
 #[inline(always)]
-fn program_<R: Round>(state: &State, program: &mut [u8]) {
+fn program<R: Round>(state: &State, bytes: &mut [u8]) {
     let keys = PROGRAM.map(|keys| keys.map(|key| R::load(&key)));
     let mut columns = load::<R>(state);
-    for line in program.as_chunks_mut::<LINE>().0 {
+    for line in bytes.as_chunks_mut::<LINE>().0 {
         for (low, high) in keys[0].into_iter().zip(keys[1]) {
             columns = decrypt_first::<R>(columns, [low, low, high, high]);
         }
