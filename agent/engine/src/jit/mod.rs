@@ -9,6 +9,8 @@
     path = "none.rs"
 )]
 mod arch;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod buffer;
 mod code;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,8 @@
 //! As much of an assembler for AArch64 as the compiler needs. Each method writes one instruction,
 //! `set` up to four; destination first. Encodings are those of the Arm ARM, chapter C6 and C7.
 
+use crate::jit::buffer::Buffer;
+
 /// A general register; [`ZERO`] reads as zero.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Gpr(pub(super) u32);
@@ -63,42 +65,30 @@ pub(super) enum Vector {
 }
 
 /// Writes instructions one after the other.
-pub(super) struct Assembler<'a> {
-    code: &'a mut [u8],
-    at: usize,
-    fits: bool,
-}
+pub(super) struct Assembler<'a>(Buffer<'a>);
 
 impl<'a> Assembler<'a> {
     pub(super) fn new(code: &'a mut [u8]) -> Self {
-        Self {
-            code,
-            at: 0,
-            fits: true,
-        }
+        Self(Buffer::new(code))
     }
 
     /// Where the next instruction goes.
     pub(super) fn here(&self) -> usize {
-        self.at
+        self.0.here()
     }
 
     /// Whether everything found room.
     pub(super) fn fits(&self) -> bool {
-        self.fits
+        self.0.fits()
     }
 
     fn put(&mut self, word: u32) {
-        match self.code.get_mut(self.at..self.at + 4) {
-            Some(place) => place.copy_from_slice(&word.to_le_bytes()),
-            None => self.fits = false,
-        }
-        self.at += 4;
+        self.0.put(word.to_le_bytes(), 4);
     }
 
     /// Data; stands at a multiple of 16.
     pub(super) fn data(&mut self, words: [u64; 2]) -> usize {
-        let start = self.at;
+        let start = self.here();
         for word in words {
             self.put(word as u32);
             self.put((word >> 32) as u32);
@@ -273,7 +263,7 @@ impl<'a> Assembler<'a> {
 
     /// From this instruction to its target, in instructions.
     fn distance(&self, target: usize) -> u32 {
-        (target.wrapping_sub(self.at) as i32 / 4).cast_unsigned()
+        (target.wrapping_sub(self.here()) as i32 / 4).cast_unsigned()
     }
 
     /// The control word of floating-point arithmetic.

@@ -1,6 +1,8 @@
 //! As much of an assembler for x86-64 as the compiler needs. Each method writes one instruction, in
 //! Intel's order: destination first. Encodings are those of the Intel SDM, volume 2.
 
+use crate::jit::buffer::Buffer;
+
 /// A general register.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Gpr(pub(super) u8);
@@ -83,39 +85,27 @@ impl Vector {
 pub(super) struct Skip(usize);
 
 /// Writes instructions one after the other.
-pub(super) struct Assembler<'a> {
-    code: &'a mut [u8],
-    at: usize,
-    fits: bool,
-}
+pub(super) struct Assembler<'a>(Buffer<'a>);
 
 impl<'a> Assembler<'a> {
     pub(super) fn new(code: &'a mut [u8]) -> Self {
-        Self {
-            code,
-            at: 0,
-            fits: true,
-        }
+        Self(Buffer::new(code))
     }
 
     /// Where the next instruction goes.
     pub(super) fn here(&self) -> usize {
-        self.at
+        self.0.here()
     }
 
     /// Whether everything found room.
     pub(super) fn fits(&self) -> bool {
-        self.fits
+        self.0.fits()
     }
 
     /// The lowest `length` bytes, at most 8.
     #[inline(always)]
     fn put(&mut self, bytes: u64, length: usize) {
-        match self.code.get_mut(self.at..self.at + 8) {
-            Some(place) => place.copy_from_slice(&bytes.to_le_bytes()),
-            None => self.fits = false,
-        }
-        self.at += length;
+        self.0.put(bytes.to_le_bytes(), length);
     }
 
     #[inline(always)]
@@ -174,10 +164,7 @@ impl<'a> Assembler<'a> {
                     push(0x24);
                 }
                 self.put(bytes, length);
-                self.put_i32(offset);
-                if short {
-                    self.at -= 3;
-                }
+                self.0.put(offset.to_le_bytes(), if short { 1 } else { 4 });
             }
             Operand::Memory(At::Sum(base, index)) => {
                 push(reg | 4);
@@ -187,7 +174,7 @@ impl<'a> Assembler<'a> {
             Operand::Memory(At::Code(target)) => {
                 push(reg | 5);
                 self.put(bytes, length);
-                self.put_i32(distance(target, self.at + 4 + tail));
+                self.put_i32(distance(target, self.here() + 4 + tail));
             }
         }
     }
@@ -395,13 +382,13 @@ impl<'a> Assembler<'a> {
     /// Jumps if the last result was zero (or, with `not`, if it was not).
     pub(super) fn jump_if_zero(&mut self, not: bool, target: usize) {
         let condition = 4 | u8::from(not);
-        let near = distance(target, self.at + 2);
+        let near = distance(target, self.here() + 2);
         if let Ok(near) = i8::try_from(near) {
             let bytes = [0x70 | condition, near.cast_unsigned()];
             self.put(u16::from_le_bytes(bytes).into(), 2);
         } else {
             self.put(u16::from_le_bytes([0x0f, 0x80 | condition]).into(), 2);
-            self.put_i32(distance(target, self.at + 4));
+            self.put_i32(distance(target, self.here() + 4));
         }
     }
 
@@ -409,22 +396,19 @@ impl<'a> Assembler<'a> {
     /// not zero.
     pub(super) fn skip_if_not_zero(&mut self) -> Skip {
         self.put(0x75, 2);
-        Skip(self.at)
+        Skip(self.here())
     }
 
     /// Where a skip ends.
     pub(super) fn land(&mut self, Skip(from): Skip) {
-        let distance = (self.at - from) as u8;
-        match self.code.get_mut(from - 1) {
-            Some(place) => *place = distance,
-            None => self.fits = false,
-        }
+        let distance = (self.here() - from) as u8;
+        self.0.replace(from - 1, [distance]);
     }
 
     /// Calls code of ours.
     pub(super) fn call(&mut self, target: usize) {
         self.put(0xe8, 1);
-        self.put_i32(distance(target, self.at + 4));
+        self.put_i32(distance(target, self.here() + 4));
     }
 
     pub(super) fn call_register(&mut self, target: Gpr) {
@@ -507,10 +491,9 @@ impl<'a> Assembler<'a> {
         self.encode(0, false, 0x0f18, 0, Operand::Memory(at), 0);
     }
 
-    /// Data, aligned to 16 bytes.
+    /// Data, aligned to 16 bytes where only data stands before it.
     pub(super) fn data(&mut self, words: [u64; 2]) -> usize {
-        self.at = self.at.next_multiple_of(16);
-        let start = self.at;
+        let start = self.here();
         for word in words {
             self.put(word, 8);
         }
@@ -519,7 +502,7 @@ impl<'a> Assembler<'a> {
 
     /// Goes on at a multiple of this many bytes; what lies between does nothing.
     pub(super) fn align(&mut self, bytes: usize) {
-        while !self.at.is_multiple_of(bytes) {
+        while !self.here().is_multiple_of(bytes) {
             self.put(0x90, 1);
         }
     }
