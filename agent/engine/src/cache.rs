@@ -205,4 +205,22 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn items_made_together_are_those_made_alone() {
+        let cache = Cache::empty(b"together", Features::detect().views).expect("memory");
+        let cache = cache.keyed().expect("keyed");
+        for (first, count) in [(0, 1), (5, 4), (1 << 24, 11), (34_078_719 - 8, 8)] {
+            let mut items = vec![0; count * LINE];
+            cache.fill(first, &mut items);
+            for (number, item) in (first..).zip(items.as_chunks::<LINE>().0) {
+                let words = cache.item(number).map(u64::to_le_bytes);
+                assert_eq!(
+                    words.as_flattened(),
+                    item,
+                    "item {number} of {first}, {count}"
+                );
+            }
+        }
+    }
 }

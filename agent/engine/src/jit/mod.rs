@@ -50,8 +50,9 @@ pub const MAX_WAYS: usize = arch::MAX_WAYS;
 /// Bytes for the code of the longest programs: 384 instructions of at most 32 bytes, and the loop.
 const PROGRAM_BYTES: usize = MAX_WAYS * (16 << 10);
 
-/// Bytes for the code of eight superscalar programs of at most 512 instructions of at most 14 bytes.
-const ITEMS_BYTES: usize = 64 << 10;
+/// Bytes for the code of eight superscalar programs of at most 512 instructions of at most 14 bytes,
+/// and what calls them.
+const ITEMS_BYTES: usize = 80 << 10;
 
 /// A compiled program; one machine's.
 pub(crate) struct Program {

@@ -405,6 +405,18 @@ impl<'a> Assembler<'a> {
         self.0.replace(from - 1, [distance]);
     }
 
+    /// Jumps to [`Self::land_far`], if the last comparison found less.
+    pub(super) fn jump_if_below(&mut self) -> Skip {
+        self.put(0x820f, 6);
+        Skip(self.here())
+    }
+
+    /// Where a jump ends.
+    pub(super) fn land_far(&mut self, Skip(from): Skip) {
+        let distance = distance(self.here(), from);
+        self.0.replace(from - 4, distance.to_le_bytes());
+    }
+
     /// Calls code of ours.
     pub(super) fn call(&mut self, target: usize) {
         self.put(0xe8, 1);

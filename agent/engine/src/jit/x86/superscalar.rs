@@ -1,5 +1,7 @@
-//! Dataset items as x86-64 code. `item` is called by programs in light mode and by `fill`, not by
-//! Rust:
+//! Dataset items as x86-64 code. Each superscalar program is a subroutine. `item` runs all of them for
+//! one item: programs in light mode call it, not Rust. `fill` makes items one after the other, several of
+//! them at the same time: each program runs for one after the other, so that the cache line that one
+//! needs next is on its way while the program runs for the others.
 //!
 //! | register | holds |
 //! |---|---|
@@ -13,25 +15,44 @@ use super::asm::{Alu, Assembler, At, Gpr, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP
 use super::{Cpu, epilogue, prologue};
 use crate::cache::CACHE_BYTES;
 use crate::jit::Entries;
-use crate::params::LINE;
+use crate::params::{CACHE_ACCESSES, LINE};
 use crate::superscalar::{DIFFERENCES, Instruction, MULTIPLIER, Op, Programs};
 
-/// Writes both; `None` if they do not fit.
+/// Writes both functions; `None` if they do not fit.
 pub(in crate::jit) fn compile(code: &mut [u8], programs: &Programs, cpu: Cpu) -> Option<Entries> {
     let mut asm = Assembler::new(code);
+    let mut all: heapless::Vec<Subroutine, CACHE_ACCESSES> = heapless::Vec::new();
+    for program in &programs.0 {
+        asm.align(16);
+        let start = asm.here();
+        for instruction in program.instructions() {
+            write_instruction(&mut asm, *instruction, cpu);
+        }
+        asm.ret();
+        let address = r(program.address);
+        all.push(Subroutine { start, address }).ok()?;
+    }
+    asm.align(16);
     let item = asm.here();
-    write_item(&mut asm, programs, cpu);
+    write_item(&mut asm, &all);
     asm.align(16);
     let fill = asm.here();
-    write_fill(&mut asm, item);
+    write_fill(&mut asm, &all, item);
     asm.fits().then_some(Entries { item, fill })
+}
+
+/// A program's code, and the register that chooses the next cache line after it.
+struct Subroutine {
+    start: usize,
+    address: Gpr,
 }
 
 const fn r(register: u8) -> Gpr {
     Gpr(8 + register)
 }
 
-fn write_item(asm: &mut Assembler<'_>, programs: &Programs, cpu: Cpu) {
+/// The registers as item number `rbx` begins with them.
+fn write_start(asm: &mut Assembler<'_>) {
     asm.lea(r(0), At::Base(RBX, 1));
     asm.set(RAX, MULTIPLIER);
     asm.imul(r(0), RAX);
@@ -39,24 +60,36 @@ fn write_item(asm: &mut Assembler<'_>, programs: &Programs, cpu: Cpu) {
         asm.set(r(register), difference);
         asm.alu(Alu::Xor, r(register), r(0));
     }
-    for (at, program) in programs.0.iter().enumerate() {
-        if let Some(last) = at.checked_sub(1).and_then(|last| programs.0.get(last)) {
-            asm.mov(RBX, r(last.address));
+}
+
+/// `rbx` chooses a cache line, becomes its address, and the line is asked for.
+fn write_line(asm: &mut Assembler<'_>) {
+    asm.alu32_set(Alu::And, RBX, (CACHE_BYTES / LINE - 1) as i32);
+    asm.shift_left(RBX, LINE.ilog2() as u8);
+    asm.alu(Alu::Add, RBX, RDI);
+    asm.prefetch_nta(At::Base(RBX, 0));
+}
+
+/// Runs a program, and XORs the line at `rbx` to what comes of it.
+fn write_step(asm: &mut Assembler<'_>, program: &Subroutine) {
+    asm.call(program.start);
+    for register in 0..8 {
+        asm.alu_load(
+            Alu::Xor,
+            r(register),
+            At::Base(RBX, 8 * i32::from(register)),
+        );
+    }
+}
+
+fn write_item(asm: &mut Assembler<'_>, programs: &[Subroutine]) {
+    write_start(asm);
+    for (at, program) in programs.iter().enumerate() {
+        if let Some(last) = at.checked_sub(1).and_then(|last| programs.get(last)) {
+            asm.mov(RBX, last.address);
         }
-        asm.alu32_set(Alu::And, RBX, (CACHE_BYTES / LINE - 1) as i32);
-        asm.shift_left(RBX, LINE.ilog2() as u8);
-        asm.alu(Alu::Add, RBX, RDI);
-        asm.prefetch_nta(At::Base(RBX, 0));
-        for instruction in program.instructions() {
-            write_instruction(asm, *instruction, cpu);
-        }
-        for register in 0..8 {
-            asm.alu_load(
-                Alu::Xor,
-                r(register),
-                At::Base(RBX, 8 * i32::from(register)),
-            );
-        }
+        write_line(asm);
+        write_step(asm, program);
     }
     asm.ret();
 }
@@ -93,23 +126,93 @@ fn write_instruction(asm: &mut Assembler<'_>, instruction: Instruction, cpu: Cpu
     }
 }
 
-/// `fill(cache, items, first number, count)`, with a count of at least one.
-fn write_fill(asm: &mut Assembler<'_>, item: usize) {
+/// Items that are made at the same time.
+const TOGETHER: i32 = 4;
+
+/// The stack frame of `fill`, in bytes from `rsp`.
+mod frame {
+    /// Items left.
+    pub(super) const LEFT: i32 = 0;
+    /// For each item that is in the making: its registers, and its cache line.
+    pub(super) const ITEMS: i32 = 16;
+    pub(super) const ITEM: i32 = 72;
     /// A multiple of 16 and 8 more, as in programs.
-    const FRAME: i32 = 24;
-    const LEFT: At = At::Base(RSP, 0);
-    prologue(asm, FRAME);
+    pub(super) const BYTES: i32 = ITEMS + ITEM * super::TOGETHER + 8;
+    const _: () = assert!(BYTES % 16 == 8);
+}
+
+fn write_save(asm: &mut Assembler<'_>, item: i32) {
+    let base = frame::ITEMS + frame::ITEM * item;
+    for register in 0..8 {
+        asm.store(At::Base(RSP, base + 8 * i32::from(register)), r(register));
+    }
+    asm.store(At::Base(RSP, base + 64), RBX);
+}
+
+fn write_load(asm: &mut Assembler<'_>, item: i32) {
+    let base = frame::ITEMS + frame::ITEM * item;
+    for register in 0..8 {
+        asm.load(r(register), At::Base(RSP, base + 8 * i32::from(register)));
+    }
+    asm.load(RBX, At::Base(RSP, base + 64));
+}
+
+/// The registers go to item `item` after the place for the next.
+fn write_out(asm: &mut Assembler<'_>, item: i32) {
+    for register in 0..8 {
+        let at = At::Base(RSI, LINE as i32 * item + 8 * i32::from(register));
+        asm.store(at, r(register));
+    }
+}
+
+/// `fill(cache, items, first number, count)`, with a count of at least one.
+fn write_fill(asm: &mut Assembler<'_>, programs: &[Subroutine], item: usize) {
+    const LEFT: At = At::Base(RSP, frame::LEFT);
+    prologue(asm, frame::BYTES);
     asm.store(LEFT, RCX);
     asm.mov(RBP, RDX);
+
+    // While there are enough, so many together.
+    let next = asm.here();
+    asm.load(RCX, LEFT);
+    asm.alu_set(Alu::Compare, RCX, TOGETHER);
+    let few = asm.jump_if_below();
+    for at in 0..TOGETHER {
+        asm.lea(RBX, At::Base(RBP, at));
+        write_start(asm);
+        write_line(asm);
+        write_save(asm, at);
+    }
+    for (number, program) in programs.iter().enumerate() {
+        for at in 0..TOGETHER {
+            write_load(asm, at);
+            write_step(asm, program);
+            if number + 1 == programs.len() {
+                write_out(asm, at);
+            } else {
+                asm.mov(RBX, program.address);
+                write_line(asm);
+                write_save(asm, at);
+            }
+        }
+    }
+    asm.alu_set(Alu::Add, RSI, TOGETHER * LINE as i32);
+    asm.alu_set(Alu::Add, RBP, TOGETHER);
+    asm.load(RCX, LEFT);
+    asm.alu_set(Alu::Sub, RCX, TOGETHER);
+    asm.store(LEFT, RCX);
+    asm.jump_if_zero(true, next);
+    epilogue(asm, frame::BYTES);
+
+    // Those that are left, one by one.
+    asm.land_far(few);
     let next = asm.here();
     asm.mov(RBX, RBP);
     asm.call(item);
-    for register in 0..8 {
-        asm.store(At::Base(RSI, 8 * i32::from(register)), r(register));
-    }
+    write_out(asm, 0);
     asm.alu_set(Alu::Add, RSI, LINE as i32);
     asm.alu_set(Alu::Add, RBP, 1);
     asm.decrement(LEFT);
     asm.jump_if_zero(true, next);
-    epilogue(asm, FRAME);
+    epilogue(asm, frame::BYTES);
 }
