@@ -15,6 +15,7 @@
 
 use super::asm::{Alu, Assembler, At, Gpr, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP, Vector, Xmm};
 use super::{Cpu, epilogue, prologue};
+use crate::cache::CACHE_BYTES;
 use crate::interpret::RARELY;
 use crate::jit::{Lines, Way};
 use crate::params::{DATASET_BASE, LINE, MAX_PROGRAM, Params, Version};
@@ -49,7 +50,7 @@ mod frame {
 /// No exceptions, denormal numbers are zero; the rounding mode is in bits 13 and 14.
 pub(super) const MXCSR: u32 = 0x9fc0;
 
-/// Offsets in a [`Context`].
+/// Offsets in a `Context` of `jit`.
 mod context {
     use core::mem::offset_of;
 
@@ -327,6 +328,11 @@ impl Compiler<'_> {
                 }
             }
             Lines::Cache { item, .. } => {
+                // The next item's first cache line comes while this one is made.
+                asm.alu32_set(Alu::And, RCX, LINE_OF_DATASET);
+                asm.alu32_set(Alu::Add, RCX, configuration.dataset_offset as i32);
+                asm.alu32_set(Alu::And, RCX, (CACHE_BYTES - LINE) as i32);
+                asm.prefetch_t0(At::Sum(RDI, RCX));
                 for register in 0..8 {
                     asm.store(
                         At::Base(RSP, frame::R + 8 * i32::from(register)),
