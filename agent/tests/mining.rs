@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use common::{clock, config, job, wait_until};
 use miner_agent::mining::{Miner, MinerConfig, Phase, WhyLight, fast_mode_mib};
-use miner_engine::{Cache, EngineError, HashEngine, Vm};
+use miner_engine::{Cache, EngineError, HashEngine, MAX_WAYS, Vm};
 use miner_shared::mining::{Job, Share};
 use miner_shared::wire::{Memory, Mode, PageWish, Pages, Threads};
 
@@ -175,7 +175,8 @@ fn too_little_memory_means_light_mode_or_failure_as_configured() {
             available_mib: needed_mib - 1
         })
     );
-    assert_eq!(needed_mib, 2080 + 256 + 64 + 2 * 3);
+    let scratchpads = 2 * u32::try_from(MAX_WAYS).expect("few");
+    assert_eq!(needed_mib, 2080 + 256 + 64 + 2 * (scratchpads + 1));
 }
 
 #[test]

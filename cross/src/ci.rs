@@ -37,6 +37,9 @@ pub(crate) struct Ci {
     /// also run what is too slow for every push
     #[argh(switch)]
     full: bool,
+    /// begin at this stage, to go on where a run failed
+    #[argh(option)]
+    from: Option<String>,
 }
 
 type Stage = (&'static str, fn() -> Result<(), Failure>);
@@ -67,8 +70,17 @@ impl Ci {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let mut times = Vec::new();
         let more: &[Stage] = if self.full { &FULL } else { &[] };
+        let stages: Vec<_> = PUSH.iter().chain(more).collect();
+        let begin = match &self.from {
+            None => 0,
+            Some(from) => {
+                let named = |(name, _): &&Stage| name == from;
+                let unknown = || Failure::new(format!("no stage is called {from}"));
+                stages.iter().position(named).ok_or_else(unknown)?
+            }
+        };
         let mut outcome = Ok(());
-        for (name, stage) in PUSH.iter().chain(more) {
+        for (name, stage) in &stages[begin..] {
             eprintln!("\n== {name}");
             let watch = StopWatch::start();
             outcome = stage().context(name);
