@@ -186,6 +186,11 @@ export function selectorField({ value = "", onSelect, names = false, label = "Wh
     node: h("div", { class: "selector", "data-kept": true, id: "selector-field" }, input, list, said),
     fault,
     isWrong: () => said.textContent !== "",
+    // Empties the field once these words are done with; what somebody wrote meanwhile stays.
+    done(words) {
+      if (input.value.trim() === words) input.value = "";
+      if (entered === words) entered = "";
+    },
     set(text) {
       input.value = entered = text;
       fault(null);

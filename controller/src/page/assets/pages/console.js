@@ -35,7 +35,7 @@ export async function open(place) {
       const left = fresh.length > room || found.matched > found.rigs.length;
       if (found.matched === 0) said.textContent = `No rig is taken by ${words}.`;
       else if (left) said.textContent = `${found.matched} rigs are taken by ${words}; up to ${MAX_RIGS} are shown at once.`;
-      entry.set("");
+      entry.done(words);
     } catch (error) {
       if (place.signal.aborted) return;
       entry.fault(error);
