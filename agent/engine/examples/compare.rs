@@ -258,9 +258,8 @@ fn fast(
 fn print_json(results: &[Measured]) {
     let fields: Vec<String> = results
         .iter()
-        .map(|Measured { name, .. }| name)
-        .zip(results)
-        .map(|(name, result)| {
+        .map(|result| {
+            let name = &result.name;
             format!(
                 "\"ours_{name}\":{:.1},\"reference_{name}\":{:.1},\"ratio_{name}\":{:.3}",
                 median(result.ours.clone()),

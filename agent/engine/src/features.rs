@@ -28,7 +28,7 @@ pub enum Jit {
     /// Interpreted, because compiled programs gave a wrong hash: this processor, or whatever plays
     /// it, does not do what others do. Please report it.
     Wrong,
-    /// Compiled, into pages that are never writable and executable at once.
+    /// Compiled; no mapping of the code is writable and executable at once.
     On,
 }
 
@@ -98,6 +98,13 @@ impl fmt::Display for Features {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Without this, tests of compiled programs would pass where none runs.
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    #[test]
+    fn programs_are_compiled_where_there_is_a_compiler() {
+        assert_eq!(Features::detect().jit, Jit::On);
+    }
 
     #[cfg(target_arch = "x86_64")]
     #[test]

@@ -6,7 +6,7 @@
 //!   Dataset::new() ── fill(&cache) ─┴─▶ Arc<Dataset> ─▶ Vm::fast ─┘
 //! ```
 //!
-//! | memory | size | made by | per hash thread |
+//! | memory | size | made by | per input in flight |
 //! |---|---|---|---|
 //! | cache (light mode) | 256 MiB | `Cache::key`, about half a second | 2 MiB scratchpad |
 //! | dataset (fast mode) | 2,080 MiB | `Dataset::fill`, all cores, tens of seconds on two | 2 MiB scratchpad |

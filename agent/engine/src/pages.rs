@@ -10,8 +10,9 @@
 //! | 2 | transparent huge pages, `madvise` before the first write | nothing; the kernel may refuse |
 //! | 3 | small pages | nothing |
 //!
-//! Who wishes small pages gets the third alone. The library asks for reserved pages of the system's
-//! default size only, so a wish for 2 MiB or for 1 GiB pages asks for those and takes what comes.
+//! Who wishes small pages gets the third alone. Of the reserved ones, those of 1 GiB are asked for first
+//! where the memory is at least as large, unless 2 MiB are wished for; then those of 2 MiB. The
+//! reference implementation asks for pages of the system's default size only.
 
 use core::ffi::c_void;
 use core::ptr::NonNull;

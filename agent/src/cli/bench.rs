@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 
 use argh::{ArgsInfo, FromArgs};
-use miner_engine::Algorithm;
+use miner_engine::{Algorithm, MAX_WAYS};
 use miner_shared::limits::MAX_THREADS;
 use miner_shared::wire::{Memory, Pages};
 
@@ -73,6 +73,9 @@ impl Bench {
             return Err(Failure::usage(format!(
                 "--threads takes 1 to {MAX_THREADS}"
             )));
+        }
+        if self.ways.is_some_and(|n| !(1..=MAX_WAYS).contains(&n)) {
+            return Err(Failure::usage(format!("--ways takes 1 to {MAX_WAYS}")));
         }
         if self.engine != Engine::Native && self.algorithm != Algorithm::Rx0 {
             return Err(Failure::usage("the reference engine has rx/0 alone"));

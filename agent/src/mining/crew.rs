@@ -197,7 +197,7 @@ impl Crew {
         self.leave.store(true, Ordering::Release);
     }
 
-    /// Waits for the end of the dismissed threads: one hash at most.
+    /// Waits for the end of the dismissed threads: what each has in flight at most.
     pub(super) fn join(&mut self) {
         self.wake();
         for thread in self.threads.drain(..) {
