@@ -51,8 +51,9 @@ const begins = (words) => new RegExp(`^\\s*${words.replaceAll(/[.*+?^${}()|[\]\\
 export const button = (page, words) => page.locator("#page button", { hasText: begins(words) }).first();
 export const answer = (page, words) => page.locator("dialog[open] button", { hasText: begins(words) }).last();
 
-// Waits until no dialog is open: what was asked for is done.
-export const closed = (page) => page.waitForFunction(() => !document.querySelector("dialog[open]"), null, { timeout: 20_000 });
+// Waits until no dialog is left: what was asked for is done, and what it held is out of the page. That is
+// a moment after it closed, for the browser tells of a closing by an event.
+export const closed = (page) => page.waitForFunction(() => !document.querySelector("dialog"), null, { timeout: 20_000 });
 
 // A line at the edge that begins so.
 export const toast = (page, words) => page.locator("#toasts .toast", { hasText: begins(words) }).last();
