@@ -11,7 +11,7 @@
 //! | [`hkdf_sha256`] | RFC 5869           | keys from the seed, Noise `HKDF` (empty info)   |
 //! | [`x25519`]      | RFC 7748           | Noise `DH`; an all-zero result is no result     |
 //! | [`aead_seal`]   | RFC 8439           | Noise `ENCRYPT` and frames                      |
-//! | [`ed25519_verify`] | RFC 8032, strict | certificates and messages                      |
+//! | [`Ed25519Key`]  | RFC 8032, strict   | certificates and messages                       |
 
 use chacha20poly1305::ChaCha20Poly1305;
 use chacha20poly1305::aead::{AeadInOut, KeyInit};
@@ -114,16 +114,91 @@ pub fn ed25519_sign(key: &SigningKey, parts: &[&[u8]]) -> [u8; SIGNATURE] {
     key.multipart_sign(parts).to_bytes()
 }
 
-/// Whether `signature` over the parts is by `public`, by the rules of dalek's `verify_strict`:
-/// canonical `s` and `R`, and neither `R` nor the key of small order.
+/// A public Ed25519 key that verifies many signatures: its point is worked out once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ed25519Key(VerifyingKey);
+
+impl Ed25519Key {
+    /// `None` if `public` is no point, or one of small order.
+    pub fn new(public: &[u8; 32]) -> Option<Self> {
+        let key = VerifyingKey::from_bytes(public).ok()?;
+        (!key.is_weak()).then_some(Self(key))
+    }
+
+    /// Whether `signature` over the parts is by this key, by the rules of dalek's `verify_strict`:
+    /// canonical `s` and `R`, and neither `R` nor the key of small order.
+    pub fn verify(&self, parts: &[&[u8]], signature: &[u8; SIGNATURE]) -> bool {
+        let signature = Signature::from_bytes(signature);
+        // The equation is compared with `R` in its one canonical form, so these are all encodings
+        // that it could have, and no point has to be worked out of it.
+        !has_small_order(signature.r_bytes()) && self.0.multipart_verify(parts, &signature).is_ok()
+    }
+}
+
+/// As [`Ed25519Key::verify`], for a key that verifies once.
 pub fn ed25519_verify(public: &[u8; 32], parts: &[&[u8]], signature: &[u8; SIGNATURE]) -> bool {
-    let signature = Signature::from_bytes(signature);
-    // `R` is a point encoded like a key, so the key type can say whether its order is small.
-    let (Ok(key), Ok(r)) = (
-        VerifyingKey::from_bytes(public),
-        VerifyingKey::from_bytes(signature.r_bytes()),
-    ) else {
-        return false;
-    };
-    !key.is_weak() && !r.is_weak() && key.multipart_verify(parts, &signature).is_ok()
+    Ed25519Key::new(public).is_some_and(|key| key.verify(parts, signature))
+}
+
+/// Whether these are the canonical bytes of one of the eight points whose order divides 8, of which
+/// five have a `y` of their own: 1, -1, 0, and those of order 8.
+fn has_small_order(point: &[u8; 32]) -> bool {
+    let mut y = *point;
+    if let Some(top) = y.last_mut() {
+        // The sign of `x`.
+        *top &= 0x7f;
+    }
+    SMALL_ORDER_Y.contains(&y)
+}
+
+/// The `y` of the points of small order, little-endian; -1 is 2^255 - 20.
+const SMALL_ORDER_Y: [[u8; 32]; 5] = [
+    [
+        0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0x00, 0x00,
+    ],
+    [
+        0xec, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        0xff, 0x7f,
+    ],
+    [
+        0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0x00, 0x00,
+    ],
+    [
+        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98,
+        0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53,
+        0xfc, 0x05,
+    ],
+    [
+        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67,
+        0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac,
+        0x03, 0x7a,
+    ],
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_listed_y_are_those_of_all_eight_points_of_small_order() {
+        let mut points = std::vec::Vec::new();
+        for (y, sign) in SMALL_ORDER_Y.iter().flat_map(|y| [(y, 0), (y, 0x80)]) {
+            let mut point = *y;
+            point[31] |= sign;
+            assert!(has_small_order(&point));
+            let key = VerifyingKey::from_bytes(&point).expect("a point");
+            assert!(key.is_weak());
+            // The two whose `x` is 0 have no sign.
+            let point = key.to_edwards();
+            if !points.contains(&point) {
+                points.push(point);
+            }
+        }
+        assert_eq!(points.len(), 8);
+    }
 }

@@ -175,3 +175,59 @@ fn small_orders_and_strangers_are_refused_as_by_verify_strict() {
         );
     }
 }
+
+/// The equation alone would let these through: the key is a multiple of the base point plus a point
+/// `T` of this order, `R` is `T`, and the message is one whose `k` is -1 modulo the order, so that
+/// `s B = R + k A`. Made with integers modulo 2^255 - 19 outside of this project.
+#[test]
+fn a_signature_whose_r_has_small_order_is_refused_though_its_equation_holds() {
+    use ed25519_dalek::{Signature, Verifier, VerifyingKey};
+
+    let forged = [
+        (
+            1,
+            "b5fc800b65e9d2545181aa64bf03bb393d9958d72c4ba5e060585bf1474ff558",
+            "message 0",
+            "01000000000000000000000000000000000000000000000000000000000000001cccd732c5fc983e991b1900a3195769c1e06a423c6d329beaf63c2e26d7420c",
+        ),
+        (
+            2,
+            "38037ff49a162dabae7e559b40fc44c6c266a728d3b45a1f9fa7a40eb8b00aa7",
+            "message 1",
+            "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7fe6853b0efe804474e2819729aed365f655df73ac7c74c794bfe5d1069fd9ff07",
+        ),
+        (
+            4,
+            "ba986919ce4b403331ba6bd2c367ff410f64803e9d74f6b70d6f3a663795165f",
+            "message 4",
+            "000000000000000000000000000000000000000000000000000000000000008048c4611f910f49565989dccc3809922666908b8cebd2780cc66e1df84b2f2f0d",
+        ),
+        (
+            8,
+            "bb49599664e07c4b7d8c14168c32be7fc8da6b1fe699bbc551756fb0d89365ad",
+            "message 5",
+            "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a1e56b35df0ebcad9ecbcdabc7172cb90314924938b66abcf5d4e80d53e067c0d",
+        ),
+    ];
+    for (order, public, message, signature) in forged {
+        let public = hex::decode(public)
+            .expect("hex")
+            .try_into()
+            .expect("32 bytes");
+        let signature = hex::decode(signature)
+            .expect("hex")
+            .try_into()
+            .expect("64 bytes");
+        let key = VerifyingKey::from_bytes(&public).expect("a point");
+        let dalek = Signature::from_bytes(&signature);
+        assert!(
+            key.verify(message.as_bytes(), &dalek).is_ok(),
+            "order {order}: no forgery"
+        );
+        assert!(key.verify_strict(message.as_bytes(), &dalek).is_err());
+        assert!(
+            !ed25519_verify(&public, &[message.as_bytes()], &signature),
+            "order {order}"
+        );
+    }
+}

@@ -8,7 +8,7 @@
 //! third party and beyond the session, and ties a message to two process starts.
 
 use super::{LocalNode, Peer};
-use crate::crypto::ed25519_verify;
+use crate::crypto::Ed25519Key;
 use crate::identity::Fingerprint;
 use crate::limits::{SEQ, SIGNATURE};
 
@@ -32,20 +32,21 @@ pub(super) fn sign(
     Some(len)
 }
 
-/// The number and the body, if `peer` signed them for us; `None` otherwise.
-pub(super) fn open<'p>(me: &LocalNode, peer: &Peer, plain: &'p [u8]) -> Option<(u64, &'p [u8])> {
+/// The number and the body, if `peer` signed them for us with this `key` of its own; `None` otherwise.
+pub(super) fn open<'p>(
+    me: &LocalNode,
+    peer: &Peer,
+    key: &Ed25519Key,
+    plain: &'p [u8],
+) -> Option<(u64, &'p [u8])> {
     let (content, signature) = plain.split_last_chunk::<SIGNATURE>()?;
     let (seq, body) = content.split_first_chunk::<SEQ>()?;
     let (author, recipient) = (
         (&peer.fingerprint, &peer.boot_id),
         (&me.fingerprint(), me.boot_id()),
     );
-    ed25519_verify(
-        &peer.keys.ed25519,
-        &signed(author, recipient, content),
-        signature,
-    )
-    .then_some((u64::from_le_bytes(*seq), body))
+    key.verify(&signed(author, recipient, content), signature)
+        .then_some((u64::from_le_bytes(*seq), body))
 }
 
 /// What is signed, in parts; `content` is seq and body.

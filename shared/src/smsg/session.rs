@@ -10,6 +10,7 @@
 
 use super::frame::{self, Frame, Kind};
 use super::noise::{CipherState, NoiseError, Transport};
+use crate::crypto::Ed25519Key;
 use crate::limits::{CLOSE_FRAMES, FRAME_HEADER, MAX_FRAME, REKEY_FRAMES, TAG};
 
 /// Both directions of an established link.
@@ -19,16 +20,24 @@ pub(super) struct Session {
     receive: CipherState,
     hash: [u8; 32],
     version: u8,
+    /// Whose messages come on it.
+    author: Option<Ed25519Key>,
 }
 
 impl Session {
-    pub(super) fn new(transport: Transport, version: u8) -> Self {
+    pub(super) fn new(transport: Transport, version: u8, author: Option<Ed25519Key>) -> Self {
         Self {
             send: transport.send,
             receive: transport.receive,
             hash: transport.hash,
             version,
+            author,
         }
+    }
+
+    /// The key that signs what comes on it.
+    pub(super) fn author(&self) -> Option<Ed25519Key> {
+        self.author
     }
 
     /// The handshake's hash.

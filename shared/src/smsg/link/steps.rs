@@ -10,6 +10,7 @@ use super::super::payload;
 use super::super::session::Session;
 use super::super::{Dial, Expect, LocalNode, Peer};
 use super::{Event, Link, LinkError, Phase, SeqMemory, Side, Stage, sender};
+use crate::crypto::Ed25519Key;
 use crate::identity::{Enrolment, Role, Statement};
 use crate::limits::{CLOSE_FRAMES, FRAME_HEADER, MAX_FRAME};
 use crate::time::Millis;
@@ -290,7 +291,10 @@ impl Link {
             return Err(FrameError::BadVersion(frame.version).into());
         }
         let plain = session.open(frame)?;
-        let (seq, body) = envelope::open(me, &peer, plain).ok_or(LinkError::Unsigned)?;
+        let (seq, body) = session
+            .author()
+            .and_then(|author| envelope::open(me, &peer, &author, plain))
+            .ok_or(LinkError::Unsigned)?;
         self.timers.received(now);
         if phase == Phase::Up && self.hear(seq).is_err() {
             return Ok(Event::Stale);
@@ -361,7 +365,10 @@ impl Link {
 
     fn begin(&mut self, transport: Transport, phase: Phase) {
         let version = self.peer.map_or(MIN_VERSION, |peer| peer.version);
-        self.stage = Stage::Session(Session::new(transport, version), phase);
+        let author = self
+            .peer
+            .and_then(|peer| Ed25519Key::new(&peer.keys.ed25519));
+        self.stage = Stage::Session(Session::new(transport, version, author), phase);
     }
 
     /// Goes on with the numbers that the caller remembers of this pair of boots. An older session
