@@ -221,7 +221,7 @@ pub fn refusal_text(refusal: &Refusal) -> &'static str {
             "the machine is not its own: it was not started with --owns-machine, nor by our image"
         }
         Refusal::OwnerForbids => {
-            "the owner of the machine does not allow this pool, this wallet, or mining: its owner.toml"
+            "the machine's owner.toml does not allow this pool, this wallet, or mining at all"
         }
         Refusal::OpIdReused => "it has seen this command's number with other content",
         Refusal::TooLittleMemory => "it has too little memory for fast mode",

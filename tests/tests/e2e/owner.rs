@@ -33,10 +33,10 @@ fn a_wallet_that_the_owner_does_not_allow_is_refused_and_shown() -> Outcome {
     let peer = status("refused")?;
     assert_eq!(peer["activity"]["state"], "stopped", "{peer}");
 
-    let drift = controller.json(&["drift"])?;
-    let text = drift.to_string();
-    assert!(text.contains("owner.toml"), "{drift}");
-    assert!(text.contains("\"field\":\"pools\""), "{drift}");
+    let drift = controller.home.run(MINER_CTRL, &["drift", "--json"])?;
+    assert_eq!(drift.code, Some(1), "{drift:#?}");
+    assert!(drift.stdout.contains("owner.toml"), "{drift:#?}");
+    assert!(drift.stdout.contains("\"field\": \"pools\""), "{drift:#?}");
     let events = controller.json(&["events"])?.to_string();
     assert!(events.contains("owner.toml"), "{events}");
     let findings = controller.json(&["remote", "doctor", "rig-alpha"])?;
@@ -54,9 +54,10 @@ fn a_wallet_that_the_owner_does_not_allow_is_refused_and_shown() -> Outcome {
     ];
     let how = ["--pool", &pool.address, "--threads", "1", "--mode", "light"];
     controller.run(&[&create[..], &how].concat())?;
-    controller.run(&["remote", "start", "rig-alpha", "--profile", "alice"])?;
+    let start = ["remote", "start", "rig-alpha", "--confirm-payout"];
+    controller.run(&[&start[..], &["4Alice", "--profile", "alice"]].concat())?;
     status("applied")?;
-    let refused = ["remote", "start", "rig-alpha", "--profile", "my-profile"];
+    let refused = [&start[..], &["rig", "--profile", "my-profile"]].concat();
     let refused = controller.home.run(MINER_CTRL, &refused)?;
     assert!(
         refused.code != Some(0) && refused.text().contains("owner.toml"),
