@@ -59,20 +59,6 @@ fn written() -> Vec<Vec<u8>> {
     vec![
         lines(0, &["init", "--name", "rig-alpha", "--role", "worker"]),
         lines(0, &["init", "--controller", &controller]),
-        lines(
-            5,
-            &[
-                "owner = \"Alice\" # hall 2",
-                &format!("controllers = [\"{controller}\"]"),
-                "wallets = [",
-                "  \"44Affq5\", # the first",
-                "]",
-                "pools = [\"pool.example:3333\", \"*.farm.lan\", \"[::1]\"]",
-                "mine = true",
-                "max_threads = 8",
-                "light = false",
-            ],
-        ),
         lines(0, &["info", "--json"]),
         lines(0, &["serve", "--listen", ":9091", "--log-level", "debug"]),
         lines(
@@ -117,6 +103,20 @@ fn written() -> Vec<Vec<u8>> {
         lines(3, &["10.0.0.0/33", ""]),
         lines(3, &["10.0.0.1/8", ""]),
         lines(3, &["fd00::1/8", ""]),
+        lines(
+            5,
+            &[
+                "owner = \"Alice\" # hall 2",
+                &format!("controllers = [\"{controller}\"]"),
+                "wallets = [",
+                "  \"44Affq5\", # the first",
+                "]",
+                "pools = [\"pool.example:3333\", \"*.farm.lan\", \"[::1]\"]",
+                "mine = true",
+                "max_threads = 8",
+                "light = false",
+            ],
+        ),
     ]
 }
 
