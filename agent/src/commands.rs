@@ -6,11 +6,12 @@
 //!                               ▼ no
 //!                        too fast? ── yes ─▶ Busy, of which nothing is remembered
 //!                               ▼ no
-//!                        may its author? ─▶ is it so already, or can it not be? ─▶ store, then apply
+//!                        may its author? ─▶ is it so already, or can it not be, or does the owner of
+//!                                           the machine forbid it? ─▶ store, then apply
 //! ```
 //! | command | whose | refused or told |
 //! |---|---|---|
-//! | SetState | the first manager's | behind: the generation is not above the one in force |
+//! | SetState | the first manager's | behind: the generation is not above the one in force; owner forbids |
 //! | PinRecovery | any manager's, for itself | bad proof: another key is pinned, and has not made room |
 //! | Handover, Revoke | the first manager's; none revokes itself | no such manager |
 //! | Rotate | the first manager's | |
@@ -50,6 +51,8 @@ pub trait Host {
     fn desired(&self) -> Option<&Desired>;
     /// Whether memory for fast mode is there or in use already.
     fn fast_mode_fits(&self, profile: &Profile) -> bool;
+    /// Whether the owner of the machine forbids this profile; why is said where the owner looks.
+    fn owner_forbids(&mut self, profile: &Profile) -> bool;
     /// Keeps the state on disk; when this returns true it survives a power cut.
     fn store(&mut self, desired: &Desired) -> bool;
     /// Works by the state, which is stored.
@@ -324,6 +327,10 @@ fn set_state(desired: &Desired, host: &mut dyn Host) -> Outcome {
         if desired.generation <= now.generation {
             return Outcome::Behind(now.generation);
         }
+    }
+    let profile = desired.state.profile();
+    if profile.is_some_and(|profile| host.owner_forbids(profile)) {
+        return Outcome::Refused(Refusal::OwnerForbids);
     }
     if let Some(reason) = refusal(&desired.state, host) {
         return Outcome::Refused(reason);

@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -40,6 +41,8 @@ const CLOSE_MS: u64 = 1_000;
 pub struct ServeConfig {
     /// Where its files are.
     pub dirs: Dirs,
+    /// The owner's word on the machine; without one `owner.toml` beside `node.json`, if it is there.
+    pub owner: Option<PathBuf>,
     /// Where it waits for controllers, if it does.
     pub listen: Option<ListenAddress>,
     /// Whether the local network is told that it waits there.
@@ -104,7 +107,7 @@ impl Serving {
         make_miner: impl FnOnce(MinerConfig) -> Result<Rc<dyn Mine>, EngineError>,
     ) -> Result<Self, Failure> {
         let log = logger::start(config.log_level, clock);
-        let store = NodeStore::new(config.dirs.clone());
+        let store = NodeStore::new(config.dirs.clone()).under_owner(config.owner.as_deref())?;
         // A token admits workers only, so a rig that is made by one is a worker and no more.
         let role = match config.token {
             Some(_) => Role::Worker,
@@ -134,6 +137,16 @@ impl Serving {
             }),
             _ => None,
         };
+        let owner = store.owner();
+        let limits = Limits {
+            light: config.light || owner.is_some_and(|owner| owner.light),
+            threads: config.threads,
+            max_threads: owner.and_then(|owner| owner.max_threads),
+            owns_machine: config.owns_machine,
+        };
+        if let Some(owner) = owner {
+            info!("owner's word: {owner}");
+        }
         let executor = Rc::new(LocalExecutor::new());
         let rig = Rig::new(Parts {
             name: node.name.clone(),
@@ -142,11 +155,7 @@ impl Serving {
             clock,
             log,
             miner: make_miner(MinerConfig::default())?,
-            limits: Limits {
-                light: config.light,
-                threads: config.threads,
-                owns_machine: config.owns_machine,
-            },
+            limits,
             link: link_words(&config),
             executor: Rc::downgrade(&executor),
         })?;

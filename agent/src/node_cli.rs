@@ -10,6 +10,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead as _, Read as _};
+use std::path::PathBuf;
 
 use argh::{ArgsInfo, FromArgs};
 use miner_shared::identity::{EnrolToken, Fingerprint, Role};
@@ -90,6 +91,9 @@ pub struct NodeRotateKey {
 #[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "serve")]
 pub struct NodeServe {
+    /// the owner's word on this machine; default: owner.toml in the folder of configuration, if it is there
+    #[argh(option)]
+    pub owner: Option<PathBuf>,
     /// where to wait for controllers, such as :9091
     #[argh(option)]
     pub listen: Option<ListenAddress>,
@@ -148,7 +152,9 @@ impl NodeInit {
         let name = self.name.unwrap_or_else(platform::host_name);
         let node = store.init(name, self.role, &mut system_rng())?;
         if let Some(pin) = self.controller {
-            store.pin_manager(node.fingerprint(), pin)?;
+            store
+                .under_owner(None)?
+                .pin_manager(node.fingerprint(), pin)?;
         }
         show(&node);
         Ok(())
@@ -305,6 +311,7 @@ impl NodeServe {
         }
         Ok(ServeConfig {
             dirs: Dirs::from_env()?,
+            owner: self.owner,
             listen: self.listen,
             announce: !self.no_announce,
             controller: self.controller,

@@ -20,6 +20,7 @@ pub mod json;
 pub mod limits;
 pub mod mdns;
 pub mod mining;
+pub mod owner;
 pub mod pause;
 pub mod record;
 pub mod ring;

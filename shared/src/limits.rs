@@ -31,6 +31,17 @@ pub const LOG_RING: usize = 32 * 1024;
 /// Log lines that one answer carries at most; a reader asks again with the cursor it got.
 pub const MAX_LOG_LINES: usize = 15;
 
+/// Longest wallet or account in `owner.toml`, in bytes: the longest integrated addresses have about 110.
+pub const MAX_WALLET: usize = 128;
+/// Largest `owner.toml`, in bytes: every list full, each in a line with its comment.
+pub const MAX_OWNER_FILE: usize = 16 * 1024;
+/// Controllers that an owner lists.
+pub const MAX_OWNER_CONTROLLERS: usize = 8;
+/// Wallets that an owner lists.
+pub const MAX_OWNER_WALLETS: usize = 8;
+/// Pools that an owner lists.
+pub const MAX_OWNER_POOLS: usize = 8;
+
 /// Found shares of one batch, 30 bytes each: 32 * 30 = 960 bytes.
 pub const MAX_FOUND_SHARES: usize = 32;
 /// Found shares that a rig keeps for managers that have not heard of them, 40 bytes each: at one share in
@@ -269,5 +280,14 @@ const _: () = assert!(MAX_FOUND_SHARES * (11 + 5 + 3 + 1 + 10) + 16 <= MAX_MESSA
 // A plan: three pools with their texts and lengths, a name, and below 32 bytes of numbers around them.
 const _: () = assert!(
     MAX_POOLS * (MAX_ADDRESS + 2 + 1 + MAX_POOL_USER + 2 + MAX_POOL_PASS + 1) + MAX_NAME + 32
+        <= MAX_MESSAGE
+);
+// The owner's word: keys, texts and addresses with their lengths, a name, and a few numbers around them.
+const _: () = assert!(
+    MAX_OWNER_CONTROLLERS * 32
+        + MAX_OWNER_WALLETS * (MAX_WALLET + 2)
+        + MAX_OWNER_POOLS * (MAX_ADDRESS + 3)
+        + MAX_LABEL
+        + 16
         <= MAX_MESSAGE
 );

@@ -226,6 +226,13 @@ impl Address {
     }
 }
 
+/// The wallet in a pool login: all before what a pool lets one append to it.
+pub fn wallet_of(login: &str) -> &str {
+    let end = login.find(|c: char| !c.is_ascii_alphanumeric());
+    let cut = end.and_then(|end| login.split_at_checked(end));
+    cut.map_or(login, |(wallet, _)| wallet)
+}
+
 fn split_address(text: &str) -> Option<(&str, u16)> {
     let (host, port) = text.rsplit_once(':')?;
     let port = port.parse::<u16>().ok().filter(|port| *port != 0)?;

@@ -11,6 +11,7 @@
 //! | `taken_port_…` | what `up` says when a port is in use |
 //! | [`again`] | a rig that was removed is paired or added again |
 //! | [`key_file`] | a key file that cannot be trusted |
+//! | [`owner`] | what `owner.toml` does not allow |
 //! | [`secrets`] | what a whole run leaves behind holds no secret |
 //!
 //! Nothing waits a fixed time: every step asks the programs until the answer is there or its deadline
@@ -21,6 +22,8 @@
 mod again;
 #[path = "e2e/key_file.rs"]
 mod key_file;
+#[path = "e2e/owner.rs"]
+mod owner;
 #[path = "e2e/secrets.rs"]
 mod secrets;
 

@@ -289,6 +289,19 @@ fn what_version_1_can_say_is_said_to_it_in_its_words() {
 }
 
 #[test]
+fn a_refusal_without_a_word_in_version_1_is_not_allowed_there() {
+    let refused = |why: Refusal| Outcome::Refused(why);
+    for (outcome, in_version_1) in [
+        (refused(Refusal::OwnerForbids), refused(Refusal::NotAllowed)),
+        (refused(Refusal::NoTls), refused(Refusal::NoTls)),
+        (Outcome::Applied, Outcome::Applied),
+    ] {
+        assert_eq!(outcome.clone().for_version(1), in_version_1);
+        assert_eq!(outcome.clone().for_version(2), outcome);
+    }
+}
+
+#[test]
 fn the_version_is_2_and_the_next_message_is_12() {
     assert_eq!(MAX_VERSION, 2);
     let mut bytes = [0; 64];

@@ -88,7 +88,7 @@ impl Accept {
     fn run(self) -> Result<(), Failure> {
         // The text has spaces when it is copied from a screen, so all words are taken together.
         let text = self.fingerprint.join("");
-        let store = store()?;
+        let store = store()?.under_owner(None)?;
         let pin = match text.parse::<Fingerprint>() {
             Ok(pin) => pin,
             Err(why) => {

@@ -20,6 +20,8 @@ struct Rig {
     effects: u32,
     disk_full: bool,
     small: bool,
+    /// Its owner lets it mine nothing.
+    forbidden: bool,
     /// The machine is its own.
     owns: bool,
     /// Orders without a trace on disk.
@@ -35,6 +37,7 @@ impl Default for Rig {
             effects: 0,
             disk_full: false,
             small: false,
+            forbidden: false,
             owns: false,
             done: std::vec::Vec::new(),
         }
@@ -57,6 +60,9 @@ impl Host for Rig {
     }
     fn fast_mode_fits(&self, _: &Profile) -> bool {
         !self.small
+    }
+    fn owner_forbids(&mut self, _: &Profile) -> bool {
+        self.forbidden
     }
     fn store(&mut self, desired: &Desired) -> bool {
         self.stored = (!self.disk_full).then(|| desired.clone());
@@ -495,6 +501,23 @@ fn what_the_rig_cannot_do_is_refused_and_changes_nothing() {
         assert_eq!(outcome, Outcome::Refused(refusal));
     }
     assert_eq!((rig.effects, rig.stored), (0, None));
+}
+
+#[test]
+fn what_the_owner_forbids_is_refused_and_the_rig_stays_as_it_was() {
+    let mut rig = Rig::default();
+    assert_eq!(tell(&mut rig, &mine(1, |_| ())), Outcome::Applied);
+    let (before, effects) = (rig.desired.clone(), rig.effects);
+    rig.forbidden = true;
+    let refused = Outcome::Refused(Refusal::OwnerForbids);
+    assert_eq!(tell(&mut rig, &mine(2, |_| ())), refused);
+    assert_eq!(tell(&mut rig, &pause(2, |_| ())), refused, "paused too");
+    assert_eq!((&rig.desired, rig.effects), (&before, effects));
+    assert_eq!(
+        tell(&mut rig, &stop(2)),
+        Outcome::Applied,
+        "nothing is mined"
+    );
 }
 
 #[test]

@@ -483,6 +483,9 @@ impl Session {
             Message::Answer(id, Answer::Stats(stats)) => {
                 Message::Answer(id, Answer::Stats(stats.for_version(self.version())))
             }
+            Message::Receipt(op_id, outcome) => {
+                Message::Receipt(op_id, outcome.for_version(self.version()))
+            }
             answer => answer,
         };
         self.say(&answer).await

@@ -41,6 +41,9 @@ pub(super) struct Facts {
     pub(super) offline_ms: Option<u64>,
     /// How its controllers and it find each other.
     pub(super) link: &'static str,
+    /// The owner's word, shortened, and what it forbade last.
+    pub(super) owner: Option<String>,
+    pub(super) forbidden: Option<String>,
     pub(super) available_mib: Option<u64>,
     pub(super) needed_mib: u32,
     pub(super) machine: Machine,
@@ -78,9 +81,10 @@ impl Machine {
 
 /// All findings, in the order in which an owner would look.
 pub(super) fn findings(facts: &Facts) -> Findings {
-    let checks: [(&str, Verdict); 12] = [
+    let checks: [(&str, Verdict); 13] = [
         ("pool", pool(facts)),
         ("link", good(facts.link)),
+        ("owner", owner(facts)),
         ("threads", threads(facts)),
         ("memory", memory(facts)),
         ("huge-pages", huge_pages(facts)),
@@ -146,6 +150,16 @@ fn pool(facts: &Facts) -> Verdict {
             "check the profile's pools, the network, and `remote logs`",
         ),
         (None, None) => unknown("about to log in"),
+    }
+}
+
+fn owner(facts: &Facts) -> Verdict {
+    const FIX: &str = "another profile, or another owner.toml there and a restart of its agent";
+    match (&facts.owner, &facts.forbidden) {
+        (_, Some(forbidden)) if facts.mines => warning(format_args!("refused: {forbidden}"), FIX),
+        (_, Some(forbidden)) => bad(format_args!("refused: {forbidden}"), FIX),
+        (Some(owner), None) => good(owner),
+        (None, None) => good("no owner.toml: any pool, any wallet, any controller that was let in"),
     }
 }
 
@@ -318,6 +332,8 @@ mod tests {
             pool: Some("pool:3333".to_owned()),
             offline_ms: None,
             link: "dials its controller",
+            owner: Some("Alice; controllers: 1, wallets: 1, pools: any".to_owned()),
+            forbidden: None,
             available_mib: Some(8_000),
             needed_mib: 2_424,
             machine: Machine {
@@ -357,9 +373,16 @@ mod tests {
     #[test]
     fn what_costs_hash_rate_is_named_with_what_to_do() {
         type Case = (&'static str, Severity, &'static str, fn(&mut Facts));
-        let cases: [Case; 16] = [
+        let cases: [Case; 18] = [
             ("pool", Severity::Bad, "for 42 s", |f| {
                 (f.pool, f.offline_ms) = (None, Some(42_000));
+            }),
+            ("owner", Severity::Bad, "pool 1 is not in pools", |f| {
+                f.forbidden = Some("pool 1 is not in pools".to_owned());
+                f.mines = false;
+            }),
+            ("owner", Severity::Warning, "mine = false", |f| {
+                f.forbidden = Some("mine = false".to_owned());
             }),
             ("threads", Severity::Warning, "20 running", |f| {
                 f.threads = 20

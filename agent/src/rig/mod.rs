@@ -33,6 +33,7 @@ use crate::commands::{Commands, Host};
 use crate::link::{Me, Sessions};
 use crate::logger::Logger;
 use crate::mining::MinerConfig;
+use crate::mining::topology::Topology;
 use crate::store::{Candidates, NodeStore, StoreError};
 use works::Works;
 
@@ -62,6 +63,8 @@ pub(crate) struct Parts {
 pub(crate) struct Limits {
     pub(crate) light: bool,
     pub(crate) threads: Option<u16>,
+    /// Hash threads at most, of those that the profile or `threads` asks for.
+    pub(crate) max_threads: Option<u16>,
     /// The machine is there for this rig, which may restart it and switch it off.
     pub(crate) owns_machine: bool,
 }
@@ -123,7 +126,7 @@ impl Listeners {
 }
 
 impl Rig {
-    /// A rig that goes on with the state on disk, if there is one.
+    /// A rig that goes on with the state on disk, if there is one that its owner allows.
     pub(crate) fn new(parts: Parts) -> Result<Rc<Self>, StoreError> {
         let resumed = parts.store.state()?;
         let listeners = Rc::new(Listeners::default());
@@ -134,7 +137,7 @@ impl Rig {
         };
         let mut works = Works::new(&parts, Rc::clone(&listeners));
         if let Some(desired) = &resumed {
-            works.apply(desired);
+            works.resume(desired);
         }
         Ok(Rc::new(Self {
             me: RefCell::new(Rc::new(parts.me)),
@@ -296,6 +299,11 @@ pub(crate) fn miner_config(desired: &Desired, limits: Limits) -> MinerConfig {
     }
     if let Some(threads) = limits.threads {
         config.threads = Threads::Count(threads);
+    }
+    if let Some(most) = limits.max_threads
+        && Topology::read().plan(config.threads).len() > usize::from(most)
+    {
+        config.threads = Threads::Count(most);
     }
     config
 }

@@ -9,6 +9,7 @@ use miner_engine::{Features, Jit};
 use miner_shared::identity::Fingerprint;
 use miner_shared::limits::{MAX_MINERS, SIGNATURE};
 use miner_shared::mining::HashrateMeter;
+use miner_shared::owner::OwnerWord;
 use miner_shared::text::{MinerName, Name};
 use miner_shared::time::Millis;
 use miner_shared::wire::{
@@ -61,6 +62,8 @@ pub(super) struct Works {
     beacon: Option<(Beacon, Millis)>,
     /// How the machine is to end, and when.
     ending: Option<(MachineEnd, Millis)>,
+    /// What it was told last and its owner forbids, in words; `None` if it was told something else since.
+    forbidden: Option<String>,
     link: &'static str,
     log: &'static Logger,
     listeners: Rc<Listeners>,
@@ -94,10 +97,20 @@ impl Works {
             mining_since: None,
             beacon: None,
             ending: None,
+            forbidden: None,
             link: parts.link,
             log: parts.log,
             listeners,
             executor: parts.executor.clone(),
+        }
+    }
+
+    /// Goes on with the state on disk. One that the owner has come to forbid is as if it never was: it is
+    /// not worked by, and a manager that tells it again hears why.
+    pub(super) fn resume(&mut self, desired: &Desired) {
+        let profile = desired.state.profile();
+        if !profile.is_some_and(|profile| self.owner_forbids(profile)) {
+            self.apply(desired);
         }
     }
 
@@ -267,6 +280,19 @@ impl Host for Works {
         in_use || platform::available_mib().is_none_or(|available| available >= needed)
     }
 
+    fn owner_forbids(&mut self, profile: &Profile) -> bool {
+        let forbids = |owner: &OwnerWord| owner.forbids(profile);
+        let Some(why) = self.store.owner().and_then(forbids) else {
+            return false;
+        };
+        let said = format!("{why} (profile \"{}\")", profile.name);
+        if self.forbidden.as_ref() != Some(&said) {
+            warn!("the owner of this machine forbids it: {said}");
+        }
+        self.forbidden = Some(said);
+        true
+    }
+
     fn store(&mut self, desired: &Desired) -> bool {
         let stored = self.store.set_state(desired);
         if let Err(error) = &stored {
@@ -359,6 +385,7 @@ impl Host for Works {
             }
         }
         self.desired = Some(desired.clone());
+        self.forbidden = None;
     }
 
     fn restart(&mut self) {
@@ -455,6 +482,8 @@ impl Host for Works {
                 .offline_since
                 .map(|since| self.clock.now().since(since)),
             link: self.link,
+            owner: self.store.owner().map(ToString::to_string),
+            forbidden: self.forbidden.clone(),
             available_mib: platform::available_mib(),
             needed_mib: mining::fast_mode_mib(threads),
             machine: Machine::read(),

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   $XDG_CONFIG_HOME or ~/.config        lethean-desktop/node.json            public: name, role, keys
+//!                                                        owner.toml           what the owner allows; a person writes it
 //!   $XDG_DATA_HOME or ~/.local/share     lethean-desktop/node/private.key     0600, the seed
 //!                                                            succession       0600, how it got that key
 //!                                                            managers         0600, whom this node obeys
@@ -71,6 +72,11 @@ impl Dirs {
     /// The public identity, mode 0644.
     pub fn node_json(&self) -> PathBuf {
         self.config.join("node.json")
+    }
+
+    /// The owner's word on this machine, where `--owner` names no other file.
+    pub fn owner(&self) -> PathBuf {
+        self.config.join("owner.toml")
     }
 
     /// The folder of secrets, mode 0700.

@@ -3,6 +3,7 @@
 //! ```text
 //!   write:  temporary name, mode at creation ─▶ fsync ─▶ rename ─▶ fsync of the folder
 //!   read:   no symlink ─▶ regular file ─▶ ours ─▶ private: mode & 077 == 0 ─▶ not longer than it may be
+//!                                         └ the owner's: root's too, mode & 022 == 0
 //! ```
 
 use std::ffi::{OsStr, OsString};
@@ -22,20 +23,22 @@ pub enum Access {
     Private,
     /// Everybody: 0644.
     Public,
+    /// Everybody, and only the machine's owner writes it: root or us, refused if others may write it.
+    Owners,
 }
 
 impl Access {
     const fn file_mode(self) -> u32 {
         match self {
             Self::Private => 0o600,
-            Self::Public => 0o644,
+            Self::Public | Self::Owners => 0o644,
         }
     }
 
     const fn folder_mode(self) -> u32 {
         match self {
             Self::Private => 0o700,
-            Self::Public => 0o755,
+            Self::Public | Self::Owners => 0o755,
         }
     }
 }
@@ -128,11 +131,15 @@ fn check(path: &Path, file: &File, access: Access) -> Result<(), StoreError> {
     if !meta.is_file() {
         return Err(StoreError::NotAFile(path.to_owned()));
     }
-    if meta.uid() != rustix::process::geteuid().as_raw() {
+    let roots = access == Access::Owners && meta.uid() == 0;
+    if meta.uid() != rustix::process::geteuid().as_raw() && !roots {
         return Err(StoreError::NotOurs(path.to_owned()));
     }
     if access == Access::Private && meta.mode() & 0o077 != 0 {
         return Err(StoreError::TooOpen(path.to_owned(), meta.mode() & 0o777));
+    }
+    if access == Access::Owners && meta.mode() & 0o022 != 0 {
+        return Err(StoreError::Writable(path.to_owned(), meta.mode() & 0o777));
     }
     Ok(())
 }

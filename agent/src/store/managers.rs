@@ -161,8 +161,17 @@ fn decode_pin(bytes: &[u8; PIN]) -> Option<Pin> {
 }
 
 impl NodeStore {
-    /// The pinned managers; none if the file is missing.
+    /// The pinned managers whom the owner lets manage; none if the file is missing.
     pub fn managers(&self) -> Result<Managers, StoreError> {
+        let managers = self.pinned()?;
+        Ok(match self.owner() {
+            Some(owner) => managers.let_by(owner),
+            None => managers,
+        })
+    }
+
+    /// All pinned managers, as the file has them.
+    fn pinned(&self) -> Result<Managers, StoreError> {
         let path = self.dirs().managers();
         let Some(bytes) = file::read(&path, Access::Private, MAX_FILE as u64)? else {
             return Ok(Managers::default());
@@ -192,6 +201,7 @@ impl NodeStore {
         if pin == own {
             return Err(StoreError::OwnFingerprint);
         }
+        self.let_manage(pin, was)?;
         self.change_managers(|managers| {
             if managers.contains(&pin) {
                 return Ok(false);
@@ -210,7 +220,7 @@ impl NodeStore {
     /// Takes a pin back; on disk when this returns. False if there was none. The next one in order
     /// becomes the first.
     pub fn unpin_manager(&self, pin: Fingerprint) -> Result<bool, StoreError> {
-        if self.managers()?.is_empty() {
+        if self.pinned()?.is_empty() {
             return Ok(false);
         }
         self.change_managers(|managers| {
@@ -264,7 +274,7 @@ impl NodeStore {
         change: impl FnOnce(&mut Managers) -> Result<bool, StoreError>,
     ) -> Result<bool, StoreError> {
         let _lock = self.lock()?;
-        let mut managers = self.managers()?;
+        let mut managers = self.pinned()?;
         let changed = change(&mut managers)?;
         if changed {
             let path = self.dirs().managers();

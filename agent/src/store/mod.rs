@@ -8,6 +8,7 @@
 //! | `managers` | `SMSGMGR2` | 0 to 4 pins; the first holds desired state |
 //! | `state` | `SMSGSTA1` | the last [`Desired`] applied, with its generation |
 //! | `pairing` | `SMSGPAI1` | a one-time pairing code and when it ends |
+//! | `owner.toml` | no, a person's | what the owner allows ([`OwnerWord`]); never written here |
 //! | `candidates` | `SMSGCAN1` | the last 8 keys that were refused, for `miner peer list` |
 //!
 //! The rig and the controller keep their identity by the same code. A damaged file is an error that
@@ -21,6 +22,7 @@ pub mod file;
 mod follow;
 mod identity;
 mod managers;
+mod owner;
 mod pairing;
 mod reset;
 mod rotate;
@@ -33,6 +35,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 pub use candidates::Candidates;
 pub use dirs::Dirs;
@@ -41,7 +44,9 @@ pub(crate) use follow::lead;
 pub use identity::Node;
 pub use managers::Managers;
 
+use miner_shared::identity::NodeId;
 use miner_shared::limits::MAX_MANAGERS;
+use miner_shared::owner::{OwnerError, OwnerWord};
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
@@ -52,12 +57,13 @@ use miner_shared::wire::Desired;
 #[derive(Clone, Debug)]
 pub struct NodeStore {
     dirs: Dirs,
+    owner: Option<Arc<OwnerWord>>,
 }
 
 impl NodeStore {
     /// The store in these folders; nothing is read or made yet.
     pub const fn new(dirs: Dirs) -> Self {
-        Self { dirs }
+        Self { dirs, owner: None }
     }
 
     /// The folders.
@@ -96,6 +102,12 @@ pub enum StoreError {
     InUse(PathBuf),
     /// The system refused.
     Io(PathBuf, io::Error),
+    /// The owner's word cannot be read as one.
+    Owner(PathBuf, OwnerError),
+    /// The owner does not let this controller manage the machine.
+    OwnerForbids(NodeId),
+    /// The file that is to be the owner's word is not there.
+    OwnerMissing(PathBuf),
     /// Public identity without private key.
     KeyMissing {
         /// Where the key should be.
@@ -117,6 +129,8 @@ pub enum StoreError {
     Symlink(PathBuf),
     /// Others may read or write a private file; its mode.
     TooOpen(PathBuf, u32),
+    /// Others may write a file that is the owner's; its mode.
+    Writable(PathBuf, u32),
     /// Four managers are pinned already.
     TooManyManagers,
     /// A node cannot be its own manager.
@@ -175,6 +189,26 @@ impl fmt::Display for StoreError {
             Self::TooOpen(path, mode) => write!(
                 f,
                 "{0} has mode {mode:04o}, so others may have read it; run: chmod 600 {0}",
+                path.display()
+            ),
+            Self::Owner(path, error) => write!(
+                f,
+                "{}, {error}; until it is corrected this machine does not mine",
+                path.display()
+            ),
+            Self::OwnerForbids(controller) => write!(
+                f,
+                "the owner of this machine does not let controller {controller} manage it; \
+                 owner.toml lists who may"
+            ),
+            Self::OwnerMissing(path) => write!(
+                f,
+                "{} is not there, and without it nobody knows what the owner allows",
+                path.display()
+            ),
+            Self::Writable(path, mode) => write!(
+                f,
+                "{0} has mode {mode:04o}, so others may write it; run: chmod go-w {0}",
                 path.display()
             ),
             Self::TooManyManagers => write!(

@@ -191,6 +191,7 @@ impl Here {
 fn config(root: &Path) -> ServeConfig {
     ServeConfig {
         dirs: Dirs::below(root),
+        owner: None,
         listen: Some("127.0.0.1:0".parse().expect("valid")),
         announce: true,
         controller: None,

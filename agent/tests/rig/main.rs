@@ -7,6 +7,8 @@ mod keys;
 #[cfg(test)]
 mod links;
 #[cfg(test)]
+mod owner;
+#[cfg(test)]
 mod partition;
 #[cfg(test)]
 mod pool;

@@ -112,6 +112,9 @@ pub(super) struct Serve {
     /// file with an enrolment token of that controller, or - for standard input (worker)
     #[argh(option)]
     token_file: Option<String>,
+    /// the owner's word on this machine; default: owner.toml beside node.json, if it is there (worker)
+    #[argh(option)]
+    owner: Option<PathBuf>,
     /// this machine is there for mining: a manager may restart it and switch it off (worker)
     #[argh(switch)]
     owns_machine: bool,
@@ -173,6 +176,7 @@ impl Serve {
         }
         let is_told = settings.is_said(&LISTEN) || self.controller.is_none();
         Ok(NodeServe {
+            owner: self.owner,
             listen: if is_told {
                 settings.get(&LISTEN)?
             } else {
@@ -197,11 +201,11 @@ impl Serve {
 
     fn into_controller(self, role: Role, dirs: Dirs) -> Result<Plan, Failure> {
         let dials = self.controller.is_some() || self.fingerprint.is_some();
-        let ends = self.with_parent || self.owns_machine;
+        let ends = self.with_parent || self.owns_machine || self.owner.is_some();
         if dials || self.tls_pin.is_some() || self.token_file.is_some() || ends {
             return Err(Failure::usage(format!(
-                "--controller, --fingerprint, --tls-pin, --token-file, --with-parent and --owns-machine are \
-                 for workers, and this node's role is {role}"
+                "--controller, --fingerprint, --tls-pin, --token-file, --owner, --with-parent and \
+                 --owns-machine are for workers, and this node's role is {role}"
             )));
         }
         let file = ConfigFile::open(self.config.as_deref(), &dirs)?;

@@ -11,12 +11,12 @@
 use std::collections::BTreeSet;
 
 use miner_shared::identity::{Fingerprint, NodeId};
+use miner_shared::text::wallet_of;
 use miner_shared::wire::Profile;
 
 use super::Farm;
 use crate::error::{Code, FarmError};
 use crate::registry::{ProfileId, Registry};
-use crate::wallet::wallet_of;
 
 /// Characters of a new wallet that have to be repeated.
 pub const REPEATED: usize = 6;

@@ -199,7 +199,7 @@ pub const TOO_OLD: &str = "its agent is too old";
 /// The field of a profile that a refusal is about, if it is about one.
 pub const fn refused_field(refusal: &Refusal) -> Option<&'static str> {
     match refusal {
-        Refusal::NoTls => Some("pools"),
+        Refusal::NoTls | Refusal::OwnerForbids => Some("pools"),
         Refusal::TooLittleMemory => Some("mode"),
         Refusal::Unsupported => Some("algorithm"),
         _ => None,
@@ -220,7 +220,9 @@ pub fn refusal_text(refusal: &Refusal) -> &'static str {
         Refusal::NotOurImage => {
             "the machine is not its own: it was not started with --owns-machine, nor by our image"
         }
-        Refusal::OwnerForbids => "the owner of the machine does not allow it",
+        Refusal::OwnerForbids => {
+            "the machine's owner.toml does not allow this pool, this wallet, or mining at all"
+        }
         Refusal::OpIdReused => "it has seen this command's number with other content",
         Refusal::TooLittleMemory => "it has too little memory for fast mode",
         Refusal::Unsupported => "it cannot run this backend or algorithm",

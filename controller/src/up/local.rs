@@ -59,6 +59,7 @@ impl LocalRig {
         report.watch(rig.node_id());
         let process = WorkerProcess {
             root,
+            owner: dirs.owner(),
             controller,
             plan,
         };

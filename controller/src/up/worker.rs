@@ -38,6 +38,8 @@ const WELL_MS: u64 = 60_000;
 pub(super) struct WorkerProcess {
     /// Root of its XDG folders.
     pub(super) root: PathBuf,
+    /// The owner's word on this machine, if something is there.
+    pub(super) owner: PathBuf,
     /// Whom it is to find, and where.
     pub(super) controller: Controller,
     /// How it runs.
@@ -128,6 +130,10 @@ impl WorkerProcess {
         if let Some(pin) = tls_pin {
             args.extend(["--tls-pin".to_owned(), pin.to_string()]);
         }
+        // Whatever is there: what is no word of an owner keeps the worker from mining.
+        if self.owner.symlink_metadata().is_ok() {
+            args.extend(["--owner".to_owned(), self.owner.display().to_string()]);
+        }
         if self.plan.light {
             args.push("--light".to_owned());
         }
@@ -194,6 +200,7 @@ mod tests {
     fn the_child_is_told_everything_by_visible_arguments_and_no_secret() {
         let process = WorkerProcess {
             root: PathBuf::from("/data/local-worker"),
+            owner: PathBuf::from("/dev/null"),
             controller: Controller {
                 fingerprint: Fingerprint([7; 32]),
                 url: "wss://127.0.0.1:9091".parse().expect("valid"),
@@ -208,7 +215,8 @@ mod tests {
         assert_eq!(&args[..4], ["worker", "node", "serve", "--with-parent"]);
         assert_eq!(&args[4..6], ["--controller", "wss://127.0.0.1:9091"]);
         assert_eq!(args[8], "--tls-pin");
-        assert_eq!(&args[10..], ["--light", "--threads", "2"]);
+        assert_eq!(&args[10..12], ["--owner", "/dev/null"]);
+        assert_eq!(&args[12..], ["--light", "--threads", "2"]);
         let words: Vec<&str> = args.iter().map(String::as_str).collect();
         miner_agent::cli::refuse_secrets(&words).expect("nothing secret");
     }

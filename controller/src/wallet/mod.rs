@@ -21,6 +21,7 @@ mod coin;
 
 use std::fmt;
 
+use miner_shared::text::wallet_of;
 use miner_shared::wire::Pool;
 use sha3::{Digest, Keccak256};
 
@@ -118,12 +119,6 @@ impl fmt::Display for WalletFault {
 }
 
 impl std::error::Error for WalletFault {}
-
-/// The wallet in a login: all before what a pool lets one append to it.
-pub fn wallet_of(login: &str) -> &str {
-    let end = login.find(|c: char| !c.is_ascii_alphanumeric());
-    end.map_or(login, |end| login.split_at(end).0)
-}
 
 /// Checks the wallet of a login at a pool for this coin.
 pub fn check(coin: Option<&Coin>, login: &str) -> Result<Checked, WalletFault> {

@@ -2,7 +2,8 @@
 //!
 //! [`Link`](crate::smsg::Link) neither seals nor takes a message above the version that both ends agreed
 //! on, so an older peer never gets bytes that it cannot decode. Who sends asks before: it says the same
-//! in older words ([`State::for_version`], [`RigStats::for_version`]), or refuses to say it.
+//! in older words ([`State::for_version`], [`RigStats::for_version`],
+//! [`Outcome::for_version`]), or refuses to say it.
 //!
 //! | version | brought |
 //! |---|---|
@@ -75,6 +76,20 @@ impl Refusal {
         match self {
             Self::NotOurImage | Self::OwnerForbids => 2,
             _ => 1,
+        }
+    }
+}
+
+impl Outcome {
+    /// The same in the words of this protocol version: a refusal for whose reason it has none is `not
+    /// allowed`.
+    #[must_use]
+    pub fn for_version(self, version: u8) -> Self {
+        match self {
+            Self::Refused(refusal) if refusal.since() > version => {
+                Self::Refused(Refusal::NotAllowed)
+            }
+            outcome => outcome,
         }
     }
 }

@@ -1,11 +1,12 @@
-//! What an owner writes down: command lines of both programs, and what stands in their flags.
+//! What an owner writes down: command lines of both programs, what stands in their flags, and `owner.toml`.
 //!
-//! | byte 0 % 5 | the rest is |
+//! | byte 0 % 6 | the rest is |
 //! |---|---|
 //! | 0, 1 | words, one a line: of `miner node`, of `miner-ctrl up` |
 //! | 2 | a name pattern, and on the next line a name |
 //! | 3 | a network, and on the next line an address |
 //! | 4 | an address to listen on |
+//! | 5 | an `owner.toml`, which is TOML and means there what it means here |
 //!
 //! Profiles and tokens come as JSON (`rest_body`), the files of a node as records (`key_file`).
 
@@ -19,8 +20,11 @@ use miner_agent::node::ListenAddress;
 use miner_agent::node_cli::Node;
 use miner_ctrl::registry::{NamePattern, Network};
 use miner_ctrl::up::{HttpAddress, Up};
+use miner_shared::owner::{OwnerWord, PoolRule};
+use miner_shared::text::Text;
 
 use super::input::Input;
+use super::said;
 
 /// The input is a choice and a text; bytes that are no UTF-8 are replaced as a terminal would.
 pub(super) fn run(data: &[u8]) {
@@ -28,11 +32,12 @@ pub(super) fn run(data: &[u8]) {
     let choice = input.byte();
     let text = String::from_utf8_lossy(input.rest());
     let (first, second) = text.split_once('\n').unwrap_or((&text, ""));
-    match choice % 5 {
+    match choice % 6 {
         0 => words::<Node>(&["miner", "node"], &text),
         1 => words::<Up>(&["miner-ctrl", "up"], &text),
         2 => pattern(first, second),
         3 => network(first, second),
+        5 => owner(&text),
         _ => {
             comes_back::<ListenAddress>(first);
             let _loopback = HttpAddress::from_str(first);
@@ -47,6 +52,33 @@ fn words<T: FromArgs>(command: &[&str], text: &str) {
     if let Err(early) = T::from_args(command, &words) {
         assert!(!early.output.is_empty(), "{words:?}");
     }
+}
+
+/// What is read of an owner's word is TOML that says the same.
+fn owner(text: &str) {
+    let Ok(word) = OwnerWord::parse(text.as_bytes()).inspect_err(|error| said(error)) else {
+        return;
+    };
+    let table: toml::Table = text.parse().expect("a subset of TOML");
+    let list = |key: &str| {
+        let list = table.get(key)?.as_array()?;
+        Some(list.iter().filter_map(toml::Value::as_str).collect())
+    };
+    let wallets = word.wallets.as_ref();
+    let wallets: Option<Vec<&str>> = wallets.map(|list| list.iter().map(Text::as_str).collect());
+    assert_eq!(wallets, list("wallets"));
+    let pools = word.pools.as_ref();
+    let pools: Option<Vec<&str>> = pools.map(|list| list.iter().map(PoolRule::as_str).collect());
+    assert_eq!(pools, list("pools"));
+    let controllers = word.controllers.as_ref().map(|list| list.len());
+    assert_eq!(controllers, list("controllers").map(|list| list.len()));
+    let name = table.get("owner").and_then(toml::Value::as_str);
+    assert_eq!(word.owner.as_ref().map(Text::as_str), name);
+    let truth = |key: &str, otherwise| table.get(key).map_or(Some(otherwise), toml::Value::as_bool);
+    assert_eq!(Some(word.mine), truth("mine", true));
+    assert_eq!(Some(word.light), truth("light", false));
+    let threads = table.get("max_threads").and_then(toml::Value::as_integer);
+    assert_eq!(word.max_threads.map(i64::from), threads);
 }
 
 fn pattern(pattern: &str, name: &str) {

@@ -103,6 +103,20 @@ fn written() -> Vec<Vec<u8>> {
         lines(3, &["10.0.0.0/33", ""]),
         lines(3, &["10.0.0.1/8", ""]),
         lines(3, &["fd00::1/8", ""]),
+        lines(
+            5,
+            &[
+                "owner = \"Alice\" # hall 2",
+                &format!("controllers = [\"{controller}\"]"),
+                "wallets = [",
+                "  \"44Affq5\", # the first",
+                "]",
+                "pools = [\"pool.example:3333\", \"*.farm.lan\", \"[::1]\"]",
+                "mine = true",
+                "max_threads = 8",
+                "light = false",
+            ],
+        ),
     ]
 }
 

@@ -6,7 +6,7 @@ use miner_shared::identity::{NodeKeys, Role};
 use miner_shared::mining::{Job, Share};
 use miner_shared::smsg::LocalNode;
 use miner_shared::text::{Address, Label, PoolPass, PoolUser};
-use miner_shared::wire::{Mode, Pool};
+use miner_shared::wire::{Mode, Pool, Severity};
 
 use super::*;
 use crate::logger;
@@ -65,6 +65,11 @@ impl Mine for Straw {
 }
 
 fn works(limits: Limits) -> (Works, Rc<Straw>, Rc<LocalExecutor<'static>>) {
+    let nowhere = NodeStore::new(Dirs::below(std::path::Path::new("/nonexistent")));
+    works_of(nowhere, limits)
+}
+
+fn works_of(store: NodeStore, limits: Limits) -> (Works, Rc<Straw>, Rc<LocalExecutor<'static>>) {
     let (straw, executor) = (Rc::<Straw>::default(), Rc::new(LocalExecutor::new()));
     let name = Name::parse("rig").expect("valid");
     let card = NodeCard {
@@ -76,7 +81,7 @@ fn works(limits: Limits) -> (Works, Rc<Straw>, Rc<LocalExecutor<'static>>) {
     let parts = Parts {
         me: LocalNode::new(NodeKeys::from_seed(&[1; 32]), Role::Worker, [1; 16], card).into(),
         name,
-        store: NodeStore::new(Dirs::below(std::path::Path::new("/nonexistent"))),
+        store,
         clock,
         log: logger::start(log::LevelFilter::Off, clock),
         miner: Rc::clone(&straw) as Rc<dyn Mine>,
@@ -312,6 +317,7 @@ fn the_owners_limits_outweigh_the_profile() {
     let (mut works, straw, _executor) = works(Limits {
         light: true,
         threads: Some(2),
+        max_threads: None,
         owns_machine: false,
     });
     works.apply(&mine());
@@ -320,6 +326,77 @@ fn the_owners_limits_outweigh_the_profile() {
         (config.mode, config.threads),
         (Mode::Light, Threads::Count(2))
     );
+}
+
+#[test]
+fn no_profile_gets_more_threads_than_the_owner_allows() {
+    for (asked, most, threads) in [
+        (Threads::Count(8), Some(3), Threads::Count(3)),
+        (Threads::Count(2), Some(3), Threads::Count(2)),
+        (Threads::Auto, Some(256), Threads::Auto),
+        (Threads::Count(8), None, Threads::Count(8)),
+    ] {
+        let (mut works, straw, _executor) = works(Limits {
+            max_threads: most,
+            ..Limits::default()
+        });
+        works.apply(&plan(1, |plan| plan.profile.threads = asked));
+        let config = straw.config.get().expect("configured");
+        assert_eq!(config.threads, threads, "{asked:?} of {most:?}");
+    }
+}
+
+/// Works under this owner's word.
+fn owned(word: &str) -> (tempfile::TempDir, Works, Rc<Straw>) {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let dirs = Dirs::below(root.path());
+    std::fs::create_dir_all(dirs.config()).expect("ours");
+    std::fs::write(dirs.owner(), word).expect("ours");
+    let store = NodeStore::new(dirs).under_owner(None).expect("right");
+    let (works, straw, _) = works_of(store, Limits::default());
+    (root, works, straw)
+}
+
+#[test]
+fn what_the_owner_forbids_is_named_in_the_findings_until_something_else_is_applied() {
+    let (_root, mut works, straw) = owned("owner = \"Alice\"\nwallets = [\"44Mine\"]");
+    let finding = |works: &Works| {
+        let mut findings = works.doctor().into_iter();
+        let owner = findings.find(|finding| finding.check.as_str() == "owner");
+        let owner = owner.expect("a check");
+        (owner.severity, owner.detail.to_string())
+    };
+    let fine = (
+        Severity::Good,
+        "Alice; controllers: any, wallets: 1, pools: any".to_owned(),
+    );
+    assert_eq!(finding(&works), fine);
+    let foreign = plan(1, |_| ());
+    assert!(works.owner_forbids(foreign.state.profile().expect("mines")));
+    let (severity, detail) = finding(&works);
+    let said = "refused: the wallet at pool 1 is not in wallets (profile \"p\")";
+    assert_eq!((severity, detail.as_str()), (Severity::Bad, said));
+    assert!(straw.config.get().is_none(), "nothing reached the miner");
+
+    let own = plan(2, |plan| {
+        plan.profile.pools[0].user = PoolUser::parse("44Mine.rig").expect("valid");
+    });
+    assert!(!works.owner_forbids(own.state.profile().expect("mines")));
+    works.apply(&own);
+    assert_eq!(finding(&works), fine);
+}
+
+#[test]
+fn a_state_on_disk_that_the_owner_has_come_to_forbid_is_not_gone_on_with() {
+    let (_root, mut works, straw) = owned("pools = []");
+    works.resume(&mine());
+    assert!(straw.config.get().is_none());
+    assert_eq!(works.desired(), None);
+    assert_eq!(works.stats().activity, Activity::Stopped);
+    let (_root, mut works, straw) = owned("owner = \"Alice\"");
+    works.resume(&mine());
+    assert!(straw.config.get().is_some());
+    assert_eq!(works.desired(), Some(&mine()));
 }
 
 #[test]

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use miner_shared::text::wallet_of;
 use miner_shared::wire::Pool;
 
 use super::threads;
 use super::view::{ChangeView, mode, pages};
 use crate::registry::ProfileSpec;
-use crate::wallet::wallet_of;
 
 /// The fields that change, in the order of the profile.
 pub(in crate::farm) fn changes(old: &ProfileSpec, new: &ProfileSpec) -> Vec<ChangeView> {

@@ -8,6 +8,7 @@ use miner_agent::platform::machine::MachineEnd;
 use miner_agent::store::Managers;
 use miner_shared::identity::{Fingerprint, NodeKeys, Pin, Role, Statement};
 use miner_shared::limits::{MAX_MINERS, MAX_STATEMENTS, SIGNATURE};
+use miner_shared::owner::OwnerWord;
 use miner_shared::smsg::{Link, LocalNode, SeqMemory};
 use miner_shared::text::{Label, MinerName, Name, Text};
 use miner_shared::time::Millis;
@@ -47,6 +48,8 @@ pub(super) struct Works {
     pub(super) effects: Vec<u64>,
     /// Nothing can be stored.
     pub(super) disk_full: bool,
+    /// What its owner allows.
+    pub(super) owner: OwnerWord,
     /// Whom it obeys, the first decides; nobody is everybody.
     pub(super) managers: Vec<Pin>,
     /// Commands that came, about other things than its state.
@@ -178,6 +181,10 @@ impl Host for Works {
 
     fn fast_mode_fits(&self, _: &Profile) -> bool {
         true
+    }
+
+    fn owner_forbids(&mut self, profile: &Profile) -> bool {
+        self.owner.forbids(profile).is_some()
     }
 
     fn store(&mut self, _: &Desired) -> bool {

@@ -1,10 +1,12 @@
 //! What a rig should be doing reaches it once, and never an older wish after a newer one.
 
+use miner_shared::owner::OwnerWord;
 use miner_shared::wire::{Desired, Outcome, Refusal, State};
 
 use super::super::*;
 use super::count;
 use super::sim::Sim;
+use super::versions::plan;
 
 #[test]
 fn a_wish_is_applied_once_and_its_waiter_told() {
@@ -118,6 +120,23 @@ fn a_refused_wish_is_told_and_not_repeated_on_the_same_link() {
         generation,
         "asked again on a new link"
     );
+}
+
+#[test]
+fn what_the_owner_of_a_machine_forbids_is_said_with_the_field_and_the_rig_stays_as_it_was() {
+    let mut sim = Sim::registered(1);
+    sim.rigs[0].works.owner = OwnerWord::parse(b"pools = []").expect("right");
+    sim.dial_in(0);
+    let before = sim.wish(0, State::Stopped);
+    let generation = sim.wish(0, plan(false));
+    sim.advance(60_000);
+    let key = sim.key(0);
+    let refused = sim.hub.rig(&key).expect("known").refused();
+    assert_eq!(refused, Some(&(generation, Refusal::OwnerForbids)));
+    assert_eq!(refused_field(&Refusal::OwnerForbids), Some("pools"));
+    assert_eq!(sim.rigs[0].generation(), before);
+    let said = |event: &EventKind| matches!(event, EventKind::Refused { reason, .. } if reason.contains("owner.toml"));
+    assert_eq!(count(&sim, said), 1);
 }
 
 #[test]
