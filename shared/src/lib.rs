@@ -13,6 +13,7 @@ extern crate std;
 
 pub mod base32;
 pub mod bytes;
+pub mod cmdline;
 pub mod crypto;
 pub mod gate;
 pub mod identity;

@@ -254,6 +254,13 @@ pub const NONCE_MEMORY: usize = 8;
 /// Nonces that a hash thread takes at a time.
 pub const NONCE_CHUNK: u32 = 256;
 
+/// Longest kernel command line, in bytes without its NUL (COMMAND_LINE_SIZE of x86 and arm64).
+pub const MAX_CMDLINE: usize = 2047;
+/// Longest value of a `miner.*` word on it, in bytes before percent-encoding.
+pub const MAX_CMDLINE_VALUE: usize = 128;
+/// What an image's recipe may put on it for the kernel itself, in bytes.
+pub const MAX_CMDLINE_KERNEL: usize = 160;
+
 const _: () = assert!(MAX_FRAME == 4_120 && MAX_HANDSHAKE_FRAME == 285);
 // A source whose bucket is not full was let in within the last burst of its rate.
 const _: () = {
