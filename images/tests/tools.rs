@@ -8,7 +8,9 @@ use std::process::Command;
 
 use miner_images::fat::{FatKind, Tree, Volume};
 use miner_images::gpt::{self, Guid};
+use miner_images::grub::{self, Grub};
 use miner_images::sparse::Image;
+use miner_shared::slots::{BootState, Slot};
 use tempfile::TempDir;
 
 const MIB: u32 = 2048;
@@ -115,4 +117,43 @@ fn a_partition_table_passes_sgdisk() {
             assert!(text.contains(line), "{line} in {text}");
         }
     }
+}
+
+#[test]
+fn grub_understands_the_scripts_and_the_boot_state() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let scripts = [
+        grub::grub_cfg(),
+        grub::boot_cfg(Slot::A, "console=ttyS0 miner.pool=stratum+tcp://h:1").unwrap(),
+    ];
+    for script in scripts {
+        run("grub-script-check", &[&write("cfg", script.as_bytes())]);
+    }
+    let state = BootState::confirmed(Slot::A).trial();
+    let env = write("grubenv", &state.encode());
+    if let Some(text) = run("grub-editenv", &[&env, "list"]) {
+        assert_eq!(text, "slot=a\ntrial=b\ntries=3\n");
+        run("grub-editenv", &[&env, "set", "tries=2"]);
+        let trial = BootState::decode(&read(Path::new(&env))).unwrap().trial;
+        assert_eq!(trial.unwrap().tries, 2);
+    }
+}
+
+#[test]
+fn grubs_parts_are_made_embedded_and_the_same_each_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let grub = Grub::default();
+    if run("grub-mkimage", &["--version"]).is_none() || !grub.folder.exists() {
+        return;
+    }
+    let parts = grub.parts(folder.path()).unwrap();
+    assert_eq!(parts.core, grub.parts(folder.path()).unwrap().core);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    let embedded = grub::embed(&parts, 2048, 2048).unwrap();
+    assert_eq!(embedded.core.len() % 512, 0);
 }
