@@ -134,7 +134,7 @@ fn grub_understands_the_scripts_and_the_boot_state() {
     for script in scripts {
         run("grub-script-check", &[&write("cfg", script.as_bytes())]);
     }
-    let state = BootState::confirmed(Slot::A).trial();
+    let state = BootState::confirmed(Slot::A).on_trial();
     let env = write("grubenv", &state.encode());
     if let Some(text) = run("grub-editenv", &[&env, "list"]) {
         assert_eq!(text, "slot=a\ntrial=b\ntries=3\n");

@@ -1,6 +1,8 @@
 //! The files of FARMBOOT.
 
-use miner_shared::slots::{BootState, GRUBENV_PATH, Slot, UKI_FOLDER, UkiName};
+use miner_shared::slots::{
+    BootState, GRUBENV_PATH, INITRAMFS_FILE, KERNEL_FILE, SCRIPT_FILE, Slot, UKI_FOLDER, UkiName,
+};
 
 use super::{Bios, Disk, DiskError, Machine, Uefi, pi};
 use crate::fat::Tree;
@@ -42,8 +44,8 @@ fn add_bios<'a>(files: &mut Tree<'a>, bios: &Bios<'a>) -> Result<u64, DiskError>
     let state = BootState::confirmed(slot).encode();
     files.add("grub/grub.cfg", grub_cfg().into_bytes())?;
     files.add(GRUBENV_PATH, state.to_vec())?;
-    files.add(&format!("{slot}/boot.cfg"), boot_cfg.into_bytes())?;
-    files.add(&format!("{slot}/vmlinuz"), bios.kernel)?;
-    files.add(&format!("{slot}/initrd.zst"), bios.initramfs)?;
+    files.add(&format!("{slot}/{SCRIPT_FILE}"), boot_cfg.into_bytes())?;
+    files.add(&format!("{slot}/{KERNEL_FILE}"), bios.kernel)?;
+    files.add(&format!("{slot}/{INITRAMFS_FILE}"), bios.initramfs)?;
     Ok((bios.kernel.len() + bios.initramfs.len()) as u64)
 }

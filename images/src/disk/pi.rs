@@ -3,12 +3,12 @@
 //! ```text
 //! bootcode.bin, start*.elf, fixup*.dat     the firmware, which the user brings: it is not free
 //! config.txt                               os_prefix=a/: everything below comes from that folder
-//! a/kernel8.img, a/initrd.zst, a/*.dtb, a/cmdline.txt
+//! a/kernel8.img, a/initrd, a/*.dtb, a/cmdline.txt
 //! ```
 //! An update fills `b/` and writes `tryboot.txt`, which is `config.txt` with `os_prefix=b/`; a restart with
 //! the flag `tryboot` reads it once. Confirming puts it in the place of `config.txt`. Not tried on a board.
 
-use miner_shared::slots::Slot;
+use miner_shared::slots::{INITRAMFS_FILE, Slot};
 
 use super::DiskError;
 use crate::fat::Tree;
@@ -41,7 +41,7 @@ pub(super) fn add<'a>(files: &mut Tree<'a>, pi: &RaspberryPi<'a>) -> Result<u64,
     let command_line = format!("{} miner.slot={slot}\n", pi.command_line);
     files.add(&format!("{slot}/cmdline.txt"), command_line.into_bytes())?;
     files.add(&format!("{slot}/kernel8.img"), pi.kernel)?;
-    files.add(&format!("{slot}/initrd.zst"), pi.initramfs)?;
+    files.add(&format!("{slot}/{INITRAMFS_FILE}"), pi.initramfs)?;
     let mut length = (pi.kernel.len() + pi.initramfs.len()) as u64;
     for (name, bytes) in pi.device_trees {
         files.add(&format!("{slot}/{name}"), *bytes)?;
@@ -53,7 +53,7 @@ pub(super) fn add<'a>(files: &mut Tree<'a>, pi: &RaspberryPi<'a>) -> Result<u64,
 fn config(slot: Slot) -> String {
     format!(
         "arm_64bit=1\nenable_uart=1\nos_prefix={slot}/\nkernel=kernel8.img\n\
-         initramfs initrd.zst followkernel\n"
+         initramfs {INITRAMFS_FILE} followkernel\n"
     )
 }
 

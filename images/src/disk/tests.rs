@@ -88,7 +88,7 @@ fn a_pc_disk_has_everything_that_both_firmwares_start() {
         ("EFI/BOOT/BOOTX64.EFI", &files.manager),
         ("EFI/Linux/miner-1.2.3.efi", &files.uki),
         ("a/vmlinuz", &files.kernel),
-        ("a/initrd.zst", &files.initramfs),
+        ("a/initrd", &files.initramfs),
     ] {
         assert!(boot.volume.read(path).as_ref() == Ok(content), "{path}");
     }

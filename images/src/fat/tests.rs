@@ -72,6 +72,21 @@ fn what_is_written_reads_back_on_every_kind() {
 }
 
 #[test]
+fn the_boot_sector_says_where_the_volume_lies_and_which_it_is() {
+    for (sectors, kind, serial_at) in [(8 * MIB, None, 39), (40 * MIB, Some(FatKind::Fat32), 67)] {
+        let bytes = spec(sectors, kind)
+            .format(Tree::default())
+            .unwrap()
+            .to_vec();
+        assert_eq!(bytes[28..32], 4096_u32.to_le_bytes());
+        assert_eq!(
+            bytes[serial_at..serial_at + 4],
+            0x1234_5678_u32.to_le_bytes()
+        );
+    }
+}
+
+#[test]
 fn the_same_files_make_the_same_bytes_in_whatever_order_they_came() {
     let files = files();
     let mut backwards = files.clone();

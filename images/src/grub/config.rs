@@ -1,6 +1,6 @@
 //! GRUB's scripts: the one in the core, the one that chooses a slot, and the one of each slot.
 
-use miner_shared::slots::{BOOT_LABEL, Slot, TRIES};
+use miner_shared::slots::{BOOT_LABEL, INITRAMFS_FILE, KERNEL_FILE, SCRIPT_FILE, Slot, TRIES};
 
 /// The folder of the scripts: on the first partition of the disk that the BIOS started.
 pub(super) const PREFIX: &str = "(,gpt1)/grub";
@@ -38,9 +38,9 @@ if [ -n "$trial" ]; then
   fi
 fi
 for try in "$first" "$slot" {a} {b}; do
-  if [ -f "/$try/boot.cfg" ]; then
+  if [ -f "/$try/{SCRIPT_FILE}" ]; then
     echo "miner: slot $try"
-    source "/$try/boot.cfg"
+    source "/$try/{SCRIPT_FILE}"
   fi
 done
 echo "miner: no slot starts. Write the image to the disk again."
@@ -50,7 +50,7 @@ reboot
     )
 }
 
-/// `boot.cfg` of a slot: starts it, or does nothing if its files cannot be loaded. The command line must
+/// The script of a slot: starts it, or does nothing if its files cannot be loaded. The command line must
 /// hold printable ASCII only and no quotes.
 pub fn boot_cfg(slot: Slot, command_line: &str) -> Option<String> {
     let is_plain = command_line
@@ -64,8 +64,8 @@ pub fn boot_cfg(slot: Slot, command_line: &str) -> Option<String> {
         .map(|word| format!(" '{word}'"))
         .collect();
     Some(format!(
-        r"if linux /{slot}/vmlinuz{words} miner.slot={slot}; then
-  if initrd /{slot}/initrd.zst; then boot; fi
+        r"if linux /{slot}/{KERNEL_FILE}{words} miner.slot={slot}; then
+  if initrd /{slot}/{INITRAMFS_FILE}; then boot; fi
 fi
 "
     ))
@@ -90,7 +90,7 @@ mod tests {
         let script = boot_cfg(Slot::B, "console=ttyS0  panic=10").unwrap();
         let line = "linux /b/vmlinuz 'console=ttyS0' 'panic=10' miner.slot=b; then";
         assert!(script.contains(line), "{script}");
-        assert!(script.contains("initrd /b/initrd.zst"), "{script}");
+        assert!(script.contains("initrd /b/initrd;"), "{script}");
     }
 
     #[test]

@@ -43,7 +43,7 @@ impl BootState {
     }
 
     /// The slot that is not confirmed is tried.
-    pub const fn trial(self) -> Self {
+    pub const fn on_trial(self) -> Self {
         let trial = Trial {
             slot: self.slot.other(),
             tries: TRIES,
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn the_file_is_what_grub_editenv_writes() {
-        let file = BootState::confirmed(Slot::A).trial().encode();
+        let file = BootState::confirmed(Slot::A).on_trial().encode();
         let want = b"# GRUB Environment Block\nslot=a\ntrial=b\ntries=3\n####";
         assert_eq!(file.len(), 1024);
         assert!(file.starts_with(want));
