@@ -8,16 +8,30 @@
 //! | [`modules`] | which kernel modules, in which order |
 //! | [`cpio`], [`initramfs`] | the file system that the kernel starts with |
 //! | [`pe`], [`uki`] | kernel, initramfs and command line in one EFI program |
+//! | [`disk`] | whole disks: BIOS and UEFI, ARM64 UEFI, Raspberry Pi |
+//! | [`grub`] | what starts a disk under a BIOS |
+//! | [`fat`], [`gpt`], [`mbr`] | file system and partition tables |
+//! | [`sparse`] | a file that is mostly zeros |
+//! | [`manifest`] | what an image consists of, signed |
+//! | [`secrets`] | the search for what no image may hold |
 
 pub mod arch;
 mod bytes;
 pub mod cpio;
 pub mod deb;
+pub mod disk;
 pub mod elf;
+pub mod fat;
+pub mod gpt;
+pub mod grub;
 pub mod initramfs;
+pub mod manifest;
+pub mod mbr;
 pub mod modules;
 pub mod packages;
 pub mod pe;
 pub mod recipe;
+pub mod secrets;
 pub mod source;
+pub mod sparse;
 pub mod uki;

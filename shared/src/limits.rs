@@ -298,3 +298,12 @@ const _: () = assert!(
         + 16
         <= MAX_MESSAGE
 );
+
+/// Bytes of a release manifest, its signature included: what 64 files and 64 packages of long names take.
+pub const MAX_MANIFEST: usize = 32 * 1024;
+/// Files of a release.
+pub const MAX_RELEASE_FILES: usize = 64;
+/// Packages that a release was made of.
+pub const MAX_RELEASE_PACKAGES: usize = 64;
+/// Name of a file of a release, or of a package, in bytes.
+pub const MAX_RELEASE_NAME: usize = 128;
