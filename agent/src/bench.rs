@@ -12,7 +12,9 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use miner_engine::{Algorithm, Backing, EngineError, Hash, HashEngine, Progress, Vm, commitment};
+use miner_engine::{
+    Algorithm, Backing, Cache, EngineError, Hash, HashEngine, Progress, Vm, commitment,
+};
 use miner_shared::mining::{NONCE_OFFSET, SeedHash};
 use miner_shared::wire::{Memory, Pages, Threads};
 
@@ -171,7 +173,22 @@ pub const fn expected_sum(algorithm: Algorithm, hashes: u32, one_thread: bool) -
         Algorithm::Rx0 => expected_of_rx_0(hashes, one_thread),
         Algorithm::Rx2 if one_thread => None,
         Algorithm::Rx2 => expected_of_rx_2(hashes),
+        Algorithm::Wow => expected_of_rx_wow(hashes, one_thread),
+        Algorithm::Arq | Algorithm::Graft | Algorithm::Sfx | Algorithm::Yada => None,
     }
+}
+
+const fn expected_of_rx_wow(hashes: u32, one_thread: bool) -> Option<u64> {
+    let (many, one) = match hashes {
+        10_000 => (0x6B09_1875_7100_B338, 0x9EC1_B9B8_C8C7_F082),
+        20_000 => (0x0B55_785C_1837_F41B, 0xF1DA_44FA_2A20_D730),
+        250_000 => (0xC7F7_12C9_603E_2603, 0x7B40_9F09_6C86_3207),
+        500_000 => (0x21A0_E5AA_E6DA_7D8D, 0x70B7_B80D_1565_4216),
+        1_000_000 => (0x0F3E_5400_B39E_A96A, 0x3130_1CC5_5030_6A59),
+        10_000_000 => (0x0F9E_00C5_A511_C200, 0xC403_F220_189E_8430),
+        _ => return None,
+    };
+    Some(if one_thread { one } else { many })
 }
 
 const fn expected_of_rx_2(hashes: u32) -> Option<u64> {
@@ -214,7 +231,7 @@ type Made = Result<Box<dyn HashEngine>, EngineError>;
 
 /// Makes the memory of an engine ready; both engines have types of the same names and shapes.
 macro_rules! prepare_with {
-    ($name:ident, $engine:path, $machine:expr) => {
+    ($name:ident, $engine:path, $cache:expr, $machine:expr) => {
         fn $name(
             algorithm: Algorithm,
             memory: Memory,
@@ -232,7 +249,7 @@ macro_rules! prepare_with {
                 percent: 0,
                 left_ms: None,
             });
-            let mut cache = engine::Cache::new()?;
+            let mut cache = $cache(engine::Cache::new()?, algorithm);
             cache.key(&SeedHash([0; 32]));
             let Some(mut dataset) = dataset else {
                 let cache = Arc::new(cache);
@@ -261,20 +278,24 @@ macro_rules! prepare_with {
     };
 }
 
-prepare_with!(native, miner_engine, machine);
+prepare_with!(native, miner_engine, Cache::hashing, machine);
 #[cfg(feature = "reference")]
-prepare_with!(reference, miner_engine::reference, |vm, _, _| Ok(Box::new(
-    vm
-)));
+prepare_with!(
+    reference,
+    miner_engine::reference,
+    |cache, _| cache,
+    |vm, _, _| Ok(Box::new(vm))
+);
 
 fn machine(vm: Vm, algorithm: Algorithm, ways: usize) -> Made {
-    let engine = vm.with_ways(ways)?.hashing(algorithm);
-    Ok(match algorithm {
-        Algorithm::Rx0 => Box::new(engine),
-        Algorithm::Rx2 => Box::new(Committing {
+    let engine = vm.with_ways(ways)?;
+    Ok(if algorithm == Algorithm::Rx2 {
+        Box::new(Committing {
             inputs: vec![[0; 112]; engine.ways()].into(),
             engine,
-        }),
+        })
+    } else {
+        Box::new(engine)
     })
 }
 

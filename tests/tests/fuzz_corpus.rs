@@ -144,6 +144,7 @@ replayed!(
     key_file,
     link_machine,
     mdns_packet,
+    program,
     rest_body,
     smsg_frame,
     stratum_line,

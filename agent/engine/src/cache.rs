@@ -2,15 +2,15 @@
 
 use core::fmt;
 
-use argon2::{Algorithm, Argon2, Version};
+use argon2::{Argon2, Version};
 use miner_shared::mining::SeedHash;
 use miner_shared::wire::PageWish;
 
 use crate::jit::{Items, Lines, Views};
 use crate::memory::Memory;
-use crate::params::{LINE, Params, RX_0};
+use crate::params::{Keying, LINE, Params, RX_0};
 use crate::superscalar::Programs;
-use crate::{Backing, EngineError, Features};
+use crate::{Algorithm, Backing, EngineError, Features};
 
 /// Size of a cache.
 pub const CACHE_BYTES: usize = 256 << 20;
@@ -33,8 +33,8 @@ struct Key {
 }
 
 impl Key {
-    fn of(key: &[u8], params: &Params, views: Option<Views>) -> Self {
-        let programs = Programs::of_key(key, params);
+    fn of(key: &[u8], keying: Keying, views: Option<Views>) -> Self {
+        let programs = Programs::of_key(key, keying.superscalar_latency);
         Self {
             items: views.and_then(|views| Items::compile(&programs, views)),
             programs,
@@ -64,11 +64,21 @@ impl Cache {
         })
     }
 
+    /// This cache for an algorithm; it has no key then. Without it, it is one for rx/0 and rx/2.
+    #[must_use]
+    pub fn hashing(self, algorithm: Algorithm) -> Self {
+        Self {
+            params: algorithm.params(),
+            key: None,
+            ..self
+        }
+    }
+
     /// A cache whose memory stays zero, with the programs of a key: enough for a hash that nobody
     /// mines but every part of the engine works on.
     pub(crate) fn empty(key: &[u8], views: Option<Views>) -> Result<Self, EngineError> {
         let mut cache = Self::with_pages(PageWish::Small)?;
-        cache.key = Some(Key::of(key, cache.params, views));
+        cache.key = Some(Key::of(key, cache.params.keying, views));
         Ok(cache)
     }
 
@@ -81,14 +91,14 @@ impl Cache {
     /// As [`Self::key`], for keys that are no seed hash: up to 60 bytes, as RandomX's own test
     /// vectors have them.
     pub fn key_bytes(&mut self, key: &[u8]) {
-        let Params {
+        let Keying {
             salt,
             passes,
             lanes,
             ..
-        } = *self.params;
+        } = self.params.keying;
         let filled = argon2::Params::new(BLOCKS, passes, lanes, None).and_then(|params| {
-            let argon2 = Argon2::new(Algorithm::Argon2d, Version::V0x13, params);
+            let argon2 = Argon2::new(argon2::Algorithm::Argon2d, Version::V0x13, params);
             argon2.fill_memory(key, salt, self.memory.as_blocks_mut())
         });
         // It fails for parameters or lengths out of range; these are none, and a cache without
@@ -98,7 +108,7 @@ impl Cache {
                 let (words, _) = self.memory.as_mut_slice().as_chunks_mut::<8>();
                 words.iter_mut().for_each(|word| word.reverse());
             }
-            Key::of(key, self.params, Features::detect().views)
+            Key::of(key, self.params.keying, Features::detect().views)
         });
     }
 

@@ -16,6 +16,8 @@ pub enum EngineError {
     NotKeyed,
     /// The dataset was never filled to its end since its last key.
     NotFilled,
+    /// The cache or dataset is one of another algorithm.
+    OtherAlgorithm,
     /// The filling was cancelled.
     Cancelled,
     /// The system gave no thread.
@@ -30,6 +32,7 @@ impl fmt::Display for EngineError {
             Self::NoVmMemory => "no memory for a RandomX machine",
             Self::NotKeyed => "the RandomX cache has no key yet",
             Self::NotFilled => "the RandomX dataset is not filled",
+            Self::OtherAlgorithm => "the RandomX cache or dataset is one of another algorithm",
             Self::Cancelled => "the filling of the RandomX dataset was cancelled",
             Self::NoThread => "the system gave no thread",
         })

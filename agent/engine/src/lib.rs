@@ -26,6 +26,8 @@ mod cache;
 mod dataset;
 mod error;
 mod features;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod interpret;
 mod jit;
 mod memory;

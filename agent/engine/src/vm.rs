@@ -20,7 +20,7 @@ use crate::registers::Registers;
 use crate::rounding::Mode;
 use crate::{Algorithm, Cache, Dataset, EngineError, Features, Hash, HashEngine};
 
-/// Size of a machine's scratchpad.
+/// Size of a machine's scratchpad, of which some algorithms use a part.
 pub const SCRATCHPAD_BYTES: usize = 2 << 20;
 
 /// A RandomX machine. Making one takes a few milliseconds: keep it.
@@ -87,7 +87,7 @@ impl Way {
     fn prepare(&mut self, aes: Aes, params: &Params) {
         let work = &mut *self.work;
         let bytes = &mut work.bytes[..program_bytes(params)];
-        aes.program(&self.seed, bytes);
+        aes.program(params.generator, &self.seed, bytes);
         work.configuration = Configuration::of(bytes);
         work.registers.configure(&work.configuration);
         decode(bytes, params, &mut work.program);
@@ -172,10 +172,16 @@ impl Vm {
     }
 
     /// This machine for another algorithm on the same cache or dataset, with the empty input in flight.
-    #[must_use]
-    pub fn hashing(mut self, algorithm: Algorithm) -> Self {
-        self.params = algorithm.params();
-        self.emptied()
+    ///
+    /// # Errors
+    /// [`EngineError::OtherAlgorithm`] if that algorithm makes another cache of a key.
+    pub fn hashing(mut self, algorithm: Algorithm) -> Result<Self, EngineError> {
+        let params = algorithm.params();
+        if params.keying != self.source.params()?.keying {
+            return Err(EngineError::OtherAlgorithm);
+        }
+        self.params = params;
+        Ok(self.emptied())
     }
 
     /// A machine on a cache, with this compiler or interpreting.
@@ -359,7 +365,9 @@ mod tests {
                     "{way}"
                 );
                 assert_eq!(
-                    vm.hashing(Algorithm::Rx2).hash(b"This is a test")[..8],
+                    vm.hashing(Algorithm::Rx2)
+                        .expect("same cache")
+                        .hash(b"This is a test")[..8],
                     [0x22, 0xec, 0x6b, 0x86, 0x1b, 0x3e, 0xb2, 0x36],
                     "rx/2, {way}"
                 );
@@ -373,7 +381,10 @@ mod tests {
         cache.key_bytes(b"ways");
         let cache = Arc::new(cache);
         for algorithm in [Algorithm::Rx0, Algorithm::Rx2] {
-            let machine = || Vm::light(&cache).expect("memory").hashing(algorithm);
+            let machine = || {
+                let vm = Vm::light(&cache).expect("memory");
+                vm.hashing(algorithm).expect("same cache")
+            };
             let mut one = machine();
             let mut two = machine().with_ways(2).expect("memory");
             if two.ways() == 1 {

@@ -1,6 +1,6 @@
 //! The hashes that the authors of RandomX published (`src/tests/tests.cpp` of the reference, of v2.0 for
-//! rx/2), and
-//! what has to hold between single hashes, the pipeline, and keys.
+//! rx/2), those that others published for the other algorithms, and what has to hold between single
+//! hashes, the pipeline, and keys.
 #![expect(clippy::expect_used, reason = "these are tests")]
 
 use std::sync::Arc;
@@ -84,7 +84,8 @@ fn published_hashes_while_keys_come_and_go_in_place() {
         let cache_mut = Arc::get_mut(&mut cache).expect("no machine is left");
         cache_mut.key_bytes(key);
         for (algorithm, expected) in [Algorithm::Rx0, Algorithm::Rx2].into_iter().zip(expected) {
-            let mut vm = Vm::light(&cache).expect("memory").hashing(algorithm);
+            let vm = Vm::light(&cache).expect("memory");
+            let mut vm = vm.hashing(algorithm).expect("same cache");
             assert!(Arc::get_mut(&mut cache).is_none(), "a machine reads it");
             assert_eq!(
                 vm.hash(&input)[..],
@@ -93,6 +94,110 @@ fn published_hashes_while_keys_come_and_go_in_place() {
             );
         }
     }
+}
+
+/// Algorithm, key, input, and the hash by
+///
+/// * node-multi-hashing's `tests/test_random_wow.js`, which pools of Wownero use;
+/// * Miningcore's `Crypto/RandomARQTests.cs`;
+/// * a share that a pool of Safex Cash took, as cpuminer's `randomx-kat.c` keeps it;
+/// * the unit tests of `MoneroOcean`'s XMRig, for each of them.
+fn published_by_others() -> Vec<(Algorithm, Vec<u8>, Vec<u8>, &'static str)> {
+    let input = b"This is a test";
+    let mut vectors = vec![
+        (
+            Algorithm::Wow,
+            vec![0; 32],
+            input.to_vec(),
+            "dcd9efef9df794171af262df328bd2c16a6d51ae9abdcb9357ce4ab3c0c9a8ba",
+        ),
+        (
+            Algorithm::Wow,
+            [vec![0; 31], vec![1]].concat(),
+            input.to_vec(),
+            "7f7d2ec8dd966f1bacdb19f450255a46eef353d917758f775559df6f6431ce33",
+        ),
+        (
+            Algorithm::Arq,
+            b"test key 000".to_vec(),
+            input.to_vec(),
+            "27f66e4650eb5657513e76c140e09e59336786f21fbef1ed6ff40fc21538221e",
+        ),
+        (
+            Algorithm::Arq,
+            b"test key 000".to_vec(),
+            LOREM.to_vec(),
+            "6b04e883e07e4e6c072cb064d9aed0fa5a8f7cbbeb7fd3ba653d274ebd4925b0",
+        ),
+        (
+            Algorithm::Sfx,
+            hex("906f3490027d8cec7561c5683a6ea0ff2972661e7b5babcb3648a1ec49c0a62a"),
+            hex(concat!(
+                "0707e289ead40678d3c7ca25309983e9b193477151797095a160130bcec824fc20513364a94038e40300",
+                "e0d84d0b0cca950a183398da4fa7526b5088eaa96c58f25b19fadfe2b239d5247101"
+            )),
+            "b7c2975ebf2238b6c29737c82d0d4ef0da0d64e75a7b7903da2d931474180000",
+        ),
+    ];
+    for (algorithm, hash) in [
+        (
+            Algorithm::Wow,
+            "45896210539d9ba37377b9c186b7343304cd6bf797c75f3d1087ee63f22a73e4",
+        ),
+        (
+            Algorithm::Arq,
+            "ca2b7afe5c50ab45296c5457337ff7cf27624139f05ec5d44c1e4ae8bfe95bb6",
+        ),
+        (
+            Algorithm::Graft,
+            "c4a9cfd2f0a9359c78f089902b44b42623fbf18a1a01786879bfed3f0be255f7",
+        ),
+        (
+            Algorithm::Sfx,
+            "3b88936e289ff3240dc074b289fe6464194bdfe31a80c9dc10c9c1eaa1975513",
+        ),
+        (
+            Algorithm::Yada,
+            "04d68fb9c445f4437dfce6ebb8028367b060140066ebaa416a4cd2ca63cdb723",
+        ),
+    ] {
+        vectors.push((
+            algorithm,
+            b"xmrig-mo-check-hashes seed".to_vec(),
+            b"xmrig-mo-check-hashes input A".to_vec(),
+            hash,
+        ));
+    }
+    vectors
+}
+
+#[test]
+fn the_other_algorithms_give_the_hashes_that_others_published() {
+    let mut cache = Cache::new().expect("memory");
+    for (algorithm, key, input, expected) in published_by_others() {
+        cache = cache.hashing(algorithm);
+        cache.key_bytes(&key);
+        let shared = Arc::new(cache);
+        let mut vm = Vm::light(&shared).expect("memory");
+        assert_eq!(vm.hash(&input)[..], hex(expected), "{}", algorithm.name());
+        drop(vm);
+        cache = Arc::into_inner(shared).expect("no machine is left");
+    }
+    let known = published_by_others();
+    for algorithm in Algorithm::ALL {
+        let by_the_authors = matches!(algorithm, Algorithm::Rx0 | Algorithm::Rx2);
+        assert!(by_the_authors || known.iter().any(|known| known.0 == algorithm));
+    }
+}
+
+#[test]
+fn a_cache_of_another_algorithm_makes_no_machine() {
+    let cache = keyed(b"another algorithm");
+    let vm = Vm::light(&cache).expect("memory");
+    assert_eq!(
+        vm.hashing(Algorithm::Wow).err(),
+        Some(EngineError::OtherAlgorithm)
+    );
 }
 
 #[test]

@@ -34,7 +34,7 @@ pub(super) struct Bench {
     /// whose hashes: native, or reference in builds with the feature of that name; default: native
     #[argh(option, default = "Engine::default()", from_str_fn(engine))]
     engine: Engine,
-    /// rx/0 or rx/2; default: rx/0
+    /// rx/0, rx/2, rx/wow, rx/arq, rx/graft, rx/sfx or rx/yada; default: rx/0
     #[argh(option, default = "Algorithm::default()", from_str_fn(algorithm))]
     algorithm: Algorithm,
     /// print JSON
@@ -43,11 +43,9 @@ pub(super) struct Bench {
 }
 
 fn algorithm(name: &str) -> Result<Algorithm, String> {
-    match name {
-        "rx/0" => Ok(Algorithm::Rx0),
-        "rx/2" => Ok(Algorithm::Rx2),
-        _ => Err(String::from("takes rx/0 or rx/2")),
-    }
+    let known = Algorithm::ALL;
+    let found = known.into_iter().find(|known| known.name() == name);
+    found.ok_or_else(|| format!("takes one of {}", known.map(Algorithm::name).join(", ")))
 }
 
 fn engine(name: &str) -> Result<Engine, String> {
@@ -242,6 +240,14 @@ mod tests {
             sum: 0x4A59_7463_865A_CF0E,
             verdict: BenchVerdict::Right,
         }
+    }
+
+    #[test]
+    fn an_algorithm_is_known_by_its_name() {
+        for known in Algorithm::ALL {
+            assert_eq!(algorithm(known.name()), Ok(known));
+        }
+        assert!(algorithm("rx/1").is_err_and(|why| why.ends_with("rx/sfx, rx/yada")));
     }
 
     #[test]

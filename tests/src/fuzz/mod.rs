@@ -8,7 +8,7 @@
 //!                                      │            (committed corpus + mutated seeds)
 //!                                      ▼
 //!            shared: frames, handshakes, messages, texts, statements, stratum, JSON, mDNS
-//!            agent: files of a node      controller: REST bodies
+//!            agent: files of a node      controller: REST bodies      engine: programs
 //! ```
 //! A target fails by a panic: of the code under test, or of an assertion here that says what must
 //! hold for any bytes.
@@ -26,6 +26,7 @@ mod json;
 mod link_machine;
 mod mdns_packet;
 mod messages;
+mod program;
 mod rest_body;
 mod seeds;
 mod smsg_frame;
@@ -66,7 +67,7 @@ const fn program(name: &'static str, run: fn(&[u8])) -> Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 15] = [
     program("config", config::run),
     shared("handshake_first", handshake::first),
     shared("handshake_second", handshake::second),
@@ -75,6 +76,7 @@ pub const TARGETS: [Target; 14] = [
     program("key_file", files::run),
     shared("link_machine", link_machine::run),
     shared("mdns_packet", mdns_packet::run),
+    program("program", program::run),
     program("rest_body", rest_body::run),
     shared("smsg_frame", smsg_frame::run),
     shared("stratum_line", stratum_line::run),

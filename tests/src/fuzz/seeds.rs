@@ -33,6 +33,7 @@ pub fn seeds(target: &str) -> Vec<Seed> {
         "key_file" => files(),
         "link_machine" => schedules(),
         "mdns_packet" => mdns(),
+        "program" => programs(),
         "rest_body" => rest(),
         "smsg_frame" => frames(),
         "stratum_line" => stratum(),
@@ -50,6 +51,29 @@ pub fn seeds(target: &str) -> Vec<Seed> {
 
 fn texts(texts: &[&str]) -> Vec<Vec<u8>> {
     texts.iter().map(|text| text.as_bytes().to_vec()).collect()
+}
+
+/// Programs of some instructions, each kind in the majority once, in every mode that there is.
+fn programs() -> Vec<Vec<u8>> {
+    /// An opcode of each kind of instruction in rx/0, and as many ways to run it.
+    const OPCODES: [u8; 29] = [
+        0, 16, 23, 39, 46, 62, 66, 70, 71, 75, 76, 84, 86, 101, 106, 114, 116, 120, 124, 140, 145,
+        161, 166, 172, 204, 208, 214, 239, 240,
+    ];
+    let mut rng = XorShift::new(6);
+    let mut seed = |(number, opcode): (u8, u8)| {
+        let mut data = vec![number, number, number, 0xff, 0x7f];
+        data.extend((0..128).map(|_| rng.byte()));
+        for at in 0..8 {
+            let mut instruction = [(); 8].map(|()| rng.byte());
+            if at % 2 == 0 {
+                instruction[0] = opcode;
+            }
+            data.extend(instruction);
+        }
+        data
+    };
+    (0..).zip(OPCODES).map(&mut seed).collect()
 }
 
 /// What the manual shows, and what it says is refused.

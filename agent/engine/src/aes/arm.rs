@@ -9,7 +9,7 @@ use core::arch::aarch64::{
     vst1q_u8,
 };
 
-use super::{Hard, Round, State};
+use super::{GeneratorKeys, Hard, Round, State};
 
 #[derive(Clone, Copy)]
 struct Neon;

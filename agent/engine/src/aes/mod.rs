@@ -16,7 +16,10 @@ macro_rules! with_instructions {
     ($round:ty) => {
         with_instructions!($round, fill(state: &mut State, memory: &mut [u8]));
         with_instructions!($round, mix(f: &mut State, e: &State));
-        with_instructions!($round, program(state: &State, bytes: &mut [u8]));
+        with_instructions!(
+            $round,
+            program(keys: &GeneratorKeys, state: &State, bytes: &mut [u8])
+        );
         with_instructions!($round, fingerprint(memory: &[u8]) -> State);
         with_instructions!(
             $round,
@@ -114,13 +117,13 @@ impl Aes {
     }
 
     /// Fills a program's bytes from `state`.
-    pub(crate) fn program(self, state: &State, bytes: &mut [u8]) {
+    pub(crate) fn program(self, keys: &GeneratorKeys, state: &State, bytes: &mut [u8]) {
         match self {
-            Self::Soft => program::<soft::Soft>(state, bytes),
+            Self::Soft => program::<soft::Soft>(keys, state, bytes),
             #[cfg(target_arch = "x86_64")]
-            Self::Hard(hard) => x86::program(hard, state, bytes),
+            Self::Hard(hard) => x86::program(hard, keys, state, bytes),
             #[cfg(target_arch = "aarch64")]
-            Self::Hard(hard) => arm::program(hard, state, bytes),
+            Self::Hard(hard) => arm::program(hard, keys, state, bytes),
         }
     }
 
@@ -159,8 +162,11 @@ const FILL: [[u8; 16]; 4] = [
     key(0x3581_ef6a_7c31_bab1_884c_3116_5491_1649),
 ];
 
-/// `Hash512("RandomX AesGenerator4R keys 0-3")`, for columns 0 and 1, and `... 4-7`, for 2 and 3.
-const PROGRAM: [[[u8; 16]; 4]; 2] = [
+/// Keys of `AesGenerator4R`: four rounds for columns 0 and 1, and four for 2 and 3.
+pub(crate) type GeneratorKeys = [[[u8; 16]; 4]; 2];
+
+/// `Hash512("RandomX AesGenerator4R keys 0-3")`, and `... 4-7`.
+pub(crate) static GENERATOR: GeneratorKeys = [
     [
         key(0xddaa_2164_db3d_83d1_2b6d_542f_3fd2_e599),
         key(0x5034_0eb2_553f_91b6_539d_f706_e5cd_dfa5),
@@ -173,6 +179,15 @@ const PROGRAM: [[[u8; 16]; 4]; 2] = [
         key(0xe7c9_73f2_8ba3_65f7_0a66_a92b_a7ef_3bf6),
         key(0x09d6_7c7a_de39_5891_fdd1_060c_2d76_b0c0),
     ],
+];
+
+/// Those of rx/wow, the same for all columns: `Hash512("RandomX AesGenerator4R keys")`.
+pub(crate) static GENERATOR_OF_WOW: GeneratorKeys = [WOW; 2];
+const WOW: [[u8; 16]; 4] = [
+    key(0x5d46_90f8_a6e4_fb7f_b782_1f14_959e_35cf),
+    key(0x50c4_556a_8a27_e8fe_c35a_5cbd_dcff_4167),
+    key(0xa447_4c11_e4fd_24d5_d29a_27a7_ac4a_323d),
+    key(0x2a3a_0c81_ffae_a999_d9db_d342_08db_f676),
 ];
 
 /// `Hash512("RandomX AesHash1R state")`
@@ -239,8 +254,8 @@ fn fill<R: Round>(state: &mut State, memory: &mut [u8]) {
 }
 
 #[inline(always)]
-fn program<R: Round>(state: &State, bytes: &mut [u8]) {
-    let keys = PROGRAM.map(|keys| keys.map(|key| R::load(&key)));
+fn program<R: Round>(keys: &GeneratorKeys, state: &State, bytes: &mut [u8]) {
+    let keys = keys.map(|keys| keys.map(|key| R::load(&key)));
     let mut columns = load::<R>(state);
     for line in bytes.as_chunks_mut::<LINE>().0 {
         for (low, high) in keys[0].into_iter().zip(keys[1]) {
@@ -302,12 +317,16 @@ mod tests {
         let all = |keys: &[[u8; 16]]| keys.concat();
         assert_eq!(all(&FILL), hash512(b"RandomX AesGenerator1R keys"));
         assert_eq!(
-            all(&PROGRAM[0]),
+            all(&GENERATOR[0]),
             hash512(b"RandomX AesGenerator4R keys 0-3")
         );
         assert_eq!(
-            all(&PROGRAM[1]),
+            all(&GENERATOR[1]),
             hash512(b"RandomX AesGenerator4R keys 4-7")
+        );
+        assert_eq!(
+            all(&GENERATOR_OF_WOW[0]),
+            hash512(b"RandomX AesGenerator4R keys")
         );
         assert_eq!(all(&FINGERPRINT), hash512(b"RandomX AesHash1R state"));
         assert_eq!(all(&FINISH), hash256(b"RandomX AesHash1R xkeys"));
@@ -333,8 +352,8 @@ mod tests {
         Aes::Soft.mix(&mut mixed[0], &prints[0]);
         best.mix(&mut mixed[1], &prints[0]);
         assert_eq!(mixed[0], mixed[1]);
-        Aes::Soft.program(&seed, &mut soft[..2176]);
-        best.program(&seed, &mut hard[..2176]);
+        Aes::Soft.program(&GENERATOR, &seed, &mut soft[..2176]);
+        best.program(&GENERATOR, &seed, &mut hard[..2176]);
         assert_eq!(soft, hard);
     }
 

@@ -8,7 +8,7 @@ use core::arch::x86_64::{
     __m128i, _mm_aesdec_si128, _mm_aesenc_si128, _mm_loadu_si128, _mm_storeu_si128,
 };
 
-use super::{Hard, Round, State};
+use super::{GeneratorKeys, Hard, Round, State};
 
 #[derive(Clone, Copy)]
 struct Ni;

@@ -12,6 +12,8 @@ mod arch;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod buffer;
 mod code;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod compare;
 #[cfg(test)]
 mod tests;
 
@@ -48,7 +50,7 @@ pub(crate) enum Lines {
 pub const MAX_WAYS: usize = arch::MAX_WAYS;
 
 /// Bytes for the code of the longest programs: 384 instructions of at most 32 bytes, and the loop.
-const PROGRAM_BYTES: usize = MAX_WAYS * (16 << 10);
+pub(crate) const PROGRAM_BYTES: usize = MAX_WAYS * (16 << 10);
 
 /// Bytes for the code of eight superscalar programs of at most 512 instructions of at most 14 bytes,
 /// and what calls them.
@@ -66,6 +68,19 @@ impl Program {
         let cpu = Cpu::detect()?;
         let code = Code::new(PROGRAM_BYTES, views)?;
         Some(Self { code, cpu })
+    }
+
+    /// Writes code to memory that nobody executes; returns where it begins, or `None` if it does not
+    /// fit or there is no code for that many.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) fn emit(
+        &self,
+        code: &mut [u8],
+        ways: &[Way<'_>],
+        params: &Params,
+        lines: Lines,
+    ) -> Option<usize> {
+        arch::compile_program(code, ways, params, lines, self.cpu)
     }
 
     /// Compiles the programs and runs them, each as `interpret::run` would, taking turns at the end

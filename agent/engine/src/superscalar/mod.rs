@@ -5,7 +5,7 @@
 mod generate;
 
 use crate::blake::Generator;
-use crate::params::{CACHE_ACCESSES, LINE, MAX_SUPERSCALAR, Params};
+use crate::params::{CACHE_ACCESSES, LINE, MAX_SUPERSCALAR};
 
 /// What an instruction does to its destination, chapter 6.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,9 +105,10 @@ pub(crate) const fn mul_high_signed(a: u64, b: u64) -> u64 {
 pub(crate) struct Programs(pub(crate) Box<[Program]>);
 
 impl Programs {
-    pub(crate) fn of_key(key: &[u8], params: &Params) -> Self {
+    /// `latency`: cycles of the simulated processor that each is made to last.
+    pub(crate) fn of_key(key: &[u8], latency: usize) -> Self {
         let mut random = Generator::new(key);
-        let program = |_| generate::program(&mut random, params.superscalar_latency);
+        let program = |_| generate::program(&mut random, latency);
         Self((0..CACHE_ACCESSES).map(program).collect())
     }
 
@@ -157,7 +158,6 @@ fn initial(number: u64) -> [u64; 8] {
 mod tests {
     use super::*;
     use crate::blake::hash512;
-    use crate::params::RX_0;
 
     #[test]
     fn the_differences_are_what_the_specification_names() {
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn programs_keep_within_their_bound_and_use_every_operation() {
-        let programs = Programs::of_key(b"test key 000", &RX_0);
+        let programs = Programs::of_key(b"test key 000", 170);
         assert_eq!(programs.0.len(), CACHE_ACCESSES);
         for program in &programs.0 {
             assert!((300..MAX_SUPERSCALAR).contains(&program.instructions().len()));
