@@ -12,16 +12,20 @@
 //! | [`grub`] | what starts a disk under a BIOS |
 //! | [`fat`], [`gpt`], [`mbr`] | file system and partition tables |
 //! | [`sparse`] | a file that is mostly zeros |
+//! | [`build`] | from the parts to what a recipe makes |
+//! | [`flash`] | an image onto a stick, card or disk |
 //! | [`manifest`] | what an image consists of, signed |
 //! | [`secrets`] | the search for what no image may hold |
 
 pub mod arch;
+pub mod build;
 mod bytes;
 pub mod cpio;
 pub mod deb;
 pub mod disk;
 pub mod elf;
 pub mod fat;
+pub mod flash;
 pub mod gpt;
 pub mod grub;
 pub mod initramfs;

@@ -1,0 +1,276 @@
+//! From the parts to what a recipe makes.
+//!
+//! ```text
+//! agent, modules, owner.toml ──▶ initramfs ─┬────────────────────────▶ netboot: kernel, initrd, cmdline
+//! kernel ───────────────────────────────────┤  + stub, command line ──▶ uki
+//! settings ──▶ command line, or FARMSTATE ──┘  + boot loaders ────────▶ disk, pi
+//! ```
+//! Where there is a state partition the settings, of which the token is a secret, stand in its `miner.conf`, and
+//! the boot files of all rigs are the same. Without one they stand on the command line. The owner's word is in
+//! the initramfs: no controller and nobody on the network can say another one.
+
+use miner_shared::cmdline::Settings;
+use miner_shared::release::Version;
+use miner_shared::slots::{INITRAMFS_FILE, KERNEL_FILE};
+
+use crate::arch::Arch;
+use crate::disk::{Bios, Disk, DiskError, Machine, RaspberryPi, Uefi};
+use crate::grub;
+use crate::initramfs::{Initramfs, InitramfsError, SETTINGS_FILE};
+use crate::manifest::File;
+use crate::modules::{ModulesError, Set, wanted};
+use crate::recipe::{Artefact, CommandLineError, Recipe, command_line, os_release};
+use crate::source::Kernel;
+use crate::sparse::Image;
+use crate::uki::{self, UkiError};
+
+/// The owner's word in the initramfs.
+const OWNER_FILE: &str = "owner.toml";
+/// The unified kernel image among the parts.
+const UKI_FILE: &str = "miner.efi";
+/// The command line among the parts.
+const CMDLINE_FILE: &str = "cmdline";
+
+/// Why there is no image.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// Words for the kernel.
+    #[error(transparent)]
+    CommandLine(#[from] CommandLineError),
+    /// The disk.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// The initramfs.
+    #[error(transparent)]
+    Initramfs(#[from] InitramfsError),
+    /// The kernel's modules.
+    #[error(transparent)]
+    Modules(#[from] ModulesError),
+    /// A part that this recipe needs was not given.
+    #[error("{recipe} needs {part}")]
+    Missing {
+        /// What was to be made.
+        recipe: Recipe,
+        /// What is missing.
+        part: &'static str,
+    },
+    /// The unified kernel image.
+    #[error(transparent)]
+    Uki(#[from] UkiError),
+    /// Kernel and initramfs weigh too much.
+    #[error("kernel and initramfs have {bytes} bytes, and {} are the most for {arch}; take fewer modules", arch.max_payload())]
+    TooHeavy {
+        /// Together.
+        bytes: usize,
+        /// The machine.
+        arch: Arch,
+    },
+}
+
+/// What an image is made of, and what it says.
+#[derive(Debug)]
+pub struct Plan<'a> {
+    /// What is made.
+    pub recipe: Recipe,
+    /// Its version, which only rises.
+    pub version: Version,
+    /// The kernel.
+    pub kernel: &'a Kernel,
+    /// The agent's program.
+    pub agent: &'a [u8],
+    /// Which modules.
+    pub set: Set,
+    /// Further files of the initramfs, such as firmware for network cards.
+    pub files: &'a [(String, Vec<u8>)],
+    /// What the rig is told.
+    pub settings: &'a Settings,
+    /// The owner's word.
+    pub owner: Option<&'a str>,
+    /// Further words for the kernel.
+    pub kernel_words: &'a str,
+    /// What starts it.
+    pub loaders: &'a Loaders,
+}
+
+/// What starts a kernel; each recipe needs some of it.
+#[derive(Debug, Default)]
+pub struct Loaders {
+    /// systemd's EFI stub: UKI and disk.
+    pub stub: Option<Vec<u8>>,
+    /// systemd-boot: disk.
+    pub boot_manager: Option<Vec<u8>>,
+    /// GRUB: disk for x86-64.
+    pub grub: Option<grub::Parts>,
+    /// Device trees by file name: Pi.
+    pub device_trees: Vec<(String, Vec<u8>)>,
+    /// The user's firmware by path: Pi.
+    pub pi_firmware: Vec<(String, Vec<u8>)>,
+}
+
+/// The parts of an image, and how to make a disk of them.
+#[derive(Debug)]
+pub struct Built<'a> {
+    plan: &'a Plan<'a>,
+    command_line: String,
+    initramfs: Vec<u8>,
+    uki: Option<Vec<u8>>,
+    state: Vec<(&'static str, Vec<u8>)>,
+}
+
+impl<'a> Plan<'a> {
+    /// Makes the parts. Compressing takes most of the time: some ten seconds.
+    ///
+    /// # Errors
+    /// A part is missing, is not for this machine, or there is too much of it.
+    pub fn build(&'a self) -> Result<Built<'a>, BuildError> {
+        let arch = self.recipe.arch;
+        let has_state = matches!(self.recipe.artefact, Artefact::Disk | Artefact::Pi);
+        let (on_line, state) = if has_state {
+            let words = format!("{}\n", self.settings);
+            (
+                Settings::default(),
+                vec![(SETTINGS_FILE, words.into_bytes())],
+            )
+        } else {
+            (self.settings.clone(), Vec::new())
+        };
+        let command_line = command_line(arch, self.kernel_words, &on_line)?;
+
+        let names = wanted(self.set, arch);
+        let modules = self.kernel.modules.closure(&names)?;
+        let mut files = self.files.to_vec();
+        let owner = self.owner.map(|word| (OWNER_FILE.to_owned(), word.into()));
+        files.extend(owner);
+        let initramfs = Initramfs {
+            agent: self.agent,
+            modules: &modules,
+            settings: None,
+            files: &files,
+        }
+        .build()?;
+        let bytes = self.kernel.image.len() + initramfs.len();
+        if bytes > arch.max_payload() {
+            return Err(BuildError::TooHeavy { bytes, arch });
+        }
+
+        let wants_uki = matches!(self.recipe.artefact, Artefact::Disk | Artefact::Uki);
+        let uki = wants_uki
+            .then(|| self.uki(&command_line, &initramfs))
+            .transpose()?;
+        Ok(Built {
+            plan: self,
+            command_line,
+            initramfs,
+            uki,
+            state,
+        })
+    }
+
+    fn uki(&self, cmdline: &str, initramfs: &[u8]) -> Result<Vec<u8>, BuildError> {
+        let stub = self.loaders.stub.as_deref();
+        let parts = uki::Parts {
+            stub: stub.ok_or_else(|| self.missing("systemd's EFI stub"))?,
+            os_release: &os_release(&self.version.to_string()),
+            cmdline,
+            kernel: &self.kernel.image,
+            initramfs,
+        };
+        Ok(uki::build(self.recipe.arch, &parts)?)
+    }
+
+    const fn missing(&self, part: &'static str) -> BuildError {
+        BuildError::Missing {
+            recipe: self.recipe,
+            part,
+        }
+    }
+}
+
+impl Built<'_> {
+    /// The files by which rigs start, with their names: what a boot server serves, an update sends and a
+    /// manifest lists. A disk's hold no secret.
+    pub fn parts(&self) -> Vec<(&'static str, &[u8])> {
+        let mut parts: Vec<(&'static str, &[u8])> = vec![
+            (KERNEL_FILE, &self.plan.kernel.image),
+            (INITRAMFS_FILE, &self.initramfs),
+            (CMDLINE_FILE, self.command_line.as_bytes()),
+        ];
+        parts.extend(self.uki.as_deref().map(|uki| (UKI_FILE, uki)));
+        parts
+    }
+
+    /// Their entries for a manifest.
+    pub fn entries(&self) -> Vec<File> {
+        let parts = self.parts().into_iter();
+        parts.map(|(name, bytes)| File::of(name, bytes)).collect()
+    }
+
+    /// The unified kernel image, where the recipe makes one.
+    pub fn uki(&self) -> Option<&[u8]> {
+        self.uki.as_deref()
+    }
+
+    /// The disk or card, where the recipe is one.
+    ///
+    /// # Errors
+    /// What starts it was not given, or the files are too large for it.
+    pub fn disk(&self) -> Result<Option<Image<'_>>, BuildError> {
+        let Plan {
+            recipe, loaders, ..
+        } = self.plan;
+        let missing = |part| self.plan.missing(part);
+        let views = |files: &'_ [(String, Vec<u8>)]| -> Vec<(&'_ str, &'_ [u8])> {
+            files
+                .iter()
+                .map(|(name, bytes)| (&**name, &**bytes))
+                .collect()
+        };
+        let (trees, firmware) = (views(&loaders.device_trees), views(&loaders.pi_firmware));
+        let machine = match recipe.artefact {
+            Artefact::Netboot | Artefact::Uki => return Ok(None),
+            Artefact::Pi => Machine::RaspberryPi(RaspberryPi {
+                kernel: &self.plan.kernel.image,
+                initramfs: &self.initramfs,
+                command_line: &self.command_line,
+                device_trees: &trees,
+                firmware: &firmware,
+            }),
+            Artefact::Disk => {
+                let uefi = Uefi {
+                    boot_manager: loaders
+                        .boot_manager
+                        .as_deref()
+                        .ok_or_else(|| missing("systemd-boot"))?,
+                    uki: self
+                        .uki
+                        .as_deref()
+                        .ok_or_else(|| missing("systemd's EFI stub"))?,
+                };
+                match recipe.arch {
+                    Arch::Aarch64 => Machine::Arm64(uefi),
+                    Arch::X86_64 => Machine::Pc {
+                        uefi,
+                        bios: Bios {
+                            grub: loaders.grub.as_ref().ok_or_else(|| missing("GRUB"))?,
+                            kernel: &self.plan.kernel.image,
+                            initramfs: &self.initramfs,
+                            command_line: &self.command_line,
+                        },
+                    },
+                }
+            }
+        };
+        let state: Vec<_> = self
+            .state
+            .iter()
+            .map(|(name, bytes)| (*name, &**bytes))
+            .collect();
+        let disk = Disk {
+            version: self.plan.version,
+            machine,
+            state: &state,
+        };
+        Ok(Some(disk.layout()?))
+    }
+}
