@@ -262,6 +262,27 @@ mod tests {
     }
 
     #[test]
+    fn the_mirror_at_the_end_says_the_same() {
+        let bytes = disk(&[partition("FARMBOOT", 34, 99)]).unwrap();
+        let (first, last) = (&bytes[512..1024], &bytes[2047 * 512..]);
+        let u64_at = |header: &[u8], at| u64::from_le_bytes(array(&header[at..at + 8]));
+        // Own sector, the other header's, first and last usable, the entries'.
+        let places = |header| [24, 32, 40, 48, 72].map(|at| u64_at(header, at));
+        assert_eq!(places(first), [1, 2047, 34, 2014, 2]);
+        assert_eq!(places(last), [2047, 1, 34, 2014, 2015]);
+        assert_eq!(first[56..72], last[56..72]);
+        assert_eq!(first[80..92], last[80..92]);
+        let mut checked = last[..HEADER].to_vec();
+        checked[16..20].fill(0);
+        assert_eq!(last[16..20], crc32(&checked).to_le_bytes());
+        let entries = 128 * 128;
+        assert_eq!(
+            bytes[1024..1024 + entries],
+            bytes[2015 * 512..2015 * 512 + entries]
+        );
+    }
+
+    #[test]
     fn any_changed_byte_of_the_table_is_noticed() {
         let good = disk(&[partition("FARMBOOT", 34, 99)]).unwrap();
         for at in (512..512 + 92).chain((1024..1024 + 16384).step_by(97)) {

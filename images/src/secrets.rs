@@ -61,14 +61,19 @@ pub fn check(image: &[u8], known: &[Secret<'_>], token_wanted: bool) -> Result<(
         .map(|found| found.place)
         .collect();
     let is_wanted = |f: &Finding| f.is_token && state.iter().any(|place| place.contains(&f.at));
-    match search(image, known).into_iter().find(|f| !is_wanted(f)) {
-        Some(finding) => Err(finding),
-        None => Ok(()),
-    }
+    scan(image, known, &is_wanted)
+        .into_iter()
+        .next()
+        .map_or(Ok(()), Err)
 }
 
 /// Searches bytes of any kind.
 pub fn search(bytes: &[u8], known: &[Secret<'_>]) -> Vec<Finding> {
+    scan(bytes, known, &|_| false)
+}
+
+/// All findings but those that are wanted.
+fn scan(bytes: &[u8], known: &[Secret<'_>], is_wanted: &dyn Fn(&Finding) -> bool) -> Vec<Finding> {
     let needles = needles(known);
     // Most places are ruled out by their first two bytes.
     let mut begins = vec![false; 1 << 16];
@@ -87,7 +92,8 @@ pub fn search(bytes: &[u8], known: &[Secret<'_>]) -> Vec<Finding> {
         if begins[usize::from(u16::from_be_bytes([*a, *b]))] {
             let here = &bytes[at..];
             let found = needles.iter().filter(|needle| needle.is_at(here));
-            findings.extend(found.map(|needle| needle.finding(at)));
+            let found = found.map(|needle| needle.finding(at));
+            findings.extend(found.filter(|finding| !is_wanted(finding)));
         }
         if findings.len() >= MAX_FINDINGS {
             break;

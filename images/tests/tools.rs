@@ -2,6 +2,7 @@
 //! is said to be missing; on Debian they are in `dosfstools`, `mtools`, `gdisk` and `grub-pc-bin`.
 
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail as the test does")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -69,7 +69,7 @@ pub enum FatError {
     #[error("{0:?} is there twice; FAT does not tell capitals from small letters")]
     Twice(String),
     /// The length does not make a volume of this kind.
-    #[error("a volume of {sectors} sectors cannot be {kind}")]
+    #[error("a volume of {sectors} sectors cannot be {kind}: choose another length")]
     WrongSize {
         /// The kind that was asked for.
         kind: FatKind,

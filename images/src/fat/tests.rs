@@ -87,6 +87,39 @@ fn the_boot_sector_says_where_the_volume_lies_and_which_it_is() {
 }
 
 #[test]
+fn fat32_has_a_copy_of_its_head_and_knows_what_is_free() {
+    let files = vec![("A".to_owned(), vec![1; 5 * 512])];
+    let volume = spec(40 * MIB, Some(FatKind::Fat32));
+    let bytes = volume.format(tree(&files)).unwrap().to_vec();
+    assert_eq!(bytes[..1024], bytes[6 * 512..8 * 512]);
+    let u32_at = |at: usize| u32::from_le_bytes([0, 1, 2, 3].map(|n| bytes[at + n]));
+    let clusters = geometry::Geometry::new(40 * MIB, volume.kind)
+        .unwrap()
+        .clusters;
+    // The root folder has one cluster, the file five.
+    assert_eq!(u32_at(512 + 488), clusters - 6);
+    assert_eq!(u32_at(512 + 492), 2 + 6);
+}
+
+#[test]
+fn a_folder_names_itself_and_its_parent() {
+    let files = vec![("A/B/C".to_owned(), vec![1])];
+    let bytes = spec(8 * MIB, None).format(tree(&files)).unwrap().to_vec();
+    let geometry = geometry::Geometry::new(8 * MIB, None).unwrap();
+    let dots = |cluster| {
+        let at = usize::try_from(geometry.cluster_at(cluster)).unwrap();
+        let (names, links) = ([at, at + 32], [at + 26, at + 32 + 26]);
+        (
+            names.map(|at| &bytes[at..at + 3]),
+            links.map(|at| bytes[at]),
+        )
+    };
+    // A is cluster 2 in the root folder, which counts as 0; B is cluster 3.
+    assert_eq!(dots(2), ([&b".  "[..], b".. "], [2, 0]));
+    assert_eq!(dots(3), ([&b".  "[..], b".. "], [3, 2]));
+}
+
+#[test]
 fn the_same_files_make_the_same_bytes_in_whatever_order_they_came() {
     let files = files();
     let mut backwards = files.clone();

@@ -86,6 +86,14 @@ mod tests {
     }
 
     #[test]
+    fn a_trial_starts_only_after_its_count_was_written() {
+        let script = grub_cfg();
+        let trial = "if save_env tries; then set first=\"$trial\"; fi";
+        assert_eq!(script.matches("\"$trial\"; fi").count(), 1);
+        assert!(script.contains(trial), "{script}");
+    }
+
+    #[test]
     fn a_slot_starts_its_own_files_with_its_name() {
         let script = boot_cfg(Slot::B, "console=ttyS0  panic=10").unwrap();
         let line = "linux /b/vmlinuz 'console=ttyS0' 'panic=10' miner.slot=b; then";
