@@ -55,6 +55,14 @@ impl Arch {
         }
     }
 
+    /// Where systemd's package keeps its boot manager.
+    pub const fn boot_manager_path(self) -> &'static str {
+        match self {
+            Self::Aarch64 => "usr/lib/systemd/boot/efi/systemd-bootaa64.efi",
+            Self::X86_64 => "usr/lib/systemd/boot/efi/systemd-bootx64.efi",
+        }
+    }
+
     /// Most that kernel and initramfs may weigh together, in bytes: what every rig of a hall loads at
     /// once. Debian's arm64 kernel is not compressed.
     pub const fn max_payload(self) -> usize {

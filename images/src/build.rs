@@ -9,6 +9,9 @@
 //! the boot files of all rigs are the same. Without one they stand on the command line. The owner's word is in
 //! the initramfs: no controller and nobody on the network can say another one.
 
+use std::io;
+use std::path::Path;
+
 use miner_shared::cmdline::Settings;
 use miner_shared::release::Version;
 use miner_shared::slots::{INITRAMFS_FILE, KERNEL_FILE};
@@ -21,7 +24,7 @@ use crate::manifest::File;
 use crate::modules::{ModulesError, Set, wanted};
 use crate::recipe::{Artefact, CommandLineError, Recipe, command_line, os_release};
 use crate::source::Kernel;
-use crate::sparse::Image;
+use crate::sparse::Progress;
 use crate::uki::{self, UkiError};
 
 /// The owner's word in the initramfs.
@@ -55,6 +58,9 @@ pub enum BuildError {
         /// What is missing.
         part: &'static str,
     },
+    /// The file.
+    #[error("the image: {0}")]
+    Save(#[from] io::Error),
     /// The unified kernel image.
     #[error(transparent)]
     Uki(#[from] UkiError),
@@ -211,24 +217,22 @@ impl Built<'_> {
         self.uki.as_deref()
     }
 
-    /// The disk or card, where the recipe is one.
+    /// Writes the disk or card to a file, where the recipe is one; otherwise it writes nothing and says so.
     ///
     /// # Errors
-    /// What starts it was not given, or the files are too large for it.
-    pub fn disk(&self) -> Result<Option<Image<'_>>, BuildError> {
+    /// What starts it was not given, the files are too large for it, or the file cannot be written.
+    pub fn save_disk(
+        &self,
+        path: &Path,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<bool, BuildError> {
         let Plan {
             recipe, loaders, ..
         } = self.plan;
         let missing = |part| self.plan.missing(part);
-        let views = |files: &'_ [(String, Vec<u8>)]| -> Vec<(&'_ str, &'_ [u8])> {
-            files
-                .iter()
-                .map(|(name, bytes)| (&**name, &**bytes))
-                .collect()
-        };
         let (trees, firmware) = (views(&loaders.device_trees), views(&loaders.pi_firmware));
         let machine = match recipe.artefact {
-            Artefact::Netboot | Artefact::Uki => return Ok(None),
+            Artefact::Netboot | Artefact::Uki => return Ok(false),
             Artefact::Pi => Machine::RaspberryPi(RaspberryPi {
                 kernel: &self.plan.kernel.image,
                 initramfs: &self.initramfs,
@@ -271,6 +275,13 @@ impl Built<'_> {
             machine,
             state: &state,
         };
-        Ok(Some(disk.layout()?))
+        let image = disk.layout()?;
+        image.save(path, progress)?;
+        Ok(true)
     }
+}
+
+fn views(files: &[(String, Vec<u8>)]) -> Vec<(&str, &[u8])> {
+    let views = files.iter();
+    views.map(|(name, bytes)| (&**name, &**bytes)).collect()
 }

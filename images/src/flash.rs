@@ -31,7 +31,7 @@ pub enum FlashError {
     #[error("{}: {}", .0.display(), .1)]
     Refused(PathBuf, Refusal),
     /// What was read back is not what was written.
-    #[error("{}: byte {1} reads back as something else; the device is broken", .0.display())]
+    #[error("{}: byte {} reads back as something else; the device is broken", .0.display(), .1)]
     Differs(PathBuf, u64),
 }
 

@@ -1,6 +1,6 @@
 //! What the integration tests share: the workspace as text ([`sources`]), the real programs with a
 //! data directory each ([`home`], [`service`], [`http`]), the wire between them ([`relay`]), what is
-//! fuzzed ([`fuzz`]), attacks that are measured ([`load`]), and kills ([`kill`]).
+//! fuzzed ([`fuzz`]), attacks that are measured ([`load`]), kills ([`kill`]), and whole machines ([`machine`]).
 //!
 //! ```text
 //!   Home::new("rig")   one temporary directory, XDG variables point into it
@@ -15,6 +15,7 @@ pub mod home;
 pub mod http;
 pub mod kill;
 pub mod load;
+pub mod machine;
 pub mod relay;
 pub mod service;
 pub mod sources;

@@ -45,6 +45,7 @@ mod drift;
 mod events;
 mod follow;
 mod history;
+mod image;
 mod import;
 pub(crate) mod instance;
 mod keys;
@@ -115,6 +116,7 @@ enum Verb {
     Backup(backup::Backup),
     Restore(backup::Restore),
     Doctor(doctor::Doctor),
+    Image(image::Image),
     Import(import::Import),
     Export(import::Export),
     Worker(Worker),
@@ -192,6 +194,7 @@ impl Verb {
             Self::Backup(backup) => with_client(async |client| backup.run(client).await),
             Self::Restore(restore) => restore.run(),
             Self::Doctor(doctor) => doctor.run(),
+            Self::Image(image) => image.run(),
             Self::Completions(completions) => completions.run(),
             Self::Man(man) => man.run(),
             Self::Worker(worker) => {

@@ -1,0 +1,110 @@
+//! A machine of its own: qemu, without the host's accelerator, so that it runs wherever the tests do.
+//!
+//! | boots from | how |
+//! |---|---|
+//! | [`From::Kernel`] | kernel and initramfs, as a boot server would hand them over |
+//! | [`From::Bios`], [`From::Uefi`] | a disk image |
+//!
+//! The network is qemu's own: the guest reaches the host's loopback as [`HOST`].
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::home::Home;
+use crate::service::Service;
+
+/// The host, for a guest.
+pub const HOST: &str = "10.0.2.2";
+/// Firmware of PCs with UEFI, from Debian's package `ovmf`, and its empty variables.
+const OVMF: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";
+const OVMF_VARIABLES: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
+
+/// Whose machine it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arch {
+    /// `-M virt` with a Cortex-A72.
+    Aarch64,
+    /// The usual PC.
+    X86_64,
+}
+
+/// What it boots from.
+#[derive(Clone, Copy, Debug)]
+pub enum From<'a> {
+    /// A folder with `vmlinuz`, `initrd` and `cmdline`.
+    Kernel(&'a Path),
+    /// A disk image, by the PC's BIOS.
+    Bios(&'a Path),
+    /// A disk image, by UEFI.
+    Uefi(&'a Path),
+}
+
+impl Arch {
+    /// The name in recipes and targets.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Aarch64 => "aarch64",
+            Self::X86_64 => "x86_64",
+        }
+    }
+
+    /// The static agent that `cargo xtask build` makes.
+    pub fn agent(self) -> PathBuf {
+        let file = format!("target/{}-unknown-linux-musl/agent/miner", self.name());
+        crate::sources::root().join(file)
+    }
+
+    fn qemu(self) -> PathBuf {
+        format!("/usr/bin/qemu-system-{}", self.name()).into()
+    }
+}
+
+/// Switches a machine on; its serial console is what the service prints. `home` keeps its files, `memory` is in MiB.
+///
+/// # Errors
+/// qemu or a file is missing.
+pub fn boot(home: &Home, arch: Arch, memory: u32, from: From<'_>) -> Result<Service, String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut say = |line: &str| words.extend(line.split(' ').map(str::to_owned));
+    say("-accel tcg,thread=multi -smp 2 -nographic -no-reboot");
+    say(&format!("-m {memory}"));
+    say("-netdev user,id=n0 -device virtio-net-pci,netdev=n0");
+    if arch == Arch::Aarch64 {
+        say("-M virt -cpu cortex-a72");
+    }
+    match from {
+        From::Kernel(folder) => {
+            let line = folder.join("cmdline");
+            let line = fs::read_to_string(&line)
+                .map_err(|error| format!("{}: {error}", line.display()))?;
+            for (word, file) in [("-kernel", "vmlinuz"), ("-initrd", "initrd")] {
+                words.extend([word.to_owned(), folder.join(file).display().to_string()]);
+            }
+            words.extend(["-append".to_owned(), line]);
+        }
+        From::Bios(disk) => say(&drive(disk)),
+        From::Uefi(disk) => {
+            let variables = home.path().join("variables.fd");
+            if !variables.exists() {
+                fs::copy(OVMF_VARIABLES, &variables)
+                    .map_err(|error| format!("{OVMF_VARIABLES}: {error}"))?;
+            }
+            say(&format!(
+                "-machine q35 -drive if=pflash,format=raw,readonly=on,file={OVMF}"
+            ));
+            say(&format!(
+                "-drive if=pflash,format=raw,file={}",
+                variables.display()
+            ));
+            say(&drive(disk));
+        }
+    }
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let qemu = arch.qemu();
+    let qemu = qemu.to_str().ok_or("qemu's path")?;
+    home.serve(qemu, &words)
+}
+
+fn drive(disk: &Path) -> String {
+    format!("-drive file={},format=raw,if=virtio", disk.display())
+}

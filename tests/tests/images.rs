@@ -1,0 +1,222 @@
+//! Images in a machine: each boots to a share that the practice pool accepted, under a real controller.
+//!
+//! `cargo xtask images` runs them one after the other: they need qemu, Debian's packages from the archive, and the
+//! static agents of `cargo xtask build`. `cargo xtask images --short` is the first alone, for every push.
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail as the test does")]
+
+use core::time::Duration;
+use std::path::{Path, PathBuf};
+
+use farm_tests::eventually;
+use farm_tests::home::{Home, MINER_CTRL};
+use farm_tests::machine::{self, Arch, From, HOST};
+use farm_tests::service::Service;
+use serde_json::Value;
+
+/// A program says that it serves.
+const START: Duration = Duration::from_secs(20);
+/// Power-on until the rig is online; firmware and kernel are emulated.
+const ONLINE: Duration = Duration::from_secs(180);
+/// A share in light mode, emulated.
+const SHARE: Duration = Duration::from_secs(400);
+/// MiB of a machine that hashes in light mode: the promise is 512.
+const SMALL: u32 = 512;
+
+type Outcome = Result<(), String>;
+
+/// A controller with a practice pool, a token for rigs, and a profile.
+struct Farm {
+    home: Home,
+    _service: Service,
+    link: String,
+}
+
+impl Farm {
+    fn start() -> Result<Self, String> {
+        let home = Home::new("farm").unwrap();
+        let up = [
+            "up",
+            "--no-worker",
+            "--pool-listen",
+            "127.0.0.1:0",
+            "--http",
+            "127.0.0.1:0",
+        ];
+        let up = [&up[..], &["--listen", "127.0.0.1:0"]].concat();
+        let mut service = home.serve(MINER_CTRL, &up)?;
+        let pool = port(&service.expect("practice pool", START)?);
+        let link = port(&service.expect("rigs", START)?);
+        let farm = Self {
+            home,
+            _service: service,
+            link: format!("{HOST}:{link}"),
+        };
+        farm.run(&["token", "create", "--uses", "100", "--out", "token"])?;
+        let pool = format!("{HOST}:{pool}");
+        let profile = [
+            "profile",
+            "create",
+            "--name",
+            "image",
+            "--user",
+            "4Practice",
+        ];
+        let how = ["--pool", &pool, "--threads", "1", "--mode", "light"];
+        farm.run(&[&profile[..], &how].concat())?;
+        Ok(farm)
+    }
+
+    fn run(&self, arguments: &[&str]) -> Result<String, String> {
+        self.home.run(MINER_CTRL, arguments)?.ok()
+    }
+
+    fn json(&self, arguments: &[&str]) -> Result<Value, String> {
+        self.home
+            .run(MINER_CTRL, &[arguments, &["--json"]].concat())?
+            .json()
+    }
+
+    /// Builds an image for virtual machines that comes to this farm.
+    fn image(&self, arch: Arch, artefact: &str, more: &[&str]) -> Result<PathBuf, String> {
+        let recipe = format!("{}-{artefact}", arch.name());
+        let agent = arch.agent();
+        let packages = farm_tests::sources::root().join("target/packages");
+        let paths = [&agent, &packages].map(|path| path.display().to_string());
+        let [agent, packages] = &paths;
+        let build = [
+            "image", "build", "--recipe", &recipe, "--out", &recipe, "--agent", agent,
+        ];
+        let farm = [
+            "--controller",
+            &self.link,
+            "--token-file",
+            "token",
+            "--owner",
+            "Test farm",
+        ];
+        let rest = ["--modules", "virt", "--packages", packages];
+        self.run(&[&build[..], &farm, &rest, more].concat())?;
+        Ok(self.home.path().join(recipe))
+    }
+
+    /// The rig that is online, by its ID, once one is.
+    fn rig(&self, console: &mut Service) -> Result<String, String> {
+        let found = eventually("a rig online", ONLINE, || {
+            let peers = self.json(&["peer", "list"]).ok()?;
+            let online = peers
+                .as_array()?
+                .iter()
+                .find(|peer| peer["connected"] == true)?;
+            Some(online["nodeId"].as_str()?.to_owned())
+        });
+        found.map_err(|error| format!("{error}\n{}", console.transcript()))
+    }
+
+    fn mines(&self, rig: &str, console: &mut Service) -> Outcome {
+        self.run(&[
+            "remote",
+            "start",
+            rig,
+            "--profile",
+            "image",
+            "--confirm-payout",
+            "4Practice",
+        ])?;
+        let shares = || {
+            let status = self.json(&["remote", "status", rig]).ok()?;
+            let miners = status["miners"].as_array()?;
+            miners
+                .iter()
+                .find(|miner| miner["shares"].as_u64() > Some(0))
+                .map(|_| ())
+        };
+        let found = eventually("an accepted share", SHARE, shares);
+        found.map_err(|error| format!("{error}\n{}", console.transcript()))
+    }
+}
+
+/// The port at the end of a line.
+fn port(line: &str) -> String {
+    let digits: String = line
+        .chars()
+        .rev()
+        .skip_while(|c| !c.is_ascii_digit())
+        .take_while(char::is_ascii_digit)
+        .collect();
+    digits.chars().rev().collect()
+}
+
+/// Power-on to a share, from kernel and initramfs.
+fn netboot(arch: Arch) -> Outcome {
+    let farm = Farm::start()?;
+    let parts = farm.image(arch, "netboot", &[])?;
+    let vm = Home::new("machine").unwrap();
+    let mut console = machine::boot(&vm, arch, SMALL, From::Kernel(&parts))?;
+    let rig = farm.rig(&mut console)?;
+    farm.mines(&rig, &mut console)
+}
+
+#[test]
+#[ignore = "boots a machine: cargo xtask images"]
+fn short_a_kernel_with_our_initramfs_enrols_and_mines_in_512_mib() -> Outcome {
+    netboot(Arch::X86_64)
+}
+
+#[test]
+#[ignore = "boots a machine: cargo xtask images"]
+fn an_aarch64_kernel_with_our_initramfs_enrols_and_mines_in_512_mib() -> Outcome {
+    netboot(Arch::Aarch64)
+}
+
+#[test]
+#[ignore = "boots a machine: cargo xtask images"]
+fn a_disk_boots_by_bios_and_by_uefi_as_the_same_rig_and_mines() -> Outcome {
+    let farm = Farm::start()?;
+    let disk = farm.image(Arch::X86_64, "disk", &[])?;
+    let vm = Home::new("machine").unwrap();
+    let boot = |from| machine::boot(&vm, Arch::X86_64, 1_024, from);
+
+    let mut console = boot(From::Bios(&disk))?;
+    let by_bios = farm.rig(&mut console)?;
+    farm.mines(&by_bios, &mut console)?;
+    console.kill()?;
+    offline(&farm)?;
+
+    let mut console = boot(From::Uefi(&disk))?;
+    let by_uefi = farm.rig(&mut console)?;
+    assert_eq!(by_uefi, by_bios, "another identity");
+    farm.mines(&by_uefi, &mut console)
+}
+
+fn offline(farm: &Farm) -> Outcome {
+    eventually("the rig is offline", ONLINE, || {
+        let peers = farm.json(&["peer", "list"]).ok()?;
+        let all = peers.as_array()?;
+        all.iter()
+            .all(|peer| peer["connected"] == false)
+            .then_some(())
+    })
+}
+
+/// What the builder refuses, it refuses before it downloads anything.
+#[test]
+fn an_agent_that_is_not_static_is_no_agent_of_an_image() -> Outcome {
+    let home = Home::new("builder").unwrap();
+    let build = [
+        "image",
+        "build",
+        "--recipe",
+        "x86_64-netboot",
+        "--out",
+        "out",
+    ];
+    let shell = home.run(MINER_CTRL, &[&build[..], &["--agent", "/bin/sh"]].concat())?;
+    assert_eq!(shell.code, Some(1), "{shell:#?}");
+    assert!(shell.stderr.contains("/bin/sh: not static"), "{shell:#?}");
+    let recipe = ["image", "build", "--recipe", "floppy", "--out", "out"];
+    let floppy = home.run(MINER_CTRL, &recipe)?;
+    assert_eq!(floppy.code, Some(2), "{floppy:#?}");
+    assert!(floppy.stderr.contains("x86_64-disk"), "{floppy:#?}");
+    assert!(!Path::new(&home.path().join("out")).exists());
+    Ok(())
+}
