@@ -178,6 +178,10 @@ fn memory(facts: &Facts) -> Verdict {
             "light mode is asked for",
             "mode auto in the profile, and no --light, if there is memory",
         ),
+        (_, Some(WhyLight::TooFewBits)) => warning(
+            "light mode: a 32-bit program has no room for fast mode",
+            "run the agent of 64 bits if the processor is one; light mode makes a tenth",
+        ),
         (_, Some(WhyLight::NotAllocated)) => bad(
             format_args!("the system refused the dataset's memory; free {free}"),
             "end other programs, or raise the limit of locked memory",
@@ -239,6 +243,10 @@ fn aes(machine: &Machine) -> Verdict {
         (_, Jit::Wrong) => bad(
             "programs are interpreted: compiled ones gave a wrong hash on this processor",
             "report it with the processor's name; check memory and clocks",
+        ),
+        (_, Jit::None) => warning(
+            "programs are interpreted: there is no compiler for this processor",
+            "run the agent of 64 bits if the processor is one",
         ),
         (_, Jit::Off) => bad(
             "programs are interpreted: the system lets no data become code",
@@ -357,7 +365,7 @@ mod tests {
     #[test]
     fn what_costs_hash_rate_is_named_with_what_to_do() {
         type Case = (&'static str, Severity, &'static str, fn(&mut Facts));
-        let cases: [Case; 16] = [
+        let cases: [Case; 18] = [
             ("pool", Severity::Bad, "for 42 s", |f| {
                 (f.pool, f.offline_ms) = (None, Some(42_000));
             }),
@@ -374,6 +382,9 @@ mod tests {
             ("memory", Severity::Bad, "refused", |f| {
                 (f.memory, f.why_light) = (Some(Memory::Light), Some(WhyLight::NotAllocated));
             }),
+            ("memory", Severity::Warning, "32-bit", |f| {
+                (f.memory, f.why_light) = (Some(Memory::Light), Some(WhyLight::TooFewBits));
+            }),
             ("huge-pages", Severity::Bad, "not in use", |f| {
                 f.pages = Some(Pages::Small);
             }),
@@ -388,6 +399,9 @@ mod tests {
             }),
             ("aes", Severity::Bad, "interpreted", |f| {
                 f.machine.jit = Jit::Off
+            }),
+            ("aes", Severity::Warning, "no compiler", |f| {
+                f.machine.jit = Jit::None
             }),
             ("aes", Severity::Bad, "wrong hash", |f| {
                 f.machine.jit = Jit::Wrong
