@@ -13,9 +13,9 @@
 //! | static: the agent for x86_64 rigs, its proof, its budgets and a known sum | push |
 //! | advisories: the RustSec database | `--full` |
 //! | slow tests: the long forms of tests, marked `#[ignore]` | `--full` |
-//! | static elsewhere: the same for every other target, in an emulator where need be | `--full` |
-//! | reproducible: the static agent from a second folder, byte for byte | `--full` |
 //! | page, 10,000: the same with 10,000 rigs | `--full` |
+//! | static elsewhere: the agent for every other target, in an emulator where need be | `--full` |
+//! | reproducible: the static agent from a second folder, byte for byte | `--full` |
 //!
 //! What must be compiled first on a fresh machine stays out of the push gate.
 
@@ -65,9 +65,9 @@ const PUSH: [Stage; 13] = [
 const FULL: [Stage; 5] = [
     ("advisories", lockfile::advisories),
     ("slow tests", slow_tests),
+    ("page, 10,000", || page(&["--full"])),
     ("static elsewhere", static_elsewhere),
     ("reproducible", || reproducible::check(PUSHED)),
-    ("page, 10,000", || page(&["--full"])),
 ];
 
 impl Ci {
