@@ -108,6 +108,16 @@ mod tests {
         assert_eq!(Features::detect().jit, Jit::On);
     }
 
+    #[cfg(target_pointer_width = "32")]
+    #[test]
+    fn thirty_two_bits_are_interpreted_and_have_no_room_for_a_dataset() {
+        use crate::{DATASET_BYTES, Dataset, EngineError, memory::Memory};
+        assert_eq!(Features::detect().jit, Jit::None);
+        assert_eq!(Dataset::new().err(), Some(EngineError::DatasetTooLarge));
+        let memory = Memory::new(DATASET_BYTES, miner_shared::wire::PageWish::Small);
+        assert!(memory.is_none());
+    }
+
     #[cfg(target_arch = "x86_64")]
     #[test]
     fn code_is_written_through_a_view_of_its_own() {
