@@ -4,7 +4,7 @@
 //! a distribution. Both tools come from PyPI into a virtual environment below `target/`, pinned by
 //! hash in `cross/requirements.txt`; nothing is installed on the machine.
 //!
-//! The result depends on nothing but sources, `Cargo.lock` and the versions of Rust and zig: the compiler
+//! The result is to depend on nothing but sources, `Cargo.lock` and the versions of Rust and zig: the compiler
 //! is told to write other names for the folders of this machine. `cargo xtask reproducible` shows it.
 //!
 //! ```text
