@@ -10,10 +10,12 @@
 //! | lock file, longest files | push |
 //! | end to end: the real programs on loopback | push |
 //! | page: the page in Chromium, with farms of up to 50 simulated rigs | push |
-//! | static: the agent for rigs, its proof and its budgets | push |
+//! | static: the agent for x86_64 rigs, its proof, its budgets and a known sum | push |
 //! | advisories: the RustSec database | `--full` |
 //! | slow tests: the long forms of tests, marked `#[ignore]` | `--full` |
 //! | page, 10,000: the same with 10,000 rigs | `--full` |
+//! | static elsewhere: the agent for every other target, in an emulator where need be | `--full` |
+//! | reproducible: the static agent from a second folder, byte for byte | `--full` |
 //!
 //! What must be compiled first on a fresh machine stays out of the push gate.
 
@@ -28,7 +30,7 @@ use crate::longest::Longest;
 use crate::size::Size;
 use crate::targets::Targets;
 use crate::tools::{Context as _, Failure, cargo, has_cargo_tool, root, run, target_dir};
-use crate::zig;
+use crate::{hashes, reproducible, zig};
 
 /// Run every check, as CI does.
 #[derive(FromArgs)]
@@ -60,10 +62,12 @@ const PUSH: [Stage; 13] = [
     ("static agent", static_agent),
 ];
 
-const FULL: [Stage; 3] = [
+const FULL: [Stage; 5] = [
     ("advisories", lockfile::advisories),
     ("slow tests", slow_tests),
     ("page, 10,000", || page(&["--full"])),
+    ("static elsewhere", static_elsewhere),
+    ("reproducible", || reproducible::check(PUSHED)),
 ];
 
 impl Ci {
@@ -293,14 +297,27 @@ fn end_to_end_binaries() -> String {
         .join(" or ")
 }
 
+/// The target whose agent is built in every push.
+const PUSHED: &str = "x86_64";
+
 fn static_agent() -> Result<(), Failure> {
+    agent_of(&Targets::read()?, PUSHED)
+}
+
+fn static_elsewhere() -> Result<(), Failure> {
     let targets = Targets::read()?;
-    zig::build(targets.named("x86_64")?)?;
+    let mut elsewhere = targets.names().filter(|name| *name != PUSHED);
+    elsewhere.try_for_each(|name| agent_of(&targets, name))
+}
+
+fn agent_of(targets: &Targets, name: &str) -> Result<(), Failure> {
+    zig::build(name, targets.named(name)?)?;
     Size {
-        target: "x86_64".to_owned(),
+        target: name.to_owned(),
         json: false,
     }
-    .run()
+    .run()?;
+    hashes::check(targets, name)
 }
 
 /// The long forms of tests; an optimised build, or the counts take hours.

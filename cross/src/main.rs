@@ -4,7 +4,9 @@
 //! |---|---|
 //! | `ci [--full]` | every check in the order of CI, with the seconds of each stage |
 //! | `bench-engine [QUESTION] [--json]` | our RandomX engine against the reference implementation |
-//! | `build --target x86_64` | the static `miner` for rigs |
+//! | `build --target x86_64` | the static `miner` for rigs; cross/targets.toml has the targets |
+//! | `hashes [--target x86_64]` | proves that the static `miner` hashes right, in an emulator if need be |
+//! | `reproducible [--target x86_64]` | the same bytes from two folders |
 //! | `static-check FILE` | proves that a binary needs no interpreter and no library |
 //! | `size [--json]` | binary size, crates and memory of the agent against their budgets |
 //! | `lockfile` | licences, generations, bans and advisories of Cargo.lock |
@@ -18,11 +20,13 @@ mod clock;
 mod coverage;
 mod elf;
 mod graph;
+mod hashes;
 mod licence;
 mod lockfile;
 mod longest;
 mod memory;
 mod nightly;
+mod reproducible;
 mod size;
 mod targets;
 mod tools;
@@ -49,9 +53,11 @@ enum Task {
     Ci(ci::Ci),
     Coverage(coverage::Coverage),
     Fuzz(nightly::Fuzz),
+    Hashes(hashes::Hashes),
     Lockfile(lockfile::Lockfile),
     Longest(longest::Longest),
     Miri(nightly::Miri),
+    Reproducible(reproducible::Reproducible),
     Size(size::Size),
     StaticCheck(elf::StaticCheck),
 }
@@ -64,9 +70,11 @@ fn main() -> ExitCode {
         Task::Ci(task) => task.run(),
         Task::Coverage(task) => task.run(),
         Task::Fuzz(task) => task.run(),
+        Task::Hashes(task) => task.run(),
         Task::Lockfile(task) => task.run(),
         Task::Longest(task) => task.run(),
         Task::Miri(task) => task.run(),
+        Task::Reproducible(task) => task.run(),
         Task::Size(task) => task.run(),
         Task::StaticCheck(task) => task.run(),
     };

@@ -4,6 +4,9 @@
 //! a distribution. Both tools come from PyPI into a virtual environment below `target/`, pinned by
 //! hash in `cross/requirements.txt`; nothing is installed on the machine.
 //!
+//! The result is to depend on nothing but sources, `Cargo.lock` and the versions of Rust and zig: the compiler
+//! is told to write other names for the folders of this machine. `cargo xtask reproducible` shows it.
+//!
 //! ```text
 //! requirements.txt ──pip──▶ target/tools/zig ──PATH──▶ cargo zigbuild ──▶ target/TRIPLE/agent/miner
 //! ```
@@ -16,7 +19,7 @@ use argh::FromArgs;
 
 use crate::elf;
 use crate::targets::{Target, Targets};
-use crate::tools::{Context as _, Failure, cargo, read, root, run, target_dir};
+use crate::tools::{Context as _, Failure, cargo, output, read, root, run, target_dir};
 
 /// Build the static `miner` for a kind of rig.
 #[derive(FromArgs)]
@@ -31,39 +34,99 @@ impl Build {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let targets = Targets::read()?;
         let target = targets.named(&self.target)?;
-        build(target)?;
+        build(&self.target, target)?;
         println!("{}", target.miner().display());
         Ok(())
     }
 }
 
-/// Builds the agent for `target` and proves that the result is static.
+/// The folders that a build takes part in.
+pub(crate) struct Place {
+    /// The sources.
+    pub(crate) root: PathBuf,
+    /// What is built.
+    pub(crate) target_dir: PathBuf,
+    /// Cargo's own, with the sources of foreign crates.
+    pub(crate) cargo_home: PathBuf,
+}
+
+impl Place {
+    /// This workspace.
+    ///
+    /// # Errors
+    /// Neither `CARGO_HOME` nor `HOME` is set.
+    pub(crate) fn here() -> Result<Self, Failure> {
+        let home = || env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo"));
+        let cargo_home = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(home);
+        Ok(Self {
+            root: root(),
+            target_dir: target_dir(),
+            cargo_home: cargo_home
+                .ok_or_else(|| Failure::new("neither CARGO_HOME nor HOME is set"))?,
+        })
+    }
+
+    /// Flags for rustc that take these folders out of what it writes. The last that fits counts, so
+    /// that a folder within another one comes after it.
+    fn rustflags(&self) -> String {
+        [
+            (&self.root, "/src"),
+            (&self.target_dir, "/src/target"),
+            (&self.cargo_home, "/cargo"),
+        ]
+        .map(|(folder, name)| format!("--remap-path-prefix={}={name}", folder.display()))
+        .join("\x1f")
+    }
+}
+
+/// Builds the agent for `target` and proves that the result is static and for the machine `name`.
 ///
 /// # Errors
 /// A tool cannot be had, the build fails, or the binary needs anything at run time.
-pub(crate) fn build(target: &Target) -> Result<(), Failure> {
+pub(crate) fn build(name: &str, target: &Target) -> Result<(), Failure> {
+    build_in(&Place::here()?, target)?;
+    elf::check(&target.miner(), Some(name))
+}
+
+/// Builds the agent for `target` in a place.
+///
+/// # Errors
+/// A tool cannot be had, or the build fails.
+pub(crate) fn build_in(place: &Place, target: &Target) -> Result<(), Failure> {
+    needs_library(&target.triple)?;
     let tools = environment()?;
-    let bin = tools.join("bin");
     let paths = env::var_os("PATH").unwrap_or_default();
-    let path = env::join_paths([bin.clone()].into_iter().chain(env::split_paths(&paths)))
-        .context("PATH")?;
-    let cache = target_dir().join("tools/zig-cache");
-    let mut command = cargo();
-    command
-        .args([
-            "zigbuild",
-            "--locked",
-            "--package",
-            "miner-agent",
-            "--bin",
-            "miner",
-        ])
+    let path = env::join_paths(
+        [tools.join("bin")]
+            .into_iter()
+            .chain(env::split_paths(&paths)),
+    )
+    .context("PATH")?;
+    let cache = place.target_dir.join("tools/zig-cache");
+    run(cargo()
+        .current_dir(&place.root)
+        .args(["zigbuild", "--locked"])
+        .args(["--package", "miner-agent", "--bin", "miner"])
         .args(["--profile", "agent", "--target", &target.triple])
         .env("PATH", path)
+        .env("CARGO_HOME", &place.cargo_home)
+        .env("CARGO_TARGET_DIR", &place.target_dir)
+        .env("CARGO_ENCODED_RUSTFLAGS", place.rustflags())
         .env("CARGO_ZIGBUILD_CACHE_DIR", &cache)
-        .env("ZIG_GLOBAL_CACHE_DIR", &cache);
-    run(&mut command)?;
-    elf::check(&target.miner())
+        .env("ZIG_GLOBAL_CACHE_DIR", &cache))
+}
+
+/// Rust's library for another machine is a download of its own.
+fn needs_library(triple: &str) -> Result<(), Failure> {
+    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let folder =
+        output(Command::new(rustc).args(["--print", "target-libdir", "--target", triple]))?;
+    if Path::new(folder.trim()).is_dir() {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "no Rust library for {triple}: rustup target add {triple}"
+    )))
 }
 
 /// The virtual environment with zig and cargo-zigbuild; made anew when the pins change.
@@ -93,4 +156,26 @@ fn environment() -> Result<PathBuf, Failure> {
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
     fs::write(path, text).context(path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_inner_of_two_folders_is_renamed_last() {
+        let place = Place {
+            root: "/a".into(),
+            target_dir: "/a/target".into(),
+            cargo_home: "/a/cargo-home".into(),
+        };
+        assert_eq!(
+            place.rustflags().split('\x1f').collect::<Vec<_>>(),
+            [
+                "--remap-path-prefix=/a=/src",
+                "--remap-path-prefix=/a/target=/src/target",
+                "--remap-path-prefix=/a/cargo-home=/cargo"
+            ]
+        );
+    }
 }

@@ -29,11 +29,15 @@ pub struct Dataset {
 }
 
 impl Dataset {
+    /// Whether a program of this machine has room for one. Nothing in memory is longer than half of
+    /// what addresses can tell apart, which with 32 bits is less: light mode is all that is left.
+    pub const FITS: bool = DATASET_BYTES <= usize::MAX / 2;
+
     /// Gets the memory, in huge pages if it can. Transparent and small pages take no memory before
     /// [`Self::fill`].
     ///
     /// # Errors
-    /// [`EngineError::NoDatasetMemory`].
+    /// [`EngineError::NoDatasetMemory`], [`EngineError::DatasetTooLarge`] with 32 bits.
     pub fn new() -> Result<Self, EngineError> {
         Self::with_pages(PageWish::Auto)
     }
@@ -43,6 +47,9 @@ impl Dataset {
     /// # Errors
     /// As [`Self::new`].
     pub fn with_pages(wish: PageWish) -> Result<Self, EngineError> {
+        if !Self::FITS {
+            return Err(EngineError::DatasetTooLarge);
+        }
         let memory = Memory::new(DATASET_BYTES, wish).ok_or(EngineError::NoDatasetMemory)?;
         Ok(Self {
             memory,

@@ -10,6 +10,8 @@ pub enum EngineError {
     NoCacheMemory,
     /// The system gave no memory for the dataset.
     NoDatasetMemory,
+    /// A program of 32 bits has no room for a dataset; see [`crate::Dataset::FITS`].
+    DatasetTooLarge,
     /// The system gave no memory for a machine: scratchpad and code.
     NoVmMemory,
     /// The cache was never keyed.
@@ -29,6 +31,10 @@ impl fmt::Display for EngineError {
         f.write_str(match self {
             Self::NoCacheMemory => "no memory for the RandomX cache (256 MiB)",
             Self::NoDatasetMemory => "no memory for the RandomX dataset (2,080 MiB)",
+            Self::DatasetTooLarge => {
+                "a 32-bit miner has no room for the RandomX dataset (2,080 MiB): \
+                 use light mode (--light)"
+            }
             Self::NoVmMemory => "no memory for a RandomX machine",
             Self::NotKeyed => "the RandomX cache has no key yet",
             Self::NotFilled => "the RandomX dataset is not filled",

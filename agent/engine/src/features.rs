@@ -21,9 +21,10 @@ pub struct Features {
 /// How programs run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Jit {
-    /// Interpreted, many times slower: no compiler for this processor, or the system lets no data
-    /// become code.
+    /// Interpreted, many times slower: there is no compiler for this processor.
     #[default]
+    None,
+    /// Interpreted: the system lets no data become code.
     Off,
     /// Interpreted, because compiled programs gave a wrong hash: this processor, or whatever plays
     /// it, does not do what others do. Please report it.
@@ -50,12 +51,12 @@ impl Features {
 impl Jit {
     /// Looks which way to compile works.
     fn detect() -> (Self, Option<Views>) {
-        let mut jit = Self::Off;
+        let mut jit = if jit::COMPILES { Self::Off } else { Self::None };
         for views in [Views::Two, Views::One] {
             match Self::with(views) {
                 Self::On => return (Self::On, Some(views)),
                 Self::Wrong => jit = Self::Wrong,
-                Self::Off => {}
+                Self::None | Self::Off => {}
             }
         }
         (jit, None)
@@ -86,6 +87,7 @@ const KNOWN_HASH: Hash = [
 impl fmt::Display for Features {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let jit = match self.jit {
+            Jit::None => "none",
             Jit::Off => "off",
             Jit::Wrong => "wrong",
             Jit::On => "on",
@@ -104,6 +106,16 @@ mod tests {
     #[test]
     fn programs_are_compiled_where_there_is_a_compiler() {
         assert_eq!(Features::detect().jit, Jit::On);
+    }
+
+    #[cfg(target_pointer_width = "32")]
+    #[test]
+    fn thirty_two_bits_are_interpreted_and_have_no_room_for_a_dataset() {
+        use crate::{DATASET_BYTES, Dataset, EngineError, memory::Memory};
+        assert_eq!(Features::detect().jit, Jit::None);
+        assert_eq!(Dataset::new().err(), Some(EngineError::DatasetTooLarge));
+        let memory = Memory::new(DATASET_BYTES, miner_shared::wire::PageWish::Small);
+        assert!(memory.is_none());
     }
 
     #[cfg(target_arch = "x86_64")]

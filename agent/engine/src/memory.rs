@@ -31,6 +31,8 @@ impl Memory {
     /// Gets the memory; `None` when the system gives none. Pages that were not reserved take no
     /// memory before they are written to.
     pub(crate) fn new(bytes: usize, wish: PageWish) -> Option<Self> {
+        // A 64-bit kernel gives a 32-bit program more in one piece than a slice may have.
+        isize::try_from(bytes).ok()?;
         let giant = || Self::reserved(bytes, GIANT, MapFlags::HUGE_1GB);
         let huge = || Self::reserved(bytes, HUGE, MapFlags::HUGE_2MB);
         match wish {

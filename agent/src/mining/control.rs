@@ -283,6 +283,7 @@ impl Control {
         }
         let needed_mib = fast_mode_mib(u16::try_from(threads).unwrap_or(u16::MAX));
         let why_light = match config.memory_available_mib {
+            _ if !Dataset::FITS => WhyLight::TooFewBits,
             Some(available_mib) if available_mib < needed_mib => WhyLight::TooLittleMemory {
                 needed_mib,
                 available_mib,
@@ -296,6 +297,7 @@ impl Control {
             },
         };
         match config.mode {
+            Mode::Fast if !Dataset::FITS => Err(EngineError::DatasetTooLarge),
             Mode::Fast => Err(EngineError::NoDatasetMemory),
             Mode::Auto | Mode::Light => Ok(Some(why_light)),
         }

@@ -266,6 +266,8 @@ pub enum WhyLight {
         /// What there is, in MiB.
         available_mib: u32,
     },
+    /// A 32-bit program has no room for fast mode.
+    TooFewBits,
     /// The system refused the memory when asked for it.
     NotAllocated,
 }

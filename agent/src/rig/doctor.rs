@@ -192,6 +192,10 @@ fn memory(facts: &Facts) -> Verdict {
             "light mode is asked for",
             "mode auto in the profile, and no --light, if there is memory",
         ),
+        (_, Some(WhyLight::TooFewBits)) => warning(
+            "light mode: a 32-bit program has no room for fast mode",
+            "run the agent of 64 bits if the processor is one; light mode makes a tenth",
+        ),
         (_, Some(WhyLight::NotAllocated)) => bad(
             format_args!("the system refused the dataset's memory; free {free}"),
             "end other programs, or raise the limit of locked memory",
@@ -253,6 +257,10 @@ fn aes(machine: &Machine) -> Verdict {
         (_, Jit::Wrong) => bad(
             "programs are interpreted: compiled ones gave a wrong hash on this processor",
             "report it with the processor's name; check memory and clocks",
+        ),
+        (_, Jit::None) => warning(
+            "programs are interpreted: there is no compiler for this processor",
+            "run the agent of 64 bits if the processor is one",
         ),
         (_, Jit::Off) => bad(
             "programs are interpreted: the system lets no data become code",
@@ -397,6 +405,9 @@ mod tests {
             ("memory", Severity::Bad, "refused", |f| {
                 (f.memory, f.why_light) = (Some(Memory::Light), Some(WhyLight::NotAllocated));
             }),
+            ("memory", Severity::Warning, "32-bit", |f| {
+                (f.memory, f.why_light) = (Some(Memory::Light), Some(WhyLight::TooFewBits));
+            }),
             ("huge-pages", Severity::Bad, "not in use", |f| {
                 f.pages = Some(Pages::Small);
             }),
@@ -411,6 +422,9 @@ mod tests {
             }),
             ("aes", Severity::Bad, "interpreted", |f| {
                 f.machine.jit = Jit::Off
+            }),
+            ("aes", Severity::Warning, "no compiler", |f| {
+                f.machine.jit = Jit::None
             }),
             ("aes", Severity::Bad, "wrong hash", |f| {
                 f.machine.jit = Jit::Wrong

@@ -528,8 +528,14 @@ fn say_activity(activity: Activity, snapshot: &MinerSnapshot) {
         (Activity::Starting, _) => {
             let features = Features::detect();
             info!("getting memory and keys ready {features}");
-            if features.jit == Jit::Wrong {
-                warn!("compiled programs gave a wrong hash: interpreting, many times slower");
+            match features.jit {
+                Jit::Wrong => {
+                    warn!("compiled programs gave a wrong hash: interpreting, many times slower");
+                }
+                Jit::None => {
+                    info!("no compiler for this processor: interpreting, many times slower")
+                }
+                Jit::Off | Jit::On => {}
             }
         }
         (Activity::NoPool, _) => warn!("no pool can be reached"),
@@ -548,6 +554,9 @@ fn say_why_light(why: Option<WhyLight>) {
             needed_mib,
             available_mib,
         }) => warn!("light mode: fast mode takes {needed_mib} MiB, there are {available_mib}"),
+        Some(WhyLight::TooFewBits) => {
+            info!("light mode: a 32-bit program has no room for fast mode");
+        }
         Some(WhyLight::NotAllocated) => warn!("light mode: the system refused the memory"),
     }
 }

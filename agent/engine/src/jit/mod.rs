@@ -30,6 +30,9 @@ use crate::program::{Configuration, Instruction};
 use crate::registers::Registers;
 use crate::superscalar::Programs;
 
+/// Whether there is a compiler for this processor.
+pub(crate) const COMPILES: bool = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
+
 /// Where a program's dataset lines come from. The memory must outlive the code.
 #[derive(Clone, Copy)]
 pub(crate) enum Lines {
