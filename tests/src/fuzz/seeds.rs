@@ -62,7 +62,7 @@ fn programs() -> Vec<Vec<u8>> {
     ];
     let mut rng = XorShift::new(6);
     let mut seed = |(number, opcode): (u8, u8)| {
-        let mut data = vec![number, number, number, 0xff, 0x7f];
+        let mut data = vec![number, number, number, 0, 4 * number];
         data.extend((0..128).map(|_| rng.byte()));
         for at in 0..8 {
             let mut instruction = [(); 8].map(|()| rng.byte());
