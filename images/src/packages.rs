@@ -137,7 +137,7 @@ impl Packages {
         }
         let packages = Self { cache, state, arch };
         progress(&format!("reading the archive's index for {arch}"));
-        packages.apt("apt-get", &["--error-on=any", "update"])?;
+        packages.ask("apt-get", &["--error-on=any", "update"])?;
         Ok(packages)
     }
 
@@ -157,14 +157,14 @@ impl Packages {
             Package::Kernel => self.kernel_name()?,
         };
         let unknown = || PackagesError::Unknown(name.clone(), self.arch);
-        let told = self.apt("apt-get", &["download", "--print-uris", &name])?;
+        let told = self.ask("apt-get", &["download", "--print-uris", &name])?;
         let entry = Entry::parse(&told).ok_or_else(unknown)?;
         let version = entry.version().ok_or_else(unknown)?;
         let path = self.cache.join(entry.file);
         if !entry.describes(&path)? {
             let megabytes = entry.size.div_ceil(1_000_000);
             progress(&format!("downloading {name} {version}, {megabytes} MB"));
-            self.apt("apt-get", &["download", &name])?;
+            self.apt("apt-get", &["download", &name], &self.cache)?;
             if !entry.describes(&path)? {
                 return Err(PackagesError::WrongHash(path));
             }
@@ -180,15 +180,25 @@ impl Packages {
     /// What the package that always names the newest kernel depends on.
     fn kernel_name(&self) -> Result<String, PackagesError> {
         let newest = format!("linux-image-{}", self.arch.debian());
-        let told = self.apt("apt-cache", &["depends", &newest])?;
+        let told = self.ask("apt-cache", &["depends", &newest])?;
         kernel_among(&told).ok_or(PackagesError::Unknown(newest, self.arch))
     }
 
-    /// Runs a command of apt with our state only, in the cache's folder.
-    fn apt(&self, program: &'static str, arguments: &[&str]) -> Result<String, PackagesError> {
+    /// Asks apt something. It does not run in the cache: of a package that lies there it would say nothing.
+    fn ask(&self, program: &'static str, arguments: &[&str]) -> Result<String, PackagesError> {
+        self.apt(program, arguments, &self.state)
+    }
+
+    /// Runs a command of apt in a folder, with our state only.
+    fn apt(
+        &self,
+        program: &'static str,
+        arguments: &[&str],
+        folder: &Path,
+    ) -> Result<String, PackagesError> {
         let arch = self.arch.debian();
         let mut command = Command::new(program);
-        command.current_dir(&self.cache).stdin(Stdio::null());
+        command.current_dir(folder).stdin(Stdio::null());
         command.env("LC_ALL", "C");
         for (name, path) in [
             ("Dir::State", "state"),

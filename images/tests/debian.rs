@@ -1,6 +1,7 @@
 //! Images of Debian's real packages: sizes, and what other tools say of the result.
 //!
-//! `MINER_IMAGES_CACHE` names a folder that keeps the packages from run to run.
+//! `MINER_IMAGES_CACHE` names a folder that keeps the packages from run to run, `MINER_IMAGES_OUT` one for what
+//! is built, `MINER_IMAGES_AGENT_x86_64` and `…_aarch64` the programs that become `/init`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,8 +16,8 @@ use miner_images::source::{self, Kernel};
 use miner_images::{deb, recipe, uki};
 use miner_shared::cmdline::Settings;
 
-/// As large as the agent, and as hard to compress: it is no program.
-const AGENT: usize = 1_500_000;
+/// As large as the agent when it is packed.
+const AGENT: usize = 1_000_000;
 
 struct Parts {
     kernel: Kernel,
@@ -26,6 +27,14 @@ struct Parts {
 
 fn cache(temporary: &Path) -> PathBuf {
     std::env::var_os("MINER_IMAGES_CACHE").map_or_else(|| temporary.to_owned(), PathBuf::from)
+}
+
+/// The agent that the environment names, or as many bytes.
+fn agent(arch: Arch) -> Vec<u8> {
+    match std::env::var(format!("MINER_IMAGES_AGENT_{arch}")) {
+        Ok(file) => source::agent(Path::new(&file), arch).unwrap(),
+        Err(_) => noise(AGENT),
+    }
 }
 
 fn noise(len: usize) -> Vec<u8> {
@@ -59,9 +68,9 @@ fn parts(arch: Arch) -> Parts {
 fn from_packages(arch: Arch, kernel: &Fetched, stub: &Fetched) -> Parts {
     let kernel = Kernel::from_package(&kernel.path).unwrap();
     let stub = source::stub(&stub.path, arch).unwrap();
-    let agent = noise(AGENT);
-    let mut initramfs = Vec::new();
-    for set in [Set::Virt, Set::Server, Set::Full] {
+    let agent = agent(arch);
+    let mut full = Vec::new();
+    for set in Set::ALL {
         let modules = kernel.modules.closure(&wanted(set, arch)).unwrap();
         let parts = Initramfs {
             agent: &agent,
@@ -69,19 +78,21 @@ fn from_packages(arch: Arch, kernel: &Fetched, stub: &Fetched) -> Parts {
             ..Initramfs::default()
         };
         let archive = parts.archive().unwrap();
-        initramfs = parts.build().unwrap();
+        let initramfs = parts.build().unwrap();
         println!(
             "{arch} {set}: modules={} raw={} packed={}",
             modules.len(),
             archive.len(),
             initramfs.len()
         );
-        assert!(initramfs.len() + kernel.image.len() <= arch.max_payload());
+        if set == Set::Full {
+            full = initramfs;
+        }
     }
     Parts {
         kernel,
         stub,
-        initramfs,
+        initramfs: full,
     }
 }
 
@@ -104,13 +115,13 @@ fn builds_and_is_small_enough(arch: Arch) -> Vec<u8> {
         parts.kernel.image.len(),
         image.len()
     );
-    assert!(image.len() <= arch.max_payload());
-    assert_eq!(uki::cmdline(&image), Some(&*line));
     if let Some(folder) = std::env::var_os("MINER_IMAGES_OUT").map(PathBuf::from) {
         fs::write(folder.join(format!("{arch}.efi")), &image).unwrap();
         fs::write(folder.join(format!("{arch}.vmlinuz")), &parts.kernel.image).unwrap();
         fs::write(folder.join(format!("{arch}.initrd")), &parts.initramfs).unwrap();
     }
+    assert!(image.len() <= arch.max_payload());
+    assert_eq!(uki::cmdline(&image), Some(&*line));
     image
 }
 

@@ -101,7 +101,8 @@ pub const GROUPS: &[Group] = &[
     group(Set::Full, ARM, "memory cards", &["mmc_block", "bcm2835", "sdhci-iproc"]),
     group(Set::Full, ANY, "USB, its sticks and keyboards", &["xhci-pci", "ehci-pci", "ohci-pci", "usb-storage", "uas", "usbhid", "hid-generic"]),
     group(Set::Full, X86, "old USB", &["uhci-hcd"]),
-    group(Set::Full, ANY, "cards by Intel", &["e1000", "e1000e", "igb", "igc", "ixgbe", "i40e"]),
+    group(Set::Full, ANY, "cards by Intel", &["e1000", "e1000e", "igb", "igc"]),
+    group(Set::Full, X86, "cards by Intel for 10 Gbit/s", &["ixgbe", "i40e"]),
     group(Set::Full, ANY, "cards by Realtek", &["r8169"]),
     group(Set::Full, ANY, "cards by others", &["tg3", "atlantic", "alx", "atl1c", "bnx2", "sky2"]),
     group(Set::Full, X86, "old cards", &["forcedeth", "jme"]),
@@ -109,6 +110,7 @@ pub const GROUPS: &[Group] = &[
     group(Set::Full, ANY, "cards at USB", &["r8152", "ax88179_178a", "asix", "cdc_ether", "cdc_ncm"]),
     group(Set::Full, X86, "Hyper-V and VMware", &["hv_vmbus", "hv_netvsc", "hv_storvsc", "vmxnet3", "vmw_pvscsi"]),
 
+    group(Set::Server, ARM, "cards by Intel for 10 Gbit/s", &["ixgbe", "i40e"]),
     group(Set::Server, ANY, "fast cards", &["bnx2x", "bnxt_en", "ice", "mlx4_en", "mlx5_core", "ena"]),
     group(Set::Server, ANY, "disk controllers", &["megaraid_sas", "mpt3sas"]),
 ];
