@@ -14,6 +14,7 @@ extern crate std;
 pub mod base32;
 pub mod bytes;
 pub mod crypto;
+pub mod dhcp;
 pub mod gate;
 pub mod identity;
 pub mod json;
