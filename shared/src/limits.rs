@@ -187,6 +187,10 @@ pub const MIN_DHCP_MESSAGE: usize = 300;
 /// Longest DHCP message that is sent, in bytes: what every client takes (RFC 2131 section 2), 576 less the
 /// headers of IPv4 and UDP.
 pub const MAX_DHCP_MESSAGE: usize = 576 - 20 - 8;
+/// Routes of a DHCP lease that a rig takes.
+pub const MAX_LEASE_ROUTES: usize = 8;
+/// Name servers of a DHCP lease that a rig takes; the C library asks no more.
+pub const MAX_LEASE_DNS: usize = 3;
 /// DHCP message that is read, in bytes: what an Ethernet frame holds besides the same headers. A longer one
 /// is cut by the kernel and then refused.
 pub const MAX_DHCP_READ: usize = 1500 - 20 - 8;

@@ -201,6 +201,7 @@ fn config(root: &Path) -> ServeConfig {
         threads: None,
         owns_machine: false,
         with_parent: false,
+        supervised: None,
         log_level: log::LevelFilter::Info,
     }
 }

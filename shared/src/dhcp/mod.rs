@@ -14,6 +14,7 @@
 //! [`Message`] whose options all lie within it, or [`Malformed`]. Only Ethernet is spoken: hardware type 1
 //! with addresses of six bytes.
 
+pub mod client;
 mod mac;
 mod read;
 #[cfg(test)]

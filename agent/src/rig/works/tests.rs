@@ -82,6 +82,7 @@ fn works(limits: Limits) -> (Works, Rc<Straw>, Rc<LocalExecutor<'static>>) {
         miner: Rc::clone(&straw) as Rc<dyn Mine>,
         limits,
         link: "test",
+        supervisor: None,
         executor: Rc::downgrade(&executor),
     };
     (Works::new(&parts, Rc::default()), straw, executor)
