@@ -18,7 +18,7 @@ const MAX: usize = 64;
 
 /// Gives the machine its name.
 pub(super) fn set(state: Option<&Path>, leased: Option<&str>, mac: Option<[u8; 6]>) {
-    let stored = state.and_then(|folder| stored(folder));
+    let stored = state.and_then(stored);
     let name = choose(stored.as_deref(), leased, mac);
     match rustix::system::sethostname(name.as_bytes()) {
         Ok(()) => info!("host name: {name}"),

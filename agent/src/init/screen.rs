@@ -12,7 +12,7 @@
 //! No escape codes: the same bytes are read on a screen, on a serial line and in a file. Hash rates are
 //! never still, so one alone is no reason to print for a while.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Display};
 
 use miner_shared::time::Millis;
 use miner_shared::wire::Activity;
@@ -43,9 +43,16 @@ pub(super) struct Shown {
     pub(super) owned: Option<bool>,
 }
 
+/// What is printed.
+#[derive(Debug)]
+struct Block {
+    /// Title and text of each line, but for the hash rate.
+    lines: Vec<(&'static str, String)>,
+    hashrate: Option<u64>,
+}
+
 impl Shown {
-    /// The block, but for the hash rate, and the hash rate.
-    fn lines(&self) -> (Vec<(&'static str, String)>, Option<u64>) {
+    fn block(&self) -> Block {
         let mut lines = Vec::new();
         let mut line = |title, text: String| lines.push((title, text));
         match &self.report {
@@ -89,10 +96,10 @@ impl Shown {
         }
         let hashes = matches!(activity, Some(Activity::Mining | Activity::Filling { .. }));
         let rate = self.report.as_ref().and_then(|report| report.hashrate);
-        (
+        Block {
             lines,
-            rate.filter(|_| hashes && self.without_worker.is_none()),
-        )
+            hashrate: rate.filter(|_| hashes && self.without_worker.is_none()),
+        }
     }
 }
 
@@ -123,36 +130,43 @@ fn rate(millihashes: u64) -> String {
 /// What the console showed last.
 #[derive(Debug, Default)]
 pub(super) struct Screen {
-    last: Option<(Vec<(&'static str, String)>, Option<u64>, Millis)>,
+    last: Option<(Block, Millis)>,
 }
 
 impl Screen {
     /// The block to print now, if it is time for one.
     pub(super) fn due(&mut self, shown: &Shown, now: Millis) -> Option<String> {
-        let (lines, hashrate) = shown.lines();
-        if let Some((before, rate_before, at)) = &self.last {
-            let wait = match (before == &lines, rate_before == &hashrate) {
-                (true, true) => return None,
-                (true, false) => RATE_MS,
-                (false, _) => REST_MS,
+        let block = shown.block();
+        if let Some((before, at)) = &self.last {
+            let same = before.lines == block.lines;
+            let wait = match same && before.hashrate == block.hashrate {
+                true => return None,
+                false if same => RATE_MS,
+                false => REST_MS,
             };
             if now.since(*at) < wait {
                 return None;
             }
         }
-        let mut text = String::from("\n");
-        for (title, line) in &lines {
-            let _ = write!(text, "  {title:<11}  {line}");
-            if let Some(hashrate) = hashrate
+        let text = block.to_string();
+        self.last = Some((block, now));
+        Some(text)
+    }
+}
+
+impl Display for Block {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f)?;
+        for (title, line) in &self.lines {
+            write!(f, "  {title:<11}  {line}")?;
+            if let Some(hashrate) = self.hashrate
                 && *title == "state"
             {
-                let _ = write!(text, ", {}", rate(hashrate));
+                write!(f, ", {}", rate(hashrate))?;
             }
-            text.push('\n');
+            writeln!(f)?;
         }
-        text.push('\n');
-        self.last = Some((lines, hashrate, now));
-        Some(text)
+        writeln!(f)
     }
 }
 

@@ -18,6 +18,7 @@ use std::os::fd::{AsFd, AsRawFd};
 
 /// Room for an interface's name with its NUL (`IFNAMSIZ`).
 const NAME: usize = 16;
+const NAME_LEN: libc::socklen_t = 16;
 
 // linux/sockios.h
 const SIOCADDRT: libc::Ioctl = 0x890b;
@@ -125,7 +126,7 @@ pub fn bind_to(socket: impl AsFd, name: &str) -> io::Result<()> {
             libc::SOL_SOCKET,
             libc::SO_BINDTODEVICE,
             name.as_ptr().cast(),
-            name.len() as libc::socklen_t,
+            NAME_LEN,
         )
     };
     if result == 0 {
