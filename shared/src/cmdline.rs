@@ -21,18 +21,20 @@
 //! | `miner.test`        | only for builds that boot in tests                                      |
 
 use core::fmt::{self, Write as _};
-use core::net::Ipv4Addr;
-use core::str::FromStr;
 
 use crate::identity::{EnrolToken, Fingerprint};
 use crate::limits::{MAX_CMDLINE, MAX_CMDLINE_KERNEL, MAX_CMDLINE_VALUE};
 use crate::text::{Text, TextError};
 
+mod values;
+
+pub use values::{HugePages, Ip, StaticIp};
+
 /// What every key begins with.
 const PREFIX: &str = "miner.";
 
 /// One of the keys, in the order in which they are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Key {
     /// Controllers to dial: `host:port`, comma list.
     Controller,
@@ -183,15 +185,16 @@ impl Settings {
 
     fn read_word(&mut self, word: &[u8]) -> Result<(), CmdlineError> {
         let mut parts = word.splitn(2, |byte| *byte == b'=');
-        let key = parts.next().and_then(Key::named).ok_or(CmdlineError {
+        let unknown = CmdlineError {
             key: None,
             reason: Reason::UnknownKey,
-        })?;
+        };
+        let key = parts.next().and_then(Key::named).ok_or(unknown)?;
         let fault = |reason| CmdlineError {
             key: Some(key),
             reason,
         };
-        let raw = parts.next().ok_or(fault(Reason::NoValue))?;
+        let raw = parts.next().ok_or_else(|| fault(Reason::NoValue))?;
         let bytes = decode(raw, key.max()).map_err(fault)?;
         let value = core::str::from_utf8(&bytes).map_err(|_| fault(Reason::BadEncoding))?;
         self.set(key, value)
@@ -292,114 +295,16 @@ fn decode(raw: &[u8], max: usize) -> Result<heapless::Vec<u8, MAX_CMDLINE_VALUE>
     Ok(out)
 }
 
-/// The value of `miner.hugepages`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum HugePages {
-    /// `auto`: as many as hashing takes, if the memory allows.
-    #[default]
-    Auto,
-    /// `off`: none.
-    Off,
-    /// A number of pages of 2 MiB.
-    Count(u32),
-    /// `1g`: pages of 1 GiB that the kernel reserved already (`hugepagesz=1G hugepages=3`).
-    Gigabyte,
-}
-
-impl FromStr for HugePages {
-    type Err = Reason;
-
-    fn from_str(text: &str) -> Result<Self, Reason> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "off" => Ok(Self::Off),
-            "1g" => Ok(Self::Gigabyte),
-            _ if text.bytes().all(|byte| byte.is_ascii_digit()) => {
-                text.parse().map(Self::Count).map_err(|_| Reason::BadValue)
-            }
-            _ => Err(Reason::BadValue),
-        }
-    }
-}
-
-/// The value of `miner.ip`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Ip {
-    /// `dhcp`: what the network's server gives.
-    #[default]
-    Dhcp,
-    /// `dhcp,ADDRESS/PREFIX,GATEWAY[,DNS]`: this one if no server answers.
-    DhcpThen(StaticIp),
-    /// `ADDRESS/PREFIX,GATEWAY[,DNS]`: no server is asked.
-    Static(StaticIp),
-}
-
-/// An address that is given, not leased.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StaticIp {
-    /// The machine's own address.
-    pub address: Ipv4Addr,
-    /// Bits of the network, 1 to 30.
-    pub prefix: u8,
-    /// The way out.
-    pub gateway: Ipv4Addr,
-    /// Who resolves names.
-    pub dns: Option<Ipv4Addr>,
-}
-
-impl StaticIp {
-    /// The network mask of [`StaticIp::prefix`].
-    pub fn mask(&self) -> Ipv4Addr {
-        let host_bits = 32_u32.saturating_sub(self.prefix.into());
-        Ipv4Addr::from_bits(u32::MAX.checked_shl(host_bits).unwrap_or(0))
-    }
-}
-
-impl FromStr for Ip {
-    type Err = Reason;
-
-    fn from_str(text: &str) -> Result<Self, Reason> {
-        match text.split_once(',') {
-            None if text == "dhcp" => Ok(Self::Dhcp),
-            Some(("dhcp", rest)) => rest.parse().map(Self::DhcpThen),
-            _ => text.parse().map(Self::Static),
-        }
-    }
-}
-
-impl FromStr for StaticIp {
-    type Err = Reason;
-
-    fn from_str(text: &str) -> Result<Self, Reason> {
-        let parse = |part: &str| part.parse().map_err(|_| Reason::BadValue);
-        let mut parts = text.split(',');
-        let (address, prefix) = parts
-            .next()
-            .and_then(|part| part.split_once('/'))
-            .ok_or(Reason::BadValue)?;
-        let prefix = prefix.parse().map_err(|_| Reason::BadValue)?;
-        let gateway = parts.next().ok_or(Reason::BadValue)?;
-        let dns = parts.next();
-        if !(1..=30).contains(&prefix) || parts.next().is_some() {
-            return Err(Reason::BadValue);
-        }
-        Ok(Self {
-            address: parse(address)?,
-            prefix,
-            gateway: parse(gateway)?,
-            dns: dns.map(parse).transpose()?,
-        })
-    }
-}
-
 // All keys with their longest values, every byte encoded, leave room for the kernel's own words.
 const _: () = {
     let (mut total, mut index) = (0, 0);
-    while index < KEYS {
-        let key = Key::ALL[index];
-        assert!(key as usize == index && key.max() <= MAX_CMDLINE_VALUE);
-        total += 1 + key.name().len() + 1 + 3 * key.max();
+    let mut keys: &[Key] = &Key::ALL;
+    while let [key, rest @ ..] = keys {
+        let max = Key::max(*key);
+        assert!(*key as usize == index && max <= MAX_CMDLINE_VALUE);
+        total += 1 + key.name().len() + 1 + 3 * max;
         index += 1;
+        keys = rest;
     }
     assert!(total + MAX_CMDLINE_KERNEL <= MAX_CMDLINE);
 };
@@ -480,52 +385,6 @@ mod tests {
         let error = settings.set(Key::Token, "ENR1-SECRET").unwrap_err();
         let text = std::format!("{error} {error:?}");
         assert!(!text.contains("SECRET"), "{text}");
-    }
-
-    #[test]
-    fn addresses_are_read_with_and_without_a_server_in_front() {
-        let fixed = StaticIp {
-            address: Ipv4Addr::new(10, 0, 0, 9),
-            prefix: 24,
-            gateway: Ipv4Addr::new(10, 0, 0, 1),
-            dns: None,
-        };
-        let with_dns = StaticIp {
-            dns: Some(Ipv4Addr::new(9, 9, 9, 9)),
-            ..fixed
-        };
-        assert_eq!("dhcp".parse(), Ok(Ip::Dhcp));
-        assert_eq!("10.0.0.9/24,10.0.0.1".parse(), Ok(Ip::Static(fixed)));
-        assert_eq!(
-            "dhcp,10.0.0.9/24,10.0.0.1,9.9.9.9".parse(),
-            Ok(Ip::DhcpThen(with_dns))
-        );
-        assert_eq!(fixed.mask(), Ipv4Addr::new(255, 255, 255, 0));
-        for bad in [
-            "",
-            "dhcp,",
-            "10.0.0.9,10.0.0.1",
-            "10.0.0.9/0,10.0.0.1",
-            "10.0.0.9/31,10.0.0.1",
-            "10.0.0.9/24",
-            "10.0.0.9/24,10.0.0.1,9.9.9.9,8.8.8.8",
-        ] {
-            assert_eq!(bad.parse::<Ip>(), Err(Reason::BadValue), "{bad}");
-        }
-    }
-
-    #[test]
-    fn huge_pages_are_counted_switched_off_or_left_to_the_agent() {
-        assert_eq!(
-            read("miner.hugepages=1168").0.huge_pages(),
-            HugePages::Count(1168)
-        );
-        assert_eq!(read("miner.hugepages=off").0.huge_pages(), HugePages::Off);
-        assert_eq!(
-            read("miner.hugepages=1g").0.huge_pages(),
-            HugePages::Gigabyte
-        );
-        assert_eq!(read("").0.huge_pages(), HugePages::Auto);
     }
 
     proptest! {

@@ -8,15 +8,16 @@ use farm_tests::sources::{files, root};
 
 /// Package → packages of ours that it may link. `cross` and `farm-tests` may use any, and nobody uses
 /// them.
-const ARROWS: [(&str, &[&str]); 5] = [
+const ARROWS: [(&str, &[&str]); 6] = [
     ("miner-shared", &[]),
     ("miner-engine", &["miner-shared"]),
     ("miner-agent", &["miner-engine", "miner-shared"]),
     ("miner-proxy", &["miner-engine", "miner-shared"]),
     (
         "miner-ctrl",
-        &["miner-agent", "miner-proxy", "miner-shared"],
+        &["miner-agent", "miner-images", "miner-proxy", "miner-shared"],
     ),
+    ("miner-images", &["miner-shared"]),
 ];
 
 /// Packages at the top: they may depend on any of ours, and none of ours on them.
