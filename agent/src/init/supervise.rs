@@ -316,8 +316,8 @@ fn asked_for(code: i32) -> Option<MachineEnd> {
 
 /// How long to wait after so many workers that did not begin well.
 fn rest_ms(failures: u32) -> u64 {
-    let doubled = REST_MS.checked_shl(failures).unwrap_or(LONGEST_REST_MS);
-    doubled.clamp(REST_MS, LONGEST_REST_MS)
+    let doubled = 2_u64.saturating_pow(failures).saturating_mul(REST_MS);
+    doubled.min(LONGEST_REST_MS)
 }
 
 #[cfg(test)]

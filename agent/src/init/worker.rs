@@ -8,7 +8,7 @@
 //!
 //! | owner's word | first that is there |
 //! |---|---|
-//! | `owner.toml` beside the worker's `node.json` | 1 |
+//! | `owner.toml` on the state volume | 1 |
 //! | `/owner.toml` in the image | 2 |
 //! | `miner.owner` | 3: a word with that name, which allows all |
 //! | none | 4: a word that forbids mining, as nobody answers for the machine |
@@ -28,7 +28,6 @@ use super::Root;
 use super::settings::Told;
 use super::state::Home;
 use crate::report::SIZE;
-use crate::store::Dirs;
 use crate::url::ControllerUrl;
 
 /// User and group of the worker.
@@ -36,6 +35,8 @@ pub(super) const WORKER: u32 = 1_000;
 
 /// What it listens on where no controller is named.
 const LISTEN: &str = ":9091";
+/// Name of the owner's word.
+const OWNER: &str = "owner.toml";
 /// A controller's port, where none is named.
 const PORT: u16 = 9_091;
 
@@ -47,7 +48,7 @@ pub(super) struct Orders {
     pub(super) controller: Option<ControllerUrl>,
     fingerprint: Option<String>,
     token: Option<PathBuf>,
-    owner: Option<PathBuf>,
+    owner: PathBuf,
     report: PathBuf,
     /// Whether anybody answers for the machine.
     pub(super) owned: bool,
@@ -98,7 +99,7 @@ impl Orders {
         }
         let files = [
             ("token-file", self.token.as_ref()),
-            ("owner", self.owner.as_ref()),
+            ("owner", Some(&self.owner)),
             ("supervised", Some(&self.report)),
         ];
         for (name, file) in files {
@@ -146,24 +147,18 @@ fn controller(told: &Told) -> Option<ControllerUrl> {
     })
 }
 
-/// The owner's word for `--owner`, `None` where the worker finds it by itself; and whether there is an owner.
-fn owner(root: &Root, told: &Told, home: &Home) -> io::Result<(Option<PathBuf>, bool)> {
-    if Dirs::at(&home.folder, &home.folder)
-        .config()
-        .join("owner.toml")
-        .exists()
-    {
-        return Ok((None, true));
+/// The owner's word, and whether anybody's it is.
+fn owner(root: &Root, told: &Told, home: &Home) -> io::Result<(PathBuf, bool)> {
+    for written in [home.folder.join(OWNER), root.at(OWNER)] {
+        if written.exists() {
+            return Ok((written, true));
+        }
     }
-    let image = root.at("owner.toml");
-    if image.exists() {
-        return Ok((Some(image), true));
-    }
-    let path = root.at("run/miner/owner.toml");
+    let path = root.at("run/miner").join(OWNER);
     let name = told.get(Key::Owner);
     fs::write(&path, word(name))?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644))?;
-    Ok((Some(path), name.is_some()))
+    Ok((path, name.is_some()))
 }
 
 /// An owner's word for a name, or for nobody.
@@ -190,8 +185,6 @@ mod tests {
     use super::super::state::Kept;
     use super::*;
 
-    const FINGERPRINT: &str = "";
-
     fn prepared(words: &str, files: &[(&str, &str)]) -> (tempfile::TempDir, Root, Orders) {
         let (folder, root) = Root::with(files);
         fs::create_dir_all(root.at("proc")).expect("made");
@@ -211,11 +204,10 @@ mod tests {
 
     #[test]
     fn with_a_controller_it_dials_and_opens_no_port() {
-        let _ = FINGERPRINT;
         let (_folder, root, orders) =
             prepared("miner.controller=nonsense:x,farm.lan,10.0.0.1:7", &[]);
         let args = orders.args();
-        assert!(has(&args, "--controller", "farm.lan:9091"), "{args:?}");
+        assert!(has(&args, "--controller", "ws://farm.lan:9091"), "{args:?}");
         assert!(!args.contains(&"--listen".to_owned()));
         let report = root.at("run/miner/report").display().to_string();
         assert!(has(&args, "--supervised", &report));
@@ -247,11 +239,11 @@ mod tests {
     #[test]
     fn the_volumes_word_goes_before_the_images() {
         let image = ("owner.toml", "owner = \"image\"");
-        let volume = ("home/lethean-desktop/owner.toml", "owner = \"volume\"");
-        let (_folder, root, orders) = prepared("miner.owner=line", &[image]);
-        let path = root.at("owner.toml").display().to_string();
-        assert!(orders.owned && has(&orders.args(), "--owner", &path));
-        let (_folder, _, orders) = prepared("miner.owner=line", &[image, volume]);
-        assert!(orders.owned && !orders.args().contains(&"--owner".to_owned()));
+        let volume = ("home/owner.toml", "owner = \"volume\"");
+        for (files, word) in [(&[image][..], "owner.toml"), (&[image, volume], volume.0)] {
+            let (_folder, root, orders) = prepared("miner.owner=line", files);
+            let path = root.at(word).display().to_string();
+            assert!(orders.owned && has(&orders.args(), "--owner", &path));
+        }
     }
 }
