@@ -1,39 +1,40 @@
 //! Waiting until the kernel's random pool is seeded: a key made before could be guessed.
 //!
-//! getrandom(2) without flags would wait as well, but with it everything else that process 1 does.
+//! A kernel without a source of randomness makes its own from the jitter of its clock, but only while
+//! somebody waits in getrandom(2). So a thread waits there, and process 1 goes on meanwhile.
+
+use std::thread;
 
 use log::{info, warn};
 use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
+use smol::channel::bounded;
 
 use crate::clock::Clock;
-
-/// Between two looks, in milliseconds.
-const LOOK_MS: u64 = 100;
-/// After which time the wait is worth a line, in milliseconds.
-const LONG_MS: u64 = 5_000;
 
 /// Returns once the kernel gives random bytes.
 pub(super) async fn seeded(clock: Clock) {
     let begun = clock.now();
-    let mut said = false;
-    while !is_seeded() {
-        if !said && clock.now().since(begun) >= LONG_MS {
-            said = true;
-            warn!("waiting for randomness: no key is made before the kernel has enough");
+    let (sender, waited) = bounded::<()>(1);
+    let started = thread::Builder::new().spawn(move || {
+        wait();
+        drop(sender);
+    });
+    match started {
+        // The channel closes when the wait is over: nothing is ever sent.
+        Ok(_) => drop(waited.recv().await),
+        Err(error) => {
+            warn!("waiting for randomness without a thread: {error}");
+            wait();
         }
-        clock.timer_at(clock.now() + LOOK_MS).await;
     }
     info!("randomness is there waited_ms={}", clock.now().since(begun));
 }
 
-fn is_seeded() -> bool {
+/// A kernel without the call has seeded its pool long ago, or the worker waits by itself.
+fn wait() {
     let mut byte = [0_u8];
-    match getrandom(&mut byte, GetRandomFlags::NONBLOCK) {
-        Ok(_) => true,
-        // A kernel without the call has seeded its pool long ago, or the worker waits by itself.
-        Err(error) => error != Errno::AGAIN && error != Errno::INTR,
-    }
+    while getrandom(&mut byte, GetRandomFlags::empty()) == Err(Errno::INTR) {}
 }
 
 #[cfg(test)]

@@ -148,7 +148,7 @@ impl Supervisor {
 
     /// The worker's life.
     async fn work(&self) {
-        self.shown.borrow_mut().controller = None;
+        self.shown.borrow_mut().controller = self.early.controllers().next().map(str::to_owned);
         let home = state::settle(&self.root, self.clock).await;
         self.shown.borrow_mut().kept = home.kept.to_string();
         let told = settings::read(&self.root, home.volume());
