@@ -2,9 +2,13 @@
 
 use std::process::ExitCode;
 
-use miner_agent::cli;
+use miner_agent::{cli, init};
 
 fn main() -> ExitCode {
+    // Before arguments are looked at: the kernel may hand its first process words that are no verbs.
+    if init::is_first_process() {
+        init::run();
+    }
     let args: Vec<String> = std::env::args_os()
         .skip(1)
         .map(|arg| arg.to_string_lossy().into_owned())

@@ -27,8 +27,9 @@ use crate::lan;
 use crate::link::{self, Me, Target, Way};
 use crate::logger;
 use crate::mining::{Miner, MinerConfig};
-use crate::platform;
-use crate::rig::{Limits, Mine, Parts, Rig};
+use crate::platform::{self, machine::MachineEnd};
+use crate::report::Reporter;
+use crate::rig::{Limits, Mine, Parts, Rig, Supervisor};
 use crate::store::{Dirs, NodeStore, system_rng};
 use crate::tls::SpkiPin;
 use crate::url::ControllerUrl;
@@ -64,6 +65,8 @@ pub struct ServeConfig {
     pub owns_machine: bool,
     /// End when standard input ends: the parent is gone.
     pub with_parent: bool,
+    /// File of a supervisor, which learns there how the rig does and ends the machine where a manager says so.
+    pub supervised: Option<PathBuf>,
     /// Least serious records that are logged.
     pub log_level: log::LevelFilter,
 }
@@ -82,9 +85,21 @@ pub fn serve(config: ServeConfig) -> Result<(), Failure> {
     if let Err(error) = confined {
         info!("the kernel does not watch that no program is started error={error}");
     }
-    smol::block_on(node.run(stop(signals, parent)));
+    let end = smol::block_on(node.run(stop(signals, parent)));
     info!("stopped");
-    Ok(())
+    end.map_or(Ok(()), |how| Err(left_to_supervisor(how)))
+}
+
+/// How the program ends so that its supervisor ends the machine.
+fn left_to_supervisor(how: MachineEnd) -> Failure {
+    let (exit, what) = match how {
+        MachineEnd::Reboot => (Exit::Reboot, "starts anew"),
+        MachineEnd::PowerOff => (Exit::PowerOff, "is switched off"),
+    };
+    Failure {
+        exit,
+        line: format!("the machine {what}"),
+    }
 }
 
 /// A rig that is ready to serve. What [`serve`] runs; tests run it with a miner of their own.
@@ -95,6 +110,8 @@ pub struct Serving {
     announce: bool,
     dial: Option<Target>,
     pairing: Option<PairingCode>,
+    /// How the supervisor is to end the machine, if there is one and a manager says so.
+    machine_ends: Receiver<MachineEnd>,
     /// Keeps other processes from serving under this identity.
     _claim: File,
 }
@@ -147,6 +164,15 @@ impl Serving {
         if let Some(owner) = owner {
             info!("owner's word: {owner}");
         }
+        let (ends, machine_ends) = smol::channel::bounded(1);
+        let supervisor = match &config.supervised {
+            None => None,
+            Some(path) => Some(Supervisor {
+                reporter: Reporter::open(path)
+                    .map_err(|e| Failure::new(format!("{}: {e}", path.display())))?,
+                ends,
+            }),
+        };
         let executor = Rc::new(LocalExecutor::new());
         let rig = Rig::new(Parts {
             name: node.name.clone(),
@@ -157,6 +183,7 @@ impl Serving {
             miner: make_miner(MinerConfig::default())?,
             limits,
             link: link_words(&config),
+            supervisor,
             executor: Rc::downgrade(&executor),
         })?;
         Ok(Self {
@@ -166,6 +193,7 @@ impl Serving {
             announce: config.announce,
             dial,
             pairing,
+            machine_ends,
             _claim: claim,
         })
     }
@@ -185,14 +213,15 @@ impl Serving {
         self.rig.me().fingerprint()
     }
 
-    /// Works until `stop` is ready, then closes everything.
-    pub async fn run(self, stop: impl Future<Output = ()>) {
+    /// Works until `stop` is ready or its supervisor is to end the machine, then closes everything.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Option<MachineEnd> {
         let Self {
             rig,
             executor,
             listener,
             announce,
             dial,
+            machine_ends,
             _claim,
             ..
         } = self;
@@ -213,8 +242,19 @@ impl Serving {
                 .spawn(link::dial_for_ever(Rc::clone(&rig), target))
                 .detach();
         }
-        let end = async {
+        let stop = async {
             stop.await;
+            None
+        };
+        let machine_ends = async {
+            match machine_ends.recv().await {
+                Ok(how) => Some(how),
+                // Nobody supervises: it is never said.
+                Err(_) => future::pending().await,
+            }
+        };
+        let end = async {
+            let end = future::or(stop, machine_ends).await;
             if let Some(announcing) = announcing {
                 announcing.cancel().await;
             }
@@ -223,8 +263,9 @@ impl Serving {
                 clock.timer_at(clock.now() + CLOSE_MS).await;
             };
             future::or(rig.sessions.stop(), late).await;
+            end
         };
-        executor.run(end).await;
+        executor.run(end).await
     }
 
     /// Tells the person at the console what to do next. The pairing code goes nowhere else.

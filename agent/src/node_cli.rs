@@ -124,6 +124,9 @@ pub struct NodeServe {
     /// end when standard input ends
     #[argh(switch)]
     pub with_parent: bool,
+    /// file of the first process of an image, which learns there how this rig does, and from its exit code when to end the machine
+    #[argh(option)]
+    pub supervised: Option<PathBuf>,
     /// error, warn, info, debug or trace; default: info
     #[argh(option, from_str_fn(log_level), default = "log::LevelFilter::Info")]
     pub log_level: log::LevelFilter,
@@ -322,6 +325,7 @@ impl NodeServe {
             threads: self.threads,
             owns_machine: self.owns_machine,
             with_parent: self.with_parent,
+            supervised: self.supervised,
             log_level: if self.verbose {
                 self.log_level.max(log::LevelFilter::Debug)
             } else {

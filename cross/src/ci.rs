@@ -11,6 +11,8 @@
 //! | end to end: the real programs on loopback | push |
 //! | page: the page in Chromium, with farms of up to 50 simulated rigs | push |
 //! | static: the agent for x86_64 rigs, its proof, its budgets and a known sum | push |
+//! | short boot: a kernel with our initramfs in qemu, to an accepted share | push |
+//! | images: every kind of image likewise | `--images`, and nothing else then |
 //! | advisories: the RustSec database | `--full` |
 //! | slow tests: the long forms of tests, marked `#[ignore]` | `--full` |
 //! | page, 10,000: the same with 10,000 rigs | `--full` |
@@ -39,6 +41,9 @@ pub(crate) struct Ci {
     /// also run what is too slow for every push
     #[argh(switch)]
     full: bool,
+    /// build images and boot them, instead of everything else
+    #[argh(switch)]
+    images: bool,
     /// begin at this stage, to go on where a run failed
     #[argh(option)]
     from: Option<String>,
@@ -46,7 +51,7 @@ pub(crate) struct Ci {
 
 type Stage = (&'static str, fn() -> Result<(), Failure>);
 
-const PUSH: [Stage; 13] = [
+const PUSH: [Stage; 14] = [
     ("format", format),
     ("clippy", clippy),
     ("pure shared", pure),
@@ -60,7 +65,10 @@ const PUSH: [Stage; 13] = [
     ("end to end", end_to_end),
     ("page", || page(&[])),
     ("static agent", static_agent),
+    ("short boot", || boots("short")),
 ];
+
+const IMAGES: [Stage; 2] = [("static agents", static_agents), ("images", || boots(""))];
 
 const FULL: [Stage; 5] = [
     ("advisories", lockfile::advisories),
@@ -73,8 +81,11 @@ const FULL: [Stage; 5] = [
 impl Ci {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let mut times = Vec::new();
-        let more: &[Stage] = if self.full { &FULL } else { &[] };
-        let stages: Vec<_> = PUSH.iter().chain(more).collect();
+        let stages: Vec<&Stage> = match (self.images, self.full) {
+            (true, _) => IMAGES.iter().collect(),
+            (false, true) => PUSH.iter().chain(&FULL).collect(),
+            (false, false) => PUSH.iter().collect(),
+        };
         let begin = match &self.from {
             None => 0,
             Some(from) => {
@@ -299,6 +310,10 @@ fn end_to_end_binaries() -> String {
 
 /// The target whose agent is built in every push.
 const PUSHED: &str = "x86_64";
+/// The targets that there are images for.
+const IMAGE_TARGETS: [&str; 2] = [PUSHED, "aarch64"];
+/// Module of the tests that boot machines.
+const IN_QEMU: &str = "in_qemu::";
 
 fn static_agent() -> Result<(), Failure> {
     agent_of(&Targets::read()?, PUSHED)
@@ -308,6 +323,25 @@ fn static_elsewhere() -> Result<(), Failure> {
     let targets = Targets::read()?;
     let mut elsewhere = targets.names().filter(|name| *name != PUSHED);
     elsewhere.try_for_each(|name| agent_of(&targets, name))
+}
+
+/// The agents that images are built of.
+fn static_agents() -> Result<(), Failure> {
+    let targets = Targets::read()?;
+    IMAGE_TARGETS
+        .into_iter()
+        .try_for_each(|name| zig::build(name, targets.named(name)?))
+}
+
+/// Images in qemu; `which` is how the names of the tests begin.
+fn boots(which: &str) -> Result<(), Failure> {
+    run(cargo().args(["build", "--locked", "--workspace", "--bins"]))?;
+    run(cargo()
+        .args(["test", "--locked", "--package", "farm-tests"])
+        .args(["--test", "images", "--"])
+        .args(["--ignored", "--test-threads", "1"])
+        .arg(format!("{IN_QEMU}{which}"))
+        .env("FARM_PROGRAMS", target_dir().join("debug")))
 }
 
 fn agent_of(targets: &Targets, name: &str) -> Result<(), Failure> {
@@ -332,5 +366,6 @@ fn slow_tests() -> Result<(), Failure> {
             "--",
             "--ignored",
         ])
+        .args(["--skip", IN_QEMU])
         .args(["--test-threads", &jobs]))
 }

@@ -15,6 +15,7 @@ pub mod base32;
 pub mod bytes;
 pub mod cmdline;
 pub mod crypto;
+pub mod dhcp;
 pub mod gate;
 pub mod identity;
 pub mod json;

@@ -193,6 +193,18 @@ pub const STRANGER_EVENT_RATE: Rate = STRANGER_LOG_RATE;
 /// Packet of multicast DNS that is read or sent, in bytes: what an Ethernet frame holds besides the
 /// headers of IPv4 and UDP. A longer one is cut by the kernel and then refused.
 pub const MAX_MDNS_PACKET: usize = 1500 - 20 - 8;
+/// Shortest DHCP message that is sent, in bytes: what relays made for BOOTP let through (RFC 1542 section 2.1).
+pub const MIN_DHCP_MESSAGE: usize = 300;
+/// Longest DHCP message that is sent, in bytes: what every client takes (RFC 2131 section 2), 576 less the
+/// headers of IPv4 and UDP.
+pub const MAX_DHCP_MESSAGE: usize = 576 - 20 - 8;
+/// Routes of a DHCP lease that a rig takes.
+pub const MAX_LEASE_ROUTES: usize = 8;
+/// Name servers of a DHCP lease that a rig takes; the C library asks no more.
+pub const MAX_LEASE_DNS: usize = 3;
+/// DHCP message that is read, in bytes: what an Ethernet frame holds besides the same headers. A longer one
+/// is cut by the kernel and then refused.
+pub const MAX_DHCP_READ: usize = 1500 - 20 - 8;
 /// Packets of multicast DNS that a node reads: 100 in a second and at once. Others wait in the socket's
 /// buffer, and are lost where it is full.
 pub const MDNS_RATE: Rate = Rate {

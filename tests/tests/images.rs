@@ -1,7 +1,7 @@
 //! Images in a machine: each boots to a share that the practice pool accepted, under a real controller.
 //!
-//! `cargo xtask images` runs them one after the other: they need qemu, Debian's packages from the archive, and the
-//! static agents of `cargo xtask build`. `cargo xtask images --short` is the first alone, for every push.
+//! `./tests/run --images` runs them one after the other: they need qemu, Debian's packages from the archive, and
+//! the static agents of `cargo xtask build`. The one that is called short is for every push.
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail as the test does")]
 
 use core::time::Duration;
@@ -146,56 +146,61 @@ fn port(line: &str) -> String {
     digits.chars().rev().collect()
 }
 
-/// Power-on to a share, from kernel and initramfs.
-fn netboot(arch: Arch) -> Outcome {
-    let farm = Farm::start()?;
-    let parts = farm.image(arch, "netboot", &[])?;
-    let vm = Home::new("machine").unwrap();
-    let mut console = machine::boot(&vm, arch, SMALL, From::Kernel(&parts))?;
-    let rig = farm.rig(&mut console)?;
-    farm.mines(&rig, &mut console)
-}
+/// What boots machines.
+mod in_qemu {
+    use super::*;
 
-#[test]
-#[ignore = "boots a machine: cargo xtask images"]
-fn short_a_kernel_with_our_initramfs_enrols_and_mines_in_512_mib() -> Outcome {
-    netboot(Arch::X86_64)
-}
+    /// Power-on to a share, from kernel and initramfs.
+    fn netboot(arch: Arch) -> Outcome {
+        let farm = Farm::start()?;
+        let parts = farm.image(arch, "netboot", &[])?;
+        let vm = Home::new("machine").unwrap();
+        let mut console = machine::boot(&vm, arch, SMALL, From::Kernel(&parts))?;
+        let rig = farm.rig(&mut console)?;
+        farm.mines(&rig, &mut console)
+    }
 
-#[test]
-#[ignore = "boots a machine: cargo xtask images"]
-fn an_aarch64_kernel_with_our_initramfs_enrols_and_mines_in_512_mib() -> Outcome {
-    netboot(Arch::Aarch64)
-}
+    #[test]
+    #[ignore = "boots a machine: ./tests/run --images"]
+    fn short_a_kernel_with_our_initramfs_enrols_and_mines_in_512_mib() -> Outcome {
+        netboot(Arch::X86_64)
+    }
 
-#[test]
-#[ignore = "boots a machine: cargo xtask images"]
-fn a_disk_boots_by_bios_and_by_uefi_as_the_same_rig_and_mines() -> Outcome {
-    let farm = Farm::start()?;
-    let disk = farm.image(Arch::X86_64, "disk", &[])?;
-    let vm = Home::new("machine").unwrap();
-    let boot = |from| machine::boot(&vm, Arch::X86_64, 1_024, from);
+    #[test]
+    #[ignore = "boots a machine: ./tests/run --images"]
+    fn an_aarch64_kernel_with_our_initramfs_enrols_and_mines_in_512_mib() -> Outcome {
+        netboot(Arch::Aarch64)
+    }
 
-    let mut console = boot(From::Bios(&disk))?;
-    let by_bios = farm.rig(&mut console)?;
-    farm.mines(&by_bios, &mut console)?;
-    console.kill()?;
-    offline(&farm)?;
+    #[test]
+    #[ignore = "boots a machine: ./tests/run --images"]
+    fn a_disk_boots_by_bios_and_by_uefi_as_the_same_rig_and_mines() -> Outcome {
+        let farm = Farm::start()?;
+        let disk = farm.image(Arch::X86_64, "disk", &[])?;
+        let vm = Home::new("machine").unwrap();
+        let boot = |from| machine::boot(&vm, Arch::X86_64, 1_024, from);
 
-    let mut console = boot(From::Uefi(&disk))?;
-    let by_uefi = farm.rig(&mut console)?;
-    assert_eq!(by_uefi, by_bios, "another identity");
-    farm.mines(&by_uefi, &mut console)
-}
+        let mut console = boot(From::Bios(&disk))?;
+        let by_bios = farm.rig(&mut console)?;
+        farm.mines(&by_bios, &mut console)?;
+        console.kill()?;
+        offline(&farm)?;
 
-fn offline(farm: &Farm) -> Outcome {
-    eventually("the rig is offline", ONLINE, || {
-        let peers = farm.json(&["peer", "list"]).ok()?;
-        let all = peers.as_array()?;
-        all.iter()
-            .all(|peer| peer["connected"] == false)
-            .then_some(())
-    })
+        let mut console = boot(From::Uefi(&disk))?;
+        let by_uefi = farm.rig(&mut console)?;
+        assert_eq!(by_uefi, by_bios, "another identity");
+        farm.mines(&by_uefi, &mut console)
+    }
+
+    fn offline(farm: &Farm) -> Outcome {
+        eventually("the rig is offline", ONLINE, || {
+            let peers = farm.json(&["peer", "list"]).ok()?;
+            let all = peers.as_array()?;
+            all.iter()
+                .all(|peer| peer["connected"] == false)
+                .then_some(())
+        })
+    }
 }
 
 /// What the builder refuses, it refuses before it downloads anything.

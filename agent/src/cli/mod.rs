@@ -56,16 +56,22 @@ pub enum Exit {
     NeedsConsent = 3,
     /// The benchmark's check sum is wrong: the hashes of this machine cannot be trusted.
     WrongSum = 4,
+    /// A manager wants the machine to start anew; whoever supervises the program does it.
+    Reboot = 10,
+    /// A manager wants the machine to be off; whoever supervises the program does it.
+    PowerOff = 11,
 }
 
 impl Exit {
     /// All of them, in order.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::Ok,
         Self::Failure,
         Self::Usage,
         Self::NeedsConsent,
         Self::WrongSum,
+        Self::Reboot,
+        Self::PowerOff,
     ];
 
     /// What it means, as manual pages say it.
@@ -80,6 +86,8 @@ impl Exit {
             Self::WrongSum => {
                 "bench: the check sum is wrong, the hashes of this machine cannot be trusted"
             }
+            Self::Reboot => "node serve --supervised: start the machine anew",
+            Self::PowerOff => "node serve --supervised: switch the machine off",
         }
     }
 }

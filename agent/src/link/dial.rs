@@ -79,6 +79,11 @@ pub(crate) async fn dial_for_ever(rig: Rc<Rig>, mut target: Target) {
             Ok(End::Pending(_)) => PENDING_MS,
             _ => full_jitter(REDIAL_MS, failures, &mut system_rng()),
         };
+        rig.note_refusal(&match &end {
+            _ if was_up => String::new(),
+            Ok(end) => end.to_string(),
+            Err(why) => why.to_string(),
+        });
         match &end {
             Ok(End::Stopping) => return,
             Ok(end) if was_up => info!("link down reason=\"{end}\" retry_ms={pause_ms}"),

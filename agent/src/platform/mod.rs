@@ -1,11 +1,14 @@
 //! What the agent asks of the machine: memory, processor, names, read-only from `/proc` and `/sys`; that
-//! it may start no program ([`no_exec`]); that it shows itself ([`beacon`]), and ends ([`machine`]).
+//! it may start no program ([`no_exec`]); that it shows itself ([`beacon`]), and ends ([`machine`]). For the
+//! first process of an image: network interfaces ([`netif`]) and the watchdog ([`watchdog`]).
 //!
 //! Unknown is `None` or an empty text, never a guess.
 
 pub mod beacon;
 pub mod machine;
+pub mod netif;
 pub mod no_exec;
+pub mod watchdog;
 
 use std::fs;
 

@@ -381,7 +381,7 @@ mod tests {
     #[test]
     fn what_costs_hash_rate_is_named_with_what_to_do() {
         type Case = (&'static str, Severity, &'static str, fn(&mut Facts));
-        let cases: [Case; 18] = [
+        let cases: [Case; 20] = [
             ("pool", Severity::Bad, "for 42 s", |f| {
                 (f.pool, f.offline_ms) = (None, Some(42_000));
             }),

@@ -22,7 +22,7 @@ use std::rc::{Rc, Weak};
 
 use log::{debug, info};
 use miner_shared::identity::{Fingerprint, Signer, Statement};
-use miner_shared::text::Name;
+use miner_shared::text::{Label, Name};
 use miner_shared::time::Millis;
 use miner_shared::wire::{Command, Desired, FoundBatch, Message, Outcome, RigStats};
 use smol::LocalExecutor;
@@ -34,6 +34,8 @@ use crate::link::{Me, Sessions};
 use crate::logger::Logger;
 use crate::mining::MinerConfig;
 use crate::mining::topology::Topology;
+use crate::platform::{self, machine::MachineEnd};
+use crate::report::{Report, Reporter};
 use crate::store::{Candidates, NodeStore, StoreError};
 use works::Works;
 
@@ -54,8 +56,17 @@ pub(crate) struct Parts {
     pub(crate) limits: Limits,
     /// How its controllers and it find each other, in words.
     pub(crate) link: &'static str,
+    /// Who ends the machine in its place, and wants to know how it does.
+    pub(crate) supervisor: Option<Supervisor>,
     /// Weak, since the tasks that it runs hold the rig.
     pub(crate) executor: Weak<LocalExecutor<'static>>,
+}
+
+/// The process that supervises this one.
+pub(crate) struct Supervisor {
+    pub(crate) reporter: Reporter,
+    /// Takes how the machine is to end.
+    pub(crate) ends: Sender<MachineEnd>,
 }
 
 /// What the owner of the machine allows, whatever a profile says.
@@ -79,6 +90,10 @@ pub(crate) struct Rig {
     commands: RefCell<Commands>,
     listeners: Rc<Listeners>,
     candidates: RefCell<Asked>,
+    name: Name,
+    reporter: Option<Reporter>,
+    /// Why no controller is linked, in words; empty while one is.
+    refused: RefCell<Label>,
 }
 
 /// Who asked to be obeyed and was refused. Strangers come as often as they like; the disk is asked
@@ -148,6 +163,9 @@ impl Rig {
             commands: RefCell::new(Commands::default()),
             listeners,
             candidates: RefCell::new(candidates),
+            name: parts.name,
+            reporter: parts.supervisor.map(|supervisor| supervisor.reporter),
+            refused: RefCell::default(),
         }))
     }
 
@@ -259,6 +277,34 @@ impl Rig {
         self.listeners.listen()
     }
 
+    /// Notes why no controller is linked; empty where one is.
+    pub(crate) fn note_refusal(&self, why: &str) {
+        *self.refused.borrow_mut() = Label::lossy(why);
+    }
+
+    /// Tells the supervisor, if there is one, how this rig does.
+    fn report(&self) {
+        let Some(reporter) = &self.reporter else {
+            return;
+        };
+        let (stats, linked) = (self.stats(), self.sessions.any());
+        let report = Report {
+            at: Millis(platform::uptime_ms().unwrap_or_default()),
+            fingerprint: self.me().fingerprint(),
+            name: self.name.clone(),
+            activity: stats.activity,
+            hashrate: stats.miners.iter().find_map(|miner| miner.hashrate.s60),
+            linked,
+            refused: match linked {
+                true => Label::default(),
+                false => self.refused.borrow().clone(),
+            },
+        };
+        if let Err(error) = reporter.write(&report) {
+            debug!("the supervisor does not hear: {error}");
+        }
+    }
+
     /// Watches over the miner, for ever.
     pub(crate) async fn tick(self: Rc<Self>) {
         loop {
@@ -267,6 +313,7 @@ impl Rig {
                 self.listeners.notify();
             }
             self.notice();
+            self.report();
             if let Some(candidates) = self.candidates.borrow_mut().due(self.clock.now())
                 && let Err(error) = self.store.set_candidates(candidates)
             {
@@ -280,7 +327,7 @@ impl Rig {
 pub(crate) fn miner_config(desired: &Desired, limits: Limits) -> MinerConfig {
     use miner_shared::wire::{Mode, Plan, Threads};
     let mut config = MinerConfig {
-        memory_available_mib: crate::platform::available_mib()
+        memory_available_mib: platform::available_mib()
             .map(|mib| u32::try_from(mib).unwrap_or(u32::MAX)),
         ..MinerConfig::default()
     };

@@ -64,6 +64,8 @@ pub(super) struct Works {
     ending: Option<(MachineEnd, Millis)>,
     /// What it was told last and its owner forbids, in words; `None` if it was told something else since.
     forbidden: Option<String>,
+    /// Who ends it, if not this process.
+    supervisor: Option<Sender<MachineEnd>>,
     link: &'static str,
     log: &'static Logger,
     listeners: Rc<Listeners>,
@@ -98,6 +100,10 @@ impl Works {
             beacon: None,
             ending: None,
             forbidden: None,
+            supervisor: parts
+                .supervisor
+                .as_ref()
+                .map(|supervisor| supervisor.ends.clone()),
             link: parts.link,
             log: parts.log,
             listeners,
@@ -178,6 +184,11 @@ impl Works {
     fn end_if_due(&mut self, now: Millis) {
         if let Some((how, _)) = self.ending.take_if(|(_, at)| now >= *at) {
             // What waits for a pool or in a file of its own is not lost by this: it was written when it came.
+            if let Some(supervisor) = &self.supervisor {
+                // One that was told already needs no second word.
+                let _ = supervisor.try_send(how);
+                return;
+            }
             let error = machine::end(how);
             error!("the machine goes on: {error}");
         }
@@ -400,7 +411,7 @@ impl Host for Works {
     }
 
     fn may_end_machine(&self) -> bool {
-        machine::may_end(self.limits.owns_machine)
+        self.supervisor.is_some() || machine::may_end(self.limits.owns_machine)
     }
 
     fn end_machine(&mut self, how: MachineEnd) {

@@ -12,7 +12,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
+use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
+use rustix::io::Errno;
 
 use super::StoreError;
 
@@ -54,15 +55,25 @@ pub fn write(path: &Path, bytes: &[u8], access: Access) -> Result<(), StoreError
 /// As [`write()`], but fails with [`StoreError::Exists`] if the file is there, also when another
 /// process makes it at the same moment.
 pub fn create(path: &Path, bytes: &[u8], access: Access) -> Result<(), StoreError> {
-    let outcome = publish(path, bytes, access, |temporary, path| {
-        fs::hard_link(temporary, path)?;
-        fs::remove_file(temporary)
-    });
+    let outcome = publish(path, bytes, access, rename_new);
     match outcome {
         Err(StoreError::Io(path, e)) if e.kind() == io::ErrorKind::AlreadyExists => {
             Err(StoreError::Exists(path))
         }
         other => other,
+    }
+}
+
+/// Renames, unless the new name is there.
+fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Ok(()) => Ok(()),
+        // Not every file system can; those have hard links, which FAT does not have.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+            fs::hard_link(from, to)?;
+            fs::remove_file(from)
+        }
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -99,7 +110,7 @@ pub fn read(path: &Path, access: Access, max: u64) -> Result<Option<Vec<u8>>, St
     let file = match opened {
         Ok(file) => file,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(e) if e.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
+        Err(e) if e.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
             return Err(StoreError::Symlink(path.to_owned()));
         }
         Err(e) => return Err(failed(e)),
@@ -300,7 +311,7 @@ mod tests {
         ));
         let fifo = root.path().join("fifo");
         let mode = rustix::fs::Mode::from_raw_mode(0o600);
-        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, mode, 0)
+        rustix::fs::mknodat(CWD, &fifo, rustix::fs::FileType::Fifo, mode, 0)
             .expect("made");
         assert!(matches!(
             read(&fifo, Access::Private, 8),

@@ -202,6 +202,7 @@ fn config(root: &Path) -> ServeConfig {
         threads: None,
         owns_machine: false,
         with_parent: false,
+        supervised: None,
         log_level: log::LevelFilter::Info,
     }
 }

@@ -191,6 +191,7 @@ impl Serve {
             threads: settings.get(&THREADS)?,
             owns_machine: self.owns_machine,
             with_parent: self.with_parent,
+            supervised: None,
             log_level: match settings.is_said(&LOG_LEVEL) {
                 true => settings.get(&LOG_LEVEL)?.unwrap_or(log::LevelFilter::Info),
                 false => log::LevelFilter::Info,

@@ -87,6 +87,7 @@ fn works_of(store: NodeStore, limits: Limits) -> (Works, Rc<Straw>, Rc<LocalExec
         miner: Rc::clone(&straw) as Rc<dyn Mine>,
         limits,
         link: "test",
+        supervisor: None,
         executor: Rc::downgrade(&executor),
     };
     (Works::new(&parts, Rc::default()), straw, executor)

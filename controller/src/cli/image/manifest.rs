@@ -71,7 +71,7 @@ impl Verify {
             let bytes = fs::read(&file)
                 .map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
             manifest
-                .holds(&entry.name, &bytes)
+                .holds(entry.name.as_str(), &bytes)
                 .map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
             count += 1;
         }

@@ -1,0 +1,146 @@
+//! Which block device is the state volume: a FAT volume labelled `FARMSTATE`, never a device's name.
+//!
+//! ```text
+//!   a partition whose uevent says PARTNAME=FARMSTATE (GPT) ─▶ else the label in a boot sector
+//!
+//!   boot sector   FAT32                 FAT12, FAT16
+//!         label   71..82                43..54          space-padded
+//!          type   82..87 "FAT32"        54..59 "FAT12" or "FAT16"
+//!     signature   510..512: 55 AA
+//! ```
+//! Two volumes of that name are none: the rig could come up as another one each time that it starts.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::PathBuf;
+
+use super::Root;
+
+/// The volume's label, and the partition's.
+const LABEL: &str = "FARMSTATE";
+/// Block devices that are looked at, at most.
+const MAX_DEVICES: usize = 256;
+const SECTOR: usize = 512;
+
+/// What a look at all devices found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// None, or not yet.
+    Nothing,
+    /// The one.
+    Device(PathBuf),
+    /// More than one: their names.
+    Several(Vec<String>),
+}
+
+/// Looks at every block device.
+pub(super) fn find(root: &Root) -> Found {
+    let folder = root.at("sys/class/block");
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let mut names: Vec<String> = names.take(MAX_DEVICES).collect();
+    names.sort_unstable();
+    let named = |name: &&String| {
+        let uevent = root.text(&format!("sys/class/block/{name}/uevent"));
+        uevent.is_some_and(|text| is_named(&text))
+    };
+    let labelled =
+        |name: &&String| boot_sector(root, name).is_some_and(|sector| is_labelled(&sector));
+    let mut found: Vec<String> = names.iter().filter(named).cloned().collect();
+    if found.is_empty() {
+        found = names.iter().filter(labelled).cloned().collect();
+    }
+    match &*found {
+        [] => Found::Nothing,
+        [one] => Found::Device(root.at("dev").join(one)),
+        _ => Found::Several(found),
+    }
+}
+
+fn is_named(uevent: &str) -> bool {
+    let name = uevent
+        .lines()
+        .find_map(|line| line.strip_prefix("PARTNAME="));
+    name == Some(LABEL)
+}
+
+fn boot_sector(root: &Root, name: &str) -> Option<[u8; SECTOR]> {
+    let mut sector = [0; SECTOR];
+    let mut device = File::open(root.at("dev").join(name)).ok()?;
+    device.read_exact(&mut sector).ok()?;
+    Some(sector)
+}
+
+fn is_labelled(sector: &[u8; SECTOR]) -> bool {
+    let at = |range: std::ops::Range<usize>| sector.get(range).unwrap_or_default();
+    let label = match (at(82..87), at(54..59)) {
+        (b"FAT32", _) => at(71..82),
+        (_, b"FAT12" | b"FAT16") => at(43..54),
+        _ => return false,
+    };
+    at(510..512) == [0x55, 0xaa] && label.trim_ascii_end() == LABEL.as_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sector(kind: &str, label: &str) -> [u8; SECTOR] {
+        let mut sector = [0; SECTOR];
+        let (label_at, kind_at) = if kind == "FAT32" { (71, 82) } else { (43, 54) };
+        let label = format!("{label:<11}");
+        sector[label_at..label_at + 11].copy_from_slice(label.as_bytes());
+        sector[kind_at..kind_at + 5].copy_from_slice(kind.as_bytes());
+        sector[510..].copy_from_slice(&[0x55, 0xaa]);
+        sector
+    }
+
+    fn devices(all: &[(&str, &str, [u8; SECTOR])]) -> (tempfile::TempDir, Root) {
+        let (folder, root) = Root::with(&[("dev/null", "")]);
+        for (name, uevent, sector) in all {
+            let class = root.at("sys/class/block").join(name);
+            fs::create_dir_all(&class).expect("made");
+            fs::write(class.join("uevent"), uevent).expect("written");
+            fs::write(root.at("dev").join(name), sector).expect("written");
+        }
+        (folder, root)
+    }
+
+    #[test]
+    fn the_label_stands_where_the_kind_of_fat_says() {
+        for kind in ["FAT12", "FAT16", "FAT32"] {
+            assert!(is_labelled(&sector(kind, "FARMSTATE")), "{kind}");
+            assert!(!is_labelled(&sector(kind, "FARMSTATE2")), "{kind}");
+            assert!(!is_labelled(&sector(kind, "FARMBOOT")), "{kind}");
+            let mut unsigned = sector(kind, "FARMSTATE");
+            unsigned[511] = 0;
+            assert!(!is_labelled(&unsigned), "{kind}");
+        }
+        assert!(!is_labelled(&sector("NTFS ", "FARMSTATE")));
+        assert!(!is_labelled(&[0xff; SECTOR]));
+    }
+
+    #[test]
+    fn a_partitions_name_goes_before_a_label() {
+        let (_folder, root) = devices(&[
+            ("sda1", "DEVTYPE=partition\n", sector("FAT12", "FARMSTATE")),
+            ("sdb2", "PARTN=2\nPARTNAME=FARMSTATE\n", [0; SECTOR]),
+            ("sdb3", "PARTNAME=FARMSTATE2\n", [0; SECTOR]),
+        ]);
+        assert_eq!(find(&root), Found::Device(root.at("dev/sdb2")));
+    }
+
+    #[test]
+    fn a_whole_disk_may_be_the_volume_and_two_are_none() {
+        let other = ("vda", "", sector("FAT32", "FARMBOOT"));
+        let (_folder, root) = devices(&[other, ("vdb", "", sector("FAT32", "FARMSTATE"))]);
+        assert_eq!(find(&root), Found::Device(root.at("dev/vdb")));
+        let (_folder, root) = devices(&[
+            ("vda1", "", sector("FAT12", "FARMSTATE")),
+            ("vdb1", "", sector("FAT12", "FARMSTATE")),
+        ]);
+        let both = vec!["vda1".to_owned(), "vdb1".to_owned()];
+        assert_eq!(find(&root), Found::Several(both));
+        assert_eq!(find(&devices(&[other]).1), Found::Nothing);
+    }
+}
