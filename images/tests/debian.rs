@@ -2,6 +2,11 @@
 //!
 //! `MINER_IMAGES_CACHE` names a folder that keeps the packages from run to run, `MINER_IMAGES_OUT` one for what
 //! is built, `MINER_IMAGES_AGENT_x86_64` and `…_aarch64` the programs that become `/init`.
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test's helpers fail as the test does"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
