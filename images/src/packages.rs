@@ -25,6 +25,9 @@ use miner_shared::crypto::sha256;
 
 use crate::arch::Arch;
 
+/// The list of an archive that is not this machine's own, in apt's state.
+const SOURCES: &str = "sources.list";
+
 /// Why there is no package.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -65,32 +68,29 @@ pub enum Package {
 }
 
 /// Where packages come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Archive {
-    /// Lines of sources.list(5), without `deb [signed-by=…]`.
-    pub sources: Vec<String>,
-    /// The keys that the archive is signed with.
-    pub keyring: PathBuf,
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Archive {
+    /// From where this machine's own packages come: apt's sources as they are.
+    #[default]
+    OfThisMachine,
+    /// From these.
+    Sources {
+        /// Lines of sources.list(5) without `deb [signed-by=…]`, such as `http://mirror/debian bookworm main`.
+        lines: Vec<String>,
+        /// The keys that they are signed with.
+        keyring: PathBuf,
+    },
 }
 
 impl Archive {
-    /// A release of Debian, such as `bookworm`, with its security updates.
-    pub fn debian(release: &str) -> Self {
-        Self {
-            sources: vec![
-                format!("http://deb.debian.org/debian {release} main"),
-                format!("http://deb.debian.org/debian-security {release}-security main"),
-            ],
-            keyring: "/usr/share/keyrings/debian-archive-keyring.gpg".into(),
-        }
-    }
-
-    fn list(&self) -> String {
-        let keyring = self.keyring.display();
-        let lines = self.sources.iter();
-        lines
-            .map(|line| format!("deb [signed-by={keyring}] {line}\n"))
-            .collect()
+    /// The text of sources.list(5), if there has to be one of our own.
+    fn list(&self) -> Option<String> {
+        let Self::Sources { lines, keyring } = self else {
+            return None;
+        };
+        let keyring = keyring.display();
+        let line = |line| format!("deb [signed-by={keyring}] {line}\n");
+        Some(lines.iter().map(line).collect())
     }
 }
 
@@ -111,6 +111,7 @@ pub struct Packages {
     cache: PathBuf,
     state: PathBuf,
     arch: Arch,
+    own_sources: bool,
 }
 
 impl Packages {
@@ -131,13 +132,21 @@ impl Packages {
             let folder = state.join(folder);
             fs::create_dir_all(&folder).map_err(|error| at(&folder, error))?;
         }
-        for (file, text) in [("state/status", ""), ("sources.list", &*archive.list())] {
+        let list = archive.list();
+        for (file, text) in [("state/status", Some("")), (SOURCES, list.as_deref())] {
             let file = state.join(file);
+            let text = text.unwrap_or_default();
             fs::write(&file, text).map_err(|error| at(&file, error))?;
         }
-        let packages = Self { cache, state, arch };
+        let packages = Self {
+            cache,
+            state,
+            arch,
+            own_sources: list.is_some(),
+        };
         progress(&format!("reading the archive's index for {arch}"));
-        packages.ask("apt-get", &["--error-on=any", "update"])?;
+        // A source that is out of reach is a warning to apt: the index of the last time counts.
+        packages.ask("apt-get", &["update"])?;
         Ok(packages)
     }
 
@@ -205,11 +214,14 @@ impl Packages {
             ("Dir::State::status", "state/status"),
             ("Dir::State::lists", "lists"),
             ("Dir::Cache", "cache"),
-            ("Dir::Etc::sourcelist", "sources.list"),
         ] {
             option(&mut command, name, self.state.join(path).as_os_str());
         }
-        option(&mut command, "Dir::Etc::sourceparts", OsStr::new("-"));
+        if self.own_sources {
+            let list = self.state.join(SOURCES);
+            option(&mut command, "Dir::Etc::sourcelist", list.as_os_str());
+            option(&mut command, "Dir::Etc::sourceparts", OsStr::new("-"));
+        }
         option(&mut command, "APT::Architecture", OsStr::new(arch));
         option(&mut command, "APT::Architectures", OsStr::new(arch));
         // Without it a root's apt wants to write as a user that cannot enter the folder.
@@ -349,9 +361,14 @@ mod tests {
 
     #[test]
     fn sources_name_the_keys_that_they_are_signed_with() {
-        let list = Archive::debian("bookworm").list();
-        assert_eq!(list.lines().count(), 2);
-        let signed = "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://";
-        assert!(list.lines().all(|line| line.starts_with(signed)));
+        assert_eq!(Archive::OfThisMachine.list(), None);
+        let archive = Archive::Sources {
+            lines: vec!["http://mirror.example/debian bookworm main".to_owned()],
+            keyring: "/keys.gpg".into(),
+        };
+        assert_eq!(
+            archive.list().as_deref(),
+            Some("deb [signed-by=/keys.gpg] http://mirror.example/debian bookworm main\n")
+        );
     }
 }

@@ -2,6 +2,11 @@
 //!
 //! `MINER_IMAGES_CACHE` names a folder that keeps the packages from run to run, `MINER_IMAGES_OUT` one for what
 //! is built, `MINER_IMAGES_AGENT_x86_64` and `…_aarch64` the programs that become `/init`.
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test's helpers fail as the test does"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -51,9 +56,9 @@ fn noise(len: usize) -> Vec<u8> {
 fn parts(arch: Arch) -> Parts {
     let temporary = tempfile::tempdir().unwrap();
     let mut progress = |line: &str| println!("{line}");
-    let archive = Archive::debian("bookworm");
-    let packages =
-        Packages::update(&cache(temporary.path()), arch, &archive, &mut progress).unwrap();
+    let cache = cache(temporary.path());
+    let archive = Archive::OfThisMachine;
+    let packages = Packages::update(&cache, arch, &archive, &mut progress).unwrap();
     let kernel = packages.fetch(Package::Kernel, &mut progress).unwrap();
     let stub = packages.fetch(Package::EfiStub, &mut progress).unwrap();
     let control = deb::control(&kernel.path).unwrap();
@@ -116,7 +121,9 @@ fn builds_and_is_small_enough(arch: Arch) -> Vec<u8> {
         image.len()
     );
     if let Some(folder) = std::env::var_os("MINER_IMAGES_OUT").map(PathBuf::from) {
-        fs::write(folder.join(format!("{arch}.efi")), &image).unwrap();
+        let mut patched = image.clone();
+        uki::patch_cmdline(&mut patched, &format!("{line} miner.owner=Ada")).unwrap();
+        fs::write(folder.join(format!("{arch}.efi")), &patched).unwrap();
         fs::write(folder.join(format!("{arch}.vmlinuz")), &parts.kernel.image).unwrap();
         fs::write(folder.join(format!("{arch}.initrd")), &parts.initramfs).unwrap();
     }

@@ -55,7 +55,11 @@ pub fn programs() -> io::Result<Vec<Source>> {
     let mut all = Vec::new();
     let agent = ["agent/src", "agent/engine/src"];
     let controller = ["controller/src", "controller/proxy/src"];
-    for dir in ["shared/src"].into_iter().chain(agent).chain(controller) {
+    for dir in ["shared/src", "images/src"]
+        .into_iter()
+        .chain(agent)
+        .chain(controller)
+    {
         all.extend(files(dir, "rs")?);
     }
     Ok(all)

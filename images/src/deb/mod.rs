@@ -63,10 +63,7 @@ pub fn control(package: &Path) -> Result<Control, DebError> {
         lines
             .find(|(key, _)| *key == name)
             .map(|(_, value)| value.trim().to_owned())
-            .ok_or(DebError::Malformed(
-                package.to_owned(),
-                "its control file has no name, version or architecture",
-            ))
+            .ok_or_else(|| malformed(package, "no name, version or architecture in it"))
     };
     Ok(Control {
         name: field("Package")?,
@@ -121,14 +118,17 @@ pub fn extract(
 /// What to do with one file: its path, and its contents for as long as they are wanted.
 type Visit<'a> = dyn FnMut(&str, &mut dyn Read) -> io::Result<()> + 'a;
 
+fn malformed(package: &Path, what: &'static str) -> DebError {
+    DebError::Malformed(package.to_owned(), what)
+}
+
 /// Shows every regular file of the first member whose name begins with `member`.
 fn walk(package: &Path, member: &str, visit: &mut Visit<'_>) -> Result<(), DebError> {
     let io = |error| DebError::Io(package.to_owned(), error);
-    let malformed = |what| DebError::Malformed(package.to_owned(), what);
     let mut file = BufReader::new(File::open(package).map_err(io)?);
     let archive = ar::member(&mut file, member)
         .map_err(io)?
-        .ok_or(malformed("no Debian package"))?;
+        .ok_or_else(|| malformed(package, "no Debian package"))?;
     let mut tar = unpack(Box::new(archive)).map_err(io)?;
     tar::walk(&mut tar, visit).map_err(io)
 }

@@ -35,9 +35,9 @@ fn ar(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut ar = b"!<arch>\n".to_vec();
     for (name, contents) in members {
         let len = contents.len();
-        write!(
+        writeln!(
             ar,
-            "{name:<16}{:<12}{:<6}{:<6}{:<8}{len:<10}`\n",
+            "{name:<16}{:<12}{:<6}{:<6}{:<8}{len:<10}`",
             0, 0, 0, 644
         )
         .unwrap();

@@ -70,7 +70,7 @@ fn appended_sections_follow_one_another_in_memory_and_in_the_file() {
         }
         let image = u32_at(&out, pe.optional + at::IMAGE_SIZE).unwrap();
         let last = pe.sections.last().unwrap();
-        assert!(image >= last.end().unwrap() && image % alignment == 0);
+        assert!(image >= last.end().unwrap() && image.is_multiple_of(alignment));
         let data = u32_at(&out, pe.optional + at::INITIALIZED_DATA).unwrap();
         assert_eq!(data, 40_448 + 512);
         assert_eq!(out.len() as u64, u64::from(last.raw_at + last.raw_size));
