@@ -64,7 +64,7 @@ impl Verify {
         let failed =
             |error: &dyn std::fmt::Display| Failure::new(format!("{}: {error}", self.manifest));
         let manifest = Manifest::verify(&text, &key).map_err(|error| failed(&error))?;
-        let folder = path.parent().unwrap_or(Path::new(""));
+        let folder = path.parent().unwrap_or_else(|| Path::new(""));
         let mut count = 0_u32;
         for entry in manifest.files() {
             let file = folder.join(entry.name.as_str());

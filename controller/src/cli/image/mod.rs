@@ -29,6 +29,7 @@ pub(super) struct Image {
 
 #[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand)]
+#[expect(clippy::large_enum_variant, reason = "one, for the time of parsing")]
 enum Verb {
     Build(build::Build),
     Flash(flash::Flash),
