@@ -83,11 +83,15 @@ fn no_message_can_carry_a_program_a_path_or_a_download() {
     }
 }
 
+/// As the first process of an image the agent starts itself, without the rights of the first process.
+const SUPERVISOR: &str = "agent/src/init/worker.rs";
+
 #[test]
 fn the_agent_starts_no_other_program() {
     // That file names the calls to have the kernel refuse them.
     let forbids = |source: &Source| source.path == "agent/src/platform/no_exec.rs";
-    for source in agent().into_iter().filter(|source| !forbids(source)) {
+    let excepted = |source: &Source| forbids(source) || source.path == SUPERVISOR;
+    for source in agent().into_iter().filter(|source| !excepted(source)) {
         for (number, line) in source.program_lines() {
             for word in [
                 "process::Command",
@@ -100,6 +104,22 @@ fn the_agent_starts_no_other_program() {
             }
         }
     }
+}
+
+#[test]
+fn the_first_process_of_an_image_starts_its_own_file_and_nothing_else() {
+    let sources = agent();
+    let supervisor = sources.iter().find(|source| source.path == SUPERVISOR);
+    let lines = supervisor.unwrap().program_lines();
+    let starts: Vec<&str> = lines
+        .filter(|(_, line)| line.contains("Command::new") || line.contains("spawn("))
+        .map(|(_, line)| line.trim())
+        .collect();
+    let (new, spawn) = (
+        "let mut command = Command::new(\"/proc/self/exe\");",
+        "let child = command.spawn()?;",
+    );
+    assert_eq!(starts, [new, spawn]);
 }
 
 #[test]

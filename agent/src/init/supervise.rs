@@ -62,6 +62,8 @@ pub(super) struct Supervisor {
     home: RefCell<Option<Home>>,
     watchdog: RefCell<Watchdog>,
     ended: (Sender<WaitStatus>, Receiver<WaitStatus>),
+    /// Whether the machine is on its way to its end: no worker is started any more.
+    ending: Cell<bool>,
     /// A person or the worker wants the machine to end.
     ends: (Sender<MachineEnd>, Receiver<MachineEnd>),
 }
@@ -86,6 +88,7 @@ impl Supervisor {
             home: RefCell::default(),
             watchdog,
             ended: bounded(1),
+            ending: Cell::default(),
             ends: bounded(1),
         }
     }
@@ -176,6 +179,9 @@ impl Supervisor {
                 },
                 Err(error) => format!("the worker cannot be started: {error}"),
             };
+            if self.ending.get() {
+                return;
+            }
             if self.clock.now().since(begun) >= RAN_WELL_MS {
                 failures = 0;
             }
@@ -184,6 +190,9 @@ impl Supervisor {
             warn!("{why}; next start in {} s", rest / 1_000);
             self.shown.borrow_mut().without_worker = Some(why);
             self.sleep(rest).await;
+            if self.ending.get() {
+                return;
+            }
         }
     }
 
@@ -194,7 +203,10 @@ impl Supervisor {
         self.worker.set(Some(Running { pid, since }));
         *self.report.borrow_mut() = Some(report);
         let mut shown = self.shown.borrow_mut();
-        shown.controller = orders.controller.as_ref().map(ToString::to_string);
+        shown.controller = orders.controller.as_ref().map(|url| match url.tls {
+            true => url.to_string(),
+            false => url.address.to_string(),
+        });
         (shown.owned, shown.without_worker) = (Some(orders.owned), None);
         info!("worker started pid={}", pid.as_raw_nonzero());
         Ok(())
@@ -204,6 +216,7 @@ impl Supervisor {
     fn ended_with(&self, status: WaitStatus) -> String {
         let code = status.exit_status();
         if let Some(how) = code.and_then(asked_for) {
+            self.ending.set(true);
             let _ = self.ends.0.try_send(how);
         }
         match (code, status.terminating_signal()) {
@@ -279,6 +292,7 @@ impl Supervisor {
     }
 
     async fn end(&self, how: MachineEnd) {
+        self.ending.set(true);
         info!("the machine ends: {how:?}");
         if let Some(worker) = self.worker.get() {
             let _ = kill_process(worker.pid, Kill::TERM);

@@ -311,8 +311,7 @@ mod tests {
         ));
         let fifo = root.path().join("fifo");
         let mode = rustix::fs::Mode::from_raw_mode(0o600);
-        rustix::fs::mknodat(CWD, &fifo, rustix::fs::FileType::Fifo, mode, 0)
-            .expect("made");
+        rustix::fs::mknodat(CWD, &fifo, rustix::fs::FileType::Fifo, mode, 0).expect("made");
         assert!(matches!(
             read(&fifo, Access::Private, 8),
             Err(StoreError::NotAFile(_))

@@ -224,6 +224,19 @@ fn a_machine_that_is_not_the_rigs_own_is_not_ended() {
 }
 
 #[test]
+fn a_supervised_rig_leaves_the_end_of_the_machine_to_its_supervisor() {
+    let (mut works, ..) = works(Limits::default());
+    let (ends, ended) = bounded(1);
+    works.supervisor = Some(ends);
+    assert!(works.may_end_machine());
+    works.end_machine(MachineEnd::PowerOff);
+    works.end_if_due(works.clock.now());
+    assert!(ended.try_recv().is_err(), "the manager is told first");
+    works.end_if_due(works.clock.now() + 2 * LAST_WORDS_MS);
+    assert_eq!(ended.try_recv(), Ok(MachineEnd::PowerOff));
+}
+
+#[test]
 fn no_order_makes_a_rig_log_less_than_info() {
     let (mut works, ..) = works(Limits::default());
     for (asked, kept) in [

@@ -27,6 +27,9 @@ use crate::cli::{secrets, show};
 /// Where Debian's kernel package has device trees of the Raspberry Pi.
 const TREES: &str = "/broadcom/bcm27";
 
+/// Debian's keys.
+const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
 /// Build what rigs boot: a disk image, a unified kernel image, or kernel and initramfs for network boot.
 #[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "build")]
@@ -79,9 +82,9 @@ pub(super) struct Build {
     /// folder for downloaded packages; default: ~/.cache/lethean-desktop/packages
     #[argh(option)]
     packages: Option<String>,
-    /// release of Debian that kernel and loaders come from; default: bookworm
-    #[argh(option, default = "String::from(\"bookworm\")")]
-    debian: String,
+    /// where packages come from, such as "http://deb.debian.org/debian bookworm main"; may be given several times; default: as for this machine
+    #[argh(option)]
+    archive: Vec<String>,
     /// version of the image, which only rises; default: this program's
     #[argh(option)]
     image_version: Option<String>,
@@ -332,8 +335,7 @@ impl<'a> Sources<'a> {
             Some(packages) => packages,
             None => {
                 let cache = self.cache()?;
-                let archive = Archive::debian(&self.build.debian);
-                Packages::update(&cache, self.recipe.arch, &archive, &mut say)
+                Packages::update(&cache, self.recipe.arch, &self.archive(), &mut say)
                     .map_err(Failure::new)?
             }
         };
@@ -344,6 +346,16 @@ impl<'a> Sources<'a> {
             self.used.push(entry);
         }
         Ok(fetched)
+    }
+
+    fn archive(&self) -> Archive {
+        match &*self.build.archive {
+            [] => Archive::OfThisMachine,
+            lines => Archive::Sources {
+                lines: lines.to_vec(),
+                keyring: KEYRING.into(),
+            },
+        }
     }
 
     /// `--packages`, or by the XDG rules.
