@@ -81,7 +81,7 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// From Debian's package. Takes about 200 MB of memory.
+    /// From Debian's package. Takes about 300 MB of memory and 10 s of one core.
     ///
     /// # Errors
     /// The package cannot be read, or holds not just one kernel.

@@ -82,7 +82,7 @@ pub(super) struct Build {
     /// folder for downloaded packages; default: ~/.cache/lethean-desktop/packages
     #[argh(option)]
     packages: Option<String>,
-    /// where packages come from, such as "http://deb.debian.org/debian bookworm main"; may be given several times; default: as for this machine
+    /// where packages come from, such as "http://mirror.lan/debian bookworm main"; may be given several times; default: as for this machine
     #[argh(option)]
     archive: Vec<String>,
     /// version of the image, which only rises; default: this program's
