@@ -1,7 +1,7 @@
 //! Archives in the form "newc" (kernel: Documentation/driver-api/early-userspace/buffer-format.rst).
 //!
 //! ```text
-//! "070701" ino mode nlink uid gid mtime filesize devmajor devminor rdevmajor rdevminor namesize check
+//! "070701" ino mode uid gid nlink mtime filesize devmajor devminor rdevmajor rdevminor namesize check
 //!          13 fields of 8 hexadecimal digits; namesize counts the NUL; check is 0
 //! name NUL, zeros to a multiple of 4 | contents, zeros to a multiple of 4
 //! … "TRAILER!!!", zeros to a multiple of 512
@@ -148,9 +148,9 @@ impl Cpio {
         let fields = [
             field(inode)?,
             entry.mode,
+            0,
+            0,
             1,
-            0,
-            0,
             0,
             field(entry.contents.len())?,
             0,
@@ -199,18 +199,18 @@ mod tests {
         let text = String::from_utf8(bytes.clone()).unwrap().replace('\0', "~");
         let zeros = "00000000";
         let want = [
-            format!("070701{:08X}{:08X}{:08X}", 1, 0o40_755, 1),
-            zeros.repeat(8),
-            format!("{:08X}{zeros}dev~~~", 4),
-            format!("070701{:08X}{:08X}{:08X}", 2, 0o20_600, 1),
+            format!("070701{:08X}{:08X}{zeros}{zeros}{:08X}", 1, 0o40_755, 1),
             zeros.repeat(6),
+            format!("{:08X}{zeros}dev~~~", 4),
+            format!("070701{:08X}{:08X}{zeros}{zeros}{:08X}", 2, 0o20_600, 1),
+            zeros.repeat(4),
             format!("{:08X}{:08X}{:08X}{zeros}dev/console~~~", 5, 1, 12),
-            format!("070701{:08X}{:08X}{:08X}", 3, 0o100_755, 1),
-            zeros.repeat(3),
+            format!("070701{:08X}{:08X}{zeros}{zeros}{:08X}", 3, 0o100_755, 1),
+            zeros.to_owned(),
             format!("{:08X}{}", 5, zeros.repeat(4)),
             format!("{:08X}{zeros}init~~hello~~~", 5),
-            format!("070701{zeros}{zeros}{:08X}", 1),
-            zeros.repeat(8),
+            format!("070701{}{:08X}", zeros.repeat(4), 1),
+            zeros.repeat(6),
             format!("{:08X}{zeros}TRAILER!!!~", 11),
         ]
         .concat();
