@@ -8,14 +8,15 @@ use farm_tests::sources::{files, root};
 
 /// Package → packages of ours that it may link. `cross` and `farm-tests` may use any, and nobody uses
 /// them.
-const ARROWS: [(&str, &[&str]); 5] = [
+const ARROWS: [(&str, &[&str]); 6] = [
     ("miner-shared", &[]),
     ("miner-engine", &["miner-shared"]),
     ("miner-agent", &["miner-engine", "miner-shared"]),
+    ("miner-boot", &["miner-shared"]),
     ("miner-proxy", &["miner-engine", "miner-shared"]),
     (
         "miner-ctrl",
-        &["miner-agent", "miner-proxy", "miner-shared"],
+        &["miner-agent", "miner-boot", "miner-proxy", "miner-shared"],
     ),
 ];
 
