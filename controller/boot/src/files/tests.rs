@@ -156,6 +156,20 @@ fn patches_show_in_every_piece_that_is_read() {
 }
 
 #[test]
+fn what_a_change_does_is_known_by_its_patches() {
+    let plain = Content::memory(*b"0123456789");
+    let patches = plain.changes(|bytes| {
+        bytes[2..4].copy_from_slice(b"ab");
+        bytes[9] = b'z';
+        Ok(())
+    });
+    let patches = patches.unwrap();
+    assert_eq!(patches.len(), 2);
+    assert_eq!(bytes(&plain.patched(patches).unwrap()), b"01ab45678z");
+    assert!(plain.changes(|_| Err(io::Error::other("no"))).is_err());
+}
+
+#[test]
 fn a_file_on_disk_is_hashed_and_read_in_pieces() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     let long: Vec<u8> = (0..200_000_u32).map(|n| n.to_le_bytes()[0]).collect();
