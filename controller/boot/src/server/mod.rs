@@ -23,7 +23,6 @@ use miner_shared::dhcp::{BOOT_SERVER_PORT, CLIENT_PORT, Mac, SERVER_PORT};
 use miner_shared::gate::Bucket;
 use miner_shared::limits::{MAX_DHCP_MESSAGE, MAX_DHCP_READ};
 use smol::channel::Receiver;
-use smol::future::or;
 use smol::{Async, Executor, Timer};
 
 pub use self::lan::Lan;
@@ -232,7 +231,7 @@ impl BootServer {
             state: Arc::clone(&self.state),
         };
         let state = || (Arc::clone(&self.state), Arc::clone(&executor));
-        let _tasks = [
+        let tasks = [
             executor.spawn(ask(self.dhcp, Port::Dhcp).serve()),
             executor.spawn(ask(self.boot_server, Port::BootServer).serve()),
             executor.spawn({
@@ -244,8 +243,14 @@ impl BootServer {
                 http::serve(self.http, state, executor)
             }),
         ];
-        let forever = executor.run(std::future::pending::<()>());
-        or(stop, forever).await;
+        let until_told = async {
+            stop.await;
+            // They hold the executor, which holds them: only what is cancelled gives its port back.
+            for task in tasks {
+                task.cancel().await;
+            }
+        };
+        executor.run(until_told).await;
         Ok(())
     }
 }

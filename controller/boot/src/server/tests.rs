@@ -159,6 +159,9 @@ fn a_uefi_rig_asks_is_told_and_loads() {
         drop(done);
         runs.join().unwrap().unwrap();
     });
+    for port in [addresses.dhcp, addresses.boot_server, addresses.tftp] {
+        UdpSocket::bind(port).expect("the port is free again");
+    }
 }
 
 #[test]
