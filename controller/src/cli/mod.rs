@@ -21,6 +21,7 @@
 //!   miner-ctrl history, summary                    the farm over time and now; remote history: one rig
 //!   miner-ctrl backup, restore                     all of it in one encrypted file, and back
 //!   miner-ctrl doctor                              what is wrong with this controller, and what to do
+//!   miner-ctrl pxe serve                           boots rigs over the network
 //!   miner-ctrl worker ...                          the agent; `up` runs it as a child
 //!   miner-ctrl import|export xmrig                 profiles from another miner's file, and back
 //!   miner-ctrl config check|show|path|example      the file with the options of the service
@@ -58,6 +59,7 @@ mod orders;
 mod peer;
 mod pool;
 mod profile;
+mod pxe;
 mod recovery;
 mod reference;
 mod remote;
@@ -115,6 +117,7 @@ enum Verb {
     Backup(backup::Backup),
     Restore(backup::Restore),
     Doctor(doctor::Doctor),
+    Pxe(pxe::Pxe),
     Import(import::Import),
     Export(import::Export),
     Worker(Worker),
@@ -192,6 +195,7 @@ impl Verb {
             Self::Backup(backup) => with_client(async |client| backup.run(client).await),
             Self::Restore(restore) => restore.run(),
             Self::Doctor(doctor) => doctor.run(),
+            Self::Pxe(pxe) => pxe.run(),
             Self::Completions(completions) => completions.run(),
             Self::Man(man) => man.run(),
             Self::Worker(worker) => {
