@@ -54,7 +54,11 @@ pub fn files(dir: &str, extension: &str) -> io::Result<Vec<Source>> {
 pub fn programs() -> io::Result<Vec<Source>> {
     let mut all = Vec::new();
     let agent = ["agent/src", "agent/engine/src"];
-    let controller = ["controller/src", "controller/proxy/src"];
+    let controller = [
+        "controller/src",
+        "controller/boot/src",
+        "controller/proxy/src",
+    ];
     for dir in ["shared/src", "images/src"]
         .into_iter()
         .chain(agent)

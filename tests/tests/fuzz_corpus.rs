@@ -136,6 +136,7 @@ macro_rules! replayed {
 }
 
 replayed!(
+    boot_question,
     config,
     handshake_first,
     handshake_second,
@@ -149,6 +150,7 @@ replayed!(
     smsg_frame,
     stratum_line,
     succession,
+    tftp_packet,
     token_text,
     wire_message,
 );

@@ -12,10 +12,17 @@ const ARROWS: [(&str, &[&str]); 6] = [
     ("miner-shared", &[]),
     ("miner-engine", &["miner-shared"]),
     ("miner-agent", &["miner-engine", "miner-shared"]),
+    ("miner-boot", &["miner-shared"]),
     ("miner-proxy", &["miner-engine", "miner-shared"]),
     (
         "miner-ctrl",
-        &["miner-agent", "miner-images", "miner-proxy", "miner-shared"],
+        &[
+            "miner-agent",
+            "miner-boot",
+            "miner-images",
+            "miner-proxy",
+            "miner-shared",
+        ],
     ),
     ("miner-images", &["miner-shared"]),
 ];

@@ -18,4 +18,4 @@ mod tests;
 
 pub use announce::{announce, announce_on};
 pub use group::Group;
-pub use network::{Network, networks, networks_of};
+pub use network::{Network, network_on, networks, networks_of};

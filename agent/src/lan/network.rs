@@ -29,6 +29,12 @@ impl Network {
         mask: 0xff00_0000,
     };
 
+    /// Bits that its addresses have in common.
+    pub fn prefix(&self) -> u8 {
+        // 32 at the most.
+        u8::try_from(self.mask.count_ones()).unwrap_or(u8::MAX)
+    }
+
     /// The address that all of its machines hear.
     pub fn broadcast(&self) -> Ipv4Addr {
         Ipv4Addr::from_bits(self.first.to_bits() | !self.mask)
@@ -43,18 +49,9 @@ impl Network {
 /// The networks of this machine, loopback left out, at most [`MAX_NETWORKS`]. None where the kernel
 /// does not say.
 pub fn networks() -> Vec<Network> {
-    let mut text = String::new();
-    let read = File::open(ROUTES).and_then(|file| file.take(MAX_ROUTES).read_to_string(&mut text));
-    if read.is_err() {
-        return Vec::new();
-    }
     let mut all: Vec<Network> = Vec::new();
-    for (first, mask) in text.lines().filter_map(direct) {
-        let network = source_for(first).map(|address| Network {
-            address,
-            first,
-            mask,
-        });
+    for route in routes().lines().filter_map(direct) {
+        let network = network(route);
         all.extend(network.filter(|new| !new.address.is_loopback() && !all.contains(new)));
     }
     if all.len() > MAX_NETWORKS {
@@ -62,6 +59,17 @@ pub fn networks() -> Vec<Network> {
         all.truncate(MAX_NETWORKS);
     }
     all
+}
+
+/// The network behind this interface, the first of several. `None` where there is none, or the kernel does
+/// not say.
+pub fn network_on(interface: &str) -> Option<Network> {
+    let routes = routes();
+    let mut lines = routes.lines();
+    lines.find_map(|line| {
+        let of_it = line.split_whitespace().next() == Some(interface);
+        of_it.then(|| direct(line).and_then(network)).flatten()
+    })
 }
 
 /// The networks on which others reach what listens there: all, or the one with that address. None for
@@ -74,6 +82,25 @@ pub fn networks_of(listening: SocketAddr) -> Vec<Network> {
         IpAddr::V6(_) => all.clear(),
     }
     all
+}
+
+/// The kernel's table; empty where it cannot be read.
+fn routes() -> String {
+    let mut text = String::new();
+    match File::open(ROUTES).and_then(|file| file.take(MAX_ROUTES).read_to_string(&mut text)) {
+        Ok(_) => text,
+        Err(_) => String::new(),
+    }
+}
+
+/// The network of a route, by its first address and its mask.
+fn network((first, mask): (Ipv4Addr, u32)) -> Option<Network> {
+    let address = source_for(first)?;
+    Some(Network {
+        address,
+        first,
+        mask,
+    })
 }
 
 /// First address and mask of a route that needs no gateway and leads to more than one machine.

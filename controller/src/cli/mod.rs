@@ -21,6 +21,7 @@
 //!   miner-ctrl history, summary                    the farm over time and now; remote history: one rig
 //!   miner-ctrl backup, restore                     all of it in one encrypted file, and back
 //!   miner-ctrl doctor                              what is wrong with this controller, and what to do
+//!   miner-ctrl pxe serve                           boots rigs over the network
 //!   miner-ctrl worker ...                          the agent; `up` runs it as a child
 //!   miner-ctrl import|export xmrig                 profiles from another miner's file, and back
 //!   miner-ctrl config check|show|path|example      the file with the options of the service
@@ -59,6 +60,7 @@ mod orders;
 mod peer;
 mod pool;
 mod profile;
+mod pxe;
 mod recovery;
 mod reference;
 mod remote;
@@ -117,6 +119,7 @@ enum Verb {
     Restore(backup::Restore),
     Doctor(doctor::Doctor),
     Image(image::Image),
+    Pxe(pxe::Pxe),
     Import(import::Import),
     Export(import::Export),
     Worker(Worker),
@@ -195,6 +198,7 @@ impl Verb {
             Self::Restore(restore) => restore.run(),
             Self::Doctor(doctor) => doctor.run(),
             Self::Image(image) => image.run(),
+            Self::Pxe(pxe) => pxe.run(),
             Self::Completions(completions) => completions.run(),
             Self::Man(man) => man.run(),
             Self::Worker(worker) => {

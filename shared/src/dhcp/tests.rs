@@ -30,8 +30,7 @@ fn with_options(options: &[u8]) -> Vec<u8> {
 
 fn with_fields(server_name: &[u8], file: &[u8], options: &[u8]) -> Vec<u8> {
     let mut out = [0; MAX_DHCP_MESSAGE];
-    let writer = Writer::new(&mut out, &offer_header(), MessageType::Offer).expect("fits");
-    drop(writer);
+    Writer::new(&mut out, &offer_header(), MessageType::Offer).expect("fits");
     out[44..44 + server_name.len()].copy_from_slice(server_name);
     out[108..108 + file.len()].copy_from_slice(file);
     [&out[..240], options].concat()
@@ -52,7 +51,7 @@ fn a_message_is_these_bytes_and_reads_as_what_was_written() {
     let mut expected = b"\
         \x02\x01\x06\x00\x12\x34\x56\x78\x00\x04\x80\x00\
         \x00\x00\x00\x00\x0a\x4d\x00\x65\x0a\x4d\x00\x01\x00\x00\x00\x00\
-        \x52\x54\x00\x12\x34\x56\0\0\0\0\0\0\0\0\0\010.77.0.1"
+        \x52\x54\x00\x12\x34\x56\0\0\0\0\0\0\0\0\0\x0010.77.0.1"
         .to_vec();
     expected.resize(108, 0);
     expected.extend(b"rig.efi");

@@ -8,7 +8,7 @@
 //!                                      │            (committed corpus + mutated seeds)
 //!                                      ▼
 //!            shared: frames, handshakes, messages, texts, statements, stratum, JSON, mDNS
-//!            agent: files of a node      controller: REST bodies      engine: programs
+//!            agent: files of a node      controller: REST bodies, boot questions, TFTP      engine: programs
 //! ```
 //! A target fails by a panic: of the code under test, or of an assertion here that says what must
 //! hold for any bytes.
@@ -18,6 +18,7 @@
     reason = "a target says by a panic what must not be"
 )]
 
+mod boot_question;
 mod config;
 mod files;
 mod handshake;
@@ -32,6 +33,7 @@ mod seeds;
 mod smsg_frame;
 mod stratum_line;
 mod succession;
+mod tftp_packet;
 mod token_text;
 mod wire_message;
 mod world;
@@ -67,7 +69,8 @@ const fn program(name: &'static str, run: fn(&[u8])) -> Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 17] = [
+    program("boot_question", boot_question::run),
     program("config", config::run),
     shared("handshake_first", handshake::first),
     shared("handshake_second", handshake::second),
@@ -81,6 +84,7 @@ pub const TARGETS: [Target; 15] = [
     shared("smsg_frame", smsg_frame::run),
     shared("stratum_line", stratum_line::run),
     shared("succession", succession::run),
+    program("tftp_packet", tftp_packet::run),
     shared("token_text", token_text::run),
     shared("wire_message", wire_message::run),
 ];

@@ -4,8 +4,9 @@
 
 use core::net::Ipv4Addr;
 
+use miner_shared::dhcp::{Header, Mac, MessageType, Writer, option};
 use miner_shared::identity::{EnrolToken, NodeKeys, PairingCode, Statement};
-use miner_shared::limits::MAX_MESSAGE;
+use miner_shared::limits::{MAX_DHCP_MESSAGE, MAX_MESSAGE};
 use miner_shared::mdns::{QUERY, Responder};
 use miner_shared::time::Millis;
 use miner_shared::wire::{Desired, Message, Query, State};
@@ -26,6 +27,7 @@ pub struct Seed {
 /// The seeds of the target of this name.
 pub fn seeds(target: &str) -> Vec<Seed> {
     let inputs: Vec<Vec<u8>> = match target {
+        "boot_question" => questions(),
         "config" => written(),
         "handshake_first" => first(),
         "handshake_second" | "handshake_third" => handshake(),
@@ -38,6 +40,7 @@ pub fn seeds(target: &str) -> Vec<Seed> {
         "smsg_frame" => frames(),
         "stratum_line" => stratum(),
         "succession" => statements(),
+        "tftp_packet" => loads(),
         "token_text" => typed(),
         "wire_message" => bodies(),
         _ => panic!("no target is called {target}"),
@@ -241,6 +244,97 @@ fn schedules() -> Vec<Vec<u8>> {
         vec![2, 6, 90, 1, 0, 1, 0, 1, 0],
         vec![0, 0x0c, 30, 0, 4, 1, 0],
         vec![2, 0x07, 0x0a, 0x07, 1],
+    ]
+}
+
+/// What firmware asks, by class, user class and architecture; a lease; options in the fields of names.
+fn questions() -> Vec<Vec<u8>> {
+    let mac = Mac([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
+    let message = |kind, options: &[(u8, &[u8])]| {
+        let mut out = [0; MAX_DHCP_MESSAGE];
+        let header = Header::request(mac, 0x1234_5678);
+        let mut writer = Writer::new(&mut out, &header, kind).expect("fits");
+        for (code, value) in options {
+            writer.option(*code, value).expect("fits");
+        }
+        writer.finish().expect("fits").to_vec()
+    };
+    let asked = |kind, class: &str, architecture: u8, user: &[u8]| {
+        let options: [(u8, &[u8]); 4] = [
+            (option::VENDOR_CLASS, class.as_bytes()),
+            (option::CLIENT_ARCHITECTURE, &[0, architecture]),
+            (option::CLIENT_UUID, &[0; 17]),
+            (option::USER_CLASS, user),
+        ];
+        message(kind, &options)
+    };
+    let discover = |class, architecture| asked(MessageType::Discover, class, architecture, b"");
+    let lease: [(u8, &[u8]); 8] = [
+        (option::SERVER_ID, &[10, 77, 0, 1]),
+        (option::LEASE_TIME, &[0, 0, 14, 16]),
+        (option::SUBNET_MASK, &[255, 255, 255, 0]),
+        (option::ROUTERS, &[10, 77, 0, 1, 10, 77, 0, 3]),
+        (option::DNS_SERVERS, &[10, 77, 0, 1]),
+        (option::HOST_NAME, b"rig-alpha"),
+        (
+            option::CLASSLESS_ROUTES,
+            b"\0\x0a\x4d\0\x01\x14\x0a\x4e\x1f\0\0\0\0",
+        ),
+        (option::INTERFACE_MTU, &[5, 120]),
+    ];
+    let mut overloaded = message(MessageType::Ack, &[(option::OVERLOAD, &[3])]);
+    overloaded.splice(44..50, [54, 4, 10, 77, 0, 1]);
+    overloaded.splice(108..114, [51, 4, 0, 0, 14, 16]);
+    vec![
+        discover("PXEClient:Arch:00000:UNDI:002001", 0),
+        discover("PXEClient:Arch:00007:UNDI:003000", 7),
+        discover("PXEClient:Arch:00011:UNDI:003000", 11),
+        discover("HTTPClient:Arch:00016:UNDI:003000", 16),
+        discover("HTTPClient:Arch:00019:UNDI:003000", 19),
+        asked(MessageType::Discover, "PXEClient", 0, b"iPXE"),
+        asked(
+            MessageType::Request,
+            "PXEClient:Arch:00007:UNDI:003000",
+            7,
+            b"",
+        ),
+        message(MessageType::Ack, &lease),
+        overloaded,
+    ]
+}
+
+/// What firmware asks for, and how it goes on.
+fn loads() -> Vec<Vec<u8>> {
+    let request = |packet: &[u8]| {
+        let length = u16::try_from(packet.len()).unwrap_or(u16::MAX);
+        [&length.to_le_bytes(), packet].concat()
+    };
+    let after = |ms: u16, packet: &[u8]| {
+        let length = u16::try_from(packet.len()).unwrap_or(u16::MAX);
+        [&length.to_le_bytes(), &ms.to_le_bytes(), packet].concat()
+    };
+    let ack = |ms, block| after(ms, &[0, 4, 0, block]);
+    let acks = |blocks: &[u8]| -> Vec<u8> {
+        let acks = blocks.iter().map(|block| ack(1, *block));
+        acks.collect::<Vec<_>>().concat()
+    };
+    let ipxe = b"\0\x0152-54-00-12-34-56/undionly.kpxe\0octet\0blksize\x001432\0tsize\x000\0";
+    let ovmf = b"\0\x01x64.efi\0octet\0tsize\x000\0blksize\x001468\0windowsize\x004\0";
+    let aborted = b"\0\x05\0\x08User aborted the transfer\0";
+    let all: Vec<u8> = (1..=40).collect();
+    vec![
+        [request(ipxe), acks(&[0, 1, 2]), ack(1_500, 2)].concat(),
+        [request(ovmf), after(1, aborted)].concat(),
+        [request(ovmf), acks(&[0, 4, 6, 6, 10, 14])].concat(),
+        [request(b"\0\x01x\0octet\0"), acks(&all)].concat(),
+        [
+            request(b"\0\x01x\0octet\0timeout\x003\0"),
+            ack(3_000, 0),
+            ack(3_000, 1),
+        ]
+        .concat(),
+        request(b"\0\x02x\0octet\0"),
+        request(b"\0\x01x\0netascii\0"),
     ]
 }
 
