@@ -44,8 +44,8 @@ impl Farm {
         ];
         let up = [&up[..], &["--listen", "127.0.0.1:0"]].concat();
         let mut service = home.serve(MINER_CTRL, &up)?;
+        let link = port(&service.expect("rigs dial in", START)?);
         let pool = port(&service.expect("practice pool", START)?);
-        let link = port(&service.expect("rigs", START)?);
         let farm = Self {
             home,
             _service: service,
@@ -107,7 +107,7 @@ impl Farm {
                 .as_array()?
                 .iter()
                 .find(|peer| peer["connected"] == true)?;
-            Some(online["nodeId"].as_str()?.to_owned())
+            Some(online["id"].as_str()?.to_owned())
         });
         found.map_err(|error| format!("{error}\n{}", console.transcript()))
     }
