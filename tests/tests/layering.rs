@@ -8,7 +8,7 @@ use farm_tests::sources::{files, root};
 
 /// Package → packages of ours that it may link. `cross` and `farm-tests` may use any, and nobody uses
 /// them.
-const ARROWS: [(&str, &[&str]); 6] = [
+const ARROWS: [(&str, &[&str]); 7] = [
     ("miner-shared", &[]),
     ("miner-engine", &["miner-shared"]),
     ("miner-agent", &["miner-engine", "miner-shared"]),

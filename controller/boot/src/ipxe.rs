@@ -49,8 +49,8 @@ mod tests {
         assert_eq!(
             script("panic=10 quiet miner.controller=10.77.0.2:9091"),
             Ok("#!ipxe\n\
-                kernel vmlinuz initrd=initrd.zst panic=10 quiet miner.controller=10.77.0.2:9091 || reboot\n\
-                initrd initrd.zst || reboot\n\
+                kernel vmlinuz initrd=initrd panic=10 quiet miner.controller=10.77.0.2:9091 || reboot\n\
+                initrd initrd || reboot\n\
                 boot || reboot\n"
                 .to_owned())
         );

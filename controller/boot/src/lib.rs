@@ -15,7 +15,7 @@
 //! | client | gets by | file |
 //! |---|---|---|
 //! | BIOS PXE ROM | TFTP | `undionly.kpxe`, which is iPXE and asks again |
-//! | iPXE | HTTP | `boot.ipxe`, and what it names: `vmlinuz`, `initrd.zst` |
+//! | iPXE | HTTP | `boot.ipxe`, and what it names: `vmlinuz`, `initrd` |
 //! | UEFI PXE | TFTP | `x64.efi`, `arm64.efi`: a UKI |
 //! | UEFI HTTP boot | HTTP | the same |
 //!

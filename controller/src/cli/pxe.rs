@@ -3,9 +3,9 @@
 //! | file in the folder | for |
 //! |---|---|
 //! | `x64.efi`, `arm64.efi` | UEFI: a UKI, with the command line that it was built with |
-//! | `vmlinuz`, `initrd.zst` | iPXE |
+//! | `vmlinuz`, `initrd` | iPXE |
 //! | `undionly.kpxe` | BIOS whose ROM is not iPXE, besides those of iPXE |
-//! | `cmdline.txt` | iPXE: the kernel's command line; without it [`COMMAND_LINE`] |
+//! | `cmdline` | iPXE: the kernel's command line; without it [`COMMAND_LINE`] |
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ use smol::stream::StreamExt as _;
 /// What the kernel is told if the folder does not say: to start again ten seconds after a panic.
 const COMMAND_LINE: &str = "panic=10 quiet";
 /// The file that says it.
-const COMMAND_LINE_FILE: &str = "cmdline.txt";
+const COMMAND_LINE_FILE: &str = "cmdline";
 
 /// Boot rigs over the network.
 #[derive(Debug, ArgsInfo, FromArgs)]
@@ -51,7 +51,7 @@ struct Serve {
     /// network interface that leads to the rigs, such as eth0
     #[argh(option)]
     interface: String,
-    /// folder with x64.efi, arm64.efi, vmlinuz and initrd.zst, undionly.kpxe, cmdline.txt: what is there is
+    /// folder with x64.efi, arm64.efi, vmlinuz and initrd, undionly.kpxe, cmdline: what is there is
     /// served
     #[argh(option)]
     folder: PathBuf,
@@ -83,7 +83,7 @@ impl Serve {
         if files.is_empty() {
             let folder = self.folder.display();
             return Err(Failure::new(format_args!(
-                "{folder} has nothing that boots; it needs x64.efi, arm64.efi, or vmlinuz and initrd.zst"
+                "{folder} has nothing that boots; it needs x64.efi, arm64.efi, or vmlinuz and initrd"
             )));
         }
         let mut table = Table::default();
@@ -176,7 +176,7 @@ mod tests {
     fn what_is_in_the_folder_is_served_and_nothing_else() {
         let folder = folder(&[
             ("vmlinuz", "kernel"),
-            ("initrd.zst", "initramfs"),
+            ("initrd", "initramfs"),
             ("x64.efi", "uki"),
             ("private.key", "secret"),
         ]);
@@ -187,7 +187,7 @@ mod tests {
             .collect();
         assert_eq!(
             List(&files).to_string(),
-            "boot.ipxe, vmlinuz, initrd.zst, x64.efi"
+            "boot.ipxe, vmlinuz, initrd, x64.efi"
         );
     }
 
@@ -200,10 +200,10 @@ mod tests {
             "{}",
             failure.line
         );
-        let commands = folder(&[("cmdline.txt", "quiet || shell\n")]);
+        let commands = folder(&[("cmdline", "quiet || shell\n")]);
         let failure = recipe(commands.path()).expect_err("commands");
         assert!(
-            failure.line.contains("cmdline.txt: iPXE would"),
+            failure.line.contains("cmdline: iPXE would"),
             "{}",
             failure.line
         );

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! {"product":"image","arch":"x86_64","version":"1.2.3","min_from":"1.0.0",
-//!  "files":[{"name":"initrd.zst","size":2369933,"sha256":"9f86…"}],
+//!  "files":[{"name":"initrd","size":2369933,"sha256":"9f86…"}],
 //!  "packages":[{"name":"linux-image-6.1.0-56-amd64","version":"6.1.192-2"}]}⏎      one line of JSON
 //! ed25519 41c7…⏎                                                            128 digits over that line
 //! ```

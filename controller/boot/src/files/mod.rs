@@ -61,7 +61,7 @@ impl BootFile {
             Self::Undionly => "undionly.kpxe",
             Self::Script => "boot.ipxe",
             Self::Kernel => "vmlinuz",
-            Self::Initramfs => "initrd.zst",
+            Self::Initramfs => "initrd",
             Self::UkiX64 => "x64.efi",
             Self::UkiArm64 => "arm64.efi",
         }

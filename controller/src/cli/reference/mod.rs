@@ -192,21 +192,42 @@ enum Takes {
 }
 
 /// Flags and words that take one of a few.
-const CHOICES: [(&str, &[&str]); 4] = [
+const CHOICES: [(&str, &[&str]); 6] = [
     ("--log-level", &["error", "warn", "info", "debug", "trace"]),
     ("--mode", &["auto", "fast", "light"]),
+    ("--modules", &["virt", "full", "server"]),
+    (
+        "--recipe",
+        &[
+            "x86_64-disk",
+            "x86_64-uki",
+            "x86_64-netboot",
+            "aarch64-disk",
+            "aarch64-uki",
+            "aarch64-netboot",
+            "aarch64-pi",
+        ],
+    ),
     ("--role", &["controller", "worker", "dual"]),
     ("shell", &shells::NAMES),
 ];
 /// Flags that take a file or a folder; any `--..-file` does too.
-const FILE_FLAGS: [&str; 7] = [
+const FILE_FLAGS: [&str; 15] = [
+    "--agent",
     "--config",
     "--dir",
+    "--firmware",
+    "--folder",
+    "--kernel",
     "--old",
     "--out",
+    "--packages",
+    "--release-key",
     "--tls-cert",
     "--tls-key",
     "file",
+    "image",
+    "manifest",
 ];
 
 impl Takes {

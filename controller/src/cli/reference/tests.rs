@@ -65,7 +65,7 @@ fn every_verb_says_in_a_sentence_what_it_and_each_flag_does() {
 }
 
 /// Verbs without `--json`, and why.
-const NO_JSON: [(&str, &str); 18] = [
+const NO_JSON: [(&str, &str); 22] = [
     ("export xmrig", "what it prints is JSON, XMRig's"),
     (
         "config example",
@@ -80,6 +80,10 @@ const NO_JSON: [(&str, &str); 18] = [
     ("node recover", "`node info --json` has the result"),
     ("node reset", "the exit code is the result"),
     ("node rotate-key", "`node info --json` has the result"),
+    ("image flash", "the exit code is the result"),
+    ("image key", "its one line is the public key"),
+    ("image verify", "the exit code is the result"),
+    ("pxe serve", "it runs until it is told to end"),
     ("completions", "a script for a shell is no data"),
     ("man", "a manual page is no data"),
     (
