@@ -7,10 +7,10 @@
 use core::time::Duration;
 use std::path::{Path, PathBuf};
 
-use farm_tests::eventually;
 use farm_tests::home::{Home, MINER_CTRL};
 use farm_tests::machine::{self, Arch, From, HOST};
 use farm_tests::service::Service;
+use farm_tests::{Deadline, eventually};
 use serde_json::Value;
 
 /// A program says that it serves.
@@ -101,6 +101,7 @@ impl Farm {
 
     /// The rig that is online, by its ID, once one is.
     fn rig(&self, console: &mut Service) -> Result<String, String> {
+        let clock = Deadline::after(ONLINE);
         let found = eventually("a rig online", ONLINE, || {
             let peers = self.json(&["peer", "list"]).ok()?;
             let online = peers
@@ -109,6 +110,7 @@ impl Farm {
                 .find(|peer| peer["connected"] == true)?;
             Some(online["id"].as_str()?.to_owned())
         });
+        println!("online {} s after power-on", clock.elapsed().as_secs());
         found.map_err(|error| format!("{error}\n{}", console.transcript()))
     }
 
@@ -130,7 +132,9 @@ impl Farm {
                 .find(|miner| miner["shares"].as_u64() > Some(0))
                 .map(|_| ())
         };
+        let clock = Deadline::after(SHARE);
         let found = eventually("an accepted share", SHARE, shares);
+        println!("a share {} s after the order", clock.elapsed().as_secs());
         found.map_err(|error| format!("{error}\n{}", console.transcript()))
     }
 }

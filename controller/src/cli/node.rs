@@ -250,16 +250,17 @@ mod tests {
     use crate::options::{Kind, Of, service, tests::compare};
 
     /// Flags of a worker alone, which are the agent's options, and those that are no options.
-    const OWN: [&str; 9] = [
-        "--help",
+    const OWN: [&str; 10] = [
         "--config",
-        "--verbose",
         "--controller",
-        "--tls-pin",
         "--fingerprint",
-        "--token-file",
-        "--with-parent",
+        "--help",
+        "--owner",
         "--owns-machine",
+        "--tls-pin",
+        "--token-file",
+        "--verbose",
+        "--with-parent",
     ];
 
     fn serve(args: &[&str]) -> Serve {
