@@ -6,13 +6,14 @@
 //! settings ──▶ command line, or FARMSTATE ──┘  + boot loaders ────────▶ disk, pi
 //! ```
 //! Where there is a state partition the settings, of which the token is a secret, stand in its `miner.conf`, and
-//! the boot files of all rigs are the same. Without one they stand on the command line. The owner's word is in
-//! the initramfs: no controller and nobody on the network can say another one.
+//! the boot files of all rigs are the same; only what the agent needs to know before it has found that partition
+//! ([`EARLY`]) stands on the command line. Without one all of them do. The owner's word is in the initramfs: no
+//! controller and nobody on the network can say another one.
 
 use std::io;
 use std::path::Path;
 
-use miner_shared::cmdline::Settings;
+use miner_shared::cmdline::{CmdlineError, Key, Settings};
 use miner_shared::release::Version;
 use miner_shared::slots::{INITRAMFS_FILE, KERNEL_FILE};
 
@@ -34,10 +35,16 @@ const UKI_FILE: &str = "miner.efi";
 /// The command line among the parts.
 const CMDLINE_FILE: &str = "cmdline";
 
+/// What the agent does before it looks for the state partition.
+const EARLY: [Key; 2] = [Key::HugePages, Key::Ip];
+
 /// Why there is no image.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
+    /// A setting.
+    #[error(transparent)]
+    Setting(#[from] CmdlineError),
     /// Words for the kernel.
     #[error(transparent)]
     CommandLine(#[from] CommandLineError),
@@ -133,11 +140,14 @@ impl<'a> Plan<'a> {
         let arch = self.recipe.arch;
         let has_state = matches!(self.recipe.artefact, Artefact::Disk | Artefact::Pi);
         let (on_line, state) = if has_state {
+            let mut early = Settings::default();
+            for key in EARLY {
+                if let Some(value) = self.settings.get(key) {
+                    early.set(key, value)?;
+                }
+            }
             let words = format!("{}\n", self.settings);
-            (
-                Settings::default(),
-                vec![(SETTINGS_FILE, words.into_bytes())],
-            )
+            (early, vec![(SETTINGS_FILE, words.into_bytes())])
         } else {
             (self.settings.clone(), Vec::new())
         };
@@ -284,4 +294,59 @@ impl Built<'_> {
 fn views(files: &[(String, Vec<u8>)]) -> Vec<(&str, &[u8])> {
     let views = files.iter();
     views.map(|(name, bytes)| (&**name, &**bytes)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::modules::tests::kernel;
+
+    fn plan_of(artefact: Artefact, run: impl Fn(&Built<'_>)) {
+        let mut settings = Settings::default();
+        settings.set(Key::Controller, "10.0.0.1:9091").unwrap();
+        settings.set(Key::HugePages, "off").unwrap();
+        let recipe = Recipe {
+            arch: Arch::Aarch64,
+            artefact,
+        };
+        let names = wanted(Set::Virt, recipe.arch);
+        let files: Vec<String> = names.iter().map(|name| format!("{name}.ko")).collect();
+        let modules: Vec<_> = files.iter().map(|file| (&**file, "")).collect();
+        let kernel = Kernel {
+            release: "6.1".to_owned(),
+            image: b"kernel".to_vec(),
+            modules: kernel(&modules),
+        };
+        let plan = Plan {
+            recipe,
+            version: Version::default(),
+            kernel: &kernel,
+            agent: b"agent",
+            set: Set::Virt,
+            files: &[],
+            settings: &settings,
+            owner: Some("owner = \"Ada\"\n"),
+            kernel_words: "",
+            loaders: &Loaders::default(),
+        };
+        run(&plan.build().unwrap());
+    }
+
+    #[test]
+    fn with_a_state_partition_only_what_is_needed_before_it_stands_on_the_command_line() {
+        plan_of(Artefact::Pi, |built| {
+            assert!(built.command_line.ends_with("quiet miner.hugepages=off"));
+            let words = "miner.controller=10.0.0.1:9091 miner.hugepages=off\n";
+            assert_eq!(built.state, [(SETTINGS_FILE, words.as_bytes().to_vec())]);
+        });
+    }
+
+    #[test]
+    fn without_one_all_stands_on_the_command_line() {
+        plan_of(Artefact::Netboot, |built| {
+            let line = "quiet miner.controller=10.0.0.1:9091 miner.hugepages=off";
+            assert!(built.command_line.ends_with(line), "{}", built.command_line);
+            assert!(built.state.is_empty() && built.uki.is_none());
+        });
+    }
 }
