@@ -67,7 +67,7 @@ pub(super) struct Build {
     /// huge pages: auto, off, 1g or a number; default: auto
     #[argh(option)]
     hugepages: Option<String>,
-    /// address: dhcp, or [dhcp,]ADDRESS/PREFIX,GATEWAY[,DNS]; default: dhcp
+    /// address: dhcp, ADDRESS/PREFIX,GATEWAY, or dhcp,ADDRESS/PREFIX,GATEWAY for when no lease comes; a DNS server may follow; default: dhcp
     #[argh(option)]
     ip: Option<String>,
     /// further words for the kernel, such as "hugepagesz=1G hugepages=3"
@@ -82,7 +82,7 @@ pub(super) struct Build {
     /// folder for downloaded packages; default: ~/.cache/lethean-desktop/packages
     #[argh(option)]
     packages: Option<String>,
-    /// where packages come from, such as "http://mirror.lan/debian bookworm main"; may be given several times; default: as for this machine
+    /// where packages come from, as in sources.list: URL SUITE COMPONENT; may be given several times; default: as for this machine
     #[argh(option)]
     archive: Vec<String>,
     /// version of the image, which only rises; default: this program's
