@@ -341,7 +341,7 @@ fn boots(which: &str) -> Result<(), Failure> {
     run(cargo()
         .args(["test", "--locked", "--package", "farm-tests"])
         .args(["--test", "images", "--"])
-        .args(["--ignored", "--test-threads", "1"])
+        .args(["--ignored", "--nocapture", "--test-threads", "1"])
         .arg(format!("{IN_QEMU}{which}"))
         .env("FARM_PROGRAMS", target_dir().join("debug")))
 }

@@ -32,8 +32,6 @@ use crate::sparse::Image;
 
 /// What an image for x86-64 may hold, in bytes; its holes do not count.
 pub const X86_64_BUDGET: u64 = 24_000_000;
-/// What an image for ARM64 may hold, in bytes: Debian's kernel is not compressed there.
-pub const AARCH64_BUDGET: u64 = 36_000_000;
 
 const MIB: u64 = (1 << 20) / SECTOR as u64;
 const BIOS_BOOT_AT: u64 = MIB;
