@@ -50,11 +50,31 @@ impl Service {
                 return Ok(line);
             }
         }
-        Err(format!(
-            "no {text:?} in {} s from {}",
-            limit.as_secs(),
-            self.transcript()
-        ))
+        Err(self.missed(text, limit))
+    }
+
+    /// Waits until each of `texts` was printed, in whatever order, since the last such call: two lines
+    /// of the two outputs have none.
+    ///
+    /// # Errors
+    /// The program did not print one in time, or ended; the error shows what it did print.
+    pub fn expect_all(&mut self, texts: &[&str], limit: Duration) -> Result<(), String> {
+        let deadline = Deadline::after(limit);
+        let mut missing = texts.to_vec();
+        while let Some(first) = missing.first() {
+            let Ok(line) = self.lines.recv_timeout(deadline.left()) else {
+                return Err(self.missed(first, limit));
+            };
+            missing.retain(|text| !line.contains(text));
+            self.seen.push(line);
+        }
+        Ok(())
+    }
+
+    /// What an error says of a text that never came.
+    fn missed(&mut self, text: &str, limit: Duration) -> String {
+        let seconds = limit.as_secs();
+        format!("no {text:?} in {seconds} s from {}", self.transcript())
     }
 
     /// Everything that the program has printed so far.

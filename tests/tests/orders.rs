@@ -281,8 +281,14 @@ fn an_order_given_while_the_rig_is_off_outlives_a_killed_controller_and_is_done_
     follower.expect("it is asked again", START)?;
     let (controller, _) = serve(&farm.control, &farm.dial_in)?;
     farm.controller = controller;
-    follower.expect("connected again; it goes on behind event", LINK)?;
-    follower.expect("controllerStarted", START)?;
+    // One is on standard error, the other on standard output: which is read first is chance.
+    follower.expect_all(
+        &[
+            "connected again; it goes on behind event",
+            "controllerStarted",
+        ],
+        LINK,
+    )?;
     let kept = farm.json(&["remote", "orders"])?;
     assert_eq!(kept[0], given, "as it was");
 
