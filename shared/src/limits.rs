@@ -301,6 +301,8 @@ const _: () = assert!(
     MAX_POOLS * (MAX_ADDRESS + 2 + 1 + MAX_POOL_USER + 2 + MAX_POOL_PASS + 1) + MAX_NAME + 32
         <= MAX_MESSAGE
 );
+// A piece: number of the message, release, file, place, length.
+const _: () = assert!(1 + 32 + 1 + 10 + 2 + MAX_PIECE <= MAX_MESSAGE);
 // The owner's word: keys, texts and addresses with their lengths, a name, and a few numbers around them.
 const _: () = assert!(
     MAX_OWNER_CONTROLLERS * 32
@@ -313,6 +315,8 @@ const _: () = assert!(
 
 /// Bytes of a release manifest, its signature included: what 64 files and 64 packages of long names take.
 pub const MAX_MANIFEST: usize = 32 * 1024;
+/// Bytes of a piece of a release's file on the link: seven sectors.
+pub const MAX_PIECE: usize = 7 * 512;
 /// Files of a release.
 pub const MAX_RELEASE_FILES: usize = 64;
 /// Packages that a release was made of.

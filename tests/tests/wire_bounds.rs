@@ -6,14 +6,16 @@ use miner_shared::identity::{Fingerprint, NodeKeys, Statement};
 use miner_shared::limits::{
     FRAME_HEADER, MAX_CHECK_NAME, MAX_FINDING, MAX_FINDINGS, MAX_FOUND_SHARES, MAX_INTERFACE_NAME,
     MAX_INTERFACES, MAX_LABEL, MAX_LOG_LINE, MAX_LOG_LINES, MAX_MANAGERS, MAX_MESSAGE, MAX_MINERS,
-    MAX_POOL_PASS, MAX_POOL_USER, MAX_POOLS, SEQ, SIGNATURE, TAG,
+    MAX_PIECE, MAX_POOL_PASS, MAX_POOL_USER, MAX_POOLS, SEQ, SIGNATURE, TAG,
 };
+use miner_shared::release::Version;
 use miner_shared::text::{Address, Label, LogText, MinerName, Name, PoolPass, PoolUser, Text};
 use miner_shared::wire::{
-    Activity, Admission, Algo, Answer, Backend, Command, Desired, Finding, FoundBatch, FoundShare,
-    Interface, Level, LogLine, LogPage, Manager, Memory, Message, MinerStats, Mode, NodeCard,
-    NodeInfo, Outcome, PageWish, Pages, Plan, Pool, Profile, Query, Refusal, RigStats, Severity,
-    ShareVerdict, State, Threads, Windows, WireError,
+    Activity, Admission, Algo, Answer, Backend, Boot, Command, Desired, Finding, FoundBatch,
+    FoundShare, ImageId, ImageStatus, Interface, Level, LogLine, LogPage, Manager, Memory, Message,
+    MinerStats, Mode, NodeCard, NodeInfo, Offer, Outcome, OwnerView, PageWish, Pages, Piece, Plan,
+    Pool, Profile, Query, Refusal, RigStats, Severity, ShareVerdict, State, Step, Threads, Update,
+    Wanted, Windows, WireError,
 };
 use proptest::prelude::*;
 
@@ -177,6 +179,7 @@ fn fullest() -> Vec<Message> {
     ]
     .into_iter()
     .chain(fullest_since_2())
+    .chain(fullest_since_3())
     .collect()
 }
 
@@ -237,6 +240,66 @@ fn fullest_since_2() -> Vec<Message> {
             hash: [0xff; 32],
         },
         Message::FoundShares(batch),
+    ]
+}
+
+/// The same of what version 3 added.
+fn fullest_since_3() -> Vec<Message> {
+    let version = Version {
+        major: u32::MAX,
+        minor: u32::MAX,
+        patch: u32::MAX,
+    };
+    let offer = Offer {
+        release: [0xff; 32],
+        manifest_size: u32::MAX,
+        version,
+    };
+    let wanted = Wanted {
+        release: [0xff; 32],
+        file: u8::MAX,
+        from: u64::MAX,
+    };
+    let piece = Piece {
+        wanted,
+        bytes: [0xff; MAX_PIECE].into_iter().collect(),
+    };
+    let image = ImageId {
+        arch: Text::lossy(&text(64)),
+        version,
+        on_trial: true,
+        release_key: Some([0xff; 32]),
+    };
+    let step = Step::Fetching {
+        done: u64::MAX,
+        total: u64::MAX,
+    };
+    let status = ImageStatus {
+        boot: Boot::Slot,
+        image: Some(image),
+        update: Some(Update {
+            release: [0xff; 32],
+            version,
+            step,
+        }),
+    };
+    let owner = OwnerView {
+        owner: Some(Label::lossy(&text(MAX_LABEL))),
+        mine: true,
+        max_threads: Some(u16::MAX),
+        light: true,
+        controllers: Some(u8::MAX),
+        wallets: Some(u8::MAX),
+        pools: Some(u8::MAX),
+    };
+    vec![
+        Message::Command([0xff; 16], Command::Update(offer)),
+        Message::Command([0xff; 16], Command::CancelUpdate([0xff; 32])),
+        Message::Image(status),
+        Message::Wanted(wanted),
+        Message::Piece(piece),
+        Message::Query(u32::MAX, Query::GetOwner),
+        Message::Answer(u32::MAX, Answer::Owner(owner)),
     ]
 }
 

@@ -7,8 +7,8 @@
 use miner_shared::text::{Address, LogText, MinerName, Name, PoolPass, PoolUser, Text};
 use miner_shared::wire::{
     Activity, Algo, Answer, Backend, Command, Desired, Finding, FoundBatch, FoundShare, Interface,
-    Level, LogLine, LogPage, MAX_VERSION, Message, Mode, Outcome, PageWish, Plan, Pool, Profile,
-    Query, Refusal, RigStats, Severity, ShareVerdict, State, Threads,
+    Level, LogLine, LogPage, Message, Mode, Outcome, PageWish, Plan, Pool, Profile, Query, Refusal,
+    RigStats, Severity, ShareVerdict, State, Threads,
 };
 
 fn frozen(message: &Message, bytes: &[&[u8]]) {
@@ -302,14 +302,7 @@ fn a_refusal_without_a_word_in_version_1_is_not_allowed_there() {
 }
 
 #[test]
-fn the_version_is_2_and_the_next_message_is_12() {
-    assert_eq!(MAX_VERSION, 2);
-    let mut bytes = [0; 64];
-    bytes[0] = 12;
-    for len in 1..bytes.len() {
-        assert!(Message::decode(&bytes[..len]).is_err());
-    }
-    // What logs by level answer is the answer of version 1.
+fn what_logs_by_level_answer_is_the_answer_of_version_1() {
     let page = LogPage {
         lines: [LogLine {
             at_ms: 1,

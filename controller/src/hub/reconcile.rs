@@ -214,6 +214,9 @@ pub fn refusal_text(refusal: &Refusal) -> &'static str {
         Refusal::NoSuchMiner(_) => "it has no such miner",
         Refusal::NoSuchManager => "it has no such manager",
         Refusal::NoTls => "its agent was built without TLS, which the pool needs",
+        Refusal::NoSlots => {
+            "it has no slots: it boots from the network, or by a system that is not our image"
+        }
         Refusal::NotAWorker => "it is no worker",
         Refusal::NotAllowed => "another controller holds its desired state",
         Refusal::NotStored => "it could not write the state to its disk",

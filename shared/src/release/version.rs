@@ -3,9 +3,13 @@
 use core::fmt;
 use core::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// `MAJOR.MINOR.PATCH`, ordered as numbers; each part below 2^32, without leading zeros, so that one
 /// version has one text and one file name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Version {
     /// Changes what rigs and controllers must agree about.
     pub major: u32,

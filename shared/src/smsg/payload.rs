@@ -160,7 +160,7 @@ mod tests {
         let peer = decode(&me, &encode(&me), &me.keys().public().x25519).expect("decodes");
         assert_eq!(peer.fingerprint, me.fingerprint());
         assert_eq!((peer.role, peer.boot_id), (Role::Worker, [9; 16]));
-        assert_eq!((peer.version, peer.statements), (2, 0));
+        assert_eq!((peer.version, peer.statements), (3, 0));
     }
 
     #[test]
@@ -203,9 +203,9 @@ mod tests {
         assert_eq!(agree((1, 1), (2, 3)), None);
         assert_eq!(agree((2, 3), (1, 1)), None);
         assert_eq!(agree((1, 1), (5, 1)), None, "an empty range");
-        let too_new = PayloadError::NoCommonVersion { min: 3, max: 2 };
-        assert_eq!(with(0, 3), Err(too_new));
-        for (highest, agreed) in [(1, 1), (2, 2), (9, 2)] {
+        let too_new = PayloadError::NoCommonVersion { min: 4, max: 3 };
+        assert_eq!(with(0, 4), Err(too_new));
+        for (highest, agreed) in [(1, 1), (2, 2), (3, 3), (9, 3)] {
             let version = with(1, highest).map(|peer| peer.version);
             assert_eq!(version, Ok(agreed), "the newer one steps down");
         }

@@ -13,11 +13,14 @@
 //!   manager ── Command { op_id, .. } ──▶ Receipt { op_id, .. }   at most one effect per op_id
 //!   worker  ── Heartbeat ──▶ manager                  each 10 s and on change
 //!           ── Applied, FoundShares ──▶               version 2: on link up, and when there is something new
+//!           ── Image ──▶                              version 3: as those
+//!           ── Wanted ──▶ Piece                       version 3: after an Update was applied
 //!   dialler ── Succession ──▶ listener                before Hello, if its key took another's place
 //! ```
 
 mod doctor;
 mod found;
+mod image;
 mod plan;
 mod profile;
 mod stats;
@@ -25,6 +28,9 @@ mod version;
 
 pub use doctor::{Finding, Findings, Interface, Interfaces, Severity};
 pub use found::{FoundBatch, FoundShare, ShareVerdict};
+pub use image::{
+    Boot, ImageId, ImageStatus, Offer, OwnerView, Piece, Step, Update, UpdateFault, Wanted,
+};
 pub use plan::{PageWish, Plan};
 pub use profile::{Algo, Backend, Mode, Pool, Profile, Threads};
 pub use stats::{Activity, Memory, MinerStats, Pages, RigStats, Windows};
@@ -40,7 +46,7 @@ use crate::text::{Label, LogText, MinerName, Name};
 /// Lowest protocol version that this code still speaks.
 pub const MIN_VERSION: u8 = 1;
 /// Highest protocol version that this code speaks.
-pub const MAX_VERSION: u8 = 2;
+pub const MAX_VERSION: u8 = 3;
 
 /// Names one command with an effect; 16 random bytes chosen by the manager.
 pub type OpId = [u8; 16];
@@ -82,6 +88,13 @@ pub enum Message {
     },
     /// Shares that a worker found. Since version 2.
     FoundShares(FoundBatch),
+    /// What the worker's machine was booted from, and how its update does: after each link up, and on
+    /// change. Since version 3.
+    Image(ImageStatus),
+    /// A worker asks for a piece of a release. Since version 3.
+    Wanted(Wanted),
+    /// The piece that it asked for. Since version 3.
+    Piece(Piece),
 }
 
 /// How a node introduces itself. A label, not an identity: that is proven by the handshake.
@@ -138,6 +151,8 @@ pub enum Query {
     GetDoctor,
     /// Its network interfaces, for who wants to wake it. Since version 2.
     GetNetwork,
+    /// What its owner lets it do. Since version 3.
+    GetOwner,
 }
 
 /// The answer to a [`Query`].
@@ -158,6 +173,8 @@ pub enum Answer {
     Doctor(Findings),
     /// To [`Query::GetNetwork`]: the interfaces that are up, without loopback.
     Network(Interfaces),
+    /// To [`Query::GetOwner`].
+    Owner(OwnerView),
 }
 
 /// A controller that a rig obeys.
@@ -272,6 +289,11 @@ pub enum Command {
     /// Log what is at least this serious, and never less than info, until the agent's next start. Since
     /// version 2.
     SetLogLevel(Level),
+    /// Fetch this release and start it on trial. Only on machines with slots. Since version 3.
+    Update(Offer),
+    /// Fetch no more of the release of this name, and forget what was fetched. A slot that was written
+    /// already is tried all the same. Since version 3.
+    CancelUpdate([u8; 32]),
 }
 
 /// What a rig should be doing, with the number that orders such wishes.
@@ -339,6 +361,9 @@ pub enum Refusal {
     NotOurImage,
     /// The owner of the machine does not allow it. Since version 2.
     OwnerForbids,
+    /// The machine has no slots to update: it boots from the network, or by a system of its own. Since
+    /// version 3.
+    NoSlots,
 }
 
 impl Message {

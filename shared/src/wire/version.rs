@@ -9,6 +9,7 @@
 //! |---|---|
 //! | 1 | all that `tests/tests/wire_v01.rs` freezes |
 //! | 2 | plans, pause, percent; restart, reboot, power off, locate, log level; logs by level, findings, interfaces; the hash of what was applied, found shares |
+//! | 3 | what a machine was booted from, updates in pieces, what its owner lets it do |
 
 use super::{Activity, Answer, Command, Message, Outcome, Query, Refusal, RigStats, State};
 
@@ -28,6 +29,7 @@ impl Message {
             Self::Receipt(_, Outcome::Refused(refusal)) => refusal.since(),
             Self::Receipt(..) => 1,
             Self::Applied { .. } | Self::FoundShares(_) => 2,
+            Self::Image(_) | Self::Wanted(_) | Self::Piece(_) => 3,
         }
     }
 }
@@ -38,6 +40,7 @@ impl Query {
         match self {
             Self::GetInfo | Self::GetStats | Self::GetLogs { .. } | Self::GetManagers => 1,
             Self::GetLogsFrom { .. } | Self::GetDoctor | Self::GetNetwork => 2,
+            Self::GetOwner => 3,
         }
     }
 }
@@ -49,6 +52,7 @@ impl Answer {
             Self::Stats(stats) => stats.since(),
             Self::Refused(refusal) => refusal.since(),
             Self::Doctor(_) | Self::Network(_) => 2,
+            Self::Owner(_) => 3,
         }
     }
 }
@@ -67,6 +71,7 @@ impl Command {
             | Self::PowerOff
             | Self::Locate { .. }
             | Self::SetLogLevel(_) => 2,
+            Self::Update(_) | Self::CancelUpdate(_) => 3,
         }
     }
 }
@@ -75,6 +80,7 @@ impl Refusal {
     const fn since(&self) -> u8 {
         match self {
             Self::NotOurImage | Self::OwnerForbids => 2,
+            Self::NoSlots => 3,
             _ => 1,
         }
     }

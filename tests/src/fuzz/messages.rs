@@ -1,11 +1,13 @@
 //! One message of each variant, with what it can carry: the seeds of whatever decodes messages.
 
+use miner_shared::release::Version;
 use miner_shared::text::{Address, Label, LogText, MinerName, Name, PoolPass, PoolUser, Text};
 use miner_shared::wire::{
-    Activity, Admission, Algo, Answer, Backend, Command, Desired, Finding, FoundBatch, FoundShare,
-    Interface, Level, LogLine, LogPage, Memory, Message, MinerStats, Mode, NodeInfo, Outcome,
-    PageWish, Pages, Plan, Pool, Profile, Query, Refusal, RigStats, Severity, ShareVerdict, State,
-    Threads, Windows,
+    Activity, Admission, Algo, Answer, Backend, Boot, Command, Desired, Finding, FoundBatch,
+    FoundShare, ImageId, ImageStatus, Interface, Level, LogLine, LogPage, Memory, Message,
+    MinerStats, Mode, NodeInfo, Offer, Outcome, OwnerView, PageWish, Pages, Piece, Plan, Pool,
+    Profile, Query, Refusal, RigStats, Severity, ShareVerdict, State, Step, Threads, Update,
+    Wanted, Windows,
 };
 
 use super::world;
@@ -67,6 +69,7 @@ pub(super) fn messages() -> Vec<Message> {
     ]
     .into_iter()
     .chain(of_version_2())
+    .chain(of_version_3())
     .collect()
 }
 
@@ -125,6 +128,66 @@ fn of_version_2() -> Vec<Message> {
             hash: [0xab; 32],
         },
         Message::FoundShares(batch),
+    ]
+}
+
+/// The same of what version 3 added.
+fn of_version_3() -> Vec<Message> {
+    let version = Version {
+        major: 1,
+        minor: 2,
+        patch: 3,
+    };
+    let release = [0xcd; 32];
+    let offer = Offer {
+        release,
+        manifest_size: 900,
+        version,
+    };
+    let wanted = Wanted {
+        release,
+        file: 1,
+        from: 3_584,
+    };
+    let piece = Piece {
+        wanted,
+        bytes: b"a piece of a kernel".iter().copied().collect(),
+    };
+    let status = ImageStatus {
+        boot: Boot::Slot,
+        image: Some(ImageId {
+            arch: Text::lossy("x86_64"),
+            version,
+            on_trial: true,
+            release_key: Some([0xef; 32]),
+        }),
+        update: Some(Update {
+            release,
+            version,
+            step: Step::Fetching {
+                done: 1,
+                total: 12_000_000,
+            },
+        }),
+    };
+    let owner = OwnerView {
+        owner: Some(Label::lossy("Ada")),
+        mine: true,
+        max_threads: Some(8),
+        light: false,
+        controllers: None,
+        wallets: Some(1),
+        pools: None,
+    };
+    let op = [11; 16];
+    vec![
+        Message::Command(op, Command::Update(offer)),
+        Message::Command(op, Command::CancelUpdate(release)),
+        Message::Image(status),
+        Message::Wanted(wanted),
+        Message::Piece(piece),
+        Message::Query(8, Query::GetOwner),
+        Message::Answer(8, Answer::Owner(owner)),
     ]
 }
 

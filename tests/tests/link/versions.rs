@@ -26,7 +26,7 @@ fn order() -> Message {
 
 #[test]
 fn both_ends_agree_on_the_lower_of_their_highest_versions() {
-    for (worker, controller, agreed) in [(1, 1, 1), (1, 2, 1), (2, 1, 1), (2, 2, 2)] {
+    for (worker, controller, agreed) in [(1, 1, 1), (1, 3, 1), (3, 1, 1), (2, 3, 2), (3, 3, 3)] {
         let mut pair = pair(worker, controller);
         for end in &pair.ends {
             assert_eq!(end.link.peer().map(|peer| peer.version), Some(agreed));
@@ -38,7 +38,7 @@ fn both_ends_agree_on_the_lower_of_their_highest_versions() {
         pair.deliver(DIALLER, frame);
         assert_eq!(pair.ends[DIALLER].last(), &Event::Message(question));
     }
-    assert_eq!(MAX_VERSION, 2);
+    assert_eq!(MAX_VERSION, 3);
 }
 
 #[test]

@@ -464,11 +464,13 @@ fn sender(message: &Message) -> Option<Role> {
         | Message::Ping(_)
         | Message::Pong(_)
         | Message::Succession(_) => None,
-        Message::Query(..) | Message::Command(..) => Some(Role::Controller),
+        Message::Query(..) | Message::Command(..) | Message::Piece(_) => Some(Role::Controller),
         Message::Heartbeat(_)
         | Message::Answer(..)
         | Message::Receipt(..)
         | Message::Applied { .. }
-        | Message::FoundShares(_) => Some(Role::Worker),
+        | Message::FoundShares(_)
+        | Message::Image(_)
+        | Message::Wanted(_) => Some(Role::Worker),
     }
 }
