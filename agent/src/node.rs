@@ -32,7 +32,7 @@ use crate::report::Reporter;
 use crate::rig::{Limits, Mine, Parts, Rig, Supervisor};
 use crate::store::{Dirs, NodeStore, system_rng};
 use crate::tls::SpkiPin;
-use crate::url::ControllerUrl;
+use crate::url::ControllerUrls;
 
 /// Peers have this long to take the end of the program, in milliseconds.
 const CLOSE_MS: u64 = 1_000;
@@ -48,8 +48,8 @@ pub struct ServeConfig {
     pub listen: Option<ListenAddress>,
     /// Whether the local network is told that it waits there.
     pub announce: bool,
-    /// Which controller it dials, if it does.
-    pub controller: Option<ControllerUrl>,
+    /// Where it dials its controller, if it does.
+    pub controller: Option<ControllerUrls>,
     /// The key that TLS has to prove there; any, if none is given.
     pub tls_pin: Option<SpkiPin>,
     /// Fingerprint of that controller, pinned at start; otherwise the token's controller or the first
@@ -276,8 +276,8 @@ impl Serving {
         if let Some(address) = self.address() {
             say(format_args!("listening    {address}"));
         }
-        if let Some(Target { url, .. }) = &self.dial {
-            say(format_args!("dialling     {url}"));
+        if let Some(Target { urls, .. }) = &self.dial {
+            say(format_args!("dialling     {urls}"));
         }
         if let Some(code) = &self.pairing {
             say(format_args!("pairing code {code}"));
@@ -310,10 +310,10 @@ async fn announce_for_ever(rig: Rc<Rig>, listening: SocketAddr) {
 }
 
 /// How controllers and this rig find each other, in words.
-const fn link_words(config: &ServeConfig) -> &'static str {
+fn link_words(config: &ServeConfig) -> &'static str {
     match (&config.controller, &config.listen, &config.tls_pin) {
-        (Some(url), _, Some(_)) if url.tls => "SMSG through TLS with a pinned key; dials",
-        (Some(url), ..) if url.tls => "SMSG through TLS; dials",
+        (Some(urls), _, Some(_)) if urls.is_tls() => "SMSG through TLS with a pinned key; dials",
+        (Some(urls), ..) if urls.is_tls() => "SMSG through TLS; dials",
         (Some(_), Some(_), _) => "SMSG; dials, and listens",
         (Some(_), None, _) => "SMSG; dials, no port is open here",
         (None, ..) => "SMSG; listens",
@@ -326,7 +326,7 @@ fn dial_target(
     store: &NodeStore,
     own: Fingerprint,
 ) -> Result<Option<Target>, Failure> {
-    let Some(url) = config.controller.clone() else {
+    let Some(urls) = config.controller.clone() else {
         return Ok(None);
     };
     if let (Some(token), Some(given)) = (&config.token, config.fingerprint)
@@ -356,7 +356,7 @@ fn dial_target(
         },
     };
     Ok(Some(Target {
-        url,
+        urls,
         tls_pin: config.tls_pin,
         way,
     }))

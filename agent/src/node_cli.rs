@@ -23,7 +23,7 @@ use crate::node::{self, ListenAddress, ServeConfig};
 use crate::platform;
 use crate::store::{Dirs, NodeStore, StoreError, system_rng};
 use crate::tls::SpkiPin;
-use crate::url::ControllerUrl;
+use crate::url::ControllerUrls;
 
 /// This machine's identity and its work.
 #[derive(Debug, ArgsInfo, FromArgs)]
@@ -100,9 +100,9 @@ pub struct NodeServe {
     /// do not tell the local network where this node waits
     #[argh(switch)]
     pub no_announce: bool,
-    /// controller to dial, HOST:PORT, or wss://HOST:PORT through TLS; opens no port here
+    /// controller to dial, HOST:PORT, or wss://HOST:PORT through TLS, or several such places of it with commas between; opens no port here
     #[argh(option)]
-    pub controller: Option<ControllerUrl>,
+    pub controller: Option<ControllerUrls>,
     /// key that TLS must prove there, sha256/BASE64 as that controller prints it
     #[argh(option)]
     pub tls_pin: Option<SpkiPin>,
@@ -296,7 +296,7 @@ impl NodeServe {
         if self.token_file.is_some() && self.controller.is_none() {
             return Err(Failure::usage("--token-file belongs to --controller"));
         }
-        if self.tls_pin.is_some() && !self.controller.as_ref().is_some_and(|url| url.tls) {
+        if self.tls_pin.is_some() && !self.controller.as_ref().is_some_and(ControllerUrls::is_tls) {
             return Err(Failure::usage(
                 "--tls-pin belongs to --controller wss://HOST:PORT",
             ));

@@ -5,9 +5,11 @@
 //! | `HOST:PORT`, `ws://HOST:PORT` | WebSocket |
 //! | `wss://HOST:PORT` | WebSocket inside TLS, never without |
 
-use std::fmt;
 use std::str::FromStr;
+use std::{fmt, iter};
 
+use heapless::Vec;
+use miner_shared::limits::MAX_CONTROLLER_ADDRESSES;
 use miner_shared::text::{Address, TextError};
 
 /// Scheme, host and port of a controller; the path is always `/ws`.
@@ -44,6 +46,73 @@ impl fmt::Display for ControllerUrl {
     }
 }
 
+/// Where one controller is dialled, first choice first, and which of these places it is dialled at now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ControllerUrls {
+    first: ControllerUrl,
+    others: Vec<ControllerUrl, { MAX_CONTROLLER_ADDRESSES - 1 }>,
+    /// Which one it is dialled at: 0 is the first.
+    at: usize,
+}
+
+impl ControllerUrls {
+    /// The place to dial.
+    pub fn now(&self) -> &ControllerUrl {
+        let other = self.at.checked_sub(1).and_then(|at| self.others.get(at));
+        other.unwrap_or(&self.first)
+    }
+
+    /// Goes on to the next place. Whether it was the last, and the next is the first again.
+    pub fn advance(&mut self) -> bool {
+        self.at = (self.at + 1) % (1 + self.others.len());
+        self.at == 0
+    }
+
+    /// Whether TLS is spoken at all of them.
+    pub fn is_tls(&self) -> bool {
+        self.all().all(|url| url.tls)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &ControllerUrl> {
+        iter::once(&self.first).chain(&self.others)
+    }
+}
+
+impl FromStr for ControllerUrls {
+    type Err = NotAController;
+
+    fn from_str(text: &str) -> Result<Self, NotAController> {
+        let (first, rest) = text
+            .split_once(',')
+            .map_or((text, None), |(first, rest)| (first, Some(rest)));
+        let mut others = Vec::new();
+        for url in rest.into_iter().flat_map(|rest| rest.split(',')) {
+            others
+                .push(url.parse()?)
+                .map_err(|_| NotAController::Many)?;
+        }
+        Ok(Self {
+            first: first.parse()?,
+            others,
+            at: 0,
+        })
+    }
+}
+
+/// As short as it can be written.
+impl fmt::Display for ControllerUrls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, url) in self.all().enumerate() {
+            f.write_str(if at == 0 { "" } else { "," })?;
+            match url.tls {
+                true => url.fmt(f)?,
+                false => url.address.fmt(f)?,
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Why a text is no [`ControllerUrl`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotAController {
@@ -53,6 +122,8 @@ pub enum NotAController {
     Path,
     /// Not a host and a port.
     Address(TextError),
+    /// More than [`MAX_CONTROLLER_ADDRESSES`].
+    Many,
 }
 
 impl fmt::Display for NotAController {
@@ -61,6 +132,7 @@ impl fmt::Display for NotAController {
             Self::Scheme => f.write_str("it starts with neither wss:// (TLS) nor ws://"),
             Self::Path => f.write_str("leave out what follows the port: wss://HOST:PORT"),
             Self::Address(why) => why.fmt(f),
+            Self::Many => write!(f, "it has more than {MAX_CONTROLLER_ADDRESSES} addresses"),
         }
     }
 }
@@ -83,6 +155,30 @@ mod tests {
             assert_eq!(url.to_string(), shown);
             assert_eq!(url.to_string().parse(), Ok(url));
         }
+    }
+
+    #[test]
+    fn places_are_dialled_in_order_and_then_again_from_the_first() {
+        let mut urls: ControllerUrls = "a:1,wss://b:2,c:3".parse().expect("three places");
+        assert_eq!(urls.to_string(), "a:1,wss://b:2,c:3");
+        let mut seen = std::vec::Vec::new();
+        for _ in 0..4 {
+            seen.push((urls.now().to_string(), urls.advance()));
+        }
+        let want = [
+            ("ws://a:1", false),
+            ("wss://b:2", false),
+            ("ws://c:3", true),
+        ];
+        let want = want.into_iter().cycle().take(4);
+        assert!(
+            seen.iter()
+                .map(|(url, last)| (url.as_str(), *last))
+                .eq(want)
+        );
+        let many = ["a:1"; MAX_CONTROLLER_ADDRESSES + 1].join(",");
+        assert_eq!(many.parse::<ControllerUrls>(), Err(NotAController::Many));
+        assert!("a:1,".parse::<ControllerUrls>().is_err());
     }
 
     #[test]

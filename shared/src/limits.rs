@@ -96,6 +96,8 @@ pub const IDLE_PING_MS: u64 = 20_000;
 pub const DEAD_MS: u64 = 40_000;
 /// Heartbeat of a rig, in milliseconds.
 pub const HEARTBEAT_MS: u64 = 10_000;
+/// Places at which a rig dials its controller, one after the other.
+pub const MAX_CONTROLLER_ADDRESSES: usize = 4;
 /// First and last pause before a rig dials again, in milliseconds; full jitter between. 10,000 rigs that
 /// a controller lets in at 500 a second are then back within 45 s; with a last pause of 60 s the unlucky
 /// ones would need 70.

@@ -203,10 +203,7 @@ impl Supervisor {
         self.worker.set(Some(Running { pid, since }));
         *self.report.borrow_mut() = Some(report);
         let mut shown = self.shown.borrow_mut();
-        shown.controller = orders.controller.as_ref().map(|url| match url.tls {
-            true => url.to_string(),
-            false => url.address.to_string(),
-        });
+        shown.controller = orders.controller.as_ref().map(ToString::to_string);
         (shown.owned, shown.without_worker) = (Some(orders.owned), None);
         info!("worker started pid={}", pid.as_raw_nonzero());
         Ok(())

@@ -22,13 +22,14 @@ use std::process::{Command, Stdio};
 
 use log::warn;
 use miner_shared::cmdline::Key;
+use miner_shared::limits::MAX_CONTROLLER_ADDRESSES;
 use rustix::process::Pid;
 
 use super::Root;
 use super::settings::Told;
 use super::state::Home;
 use crate::report::SIZE;
-use crate::url::ControllerUrl;
+use crate::url::{ControllerUrl, ControllerUrls};
 
 /// User and group of the worker.
 pub(super) const WORKER: u32 = 1_000;
@@ -44,8 +45,8 @@ const PORT: u16 = 9_091;
 #[derive(Debug)]
 pub(super) struct Orders {
     home: PathBuf,
-    /// The controller to dial; none: it waits for one, and shows the code by which one may pair.
-    pub(super) controller: Option<ControllerUrl>,
+    /// Where to dial the controller; nowhere: it waits for one, and shows the code by which one may pair.
+    pub(super) controller: Option<ControllerUrls>,
     fingerprint: Option<String>,
     token: Option<PathBuf>,
     owner: PathBuf,
@@ -91,7 +92,7 @@ impl Orders {
         let mut args = vec![String::from("node"), String::from("serve")];
         let mut option = |name: &str, value: String| args.extend([format!("--{name}"), value]);
         match &self.controller {
-            Some(url) => option("controller", url.to_string()),
+            Some(urls) => option("controller", urls.to_string()),
             None => option("listen", String::from(LISTEN)),
         }
         if let Some(fingerprint) = &self.fingerprint {
@@ -138,13 +139,16 @@ impl Orders {
     }
 }
 
-/// The first controller that can be one.
-fn controller(told: &Told) -> Option<ControllerUrl> {
-    told.controllers().find_map(|text| {
+/// Those of the controller's addresses that can be dialled, as many as a rig tries.
+fn controller(told: &Told) -> Option<ControllerUrls> {
+    let urls = told.controllers().filter_map(|text| {
         let url = text.parse().or_else(|_| format!("{text}:{PORT}").parse());
-        url.inspect_err(|_| warn!("no controller is called {text}: write HOST:PORT"))
+        url.map(|url: ControllerUrl| url.to_string())
+            .inspect_err(|_| warn!("no controller is called {text}: write HOST:PORT"))
             .ok()
-    })
+    });
+    let urls: Vec<_> = urls.take(MAX_CONTROLLER_ADDRESSES).collect();
+    urls.join(",").parse().ok()
 }
 
 /// The owner's word, and whether anybody's it is.
@@ -207,7 +211,8 @@ mod tests {
         let (_folder, root, orders) =
             prepared("miner.controller=nonsense:x,farm.lan,10.0.0.1:7", &[]);
         let args = orders.args();
-        assert!(has(&args, "--controller", "ws://farm.lan:9091"), "{args:?}");
+        let places = "farm.lan:9091,10.0.0.1:7";
+        assert!(has(&args, "--controller", places), "{args:?}");
         assert!(!args.contains(&"--listen".to_owned()));
         let report = root.at("run/miner/report").display().to_string();
         assert!(has(&args, "--supervised", &report));

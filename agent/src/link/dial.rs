@@ -19,7 +19,7 @@ use super::way::Way;
 use crate::rig::Rig;
 use crate::store::system_rng;
 use crate::tls::{SpkiPin, TlsError};
-use crate::url::ControllerUrl;
+use crate::url::ControllerUrls;
 
 /// A rig that waits for approval comes again after this long, in milliseconds.
 const PENDING_MS: u64 = 60_000;
@@ -29,7 +29,7 @@ const UNPINNED_MS: u64 = 1_000;
 
 /// Where the controller is, and how to know it.
 pub(crate) struct Target {
-    pub(crate) url: ControllerUrl,
+    pub(crate) urls: ControllerUrls,
     /// The key that TLS has to prove there.
     pub(crate) tls_pin: Option<SpkiPin>,
     pub(crate) way: Way,
@@ -48,14 +48,14 @@ pub(crate) async fn dial_for_ever(rig: Rc<Rig>, mut target: Target) {
         if !pins && !key.is_some_and(|key| managers.contains(key)) {
             debug!(
                 "not dialled: the controller at {} is not pinned",
-                target.url
+                target.urls
             );
             rig.clock.timer_at(rig.clock.now() + UNPINNED_MS).await;
             continue;
         }
         let begun = rig.clock.now();
         let (welcomed, end) = attempt(&rig, &target, pins).await;
-        let Target { url, way, .. } = &mut target;
+        let Target { urls, way, .. } = &mut target;
         let was_up = welcomed.is_some();
         match (welcomed, &end) {
             (Some(controller), _) => {
@@ -73,10 +73,15 @@ pub(crate) async fn dial_for_ever(rig: Rc<Rig>, mut target: Target) {
         if was_up {
             failures = 0;
         }
+        let url = urls.now().clone();
+        // Where it was found it is looked for first.
+        let is_found = was_up || matches!(end, Ok(End::Pending(_)));
+        let is_round_over = is_found || urls.advance();
         let pause_ms = match &end {
             // New keys are wanted, or there: nothing is wrong.
             Ok(End::Renew | End::NewKey) => 0,
             Ok(End::Pending(_)) => PENDING_MS,
+            _ if !is_round_over => 0,
             _ => full_jitter(REDIAL_MS, failures, &mut system_rng()),
         };
         rig.note_refusal(&match &end {
@@ -105,7 +110,7 @@ pub(crate) async fn dial_for_ever(rig: Rc<Rig>, mut target: Target) {
                 );
             }
         }
-        failures += 1;
+        failures += u32::from(is_round_over);
         // From the beginning of an attempt that came to nothing: one into a dead network takes time, and
         // the next shall begin half a minute after it at the latest.
         let from = if was_up { rig.clock.now() } else { begun };
@@ -147,7 +152,8 @@ async fn attempt(
     target: &Target,
     pins: bool,
 ) -> (Option<Fingerprint>, Result<End, Away>) {
-    let Target { url, tls_pin, way } = target;
+    let Target { urls, tls_pin, way } = target;
+    let url = urls.now();
     let Some(expect) = way.expect() else {
         return (None, Err(Away::Nobody));
     };

@@ -4,7 +4,7 @@
 //! on all that come after:
 //!
 //! ```text
-//!   called by a foreign table (32-bit, x32)? ── yes ─▶ EPERM: this program has one table only
+//!   called by a foreign table (of the other width, x32)? ── yes ─▶ EPERM: this program has one table only
 //!   execve, execveat?                        ── yes ─▶ EPERM
 //!   anything else                                   ─▶ as ever
 //! ```
@@ -28,8 +28,11 @@ const TABLE: Option<u32> = Some(0xc000_003e);
 /// `AUDIT_ARCH_AARCH64`.
 #[cfg(target_arch = "aarch64")]
 const TABLE: Option<u32> = Some(0xc000_00b7);
+/// `AUDIT_ARCH_I386`: machine 3, little-endian.
+#[cfg(target_arch = "x86")]
+const TABLE: Option<u32> = Some(0x4000_0003);
 /// Not tried on these yet.
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "x86")))]
 const TABLE: Option<u32> = None;
 
 /// Where `struct seccomp_data` has the number of the call, and the table that it is of.

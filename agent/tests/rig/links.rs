@@ -94,6 +94,33 @@ fn a_rig_whose_welcome_was_lost_counts_on() {
 }
 
 #[test]
+fn a_rig_that_nobody_answers_at_one_place_dials_the_next_at_once() {
+    let managed = Managed::by(&[1]);
+    let me = controller(1, 1);
+    run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let here = listener.local_addr().expect("bound");
+        let closed = {
+            let other = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+            other.local_addr().expect("bound")
+        };
+        let (serving, _straw) = rig(managed.root(), |config| {
+            config.listen = None;
+            config.controller = Some(format!("{closed},{here}").parse().expect("valid"));
+            config.fingerprint = Some(me.fingerprint());
+        });
+        let test = async {
+            for _ in 0..2 {
+                // The second time it begins where it was linked.
+                let mut manager = accept(&listener, &me).await;
+                assert!(manager.comes_up().await);
+            }
+        };
+        beside(serving, test).await;
+    });
+}
+
+#[test]
 fn a_stranger_and_a_wrong_code_get_nothing() {
     with_rig(async |here| {
         assert!(here.code.is_none(), "a managed rig offers no code");

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use miner_agent::clock::Clock;
-use miner_agent::url::ControllerUrl;
+use miner_agent::url::ControllerUrls;
 use miner_shared::smsg::{Event, SeqMemory};
 use miner_shared::wire::{Message, Outcome, State};
 use smol::channel::{Receiver, Sender, bounded};
@@ -46,7 +46,7 @@ impl Network {
         }
     }
 
-    fn address(&self) -> ControllerUrl {
+    fn address(&self) -> ControllerUrls {
         let address = self.listener.local_addr().expect("bound").to_string();
         address.parse().expect("valid")
     }

@@ -18,7 +18,7 @@ use miner_agent::node_cli::{NodeInfo, NodeInit, NodeServe};
 use miner_agent::platform;
 use miner_agent::store::{Dirs, NodeStore, system_rng};
 use miner_agent::tls::SpkiPin;
-use miner_agent::url::ControllerUrl;
+use miner_agent::url::ControllerUrls;
 use miner_shared::identity::{Fingerprint, Role};
 
 use super::keys::{Recover, RotateKey};
@@ -100,9 +100,9 @@ pub(super) struct Serve {
     /// refuse rigs that dial in without TLS (controller, dual)
     #[argh(switch)]
     tls_only: bool,
-    /// controller to dial, HOST:PORT, or wss://HOST:PORT through TLS; opens no port here (worker)
+    /// controller to dial, HOST:PORT, or wss://HOST:PORT through TLS, or several such places of it with commas between; opens no port here (worker)
     #[argh(option)]
-    controller: Option<ControllerUrl>,
+    controller: Option<ControllerUrls>,
     /// key that TLS must prove there, sha256/BASE64 as that controller prints it (worker)
     #[argh(option)]
     tls_pin: Option<SpkiPin>,

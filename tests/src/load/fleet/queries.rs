@@ -32,7 +32,7 @@ pub(super) fn measure(
     let api = &controller.http;
     let path = |path: &str| format!("/api/v1/mining/{path}");
     let one = name(plan.rigs / 2);
-    let queries: [Query; 6] = [
+    let queries: [Query; 7] = [
         ("numbers of the farm", path("node/info")),
         ("one rig", path(&format!("peers/{one}"))),
         ("a page of 100 rigs", path("peers?limit=100")),
@@ -40,6 +40,7 @@ pub(super) fn measure(
             "a window of the table",
             path("table?sort=-hashrate&limit=60"),
         ),
+        ("what is not as wished", path("drift?limit=100")),
         ("all rigs", path("peers")),
         ("statistics of all rigs", path("remote/stats")),
     ];
