@@ -110,7 +110,8 @@ export function selectorField({ value = "", onSelect, names = false, label = "Wh
     draw();
     if (!names || key !== undefined || text === "") return;
     const rigs = await rigsNamed(text);
-    if (mine !== turn) return;
+    // What somebody has gone to stays where it is.
+    if (mine !== turn || chosen >= 0) return;
     offers = [...rigs.map((name) => ({ text: name, start })), ...offers].slice(0, SHOWN);
     draw();
   }
@@ -160,7 +161,7 @@ export function selectorField({ value = "", onSelect, names = false, label = "Wh
     else input.removeAttribute("aria-invalid");
   }
 
-  input.onfocus = () => learn().then(() => document.activeElement === input && offer());
+  input.onfocus = () => learn().then(() => document.activeElement === input && chosen < 0 && offer());
   input.oninput = () => (input.value === "" ? (enter(), offer()) : offer());
   input.onblur = () => {
     shut();
