@@ -59,7 +59,7 @@ impl ConfigFile {
     /// Reads the named file, or the default one, which need not be there.
     pub(crate) fn open(named: Option<&Path>, dirs: &Dirs) -> Result<Self, Failure> {
         let path = named.map_or_else(|| default_path(dirs), Path::to_owned);
-        let text = match read(&path) {
+        let text = match read_own(&path, MAX_CONFIG_FILE) {
             Ok(text) => Some(text),
             Err(error) if error.kind() == io::ErrorKind::NotFound && named.is_none() => None,
             Err(error) => return Err(Failure::new(format!("{}: {error}", path.display()))),
@@ -191,8 +191,8 @@ impl ConfigFile {
     }
 }
 
-/// The text of the file, if nobody else could have written it.
-fn read(path: &Path) -> io::Result<String> {
+/// The text of the file, if nobody else could have written it and it is not longer.
+pub(crate) fn read_own(path: &Path, max: u64) -> io::Result<String> {
     let file = File::open(path)?;
     let meta = file.metadata()?;
     let us = rustix::process::geteuid().as_raw();
@@ -202,11 +202,9 @@ fn read(path: &Path) -> io::Result<String> {
         ));
     }
     let mut bytes = Vec::new();
-    file.take(MAX_CONFIG_FILE + 1).read_to_end(&mut bytes)?;
-    if u64::try_from(bytes.len()).is_ok_and(|len| len > MAX_CONFIG_FILE) {
-        return Err(io::Error::other(format!(
-            "it is longer than {MAX_CONFIG_FILE} bytes"
-        )));
+    file.take(max + 1).read_to_end(&mut bytes)?;
+    if u64::try_from(bytes.len()).is_ok_and(|len| len > max) {
+        return Err(io::Error::other(format!("it is longer than {max} bytes")));
     }
     String::from_utf8(bytes).map_err(|_| io::Error::other("it is no UTF-8 text"))
 }
@@ -266,7 +264,8 @@ fn texts(of: &Definition, value: &DeValue<'_>) -> Result<Vec<String>, String> {
     }
 }
 
-fn type_of(value: &DeValue<'_>) -> &'static str {
+/// What a value is, in words.
+pub(crate) fn type_of(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a text",
         DeValue::Integer(_) => "a number",
@@ -279,7 +278,7 @@ fn type_of(value: &DeValue<'_>) -> &'static str {
 }
 
 /// The line of a place in the text, from 1.
-fn line_of(text: &str, span: &Range<usize>) -> usize {
+pub(crate) fn line_of(text: &str, span: &Range<usize>) -> usize {
     let before = text.as_bytes().get(..span.start).unwrap_or_default();
     before.iter().filter(|byte| **byte == b'\n').count() + 1
 }
