@@ -167,9 +167,9 @@ impl Core {
                     name: row.name.as_str(),
                     linked_ms: work.and_then(|rig| rig.work().linked_ms(now)),
                 };
-                match rigs.get(&mac) {
-                    Some(other) if linked(other) <= linked(&owner) => {}
-                    _ => drop(rigs.insert(mac, owner)),
+                let is_better = |other: &Owner<'_>| linked(&owner) < linked(other);
+                if rigs.get(&mac).is_none_or(is_better) {
+                    rigs.insert(mac, owner);
                 }
             }
         }

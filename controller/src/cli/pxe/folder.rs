@@ -55,8 +55,38 @@ impl Seen {
     }
 
     /// The same files now.
-    pub(super) fn again(&self) -> Self {
+    fn again(&self) -> Self {
         Self::of(self.0.iter().map(|(path, _)| path.clone()))
+    }
+}
+
+/// Whether a folder is to be read again.
+#[derive(Debug)]
+pub(super) struct Watch {
+    taken: Seen,
+    before: Seen,
+}
+
+impl Watch {
+    pub(super) fn new(taken: Seen) -> Self {
+        Self {
+            before: taken.clone(),
+            taken,
+        }
+    }
+
+    /// Whether it looks other than what was taken, and as it did at the last call: then it is whole.
+    pub(super) fn is_due(&mut self) -> bool {
+        let now = self.before.again();
+        let is_still = now == self.before;
+        self.before = now;
+        is_still && self.before != self.taken
+    }
+
+    /// It was read, and looked so before; `None` if nothing could be made of it.
+    pub(super) fn taken(&mut self, seen: Option<Seen>) {
+        self.taken = seen.unwrap_or_else(|| self.before.clone());
+        self.before = self.taken.clone();
     }
 }
 
@@ -75,7 +105,11 @@ pub(super) fn load(folder: &Path) -> Result<Loaded, Failure> {
         if !sets.contains_key(&name) {
             let below = folder.join(&name);
             seen.0.extend(Seen::of(paths(&below)).0);
-            sets.insert(name.clone(), FileSet::read(&below)?);
+            let set = FileSet::read(&below)?;
+            if set.files.is_empty() && !name.is_empty() {
+                return Err(nothing_in(&below));
+            }
+            sets.insert(name.clone(), set);
         }
         let recipe = match (told.boot, sets.get(&name)) {
             (Some(false), _) | (_, None) => None,
@@ -91,10 +125,7 @@ pub(super) fn load(folder: &Path) -> Result<Loaded, Failure> {
         table.set(of, recipe).map_err(Failure::new)?;
     }
     if files.is_empty() {
-        let folder = folder.display();
-        return Err(Failure::new(format_args!(
-            "{folder} has nothing that boots; it needs x64.efi, arm64.efi, or vmlinuz and initrd"
-        )));
+        return Err(nothing_in(folder));
     }
     files.sort_unstable();
     files.dedup();
@@ -104,6 +135,13 @@ pub(super) fn load(folder: &Path) -> Result<Loaded, Failure> {
         sections: rigs.len(),
         seen,
     })
+}
+
+fn nothing_in(folder: &Path) -> Failure {
+    let folder = folder.display();
+    Failure::new(format_args!(
+        "{folder} has nothing that boots; it needs x64.efi, arm64.efi, or vmlinuz and initrd"
+    ))
 }
 
 fn paths(folder: &Path) -> impl Iterator<Item = PathBuf> {
@@ -186,7 +224,7 @@ impl FileSet {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use miner_boot::files::FileName;
     use miner_shared::dhcp::Mac;
 
@@ -241,6 +279,8 @@ pub(super) mod tests {
         assert!(refused(&commands).contains("cmdline: iPXE would"));
         let nothing = folder(&[("rigs.toml", "[all]\nname = \"x\"\n")]);
         assert!(refused(&nothing).contains("has nothing that boots"));
+        let gone = folder(&[("x64.efi", "uki"), ("rigs.toml", "[02]\nfiles = \"old\"\n")]);
+        assert!(refused(&gone).contains("/old has nothing that boots"));
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod tell;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::thread;
 use std::time::Duration;
 
 use argh::{ArgsInfo, FromArgs};
@@ -28,10 +29,11 @@ use miner_agent::lan;
 use miner_boot::files::BootFile;
 use miner_boot::server::{BootServer, Handle, Lan, Ports};
 use smol::Timer;
+use smol::channel::bounded;
 use smol::future::or;
 use smol::stream::StreamExt as _;
 
-use self::folder::Seen;
+use self::folder::{Loaded, Seen, Watch};
 use self::tell::Teller;
 use super::with_client;
 
@@ -121,7 +123,7 @@ impl Serve {
             network.address,
             self.interface
         ));
-        tell_sections(loaded.sections);
+        say(sections(loaded.sections));
         Ok(smol::block_on(until_told(
             server,
             self.folder,
@@ -152,43 +154,53 @@ async fn until_told(
     server.run(or(told, or(print, beside))).await
 }
 
-/// Serves what the folder has now, whenever that is something else than before. What cannot be served
-/// changes nothing.
-async fn keep_read(handle: &Handle, folder: PathBuf, mut served: Seen) {
-    let mut before = served.clone();
+/// Serves what the folder has now, whenever that is something else than before.
+async fn keep_read(handle: &Handle, folder: PathBuf, seen: Seen) {
+    let mut watch = Watch::new(seen);
     loop {
         Timer::after(LOOK).await;
-        let now = before.again();
-        let is_still = now == before;
-        before = now;
-        if !is_still || before == served {
-            continue;
-        }
-        let folder = folder.clone();
-        match smol::unblock(move || folder::load(&folder)).await {
-            Ok(loaded) => {
-                handle.set_table(loaded.table);
-                say(format_args!("read again: serves {}", List(&loaded.files)));
-                tell_sections(loaded.sections);
-                served = loaded.seen;
-                before = served.clone();
-            }
-            Err(failure) => {
-                say(format_args!(
-                    "{}; goes on with what it served before",
-                    failure.line
-                ));
-                served = before.clone();
-            }
+        if watch.is_due() {
+            let loaded = load_beside(folder.clone()).await;
+            say(serve_instead(handle, &mut watch, loaded));
         }
     }
 }
 
-fn tell_sections(sections: usize) {
-    match sections {
-        0 => {}
-        1 => say(format_args!("{}: 1 section", rigs::FILE)),
-        _ => say(format_args!("{}: {sections} sections", rigs::FILE)),
+/// Reads a folder on a thread of its own: hashing a hundred megabytes must not keep transfers waiting.
+async fn load_beside(folder: PathBuf) -> Result<Loaded, Failure> {
+    let (done, loaded) = bounded(1);
+    thread::Builder::new()
+        .name("boot-folder".to_owned())
+        .spawn(move || {
+            // Nobody waits any more: the server has ended.
+            let _unread = done.try_send(folder::load(&folder));
+        })?;
+    let ended = |_| Failure::new("the boot folder's reader ended without a word");
+    loaded.recv().await.map_err(ended)?
+}
+
+/// What cannot be served changes nothing. Gives back what to say.
+fn serve_instead(handle: &Handle, watch: &mut Watch, loaded: Result<Loaded, Failure>) -> String {
+    match loaded {
+        Ok(loaded) => {
+            handle.set_table(loaded.table);
+            watch.taken(Some(loaded.seen));
+            let files = List(&loaded.files);
+            format!("read again: serves {files}, {}", sections(loaded.sections))
+        }
+        Err(failure) => {
+            watch.taken(None);
+            format!("{}; goes on with what it served before", failure.line)
+        }
+    }
+}
+
+fn sections(count: usize) -> String {
+    let file = rigs::FILE;
+    match count {
+        0 => format!("no {file}"),
+        1 => format!("{file}: 1 section"),
+        _ => format!("{file}: {count} sections"),
     }
 }
 
@@ -203,5 +215,81 @@ impl fmt::Display for List<'_> {
             separator = ", ";
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::net::{Ipv4Addr, SocketAddrV4};
+
+    use miner_boot::files::FileName;
+    use miner_shared::dhcp::Mac;
+
+    use super::*;
+
+    #[test]
+    fn a_folder_that_changes_is_served_anew_and_one_with_a_mistake_is_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text);
+        write("x64.efi", "first").expect("written");
+        let loaded = folder::load(folder.path()).expect("loaded");
+        let any = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
+        let ports = Ports {
+            dhcp: any,
+            clients: any,
+            boot_server: 0,
+            tftp: 0,
+            http: 0,
+        };
+        let lan = Lan {
+            interface: None,
+            address: Ipv4Addr::LOCALHOST,
+            prefix: 8,
+        };
+        let server = BootServer::bind(lan, ports, loaded.table).expect("bound");
+        let handle = server.handle();
+        let (mac, file) = (Mac([2; 6]), BootFile::UkiX64);
+        let length = || handle.length(FileName { mac, file });
+        let mut watch = Watch::new(loaded.seen);
+        let mut look = || {
+            let due = watch.is_due();
+            due.then(|| serve_instead(&handle, &mut watch, folder::load(folder.path())))
+        };
+        assert_eq!((look(), length()), (None, Some(5)));
+
+        write("x64.efi", "the second").expect("written");
+        assert_eq!(
+            (look(), length()),
+            (None, Some(5)),
+            "it may still be written"
+        );
+        assert_eq!(
+            look().as_deref(),
+            Some("read again: serves x64.efi, no rigs.toml")
+        );
+        assert_eq!((look(), length()), (None, Some(10)));
+
+        write("x64.efi", "third").expect("written");
+        write("rigs.toml", "[all]\nnmae = \"x\"\n").expect("written");
+        assert_eq!(look(), None);
+        let said = look().expect("said");
+        assert!(
+            said.contains("rigs.toml:2: there is no key nmae; did you mean name?"),
+            "{said}"
+        );
+        assert!(
+            said.ends_with("; goes on with what it served before"),
+            "{said}"
+        );
+        assert_eq!((look(), length()), (None, Some(10)), "it is said once");
+
+        write("rigs.toml", "[02]\nboot = false\n").expect("written");
+        assert_eq!(look(), None);
+        assert_eq!(
+            look().as_deref(),
+            Some("read again: serves x64.efi, rigs.toml: 1 section")
+        );
+        assert_eq!(length(), None, "it is not answered any more");
     }
 }
