@@ -59,7 +59,7 @@ impl ConfigFile {
     /// Reads the named file, or the default one, which need not be there.
     pub(crate) fn open(named: Option<&Path>, dirs: &Dirs) -> Result<Self, Failure> {
         let path = named.map_or_else(|| default_path(dirs), Path::to_owned);
-        let text = match read_own(&path, MAX_CONFIG_FILE) {
+        let text = match read(&path) {
             Ok(text) => Some(text),
             Err(error) if error.kind() == io::ErrorKind::NotFound && named.is_none() => None,
             Err(error) => return Err(Failure::new(format!("{}: {error}", path.display()))),
@@ -191,8 +191,8 @@ impl ConfigFile {
     }
 }
 
-/// The text of the file, if nobody else could have written it and it is not longer.
-pub(crate) fn read_own(path: &Path, max: u64) -> io::Result<String> {
+/// The text of the file, if nobody else could have written it.
+fn read(path: &Path) -> io::Result<String> {
     let file = File::open(path)?;
     let meta = file.metadata()?;
     let us = rustix::process::geteuid().as_raw();
@@ -202,9 +202,11 @@ pub(crate) fn read_own(path: &Path, max: u64) -> io::Result<String> {
         ));
     }
     let mut bytes = Vec::new();
-    file.take(max + 1).read_to_end(&mut bytes)?;
-    if u64::try_from(bytes.len()).is_ok_and(|len| len > max) {
-        return Err(io::Error::other(format!("it is longer than {max} bytes")));
+    file.take(MAX_CONFIG_FILE + 1).read_to_end(&mut bytes)?;
+    if u64::try_from(bytes.len()).is_ok_and(|len| len > MAX_CONFIG_FILE) {
+        return Err(io::Error::other(format!(
+            "it is longer than {MAX_CONFIG_FILE} bytes"
+        )));
     }
     String::from_utf8(bytes).map_err(|_| io::Error::other("it is no UTF-8 text"))
 }

@@ -17,7 +17,8 @@
 //! UKI's own command line, or the folder's `cmdline`. Texts of tokens are in no message.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use miner_agent::cli::Failure;
@@ -29,7 +30,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::cli::secrets;
 use crate::nearest::nearest;
-use crate::options::{Place, line_of, read_own, type_of};
+use crate::options::{Place, line_of, type_of};
 use crate::units::printable;
 
 /// Its name.
@@ -69,7 +70,7 @@ impl Rigs {
     /// Reads the file of this boot folder; without one no rig is told anything of its own.
     pub(super) fn read(folder: &Path) -> Result<Self, Failure> {
         let path = folder.join(FILE);
-        let text = match read_own(&path, MAX_FILE) {
+        let text = match text_of(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(Failure::new(format!("{}: {error}", path.display()))),
@@ -165,6 +166,21 @@ impl Rigs {
             (of, sections.fold(Section::default(), Section::under))
         })
     }
+}
+
+/// The text of a file that is not too long. Whose it is does not matter: who can write it can replace the
+/// images beside it.
+fn text_of(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?
+        .take(MAX_FILE + 1)
+        .read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_FILE {
+        return Err(io::Error::other(format!(
+            "it is longer than {MAX_FILE} bytes"
+        )));
+    }
+    Ok(text)
 }
 
 impl Section {
@@ -369,6 +385,19 @@ mod tests {
             assert!(what.contains(told), "{text:?}: {what}");
             assert!(!what.contains("ENR1-X"), "{what}");
         }
+    }
+
+    #[test]
+    fn a_file_that_is_too_long_is_refused_and_none_is_none() {
+        let folder = tempfile::tempdir().expect("a folder");
+        assert_eq!(Rigs::read(folder.path()).expect("none").len(), 0);
+        let long = "#".repeat(1 + 1024 * 1024);
+        std::fs::write(folder.path().join(FILE), long).expect("written");
+        let line = Rigs::read(folder.path()).expect_err("refused").line;
+        assert!(
+            line.ends_with("rigs.toml: it is longer than 1048576 bytes"),
+            "{line}"
+        );
     }
 
     #[test]
