@@ -75,14 +75,20 @@ impl Section {
         slice(pe, self.raw_at.into(), self.size.min(self.raw_size).into())
     }
 
-    /// Replaces its first bytes, in the file that it is a section of, and says that `size` of them count.
-    /// `None` if they do not fit.
-    pub(crate) fn replace(&self, pe: &mut [u8], contents: &[u8], size: usize) -> Option<()> {
-        let start = usize::try_from(self.raw_at).ok()?;
-        let raw = pe.get_mut(start..)?;
-        let raw = raw.get_mut(..usize::try_from(self.raw_size).ok()?)?;
-        raw.get_mut(..contents.len())?.copy_from_slice(contents);
-        put(pe, self.header_at + 8, u32::try_from(size).ok()?)
+    /// What to write where in its file so that it begins with other bytes, `size` of which count. `None` if
+    /// they do not fit.
+    pub(crate) fn replacement(
+        &self,
+        contents: Vec<u8>,
+        size: usize,
+    ) -> Option<[(u64, Vec<u8>); 2]> {
+        let fits = contents.len() <= usize::try_from(self.raw_size).ok()?;
+        let size = u32::try_from(size).ok().filter(|_| fits)?;
+        let size_at = u64::try_from(self.header_at + 8).ok()?;
+        Some([
+            (self.raw_at.into(), contents),
+            (size_at, size.to_le_bytes().to_vec()),
+        ])
     }
 }
 

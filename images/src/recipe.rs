@@ -11,8 +11,8 @@
 use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
-use miner_shared::cmdline::Settings;
-use miner_shared::limits::MAX_CMDLINE_KERNEL;
+use miner_shared::cmdline::{Key, Settings};
+use miner_shared::limits::{MAX_CMDLINE, MAX_CMDLINE_KERNEL};
 
 use crate::arch::Arch;
 
@@ -98,9 +98,12 @@ impl std::error::Error for UnknownRecipe {}
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CommandLineError {
-    /// Words for the kernel that are no such.
+    /// Words for the kernel that are no such. What stands behind `=` is left out: it may be a token.
     #[error("{0:?}: kernel words are printable ASCII without quotes, and not miner.*")]
     BadWord(String),
+    /// More than a kernel keeps.
+    #[error("the kernel command line has {0} bytes, and {MAX_CMDLINE} are the most")]
+    LineTooLong(usize),
     /// More words for the kernel than there is room for.
     #[error("the kernel's own words have {0} bytes, and {MAX_CMDLINE_KERNEL} are the most")]
     TooLong(usize),
@@ -127,11 +130,7 @@ pub fn command_line(
 ) -> Result<String, CommandLineError> {
     let mut line = kernel_words(arch).to_owned();
     for word in extra.split_ascii_whitespace() {
-        let good = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'' | b'\\');
-        if word.starts_with("miner.") || !word.bytes().all(good) {
-            return Err(CommandLineError::BadWord(word.to_owned()));
-        }
-        line.extend([" ", word]);
+        line.extend([" ", checked(word)?]);
     }
     if line.len() > MAX_CMDLINE_KERNEL {
         return Err(CommandLineError::TooLong(line.len()));
@@ -143,6 +142,43 @@ pub fn command_line(
     Ok(line)
 }
 
+/// The command line `base` with further words for the kernel, and with these settings in the place of its
+/// own.
+///
+/// # Errors
+/// The words are no words for the kernel, or the line becomes too long.
+pub fn changed_line(
+    base: &str,
+    extra: &str,
+    settings: &Settings,
+) -> Result<String, CommandLineError> {
+    let is_replaced = |word: &str| {
+        let name = word.split('=').next();
+        let replaced = |key: &Key| settings.get(*key).is_some() && name == Some(key.name());
+        Key::ALL.iter().any(replaced)
+    };
+    let kept = base.split_ascii_whitespace();
+    let kept = kept.filter(|word| !is_replaced(word)).map(Ok);
+    let extra = extra.split_ascii_whitespace().map(checked);
+    let words: Vec<&str> = kept.chain(extra).collect::<Result<_, _>>()?;
+    let line = format!("{} {settings}", words.join(" "));
+    let line = line.trim();
+    if line.len() > MAX_CMDLINE {
+        return Err(CommandLineError::LineTooLong(line.len()));
+    }
+    Ok(line.to_owned())
+}
+
+/// A word for the kernel.
+fn checked(word: &str) -> Result<&str, CommandLineError> {
+    let good = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'' | b'\\');
+    if word.starts_with("miner.") || !word.bytes().all(good) {
+        let name = word.split_inclusive('=').next().unwrap_or_default();
+        return Err(CommandLineError::BadWord(name.to_owned()));
+    }
+    Ok(word)
+}
+
 /// What a boot menu shows of an image (os-release(5)).
 pub fn os_release(version: &str) -> String {
     format!("ID=miner\nNAME=\"miner\"\nPRETTY_NAME=\"miner {version}\"\nVERSION_ID={version}\n")
@@ -150,9 +186,6 @@ pub fn os_release(version: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use miner_shared::cmdline::Key;
-    use miner_shared::limits::MAX_CMDLINE;
-
     use super::*;
 
     #[test]
@@ -180,8 +213,12 @@ mod tests {
     #[test]
     fn extra_words_cannot_be_ours_nor_break_the_line_nor_be_too_many() {
         let line = |extra: &str| command_line(Arch::X86_64, extra, &Settings::default());
-        for bad in ["miner.owner=Eve", "a=\"b", "é"] {
-            assert_eq!(line(bad), Err(CommandLineError::BadWord(bad.to_owned())));
+        for (bad, told) in [
+            ("miner.owner=Eve", "miner.owner="),
+            ("a=\"b", "a="),
+            ("é", "é"),
+        ] {
+            assert_eq!(line(bad), Err(CommandLineError::BadWord(told.to_owned())));
         }
         let room = MAX_CMDLINE_KERNEL - kernel_words(Arch::X86_64).len() - 1;
         assert_eq!(line(&"a".repeat(room)).unwrap().len(), MAX_CMDLINE_KERNEL);
@@ -190,6 +227,28 @@ mod tests {
             refused,
             Err(CommandLineError::TooLong(MAX_CMDLINE_KERNEL + 1))
         );
+    }
+
+    #[test]
+    fn a_changed_line_keeps_what_is_not_replaced() {
+        let base = "console=ttyS0 quiet miner.owner=Ada miner.token=ENR1-OLD miner.new=1";
+        let mut settings = Settings::default();
+        assert_eq!(changed_line(base, "", &settings).as_deref(), Ok(base));
+        settings.set(Key::Owner, "Bob").unwrap();
+        settings.set(Key::Name, "rig-7").unwrap();
+        let line = "console=ttyS0 quiet miner.token=ENR1-OLD miner.new=1 mitigations=off \
+                    miner.owner=Bob miner.name=rig-7";
+        let changed = changed_line(base, " mitigations=off ", &settings);
+        assert_eq!(changed.as_deref(), Ok(line));
+        assert_eq!(
+            changed_line("", "a", &Settings::default()).as_deref(),
+            Ok("a")
+        );
+
+        let secret = changed_line(base, "miner.token=ENR1-SECRET", &settings).unwrap_err();
+        assert!(!secret.to_string().contains("SECRET"), "{secret}");
+        let long = changed_line(base, &"a".repeat(MAX_CMDLINE), &settings);
+        assert!(matches!(long, Err(CommandLineError::LineTooLong(_))));
     }
 
     #[test]

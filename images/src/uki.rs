@@ -5,12 +5,12 @@
 //! systemd's EFI stub │ .osrel │ .cmdline, room for 2047 bytes │ .linux │ .initrd
 //! ```
 //! Firmware starts it from a disk, by PXE or by HTTP alike, and hands it no options then: what `.cmdline`
-//! says counts. A boot server can say something else to each rig by [`patch_cmdline`].
+//! says counts. A boot server says something else to each rig by [`Place::replacing`].
 
 use miner_shared::limits::MAX_CMDLINE;
 
 use crate::arch::Arch;
-use crate::pe::{NewSection, Pe, PeError, append};
+use crate::pe::{NewSection, Pe, PeError, Section, append};
 
 const CMDLINE: &str = ".cmdline";
 
@@ -87,17 +87,58 @@ pub fn cmdline(uki: &[u8]) -> Option<&str> {
     str::from_utf8(pe.section(CMDLINE)?.contents(uki)?).ok()
 }
 
+/// Where the command line of an image is, so that it can be replaced without a look at the rest of the file.
+#[derive(Clone, Debug)]
+pub struct Place {
+    text: String,
+    section: Section,
+}
+
+impl Place {
+    /// Finds it.
+    ///
+    /// # Errors
+    /// These are no bytes of an image of ours.
+    pub fn find(uki: &[u8]) -> Result<Self, UkiError> {
+        let pe = Pe::parse(uki)?;
+        let section = pe.section(CMDLINE).ok_or(UkiError::NoCmdline)?;
+        let text = cmdline(uki).ok_or(UkiError::NoCmdline)?;
+        Ok(Self {
+            text: text.to_owned(),
+            section: section.clone(),
+        })
+    }
+
+    /// The command line that the image was built with.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What to write where in the file so that it says this instead.
+    ///
+    /// # Errors
+    /// The text is not good, or the image has no room for it.
+    pub fn replacing(&self, text: &str) -> Result<[(u64, Vec<u8>); 2], UkiError> {
+        check_cmdline(text)?;
+        self.section
+            .replacement(with_room(text), text.len())
+            .ok_or(UkiError::NoCmdline)
+    }
+}
+
 /// Replaces the command line of an image, in place: nothing else changes, and no tool is needed.
 ///
 /// # Errors
 /// These are no bytes of an image of ours, or the text is not good.
 pub fn patch_cmdline(uki: &mut [u8], text: &str) -> Result<(), UkiError> {
-    check_cmdline(text)?;
-    let pe = Pe::parse(uki)?;
-    let section = pe.section(CMDLINE).ok_or(UkiError::NoCmdline)?;
-    section
-        .replace(uki, &with_room(text), text.len())
-        .ok_or(UkiError::NoCmdline)
+    for (at, bytes) in Place::find(uki)?.replacing(text)? {
+        let at = usize::try_from(at).unwrap_or(usize::MAX);
+        let place = uki
+            .get_mut(at..)
+            .and_then(|rest| rest.get_mut(..bytes.len()));
+        place.ok_or(UkiError::NoCmdline)?.copy_from_slice(&bytes);
+    }
+    Ok(())
 }
 
 /// The text with spaces up to the longest one.

@@ -16,6 +16,7 @@
 //! | `miner.token`       | an enrolment token, `ENR1-…`                                            |
 //! | `miner.pool`        | a pool's URL; it must pass the owner's list                             |
 //! | `miner.owner`       | the owner's name or contact                                             |
+//! | `miner.name`        | the machine's host name, which a new node takes as its own              |
 //! | `miner.hugepages`   | see [`HugePages`]                                                       |
 //! | `miner.ip`          | see [`Ip`]                                                              |
 //! | `miner.test`        | only for builds that boot in tests                                      |
@@ -24,7 +25,7 @@ use core::fmt::{self, Write as _};
 
 use crate::identity::{EnrolToken, Fingerprint};
 use crate::limits::{MAX_CMDLINE, MAX_CMDLINE_KERNEL, MAX_CMDLINE_VALUE};
-use crate::text::{Text, TextError};
+use crate::text::{Name, Text, TextError};
 
 mod values;
 
@@ -46,6 +47,8 @@ pub enum Key {
     Pool,
     /// Who owns the machine: without an owner it does not mine.
     Owner,
+    /// The machine's host name.
+    Name,
     /// See [`HugePages`].
     HugePages,
     /// See [`Ip`].
@@ -59,12 +62,13 @@ const KEYS: usize = Key::ALL.len();
 
 impl Key {
     /// All keys, in order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Controller,
         Self::Fingerprint,
         Self::Token,
         Self::Pool,
         Self::Owner,
+        Self::Name,
         Self::HugePages,
         Self::Ip,
         Self::Test,
@@ -78,6 +82,7 @@ impl Key {
             Self::Token => "miner.token",
             Self::Pool => "miner.pool",
             Self::Owner => "miner.owner",
+            Self::Name => "miner.name",
             Self::HugePages => "miner.hugepages",
             Self::Ip => "miner.ip",
             Self::Test => "miner.test",
@@ -89,9 +94,18 @@ impl Key {
         match self {
             Self::Controller | Self::Pool => MAX_CMDLINE_VALUE,
             Self::Token => 96,
-            Self::Fingerprint | Self::Owner | Self::Ip => 64,
+            Self::Fingerprint | Self::Owner | Self::Ip | Self::Name => 64,
             Self::Test => 32,
             Self::HugePages => 8,
+        }
+    }
+
+    /// Longest value as it stands on the line. The characters of some need no encoding: their checks take
+    /// no others.
+    const fn widest(self) -> usize {
+        match self {
+            Self::Name | Self::HugePages | Self::Ip => self.max(),
+            _ => 3 * self.max(),
         }
     }
 
@@ -108,6 +122,7 @@ impl Key {
             Self::Token => value.parse::<EnrolToken>().is_ok(),
             Self::HugePages => value.parse::<HugePages>().is_ok(),
             Self::Ip => value.parse::<Ip>().is_ok(),
+            Self::Name => is_host_name(value),
             Self::Controller | Self::Pool | Self::Owner | Self::Test => !value.trim().is_empty(),
         };
         match good {
@@ -152,6 +167,7 @@ impl fmt::Display for CmdlineError {
                 Some(Key::Fingerprint) => write!(f, "{name}: not a fingerprint; copy it again"),
                 Some(Key::Token) => write!(f, "{name}: not an enrolment token; copy it again"),
                 Some(Key::HugePages) => write!(f, "{name}: not auto, off, 1g or a number of pages"),
+                Some(Key::Name) => write!(f, "{name}: letters, digits, - _ and . alone"),
                 Some(Key::Ip) => write!(f, "{name}: not [dhcp,]ADDRESS/PREFIX,GATEWAY[,DNS]"),
                 _ => write!(f, "{name}: it is empty"),
             },
@@ -263,6 +279,12 @@ const fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b':' | b'/' | b',' | b'+')
 }
 
+/// Whether a text does as a host name: what DNS takes, and `_`.
+pub fn is_host_name(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    Name::parse(text).is_ok() && text.bytes().all(plain)
+}
+
 fn encode(f: &mut fmt::Formatter<'_>, value: &str) -> fmt::Result {
     for byte in value.bytes() {
         if is_plain(byte) {
@@ -295,14 +317,14 @@ fn decode(raw: &[u8], max: usize) -> Result<heapless::Vec<u8, MAX_CMDLINE_VALUE>
     Ok(out)
 }
 
-// All keys with their longest values, every byte encoded, leave room for the kernel's own words.
+// All keys with their longest values, encoded, leave room for the kernel's own words.
 const _: () = {
     let (mut total, mut index) = (0, 0);
     let mut keys: &[Key] = &Key::ALL;
     while let [key, rest @ ..] = keys {
         let max = Key::max(*key);
         assert!(*key as usize == index && max <= MAX_CMDLINE_VALUE);
-        total += 1 + key.name().len() + 1 + 3 * max;
+        total += 1 + key.name().len() + 1 + Key::widest(*key);
         index += 1;
         keys = rest;
     }
@@ -362,6 +384,7 @@ mod tests {
         assert_eq!(refused("miner.token=ENR1-AAAA"), Reason::BadValue);
         assert_eq!(refused("miner.fingerprint=AAAA"), Reason::BadValue);
         assert_eq!(refused("miner.hugepages=+3"), Reason::BadValue);
+        assert_eq!(refused("miner.name=rig%207"), Reason::BadValue);
         assert_eq!(refused("miner.ip=10.0.0.9"), Reason::BadValue);
     }
 

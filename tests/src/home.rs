@@ -23,6 +23,8 @@ pub const MINER_CTRL: &str = "miner-ctrl";
 pub struct Home {
     name: &'static str,
     dir: TempDir,
+    /// Network namespace of its programs.
+    namespace: Option<&'static str>,
 }
 
 /// What a command that has ended left.
@@ -47,7 +49,17 @@ impl Home {
         Ok(Self {
             name,
             dir: TempDir::with_prefix(format!("farm-{name}-"))?,
+            namespace: None,
         })
+    }
+
+    /// The same in this network namespace.
+    #[must_use]
+    pub fn inside(self, namespace: &'static str) -> Self {
+        Self {
+            namespace: Some(namespace),
+            ..self
+        }
     }
 
     /// Where this machine's files are.
@@ -112,7 +124,15 @@ impl Home {
     /// A command whose every path is inside this machine.
     fn command(&self, program: &str, arguments: &[&str]) -> Result<Command, String> {
         let dir = self.path();
-        let mut command = Command::new(programs()?.join(program));
+        let program = programs()?.join(program);
+        let mut command = match self.namespace {
+            None => Command::new(program),
+            Some(namespace) => {
+                let mut ip = Command::new("ip");
+                ip.args(["netns", "exec", namespace]).arg(program);
+                ip
+            }
+        };
         command
             .args(arguments)
             .env_clear()

@@ -1,6 +1,7 @@
 //! What the integration tests share: the workspace as text ([`sources`]), the real programs with a
 //! data directory each ([`home`], [`service`], [`http`]), the wire between them ([`relay`]), what is
-//! fuzzed ([`fuzz`]), attacks that are measured ([`load`]), kills ([`kill`]), and whole machines ([`machine`]).
+//! fuzzed ([`fuzz`]), attacks that are measured ([`load`]), kills ([`kill`]), whole machines ([`machine`])
+//! and a network that they boot from ([`lan`]).
 //!
 //! ```text
 //!   Home::new("rig")   one temporary directory, XDG variables point into it
@@ -14,6 +15,7 @@ pub mod fuzz;
 pub mod home;
 pub mod http;
 pub mod kill;
+pub mod lan;
 pub mod load;
 pub mod machine;
 pub mod relay;

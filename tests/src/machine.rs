@@ -4,8 +4,9 @@
 //! |---|---|
 //! | [`From::Kernel`] | kernel and initramfs, as a boot server would hand them over |
 //! | [`From::Bios`], [`From::Uefi`] | a disk image |
+//! | [`From::Network`] | what a boot server on a [`crate::lan`] offers |
 //!
-//! The network is qemu's own: the guest reaches the host's loopback as [`HOST`].
+//! But for the latter the network is qemu's own: the guest reaches the host's loopback as [`HOST`].
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,8 @@ use crate::service::Service;
 
 /// The host, for a guest.
 pub const HOST: &str = "10.0.2.2";
+/// The network card of a machine that boots from the network.
+pub const MAC: &str = "52:54:00:12:34:56";
 /// Firmware of PCs with UEFI, from Debian's package `ovmf`, and its empty variables.
 const OVMF: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";
 const OVMF_VARIABLES: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
@@ -37,6 +40,19 @@ pub enum From<'a> {
     Bios(&'a Path),
     /// A disk image, by UEFI.
     Uefi(&'a Path),
+    /// The network.
+    Network(Firmware),
+}
+
+/// How a machine boots from the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Firmware {
+    /// A BIOS with the card's own iPXE.
+    Bios,
+    /// UEFI by PXE.
+    UefiPxe,
+    /// UEFI by HTTP.
+    UefiHttp,
 }
 
 impl Arch {
@@ -68,7 +84,19 @@ pub fn boot(home: &Home, arch: Arch, memory: u32, from: From<'_>) -> Result<Serv
     let mut say = |line: &str| words.extend(line.split(' ').map(str::to_owned));
     say("-accel tcg,thread=multi -smp 2 -nographic -no-reboot");
     say(&format!("-m {memory}"));
-    say("-netdev user,id=n0 -device virtio-net-pci,netdev=n0");
+    match from {
+        From::Network(firmware) => {
+            say("-boot n -netdev tap,id=n0,ifname=tap0,script=no,downscript=no");
+            // Without a ROM, UEFI takes its own driver.
+            let rom = if firmware == Firmware::Bios {
+                ""
+            } else {
+                ",romfile="
+            };
+            say(&format!("-device virtio-net-pci,netdev=n0,mac={MAC}{rom}"));
+        }
+        _ => say("-netdev user,id=n0 -device virtio-net-pci,netdev=n0"),
+    }
     if arch == Arch::Aarch64 {
         say("-M virt -cpu cortex-a72");
     }
@@ -84,25 +112,35 @@ pub fn boot(home: &Home, arch: Arch, memory: u32, from: From<'_>) -> Result<Serv
         }
         From::Bios(disk) => say(&drive(disk)),
         From::Uefi(disk) => {
-            let variables = home.path().join("variables.fd");
-            if !variables.exists() {
-                fs::copy(OVMF_VARIABLES, &variables)
-                    .map_err(|error| format!("{OVMF_VARIABLES}: {error}"))?;
-            }
-            say(&format!(
-                "-machine q35 -drive if=pflash,format=raw,readonly=on,file={OVMF}"
-            ));
-            say(&format!(
-                "-drive if=pflash,format=raw,file={}",
-                variables.display()
-            ));
+            say(&uefi(home)?);
             say(&drive(disk));
+        }
+        From::Network(Firmware::Bios) => {}
+        From::Network(Firmware::UefiPxe) => say(&uefi(home)?),
+        From::Network(Firmware::UefiHttp) => {
+            say(&uefi(home)?);
+            say("-fw_cfg name=opt/org.tianocore/IPv4PXESupport,string=no");
+            say("-fw_cfg name=opt/org.tianocore/IPv6PXESupport,string=no");
         }
     }
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let qemu = arch.qemu();
     let qemu = qemu.to_str().ok_or("qemu's path")?;
     home.serve(qemu, &words)
+}
+
+/// A PC with UEFI, whose variables are kept in `home`.
+fn uefi(home: &Home) -> Result<String, String> {
+    let variables = home.path().join("variables.fd");
+    if !variables.exists() {
+        fs::copy(OVMF_VARIABLES, &variables)
+            .map_err(|error| format!("{OVMF_VARIABLES}: {error}"))?;
+    }
+    Ok(format!(
+        "-machine q35 -drive if=pflash,format=raw,readonly=on,file={OVMF} \
+         -drive if=pflash,format=raw,file={}",
+        variables.display()
+    ))
 }
 
 fn drive(disk: &Path) -> String {

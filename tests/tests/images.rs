@@ -5,10 +5,12 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail as the test does")]
 
 use core::time::Duration;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use farm_tests::home::{Home, MINER_CTRL};
-use farm_tests::machine::{self, Arch, From, HOST};
+use farm_tests::lan::{self, Lan};
+use farm_tests::machine::{self, Arch, Firmware, From, HOST, MAC};
 use farm_tests::service::Service;
 use farm_tests::{Deadline, eventually};
 use serde_json::Value;
@@ -27,32 +29,33 @@ type Outcome = Result<(), String>;
 /// A controller with a practice pool, a token for rigs, and a profile.
 struct Farm {
     home: Home,
+    /// Where images are built: not in a namespace, from which no archive is reached.
+    images: Home,
     _service: Service,
     link: String,
 }
 
 impl Farm {
     fn start() -> Result<Self, String> {
-        let home = Home::new("farm").unwrap();
-        let up = [
-            "up",
-            "--no-worker",
-            "--pool-listen",
-            "127.0.0.1:0",
-            "--http",
-            "127.0.0.1:0",
-        ];
-        let up = [&up[..], &["--listen", "127.0.0.1:0"]].concat();
+        Self::start_in(Home::new("farm").unwrap(), "127.0.0.1", HOST)
+    }
+
+    /// Listens at this address, which rigs know by another one.
+    fn start_in(home: Home, address: &str, known_as: &str) -> Result<Self, String> {
+        let listen = format!("{address}:0");
+        let up = ["up", "--no-worker", "--http", "127.0.0.1:0"];
+        let up = [&up[..], &["--pool-listen", &listen, "--listen", &listen]].concat();
         let mut service = home.serve(MINER_CTRL, &up)?;
         let link = port(&service.expect("rigs dial in", START)?);
         let pool = port(&service.expect("practice pool", START)?);
         let farm = Self {
             home,
+            images: Home::new("images").unwrap(),
             _service: service,
-            link: format!("{HOST}:{link}"),
+            link: format!("{known_as}:{link}"),
         };
         farm.run(&["token", "create", "--uses", "100", "--out", "token"])?;
-        let pool = format!("{HOST}:{pool}");
+        let pool = format!("{known_as}:{pool}");
         let profile = [
             "profile",
             "create",
@@ -77,29 +80,44 @@ impl Farm {
     }
 
     /// Builds an image for virtual machines that comes to this farm.
-    fn image(&self, arch: Arch, artefact: &str, more: &[&str]) -> Result<PathBuf, String> {
+    fn image(&self, arch: Arch, artefact: &str) -> Result<PathBuf, String> {
+        let token = self.home.path().join("token");
+        let token = token.to_str().ok_or("the token's path")?;
+        let farm = ["--controller", &self.link, "--token-file", token];
+        // Version 7.2 of qemu reads 16 bytes where CVTDQ2PD takes 8, which faults behind the last 8 bytes of a scratchpad
+        // that ends with its mapping, as those in reserved pages do. No processor does so.
+        let rest = ["--owner", "Test farm", "--hugepages", "off"];
+        let recipe = format!("{}-{artefact}", arch.name());
+        self.build(arch, artefact, &recipe, &[&farm[..], &rest].concat())
+    }
+
+    /// Builds one that is told `more`.
+    fn build(
+        &self,
+        arch: Arch,
+        artefact: &str,
+        out: &str,
+        more: &[&str],
+    ) -> Result<PathBuf, String> {
         let recipe = format!("{}-{artefact}", arch.name());
         let agent = arch.agent();
         let packages = farm_tests::sources::root().join("target/packages");
         let paths = [&agent, &packages].map(|path| path.display().to_string());
         let [agent, packages] = &paths;
-        let build = [
-            "image", "build", "--recipe", &recipe, "--out", &recipe, "--agent", agent,
+        let build = ["image", "build", "--recipe", &recipe, "--out", out];
+        let from = [
+            "--agent",
+            agent,
+            "--packages",
+            packages,
+            "--modules",
+            "virt",
         ];
-        let farm = [
-            "--controller",
-            &self.link,
-            "--token-file",
-            "token",
-            "--owner",
-            "Test farm",
-        ];
-        // Version 7.2 of qemu reads 16 bytes where CVTDQ2PD takes 8, which faults behind the last 8 bytes of a scratchpad
-        // that ends with its mapping, as those in reserved pages do. No processor does so.
-        let pages = ["--hugepages", "off"];
-        let rest = [&pages[..], &["--modules", "virt", "--packages", packages]].concat();
-        self.run(&[&build[..], &farm, &rest, more].concat())?;
-        Ok(self.home.path().join(recipe))
+        let ran = self
+            .images
+            .run(MINER_CTRL, &[&build[..], &from, more].concat())?;
+        ran.ok()?;
+        Ok(self.images.path().join(out))
     }
 
     /// The rig that is online, by its ID, once one is.
@@ -160,7 +178,7 @@ mod in_qemu {
     /// Power-on to a share, from kernel and initramfs.
     fn netboot(arch: Arch) -> Outcome {
         let farm = Farm::start()?;
-        let parts = farm.image(arch, "netboot", &[])?;
+        let parts = farm.image(arch, "netboot")?;
         let vm = Home::new("machine").unwrap();
         let mut console = machine::boot(&vm, arch, SMALL, From::Kernel(&parts))?;
         let rig = farm.rig(&mut console)?;
@@ -183,7 +201,7 @@ mod in_qemu {
     #[ignore = "boots a machine: ./tests/run --images"]
     fn a_disk_boots_by_bios_and_by_uefi_as_the_same_rig_and_mines() -> Outcome {
         let farm = Farm::start()?;
-        let disk = farm.image(Arch::X86_64, "disk", &[])?;
+        let disk = farm.image(Arch::X86_64, "disk")?;
         let vm = Home::new("machine").unwrap();
         let boot = |from| machine::boot(&vm, Arch::X86_64, 1_024, from);
 
@@ -197,6 +215,81 @@ mod in_qemu {
         let by_uefi = farm.rig(&mut console)?;
         assert_eq!(by_uefi, by_bios, "another identity");
         farm.mines(&by_uefi, &mut console)
+    }
+
+    /// Power-on to a share over a network with an ordinary DHCP server, from an image that is for everybody:
+    /// what the rig is told is in `rigs.toml`.
+    fn network(firmware: Firmware) -> Outcome {
+        let lan = match Lan::new() {
+            Ok(lan) => lan,
+            Err(lacks) => {
+                println!("SKIPPED: this machine lacks {lacks}");
+                return Ok(());
+            }
+        };
+        let (namespace, address) = lan::SERVE;
+        let home = Home::new("farm").unwrap().inside(namespace);
+        let farm = Farm::start_in(home, address, address)?;
+        let folder = match firmware {
+            Firmware::Bios => farm.build(Arch::X86_64, "netboot", "boot", &[])?,
+            Firmware::UefiPxe | Firmware::UefiHttp => {
+                let folder = farm.images.path().join("boot");
+                fs::create_dir(&folder).unwrap();
+                farm.build(Arch::X86_64, "uki", "boot/x64.efi", &[])?;
+                folder
+            }
+        };
+        let rigs = format!(
+            "[all]\ncontroller = \"{}\"\ntoken-file = \"rack.token\"\nowner = \"Test farm\"\n\
+             [52-54-00-12-34-56]\nname = \"rig-seven\"\nhugepages = \"off\"\n",
+            farm.link
+        );
+        fs::write(folder.join("rigs.toml"), rigs).unwrap();
+        fs::copy(farm.home.path().join("token"), folder.join("rack.token")).unwrap();
+        let folder = folder.to_str().ok_or("the folder's path")?;
+        let serve = ["pxe", "serve", "--interface", "eth0", "--folder", folder];
+        let mut server = farm.home.serve(MINER_CTRL, &serve)?;
+        server.expect("rigs.toml: 2 sections", START)?;
+
+        let vm = Home::new("machine").unwrap().inside(lan::MACHINES);
+        let mut console = machine::boot(&vm, Arch::X86_64, 1_024, From::Network(firmware))?;
+        let rig = farm.rig(&mut console);
+        let rig = rig.map_err(|error| format!("{error}\n{}", server.transcript()))?;
+        let peers = farm.json(&["peer", "list"])?;
+        assert_eq!(peers[0]["name"], "rig-seven", "{peers}");
+        server.expect(&format!("{MAC} is linked"), START)?;
+        let boots = farm.json(&["pxe", "boots"])?;
+        let boot = ["mac", "step", "rig", "rigId"].map(|field| boots[0][field].as_str());
+        assert_eq!(
+            boot,
+            [Some(MAC), Some("linked"), Some("rig-seven"), Some(&*rig)],
+            "{boots}"
+        );
+        assert!(
+            !server.transcript().contains("ENR1-"),
+            "a token is in the log"
+        );
+        farm.mines(&rig, &mut console)?;
+        drop(lan);
+        Ok(())
+    }
+
+    #[test]
+    #[ignore = "boots a machine: ./tests/run --images"]
+    fn a_bios_boots_from_the_network_by_ipxe_and_mines_as_its_recipe_says() -> Outcome {
+        network(Firmware::Bios)
+    }
+
+    #[test]
+    #[ignore = "boots a machine: ./tests/run --images"]
+    fn uefi_boots_from_the_network_by_pxe_and_mines_as_its_recipe_says() -> Outcome {
+        network(Firmware::UefiPxe)
+    }
+
+    #[test]
+    #[ignore = "boots a machine: ./tests/run --images"]
+    fn uefi_boots_from_the_network_by_http_and_mines_as_its_recipe_says() -> Outcome {
+        network(Firmware::UefiHttp)
     }
 
     fn offline(farm: &Farm) -> Outcome {

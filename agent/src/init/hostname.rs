@@ -1,7 +1,8 @@
 //! The machine's host name, which a new node takes as its own: a label, never an identity.
 //!
 //! ```text
-//!   `hostname` on the state volume ─▶ else what DHCP says (option 12) ─▶ else rig- and the end of the MAC
+//!   `hostname` on the state volume ─▶ else miner.name ─▶ else what DHCP says (option 12)
+//!                                                    ─▶ else rig- and the end of the MAC
 //! ```
 
 use std::fs::File;
@@ -9,7 +10,7 @@ use std::io::Read;
 use std::path::Path;
 
 use log::{info, warn};
-use miner_shared::text::Name;
+use miner_shared::cmdline::is_host_name;
 
 /// Name of the file on the state volume.
 const FILE: &str = "hostname";
@@ -17,9 +18,14 @@ const FILE: &str = "hostname";
 const MAX: usize = 64;
 
 /// Gives the machine its name.
-pub(super) fn set(state: Option<&Path>, leased: Option<&str>, mac: Option<[u8; 6]>) {
+pub(super) fn set(
+    state: Option<&Path>,
+    told: Option<&str>,
+    leased: Option<&str>,
+    mac: Option<[u8; 6]>,
+) {
     let stored = state.and_then(stored);
-    let name = choose(stored.as_deref(), leased, mac);
+    let name = choose([stored.as_deref(), told, leased], mac);
     match rustix::system::sethostname(name.as_bytes()) {
         Ok(()) => info!("host name: {name}"),
         Err(error) => warn!("host name {name} not set: {error}"),
@@ -34,14 +40,12 @@ fn stored(folder: &Path) -> Option<String> {
 }
 
 /// The first that is a name.
-fn choose(stored: Option<&str>, leased: Option<&str>, mac: Option<[u8; 6]>) -> String {
+fn choose(given: [Option<&str>; 3], mac: Option<[u8; 6]>) -> String {
     let good = |text: &str| {
         let text = text.trim();
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-        let good = Name::parse(text).is_ok() && text.bytes().all(plain);
-        good.then(|| text.to_owned())
+        is_host_name(text).then(|| text.to_owned())
     };
-    let given = [stored, leased].into_iter().flatten().find_map(good);
+    let given = given.into_iter().flatten().find_map(good);
     given.unwrap_or_else(|| match mac {
         Some([_, _, _, a, b, c]) => format!("rig-{a:02x}{b:02x}{c:02x}"),
         None => "rig".to_owned(),
@@ -55,14 +59,23 @@ mod tests {
     #[test]
     fn the_first_that_is_a_name_is_taken() {
         let mac = Some([0x52, 0x54, 0, 0x12, 0xab, 0x0f]);
-        for (stored, leased, mac, name) in [
-            (Some("rig-7\n"), Some("leased"), mac, "rig-7"),
-            (Some("no name!"), Some("leased.lan"), mac, "leased.lan"),
-            (Some(""), Some("\u{1b}[2J"), mac, "rig-12ab0f"),
-            (None, None, mac, "rig-12ab0f"),
-            (None, Some("-"), None, "rig"),
+        for (given, mac, name) in [
+            (
+                [Some("rig-7\n"), Some("told"), Some("leased")],
+                mac,
+                "rig-7",
+            ),
+            ([None, Some("told"), Some("leased")], mac, "told"),
+            (
+                [Some("no name!"), None, Some("leased.lan")],
+                mac,
+                "leased.lan",
+            ),
+            ([Some(""), None, Some("\u{1b}[2J")], mac, "rig-12ab0f"),
+            ([None; 3], mac, "rig-12ab0f"),
+            ([None, None, Some("-")], None, "rig"),
         ] {
-            assert_eq!(choose(stored, leased, mac), name);
+            assert_eq!(choose(given, mac), name);
         }
     }
 
@@ -71,6 +84,6 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join(FILE), "a".repeat(1_000)).expect("written");
         let stored = stored(folder.path()).expect("read");
-        assert_eq!(choose(Some(&stored), None, None), "rig");
+        assert_eq!(choose([Some(&stored), None, None], None), "rig");
     }
 }

@@ -15,6 +15,7 @@ use std::rc::Rc;
 
 use async_signal::{Signal, Signals};
 use log::{error, info, warn};
+use miner_shared::cmdline::Key;
 use miner_shared::time::Millis;
 use rustix::process::{Pid, Signal as Kill, WaitOptions, WaitStatus, kill_process, waitpid};
 use smol::LocalExecutor;
@@ -164,6 +165,7 @@ impl Supervisor {
         future::or(address, self.sleep(ADDRESS_MS)).await;
         hostname::set(
             home.volume(),
+            told.get(Key::Name),
             self.net.host_name().as_deref(),
             self.net.mac(),
         );
@@ -269,7 +271,7 @@ impl Supervisor {
     /// `miner.test=poweroff`: off once a controller is linked.
     #[cfg(feature = "boot-test")]
     fn end_after_test(&self, shown: &Shown) {
-        let asked = self.early.get(miner_shared::cmdline::Key::Test) == Some("poweroff");
+        let asked = self.early.get(Key::Test) == Some("poweroff");
         if asked && shown.report.as_ref().is_some_and(|report| report.linked) {
             let _ = self.ends.0.try_send(MachineEnd::PowerOff);
         }

@@ -40,7 +40,6 @@ use crate::limits::{
     HEADER_MS, MAX_CONNECTION_MS, MAX_CONNECTIONS, MAX_CONNECTIONS_OF_ADDRESS, MAX_HEADER_BYTES,
     MAX_HEADERS,
 };
-use crate::progress::{Failure, Step};
 use crate::server::{PAUSE, State};
 
 /// Takes connections until the task is dropped; they live on the same executor.
@@ -114,21 +113,8 @@ fn answer(method: &Method, path: &str, headers: &HeaderMap, state: &Arc<State>) 
     let Some(name) = path.strip_prefix('/').and_then(FileName::parse) else {
         return empty(StatusCode::NOT_FOUND);
     };
-    let content = match state.open(name) {
-        Some(Ok(content)) => content,
-        Some(Err(_)) => {
-            let (file, why) = (name.file, Failure::Unreadable);
-            state.record(
-                name.mac,
-                Step::Failed {
-                    file,
-                    bytes: 0,
-                    why,
-                },
-            );
-            return empty(StatusCode::INTERNAL_SERVER_ERROR);
-        }
-        None => return empty(StatusCode::NOT_FOUND),
+    let Some(content) = state.open(name) else {
+        return empty(StatusCode::NOT_FOUND);
     };
     let length = content.len();
     let (status, from, to) = match asked(headers.get(RANGE), length) {

@@ -3,25 +3,37 @@
 
 use core::fmt;
 
+use miner_shared::limits::MAX_CMDLINE;
+
 use crate::files::BootFile;
 
-/// The command line would be read as more than text.
+/// Why a command line is not given to a rig.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unsafe;
+#[non_exhaustive]
+pub enum Refused {
+    /// It would be read as more than text.
+    Commands,
+    /// No kernel keeps so many bytes.
+    TooLong(usize),
+}
 
 /// The script for a rig with this kernel command line. EFI builds of iPXE need the word `initrd=`; the
 /// kernel of a BIOS machine passes over it. If something fails, the rig starts again and asks anew.
 ///
 /// # Errors
-/// iPXE would expand `${`, or end the command at `||`, `&&` or `;`, or the line has control characters.
-pub fn script(command_line: &str) -> Result<String, Unsafe> {
+/// iPXE would expand `${`, or end the command at `||`, `&&` or `;`, or the line has control characters or
+/// is too long.
+pub fn script(command_line: &str) -> Result<String, Refused> {
+    if command_line.len() > MAX_CMDLINE {
+        return Err(Refused::TooLong(command_line.len()));
+    }
     let mut words = command_line.split_ascii_whitespace();
     let operator = words.any(|word| matches!(word, "||" | "&&" | ";"));
     let plain = command_line
         .bytes()
         .all(|byte| byte == b' ' || byte.is_ascii_graphic());
     if operator || !plain || command_line.contains("${") {
-        return Err(Unsafe);
+        return Err(Refused::Commands);
     }
     let (kernel, initramfs) = (BootFile::Kernel, BootFile::Initramfs);
     Ok(format!(
@@ -32,13 +44,20 @@ pub fn script(command_line: &str) -> Result<String, Unsafe> {
     ))
 }
 
-impl fmt::Display for Unsafe {
+impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("iPXE would read the command line as commands: it has `${`, `||`, `&&`, `;` or control characters")
+        match self {
+            Self::Commands => f.write_str(
+                "iPXE would read the command line as commands: it has `${`, `||`, `&&`, `;` or control characters",
+            ),
+            Self::TooLong(bytes) => {
+                write!(f, "the command line has {bytes} bytes, at most {MAX_CMDLINE} fit")
+            }
+        }
     }
 }
 
-impl core::error::Error for Unsafe {}
+impl core::error::Error for Refused {}
 
 #[cfg(test)]
 mod tests {
@@ -67,8 +86,15 @@ mod tests {
             "a\u{7f}",
             "ä",
         ] {
-            assert_eq!(script(line), Err(Unsafe), "{line:?}");
+            assert_eq!(script(line), Err(Refused::Commands), "{line:?}");
         }
         assert!(script("a=1||2 b=$c").is_ok(), "operators stand alone");
+    }
+
+    #[test]
+    fn a_command_line_that_no_kernel_keeps_is_refused() {
+        assert!(script(&"x".repeat(MAX_CMDLINE)).is_ok());
+        let refused = script(&"x".repeat(MAX_CMDLINE + 1));
+        assert_eq!(refused, Err(Refused::TooLong(MAX_CMDLINE + 1)));
     }
 }

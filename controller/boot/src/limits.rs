@@ -2,7 +2,7 @@
 
 use miner_shared::gate::Rate;
 
-/// Rigs with a recipe of their own: a large hall.
+/// Rigs, or kinds of rigs, with a recipe of their own: a large hall. With a patched UKI each holds 2 KiB: 8 MiB.
 pub const MAX_RIG_RECIPES: usize = 4_096;
 /// Rigs whose progress is kept; one more makes the one forgotten that was silent for longest.
 pub const MAX_BOOTING: usize = 1_024;
@@ -10,8 +10,6 @@ pub const MAX_BOOTING: usize = 1_024;
 pub const MAX_STEPS: usize = 256;
 /// Largest boot file, in bytes: the goal is 24 MiB, the raw kernel of arm64 makes it more.
 pub const MAX_BOOT_FILE: u64 = 256 * 1024 * 1024;
-/// Longest kernel command line, in bytes: what x86 keeps (`COMMAND_LINE_SIZE` less its NUL).
-pub const MAX_COMMAND_LINE: usize = 2_047;
 
 /// Questions for an address or a boot file that are looked at: 500 in a second, which is more than a hall
 /// that gets its power back asks; others are passed over, and firmware asks again after four seconds.

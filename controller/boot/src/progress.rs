@@ -37,6 +37,8 @@ pub struct Rig {
     pub linked: Option<Millis>,
     /// The last that was heard of it.
     pub last: Millis,
+    /// The last step that it made.
+    pub step: Option<Step>,
 }
 
 /// Something that a rig did.
@@ -81,7 +83,7 @@ pub enum Failure {
     Refused(u16),
     /// The rig was silent for too long, or its connection ended.
     Lost,
-    /// The file cannot be read, or not be made for this rig; the log has more.
+    /// The file cannot be read; the log has more.
     Unreadable,
 }
 
@@ -200,6 +202,7 @@ impl Rig {
             Step::NotOffered(_) => {}
         }
         self.last = now;
+        self.step = Some(step);
     }
 }
 
@@ -278,6 +281,7 @@ mod tests {
             finished: Some(Millis(5_500)),
             linked: Some(Millis(9_000)),
             last: Millis(9_000),
+            step: Some(Step::Linked),
         };
         assert_eq!(only(&progress), expected);
         let told: Vec<_> = std::iter::from_fn(|| events.try_recv().ok()).collect();

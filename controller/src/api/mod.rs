@@ -17,6 +17,7 @@ mod api_tokens;
 mod attention;
 mod audit;
 mod backup;
+mod boots;
 mod common;
 mod describe;
 mod discover;
@@ -131,6 +132,7 @@ fn described() -> OpenApiRouter<Api> {
         .merge(node::probes())
         .merge(describe::routes())
         .merge(peers::routes())
+        .merge(boots::routes())
         .merge(fleet::routes())
         .merge(table::routes())
         .merge(remote::routes())

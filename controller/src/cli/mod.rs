@@ -21,7 +21,7 @@
 //!   miner-ctrl history, summary                    the farm over time and now; remote history: one rig
 //!   miner-ctrl backup, restore                     all of it in one encrypted file, and back
 //!   miner-ctrl doctor                              what is wrong with this controller, and what to do
-//!   miner-ctrl pxe serve                           boots rigs over the network
+//!   miner-ctrl pxe serve|boots                     boots rigs over the network; how far they are
 //!   miner-ctrl worker ...                          the agent; `up` runs it as a child
 //!   miner-ctrl import|export xmrig                 profiles from another miner's file, and back
 //!   miner-ctrl config check|show|path|example      the file with the options of the service

@@ -13,6 +13,7 @@
 //! | `fleet` | many rigs: chosen, labelled, summed up by group |
 //! | `action`, `bulk` | what can be done to a rig; the same to many, with a result each |
 //! | `optimal` | which rigs answer best |
+//! | `boots` | rigs that boot over the network |
 //! | `enrol` | tokens, rigs that wait, removed keys |
 //! | `access` | API tokens |
 //! | `attention`, `twins`, `losses` | what a person should look at; rigs that should make the same; what is gone |
@@ -44,6 +45,7 @@ pub mod action;
 mod attention;
 mod backup;
 mod board;
+mod boots;
 mod breakdown;
 mod bulk;
 mod counters;
@@ -102,6 +104,9 @@ pub use self::attention::{
     ATTENTION, AttentionItem, AttentionKind, AttentionSeverity, AttentionView, MAX_ATTENTION,
 };
 pub use self::board::{BoardRow, Tick};
+pub use self::boots::{
+    BOOT_KEPT_MS, BootReport, BootStep, BootView, MAX_BOOTS, MAX_REPORTED_BOOTS,
+};
 pub use self::breakdown::{BreakdownBy, BreakdownByError, BreakdownPart, BreakdownView, MAX_PARTS};
 pub use self::bulk::{Bulk, BulkStatus, BulkView, RigResult, Rigs};
 pub use self::counters::Counters;
@@ -210,6 +215,7 @@ struct Core {
     history: Option<Arc<History>>,
     journal: Option<Arc<Journal>>,
     losses: losses::Losses,
+    boots: boots::Boots,
     /// Whether the farm's life is told in events, as a serving controller's is.
     serving: bool,
     /// Those who follow events; one word is enough to have them look.
@@ -249,6 +255,7 @@ impl Farm {
             history: None,
             journal: None,
             losses: losses::Losses::default(),
+            boots: boots::Boots::default(),
             serving: false,
             followers: Vec::new(),
             watchers: Vec::new(),

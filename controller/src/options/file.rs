@@ -266,7 +266,8 @@ fn texts(of: &Definition, value: &DeValue<'_>) -> Result<Vec<String>, String> {
     }
 }
 
-fn type_of(value: &DeValue<'_>) -> &'static str {
+/// What a value is, in words.
+pub(crate) fn type_of(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a text",
         DeValue::Integer(_) => "a number",
@@ -279,7 +280,7 @@ fn type_of(value: &DeValue<'_>) -> &'static str {
 }
 
 /// The line of a place in the text, from 1.
-fn line_of(text: &str, span: &Range<usize>) -> usize {
+pub(crate) fn line_of(text: &str, span: &Range<usize>) -> usize {
     let before = text.as_bytes().get(..span.start).unwrap_or_default();
     before.iter().filter(|byte| **byte == b'\n').count() + 1
 }

@@ -23,7 +23,7 @@ pub(crate) mod tests;
 
 pub use self::describe::{OptionView, describe};
 pub(crate) use self::example::example;
-pub(crate) use self::file::{ConfigFile, Place, default_path};
+pub(crate) use self::file::{ConfigFile, Place, default_path, line_of, type_of};
 pub use self::kind::{Form, Kind};
 pub(crate) use self::settings::{Layer, Origin, Settings};
 

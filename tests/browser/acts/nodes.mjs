@@ -45,6 +45,16 @@ export async function nodes(page, farm) {
     });
   });
 
+  await check("rigs that boot over the network are shown while there are some", async () => {
+    const panel = page.locator("section.boots");
+    await visit(page, farm, "/nodes");
+    expect(!(await panel.isVisible()), "a table without boots");
+    const mac = "52:54:00:12:34:56";
+    await farm.api("POST", "/boots", { boots: [{ mac, step: "loading", file: "x64.efi", bytes: 4, size: 10 }] });
+    await panel.locator("tr", { hasText: mac }).locator("td", { hasText: "x64.efi 40 %" }).waitFor();
+    none(page.faults);
+  });
+
   const miner = await startMiner("paired", ["--listen", "127.0.0.1:0"], { until: "pairing code" });
   try {
     await check("a rig is added by its pairing code", async () => {

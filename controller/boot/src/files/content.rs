@@ -112,20 +112,14 @@ impl Content {
         })
     }
 
-    /// What `change` does to the whole file, as patches. For changes that keep the length and are few.
+    /// All of it.
     ///
     /// # Errors
-    /// The file cannot be read, or those of `change`.
-    pub fn changes(
-        &self,
-        change: impl FnOnce(&mut [u8]) -> io::Result<()>,
-    ) -> io::Result<Vec<Patch>> {
-        let length = usize::try_from(self.len).map_err(io::Error::other)?;
-        let mut before = vec![0; length];
-        self.read_at(0, &mut before)?;
-        let mut after = before.clone();
-        change(&mut after)?;
-        Ok(differences(&before, &after))
+    /// Those of [`Self::read_at`].
+    pub fn bytes(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; usize::try_from(self.len).map_err(io::Error::other)?];
+        self.read_at(0, &mut bytes)?;
+        Ok(bytes)
     }
 
     /// Fills `out` from this place on; less only where the file ends.
@@ -162,22 +156,6 @@ impl Patch {
             *place = *byte;
         }
     }
-}
-
-/// Runs of bytes that differ between two texts of one length.
-fn differences(before: &[u8], after: &[u8]) -> Vec<Patch> {
-    let mut patches: Vec<Patch> = Vec::new();
-    let pairs = (0_u64..).zip(before.iter().zip(after));
-    for (at, (_, byte)) in pairs.filter(|(_, (old, new))| old != new) {
-        match patches.last_mut() {
-            Some(last) if last.at + length(last.bytes.len()) == at => last.bytes.push(*byte),
-            _ => patches.push(Patch {
-                at,
-                bytes: vec![*byte],
-            }),
-        }
-    }
-    patches
 }
 
 impl fmt::Debug for Content {

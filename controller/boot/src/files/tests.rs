@@ -11,8 +11,10 @@ fn name(mac: Mac, file: BootFile) -> FileName {
     FileName { mac, file }
 }
 
-fn recipe(patcher: Option<Patcher>) -> Recipe {
-    Recipe::new(Arc::new(|mac| format!("quiet miner.label={mac}")), patcher)
+fn recipe() -> Recipe {
+    Recipe::default()
+        .with_command_line("quiet miner.name=seven")
+        .unwrap()
         .with(BootFile::Kernel, Content::memory(*b"kernel"))
         .with(BootFile::Initramfs, Content::memory(*b"initramfs"))
         .with(BootFile::UkiX64, Content::memory(*b"head ........ tail"))
@@ -50,26 +52,26 @@ fn a_name_says_the_rig_and_the_file_and_nothing_else_is_a_name() {
 }
 
 #[test]
-fn a_rig_gets_its_own_recipe_the_rest_or_nothing() {
+fn the_longest_beginning_of_an_address_decides_what_a_rig_boots() {
     let mut table = Table::default();
     let kernel = |mac| name(mac, BootFile::Kernel);
-    assert!(
-        table.open(kernel(RIG)).unwrap().is_none(),
-        "nobody is answered"
-    );
-    table.set_rest(Some(Arc::new(recipe(None))));
-    assert_eq!(bytes(&table.open(kernel(RIG)).unwrap().unwrap()), b"kernel");
-    let own = recipe(None).with(BootFile::Kernel, Content::memory(*b"newer"));
-    table.set(RIG, Some(Arc::new(own))).unwrap();
-    assert_eq!(bytes(&table.open(kernel(RIG)).unwrap().unwrap()), b"newer");
-    assert_eq!(
-        bytes(&table.open(kernel(OTHER)).unwrap().unwrap()),
-        b"kernel"
-    );
-    table.set(OTHER, None).unwrap();
-    assert!(table.open(kernel(OTHER)).unwrap().is_none());
-    table.unset(OTHER);
-    assert!(table.open(kernel(OTHER)).unwrap().is_some());
+    let has = |table: &Table, mac| table.open(kernel(mac)).map(|content| bytes(&content));
+    assert_eq!(has(&table, RIG), None, "nobody is answered");
+    table = Table::from(recipe());
+    assert_eq!(has(&table, RIG).unwrap(), b"kernel");
+    let own = |text: &[u8]| {
+        let content = Content::memory(text.to_vec());
+        Some(Arc::new(recipe().with(BootFile::Kernel, content)))
+    };
+    table.set(RIG.into(), own(b"newer")).unwrap();
+    table
+        .set("52-54-00".parse().unwrap(), own(b"maker"))
+        .unwrap();
+    assert_eq!(has(&table, RIG).unwrap(), b"newer");
+    assert_eq!(has(&table, OTHER).unwrap(), b"maker");
+    assert_eq!(has(&table, Mac([2; 6])).unwrap(), b"kernel");
+    table.set(OTHER.into(), None).unwrap();
+    assert_eq!(has(&table, OTHER), None, "it is not answered");
 }
 
 #[test]
@@ -77,43 +79,29 @@ fn the_table_of_rigs_has_an_end() {
     let mut table = Table::default();
     for number in 0..u16::try_from(MAX_RIG_RECIPES).unwrap() {
         let [high, low] = number.to_be_bytes();
-        table.set(Mac([2, 0, 0, 0, high, low]), None).unwrap();
+        table
+            .set(Mac([2, 0, 0, 0, high, low]).into(), None)
+            .unwrap();
     }
-    assert_eq!(table.set(RIG, None), Err(TableFull));
-    assert_eq!(table.set(Mac([2, 0, 0, 0, 0, 0]), None), Ok(()));
+    assert_eq!(table.set(RIG.into(), None), Err(TableFull));
+    assert_eq!(table.set(Mac([2, 0, 0, 0, 0, 0]).into(), None), Ok(()));
 }
 
 #[test]
-fn the_script_is_made_for_the_rig_and_only_if_it_can_run() {
-    let mut table = Table::default();
-    table.set_rest(Some(Arc::new(recipe(None))));
-    let script = table.open(name(RIG, BootFile::Script)).unwrap().unwrap();
+fn the_script_has_the_command_line_and_is_there_only_if_it_can_run() {
+    let table = Table::from(recipe());
+    let script = table.open(name(RIG, BootFile::Script)).unwrap();
     let text = String::from_utf8(bytes(&script)).unwrap();
-    assert!(
-        text.contains("quiet miner.label=52:54:00:12:34:56"),
-        "{text}"
-    );
+    assert!(text.contains("quiet miner.name=seven"), "{text}");
 
-    let uki_only = Recipe::new(Arc::new(|_| String::new()), None)
+    let uki_only = Recipe::default()
+        .with_command_line("quiet")
+        .unwrap()
         .with(BootFile::UkiX64, Content::memory(*b"uki"))
         .with(BootFile::Undionly, Content::memory(*b"ipxe"));
     let offered = BootFile::ALL.map(|file| uki_only.has(file));
     assert_eq!(offered, [false, false, false, false, true, false]);
-}
-
-#[test]
-fn a_uki_is_patched_for_each_rig_and_the_others_stay() {
-    let patcher: Patcher = Arc::new(|uki, line| {
-        assert_eq!(uki.len(), 18);
-        let last = line.as_bytes()[line.len() - 2..].to_vec();
-        Ok(vec![Patch { at: 5, bytes: last }])
-    });
-    let mut table = Table::default();
-    table.set_rest(Some(Arc::new(recipe(Some(patcher)))));
-    for (mac, expected) in [(RIG, b"head 56...... tail"), (OTHER, b"head 01...... tail")] {
-        let uki = table.open(name(mac, BootFile::UkiX64)).unwrap().unwrap();
-        assert_eq!(bytes(&uki), expected);
-    }
+    assert!(uki_only.file(BootFile::Script).is_none());
 }
 
 #[test]
@@ -156,20 +144,6 @@ fn patches_show_in_every_piece_that_is_read() {
 }
 
 #[test]
-fn what_a_change_does_is_known_by_its_patches() {
-    let plain = Content::memory(*b"0123456789");
-    let patches = plain.changes(|bytes| {
-        bytes[2..4].copy_from_slice(b"ab");
-        bytes[9] = b'z';
-        Ok(())
-    });
-    let patches = patches.unwrap();
-    assert_eq!(patches.len(), 2);
-    assert_eq!(bytes(&plain.patched(patches).unwrap()), b"01ab45678z");
-    assert!(plain.changes(|_| Err(io::Error::other("no"))).is_err());
-}
-
-#[test]
 fn a_file_on_disk_is_hashed_and_read_in_pieces() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     let long: Vec<u8> = (0..200_000_u32).map(|n| n.to_le_bytes()[0]).collect();
@@ -187,14 +161,4 @@ fn a_file_on_disk_is_hashed_and_read_in_pieces() {
         Content::disk(std::path::Path::new("/")).is_err(),
         "a folder"
     );
-}
-
-#[test]
-fn a_command_line_that_no_kernel_keeps_is_refused() {
-    let long = Recipe::new(Arc::new(|_| "x".repeat(MAX_COMMAND_LINE + 1)), None)
-        .with(BootFile::Kernel, Content::memory(*b"kernel"))
-        .with(BootFile::Initramfs, Content::memory(*b"initramfs"));
-    let mut table = Table::default();
-    table.set_rest(Some(Arc::new(long)));
-    assert!(table.open(name(RIG, BootFile::Script)).is_err());
 }

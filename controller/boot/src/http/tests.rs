@@ -8,17 +8,19 @@ use miner_shared::dhcp::Mac;
 
 use super::*;
 use crate::files::{Content, Recipe, Table};
-use crate::progress::Event;
+use crate::progress::{Event, Step};
 use crate::server::Lan;
 
 const RIG: Mac = Mac([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
 
 fn table(kernel: Vec<u8>) -> Table {
-    let recipe = Recipe::new(Arc::new(|mac| format!("quiet label={mac}")), None)
+    let recipe = Recipe::default()
+        .with_command_line("quiet miner.name=seven")
+        .expect("a command line")
         .with(BootFile::Kernel, Content::memory(kernel))
         .with(BootFile::Initramfs, Content::memory(*b"initramfs"));
     let mut table = Table::default();
-    table.set(RIG, Some(Arc::new(recipe))).expect("room");
+    table.set(RIG.into(), Some(Arc::new(recipe))).expect("room");
     table
 }
 
@@ -93,10 +95,7 @@ fn one_connection_brings_the_script_and_what_it_names() {
     );
     let (answer, _) = asked(&both);
     assert_eq!(answer.matches("HTTP/1.1 200 OK").count(), 2, "{answer}");
-    assert!(
-        answer.contains("label=52:54:00:12:34:56 || reboot"),
-        "{answer}"
-    );
+    assert!(answer.contains("miner.name=seven || reboot"), "{answer}");
     assert!(answer.ends_with("\r\n\r\ninitramfs"), "{answer}");
 }
 

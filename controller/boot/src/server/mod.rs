@@ -22,6 +22,7 @@ use std::time::Duration;
 use miner_shared::dhcp::{BOOT_SERVER_PORT, CLIENT_PORT, Mac, SERVER_PORT};
 use miner_shared::gate::Bucket;
 use miner_shared::limits::{MAX_DHCP_MESSAGE, MAX_DHCP_READ};
+use miner_shared::time::Millis;
 use smol::channel::Receiver;
 use smol::{Async, Executor, Timer};
 
@@ -88,16 +89,8 @@ impl State {
     }
 
     /// The bytes of a file; `None` if there is none of this name.
-    pub(crate) fn open(&self, name: FileName) -> Option<io::Result<Content>> {
-        let opened = self.table().open(name).transpose();
-        if let Some(Err(error)) = &opened {
-            log::warn!(
-                "boot file cannot be made rig={} file={} error={error}",
-                name.mac,
-                name.file
-            );
-        }
-        opened
+    pub(crate) fn open(&self, name: FileName) -> Option<Content> {
+        self.table().open(name)
     }
 
     pub(crate) fn events(&self) -> Receiver<Event> {
@@ -126,6 +119,16 @@ impl Handle {
     /// Steps of rigs from now on; see [`Progress::events`].
     pub fn events(&self) -> Receiver<Event> {
         self.0.events()
+    }
+
+    /// The server's time.
+    pub fn now(&self) -> Millis {
+        self.0.clock.now()
+    }
+
+    /// Bytes of a file of this rig, if it has it.
+    pub fn length(&self, name: FileName) -> Option<u64> {
+        self.0.open(name).map(|content| content.len())
     }
 
     /// How far each rig has come.

@@ -1,7 +1,6 @@
 //! A rig boots on this machine's loopback: every socket and every step.
 
 use std::net::UdpSocket;
-use std::sync::Arc;
 
 use miner_shared::dhcp::{Header, Message, MessageType, Writer, option};
 use smol::channel::bounded;
@@ -12,11 +11,9 @@ use crate::files::{BootFile, Recipe};
 const RIG: Mac = Mac([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
 
 fn table() -> Table {
-    let recipe = Recipe::new(Arc::new(|_| "quiet".to_owned()), None)
-        .with(BootFile::UkiX64, Content::memory(vec![7; 5_000]));
-    let mut table = Table::default();
-    table.set_rest(Some(Arc::new(recipe)));
-    table
+    Recipe::default()
+        .with(BootFile::UkiX64, Content::memory(vec![7; 5_000]))
+        .into()
 }
 
 fn question(kind: MessageType) -> Vec<u8> {

@@ -11,7 +11,7 @@ use smol::{Async, Executor, Timer};
 use super::packet::{MAX_PACKET, Refusal, Request};
 use super::{End, Transfer};
 use crate::door::Door;
-use crate::files::{Content, FileName};
+use crate::files::FileName;
 use crate::limits::{MAX_TFTP_REQUEST, MAX_TRANSFERS, MAX_TRANSFERS_OF_ADDRESS};
 use crate::progress::{Failure, Step};
 use crate::server::{PAUSE, State};
@@ -71,7 +71,7 @@ struct Job {
 fn begin(packet: &[u8], from: SocketAddr, state: &State) -> Result<Job, Refusal> {
     let request = Request::parse(packet)?;
     let name = FileName::parse(request.name).ok_or(Refusal::NotFound)?;
-    let content = open(name, state)?;
+    let content = state.open(name).ok_or(Refusal::NotFound)?;
     let socket = state.lan.udp(state.lan.address, 0).and_then(|socket| {
         // From here on the kernel takes packets of this client only.
         socket.get_ref().connect(from)?;
@@ -86,14 +86,6 @@ fn begin(packet: &[u8], from: SocketAddr, state: &State) -> Result<Job, Refusal>
         transfer: Transfer::new(content, request.options, state.clock.now()),
         socket,
     })
-}
-
-fn open(name: FileName, state: &State) -> Result<Content, Refusal> {
-    match state.open(name) {
-        Some(Ok(content)) => Ok(content),
-        Some(Err(_)) => Err(Refusal::Unreadable),
-        None => Err(Refusal::NotFound),
-    }
 }
 
 impl Job {

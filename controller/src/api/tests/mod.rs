@@ -6,6 +6,7 @@
 //! | [`audit`] | who changed what; another wallet is confirmed |
 //! | [`http`] | every path, every rule of the guard, the shape of answers |
 //! | [`conventions`] | request ids, pages of lists, repeated requests, tags of answers |
+//! | [`boots`] | rigs that boot over the network |
 //! | [`drift`] | rigs that do not run what the registry wants |
 //! | [`events`] | the log, streams, metrics, history |
 //! | [`farm`] | what the routes do: peers, profiles, wishes, tokens |
@@ -18,6 +19,7 @@
 
 mod access;
 mod audit;
+mod boots;
 mod conventions;
 mod drift;
 mod events;

@@ -195,6 +195,9 @@ fn bounds_in_the_document_are_those_of_the_code() {
         ("MAX_TAGGED", MAX_TAGGED),
         bound("MAX_ATTENTION", crate::farm::MAX_ATTENTION),
         bound("MAX_CHECKS", crate::farm::MAX_CHECKS),
+        bound("MAX_BOOTS", crate::farm::MAX_BOOTS),
+        bound("MAX_REPORTED_BOOTS", crate::farm::MAX_REPORTED_BOOTS),
+        ("BOOT_KEPT_MS", crate::farm::BOOT_KEPT_MS),
         bound("MAX_MOVES", crate::hub::MAX_MOVES),
     ];
     assert_eq!(written, bounds);

@@ -22,6 +22,7 @@ use serde_json::json;
 
 use super::manifest::read_key;
 use super::progress::Teller;
+use super::search::Known;
 use crate::cli::{secrets, show};
 
 /// Where Debian's kernel package has device trees of the Raspberry Pi.
@@ -129,9 +130,25 @@ impl Build {
             kernel_words: &self.kernel_words,
             loaders: &loaders,
         };
+        let known = Known::of_this_machine(key.as_ref());
+        let token_wanted = settings.get(Key::Token).is_some();
+        // What goes into the initramfs is compressed there: searched now.
+        let inputs = [
+            ("the agent", &*agent),
+            ("kernel words", self.kernel_words.as_bytes()),
+        ];
+        let word = owner
+            .as_deref()
+            .map(|word| ("the owner's word", word.as_bytes()));
+        let added = files.iter().map(|(name, bytes)| (&**name, &**bytes));
+        known.refuse(inputs.into_iter().chain(word).chain(added), false)?;
         teller.step("packing the initramfs");
         let built = plan.build().map_err(Failure::new)?;
-        self.write(&built, &mut teller)?;
+        teller.step("looking for secrets");
+        known.refuse(built.parts(), token_wanted)?;
+        if self.write(&built, &mut teller)? {
+            known.refuse_disk(Path::new(&self.out), token_wanted)?;
+        }
         if let Some(key) = key {
             let draft = Draft {
                 product: "image".to_owned(),
@@ -224,21 +241,23 @@ impl Build {
         self.agent.as_ref().map_or_else(built, PathBuf::from)
     }
 
-    fn write(&self, built: &Built<'_>, teller: &mut Teller) -> Result<(), Failure> {
+    /// Writes the image, and says whether it is a disk.
+    fn write(&self, built: &Built<'_>, teller: &mut Teller) -> Result<bool, Failure> {
         let out = Path::new(&self.out);
         teller.step("writing");
         let saved = built.save_disk(out, &mut |progress| teller.bytes("writing", progress));
         if saved.map_err(|error| Failure::new(format!("{}: {error}", self.out)))? {
-            return Ok(());
+            return Ok(true);
         }
         if let Some(uki) = built.uki() {
-            return write(out, uki);
+            write(out, uki)?;
+            return Ok(false);
         }
         fs::create_dir_all(out).map_err(|error| Failure::new(format!("{}: {error}", self.out)))?;
         for (name, bytes) in built.parts() {
             write(&out.join(name), bytes)?;
         }
-        Ok(())
+        Ok(false)
     }
 
     fn tell(&self, built: &Built<'_>) {

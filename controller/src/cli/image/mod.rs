@@ -7,14 +7,15 @@
 //! image verify MANIFEST --key K         whether files are those that the farm's release key signed
 //! image key --out F                     a release key
 //! ```
-//! Nothing here asks the controller: images can be made on any machine. No private key goes into an image; a rig
-//! makes its own when it starts for the first time.
+//! Nothing here asks the controller: images can be made on any machine. No private key goes into an image, which is
+//! [searched](search) for that; a rig makes its own when it starts for the first time.
 
 mod build;
 mod flash;
 mod inspect;
 mod manifest;
 mod progress;
+mod search;
 
 use argh::{ArgsInfo, FromArgs};
 use miner_agent::cli::Failure;

@@ -1,6 +1,7 @@
 //! The farm over real loopback sockets, with a tiny scripted rig at the other end.
 
 mod attention;
+mod boots;
 mod discover;
 mod drift;
 mod fleet;

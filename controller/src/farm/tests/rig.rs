@@ -7,14 +7,15 @@ use async_tungstenite::tungstenite::http::HeaderValue;
 use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use async_tungstenite::tungstenite::{ClientRequestBuilder, Message as WsMessage};
 use async_tungstenite::{WebSocketStream, accept_hdr_async, client_async};
+use miner_shared::dhcp::Mac;
 use miner_shared::identity::{Enrolment, Fingerprint, NodeKeys, PairingCode, Role, Statement};
 use miner_shared::limits::MAX_FRAME;
 use miner_shared::smsg::{Dial, Event, Expect, Link, LocalNode};
-use miner_shared::text::{Label, LogText, MinerName, Name};
+use miner_shared::text::{Label, LogText, MinerName, Name, Text};
 use miner_shared::time::Millis;
 use miner_shared::wire::{
-    Activity, Admission, Algo, Answer, Backend, Command, Level, LogLine, LogPage, Manager, Message,
-    MinerStats, NodeCard, NodeInfo, Outcome, Query, Refusal, RigStats, Windows,
+    Activity, Admission, Algo, Answer, Backend, Command, Interface, Level, LogLine, LogPage,
+    Manager, Message, MinerStats, NodeCard, NodeInfo, Outcome, Query, Refusal, RigStats, Windows,
 };
 use smol::net::{TcpListener, TcpStream};
 use smol::stream::StreamExt;
@@ -23,6 +24,8 @@ type Ws = WebSocketStream<TcpStream>;
 
 /// The rig's second manager.
 pub(super) const STANDBY: Fingerprint = Fingerprint([0x5b; 32]);
+/// The rig's network card.
+pub(super) const CARD: Mac = Mac([2, 0xfc, 0, 0, 0, 7]);
 /// Lines in the rig's log.
 pub(super) const LOG: u64 = 40;
 
@@ -240,7 +243,11 @@ impl TestRig {
             }
             Message::Query(id, Query::GetInfo) => Message::Answer(id, Answer::Info(self.info())),
             Message::Query(id, Query::GetNetwork) => {
-                Message::Answer(id, Answer::Network(heapless::Vec::new()))
+                let card = Interface {
+                    name: Text::parse("eth0").expect("valid"),
+                    mac: CARD.0,
+                };
+                Message::Answer(id, Answer::Network([card].into_iter().collect()))
             }
             Message::Query(id, Query::GetStats) => Message::Answer(id, Answer::Stats(self.stats())),
             Message::Query(

@@ -5,7 +5,7 @@ import { get, may, needs, part, post, remove } from "./api.js";
 import { asCommand, confirm, copyable, dialog, failed, quoted, toast } from "./dialog.js";
 import { fill, h, show } from "./dom.js";
 import { clearErrors, failure, field, showError } from "./form.js";
-import { age, count, duration, moment } from "./format.js";
+import { UNKNOWN, age, count, duration, moment } from "./format.js";
 import { listTable } from "./list.js";
 import { hear, loaded } from "./loaded.js";
 import { qrCode } from "./qr.js";
@@ -155,6 +155,31 @@ export function pendingPanel(place) {
     refresh();
   };
   return h("section", { class: "pending" }, h("h2", {}, "Waiting for approval"), body);
+}
+
+// ---- rigs that boot over the network ----
+
+// A section with how far they have come; not there while none boots.
+export function bootsPanel(place) {
+  const body = h("div");
+  const section = h("section", { class: "boots", hidden: true }, h("h2", {}, "Booting over the network"), body);
+  const file = ({ file, percent }) => [file ?? UNKNOWN, percent === null ? "" : ` ${percent} %`];
+  const row = (boot) =>
+    h(
+      "tr",
+      { "data-key": boot.mac },
+      h("th", { scope: "row" }, h("code", {}, boot.mac)),
+      h("td", { title: boot.reason }, boot.reason ? h("span", { class: "red" }, `△ ${boot.step}`) : boot.step),
+      h("td", {}, file(boot)),
+      h("td", {}, age(boot.ageMs, { after: " ago" })),
+      h("td", {}, boot.rigId ? h("a", { href: `/rigs/${boot.rigId}` }, boot.rig) : UNKNOWN),
+    );
+  const draw = (boots) => {
+    section.hidden = boots.length === 0;
+    return listTable([["Network card"], ["Step"], ["File"], ["When"], ["Rig"]], boots.map(row), { cards: true });
+  };
+  loaded(place, body, 5_000, (options) => get("/boots", {}, options), draw);
+  return section;
 }
 
 // ---- tokens ----

@@ -4,7 +4,7 @@ import { act, mayNot } from "../actions.js";
 import { get, needs, part } from "../api.js";
 import { copyable, dialog } from "../dialog.js";
 import { fill, h, show } from "../dom.js";
-import { addPeer, pendingPanel, tokensPanel } from "../enrol.js";
+import { addPeer, bootsPanel, pendingPanel, tokensPanel } from "../enrol.js";
 import { OLD_MS, UNKNOWN, age, count, duration, hashrate, milliseconds, pingMark, scoreMark, short, state } from "../format.js";
 import { listTable } from "../list.js";
 import { every } from "../live.js";
@@ -62,7 +62,7 @@ export async function open(place) {
 
   const add = async () => (await addPeer()) && table.refresh();
   right.append(h("button", { type: "button", class: "primary", ...needs("operate"), onclick: add }, "Add Peer"), table.chooser);
-  fill(root, h("div", { class: "head" }, h("h1", {}, "Nodes"), right), self, pendingPanel(place), h("h2", {}, "Peers ", found), table.node, tokensPanel(place));
+  fill(root, h("div", { class: "head" }, h("h1", {}, "Nodes"), right), self, pendingPanel(place), bootsPanel(place), h("h2", {}, "Peers ", found), table.node, tokensPanel(place));
 
   place.every(10_000, async () => {
     try {
