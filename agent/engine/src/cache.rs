@@ -174,10 +174,8 @@ impl<'a> Keyed<'a> {
 
     /// For compiled programs; `None` where there is no code for items.
     pub(crate) fn lines(self) -> Option<Lines> {
-        self.key.items.as_ref().map(|items| Lines::Cache {
-            start: self.memory.as_ptr(),
-            item: items.entry(),
-        })
+        let items = self.key.items.as_ref()?;
+        Some(items.lines(self.memory.as_ptr()))
     }
 }
 

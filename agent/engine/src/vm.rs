@@ -18,7 +18,7 @@ use crate::params::{LINE, MAX_PROGRAM, Params};
 use crate::program::{Configuration, Instruction, ProgramBytes, decode, program_bytes};
 use crate::registers::Registers;
 use crate::rounding::Mode;
-use crate::{Algorithm, Cache, Dataset, EngineError, Features, Hash, HashEngine};
+use crate::{Algorithm, Cache, Dataset, EngineError, Features, Hash, HashEngine, Prefetch};
 
 /// Size of a machine's scratchpad, of which some algorithms use a part.
 pub const SCRATCHPAD_BYTES: usize = 2 << 20;
@@ -220,6 +220,15 @@ impl Vm {
             let _ = self.ways.push(Way::new()?);
         }
         Ok(self.emptied())
+    }
+
+    /// This machine, asking ahead for memory in this way where programs are compiled and there is a choice.
+    #[must_use]
+    pub fn prefetching(mut self, prefetch: Prefetch) -> Self {
+        if let Some(compiled) = &mut self.compiled {
+            compiled.prefetch = prefetch;
+        }
+        self
     }
 
     /// With empty inputs in flight, as the trait says. It also touches the scratchpads on the thread
