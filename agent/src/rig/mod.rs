@@ -34,6 +34,7 @@ use crate::link::{Me, Sessions};
 use crate::logger::Logger;
 use crate::mining::MinerConfig;
 use crate::mining::topology::Topology;
+use crate::mining::tuned::Tuned;
 use crate::platform::{self, machine::MachineEnd};
 use crate::report::{Report, Reporter};
 use crate::store::{Candidates, NodeStore, StoreError};
@@ -78,6 +79,8 @@ pub(crate) struct Limits {
     pub(crate) max_threads: Option<u16>,
     /// The machine is there for this rig, which may restart it and switch it off.
     pub(crate) owns_machine: bool,
+    /// What was measured to be the fastest here.
+    pub(crate) tuned: Option<Tuned>,
 }
 
 /// One rig. Lives as long as the program.
@@ -340,6 +343,10 @@ pub(crate) fn miner_config(desired: &Desired, limits: Limits) -> MinerConfig {
         } = plan;
         (config.mode, config.threads) = (profile.mode, profile.threads);
         (config.paused, config.pages, config.nice) = (paused, pages, nice);
+    }
+    config.tuned = limits.tuned;
+    if let (Threads::Auto, Some(tuned)) = (config.threads, limits.tuned) {
+        config.threads = tuned.threads();
     }
     if limits.light {
         config.mode = Mode::Light;
