@@ -26,9 +26,9 @@ use crate::mining::tuned::Tuned;
 use crate::mining::{Left, Now, settle};
 
 /// Rounds in which all choices of a stage are measured.
-pub const ROUNDS: usize = 5;
+pub const ROUNDS: usize = 9;
 
-/// Rounds that a choice must have won to be picked.
+/// Rounds that a choice must have won to be picked: one that is no faster does so once in fifty times.
 const WON: usize = ROUNDS - 1;
 
 /// Least gain of a choice that is picked, in thousandths of the usual one's rate.
@@ -75,6 +75,9 @@ pub struct Measured {
     pub ratio: u64,
     /// Rounds in which it was faster than that one.
     pub won: usize,
+    /// Between the rounds' lowest and highest hash rate, in thousandths of the median: what else the machine
+    /// did meanwhile.
+    pub spread: u64,
 }
 
 /// What came of it.
@@ -315,9 +318,13 @@ fn measured(choices: Vec<Choice>, rates: &[[u64; ROUNDS]]) -> Vec<Measured> {
     each.map(|(choice, rates)| {
         let pairs = || rates.iter().zip(&first);
         let ratio = |(rate, first): (&u64, &u64)| rate * 1_000 / (*first).max(1);
+        let rate = median(rates.to_vec());
+        let ends = rates.iter().max().zip(rates.iter().min());
+        let range = ends.map_or(0, |(highest, lowest)| highest - lowest);
         Measured {
             choice,
-            rate: median(rates.to_vec()),
+            rate,
+            spread: range * 1_000 / rate.max(1),
             ratio: median(pairs().map(ratio).collect()),
             won: pairs().filter(|(rate, first)| rate > first).count(),
         }
@@ -375,20 +382,24 @@ mod tests {
         let choice = |prefetch| Choice::new(&topology, Threads::Auto, 1, prefetch);
         let picked = |others: [[u64; ROUNDS]; 2]| {
             let choices = [Prefetch::T0, Prefetch::Nta, Prefetch::Mov].map(choice);
-            let rates = [[1_000, 1_100, 900, 1_000, 1_000], others[0], others[1]];
+            let rates = [
+                [1_000, 1_100, 900, 1_000, 1_000, 1_000, 1_000, 1_000, 1_000],
+                others[0],
+                others[1],
+            ];
             let measured = measured(choices.to_vec(), &rates);
             pick(&measured).tuned.prefetch
         };
         let same = [1_000; ROUNDS];
         assert_eq!(picked([same, same]), Prefetch::T0);
         // Less than one in a hundred.
-        let little = [1_005, 1_105, 905, 1_005, 1_005];
+        let little = [1_005, 1_105, 905, 1_005, 1_005, 1_005, 1_005, 1_005, 1_005];
         assert_eq!(picked([little, same]), Prefetch::T0);
-        // Much, but only in three rounds.
-        let lucky = [1_500, 1_050, 890, 1_500, 1_500];
+        // Much, but not in two of the rounds.
+        let lucky = [1_500, 1_050, 890, 1_500, 1_500, 1_500, 1_500, 1_500, 1_500];
         assert_eq!(picked([lucky, same]), Prefetch::T0);
-        let fast = [1_040, 1_150, 890, 1_030, 1_030];
-        let faster = [1_050, 1_160, 950, 1_050, 1_050];
+        let fast = [1_040, 1_150, 890, 1_030, 1_030, 1_030, 1_030, 1_030, 1_030];
+        let faster = [1_050, 1_160, 950, 1_050, 1_050, 1_050, 1_050, 1_050, 1_050];
         assert_eq!(picked([fast, same]), Prefetch::Nta);
         assert_eq!(picked([fast, faster]), Prefetch::Mov);
     }

@@ -118,6 +118,11 @@ impl Cache {
         self.key.as_ref().and_then(|_| self.memory.backing())
     }
 
+    /// The pages that were wished for.
+    pub(crate) const fn wish(&self) -> PageWish {
+        self.memory.wish()
+    }
+
     /// The inside, once keyed.
     pub(crate) fn keyed(&self) -> Result<Keyed<'_>, EngineError> {
         Ok(Keyed {

@@ -104,7 +104,8 @@ fn thousandths(value: u64) -> String {
 }
 
 fn text(report: &TuneReport, kept: bool) -> String {
-    let mut lines = String::from("threads  in flight  prefetch         rate  of the usual\n");
+    let mut lines =
+        String::from("threads  in flight  prefetch         rate  of the usual  spread\n");
     for (number, stage) in (1..).zip(&report.stages) {
         if number > 1 {
             lines += "with the best of these\n";
@@ -114,16 +115,18 @@ fn text(report: &TuneReport, kept: bool) -> String {
                 choice,
                 rate,
                 ratio,
+                spread,
                 ..
             } = measured;
             lines += &format!(
-                "{:>7}  {:>9}  {:<8}  {:>11}  {:>5}.{} %\n",
+                "{:>7}  {:>9}  {:<8}  {:>11}  {:>8}.{} %  {:>4} %\n",
                 choice.threads(),
                 choice.tuned.ways,
                 choice.tuned.prefetch.name(),
                 rate_text(Some(*rate)),
                 ratio / 10,
                 ratio % 10,
+                spread / 10,
             );
         }
     }
@@ -159,11 +162,12 @@ fn json(report: &TuneReport, seconds: u16, kept: bool) -> String {
     };
     let measured = |measured: &Measured| {
         format!(
-            "{{{},\"hashrate\":{},\"ratio\":{},\"won\":{}}}",
+            "{{{},\"hashrate\":{},\"ratio\":{},\"won\":{},\"spread\":{}}}",
             choice(&measured.choice, measured.choice.threads()),
             thousandths(measured.rate),
             thousandths(measured.ratio),
-            measured.won
+            measured.won,
+            thousandths(measured.spread)
         )
     };
     let stage = |stage: &Vec<Measured>| {

@@ -329,11 +329,7 @@ impl Rig {
 /// The miner's configuration for a state: the profile, narrowed by what the owner allows.
 pub(crate) fn miner_config(desired: &Desired, limits: Limits) -> MinerConfig {
     use miner_shared::wire::{Mode, Plan, Threads};
-    let mut config = MinerConfig {
-        memory_available_mib: platform::available_mib()
-            .map(|mib| u32::try_from(mib).unwrap_or(u32::MAX)),
-        ..MinerConfig::default()
-    };
+    let mut config = MinerConfig::default();
     if let Some(plan) = desired.state.clone().into_plan() {
         let Plan {
             profile,
@@ -344,6 +340,8 @@ pub(crate) fn miner_config(desired: &Desired, limits: Limits) -> MinerConfig {
         (config.mode, config.threads) = (profile.mode, profile.threads);
         (config.paused, config.pages, config.nice) = (paused, pages, nice);
     }
+    config.memory_available_mib =
+        platform::available_mib(config.pages).map(|mib| u32::try_from(mib).unwrap_or(u32::MAX));
     config.tuned = limits.tuned;
     if let (Threads::Auto, Some(tuned)) = (config.threads, limits.tuned) {
         config.threads = tuned.threads();
