@@ -13,12 +13,13 @@ use std::thread;
 use std::time::Duration;
 
 use miner_engine::{
-    Algorithm, Backing, Cache, EngineError, Hash, HashEngine, Progress, Vm, commitment,
+    Algorithm, Backing, Cache, EngineError, Hash, HashEngine, Prefetch, Progress, Vm, commitment,
 };
 use miner_shared::mining::{NONCE_OFFSET, SeedHash};
 use miner_shared::wire::{Memory, Pages, Threads};
 
 use crate::mining::topology::Topology;
+use crate::mining::tuned::{self, Tuned};
 use crate::mining::{Left, Now, settle};
 
 /// Whose hashes to measure.
@@ -42,6 +43,10 @@ pub struct BenchConfig {
     pub threads: Option<u16>,
     /// Inputs in flight per thread, 1 to [`miner_engine::MAX_WAYS`]; `None` as the miner would choose.
     pub ways: Option<usize>,
+    /// How memory is asked for ahead; `None` as the miner would choose.
+    pub prefetch: Option<Prefetch>,
+    /// What the miner's choices go by, if it was tuned.
+    pub tuned: Option<Tuned>,
     /// Light or fast.
     pub memory: Memory,
     /// Whose.
@@ -82,6 +87,8 @@ pub struct BenchReport {
     pub threads: u16,
     /// Inputs in flight per thread.
     pub ways: usize,
+    /// How memory is asked for ahead.
+    pub prefetch: Prefetch,
     /// Memory used.
     pub memory: Memory,
     /// Pages that the memory got; `None` where the system does not say.
@@ -123,7 +130,12 @@ pub fn run(
     progress: &mut dyn FnMut(BenchProgress),
 ) -> Result<BenchReport, EngineError> {
     let topology = Topology::read();
-    let plan = topology.plan(config.threads.map_or(Threads::Auto, Threads::Count));
+    let by_itself = config.tuned.map_or(Threads::Auto, Tuned::threads);
+    let plan = topology.plan(config.threads.map_or(by_itself, Threads::Count));
+    let tuned_ways = || tuned::ways(config.tuned, &topology, &plan);
+    let ways = config.ways.unwrap_or_else(tuned_ways);
+    let usual = tuned::prefetch(config.tuned);
+    let prefetch = config.prefetch.unwrap_or(usual);
     let started = now();
     let prepare = match config.engine {
         Engine::Native => native,
@@ -132,17 +144,12 @@ pub fn run(
     };
     let prepared = prepare(config.algorithm, config.memory, now, progress)?;
     let backing = prepared.backing;
-    let ways = match (config.ways, config.memory) {
-        (Some(ways), _) => ways,
-        (None, Memory::Fast) => topology.ways(&plan),
-        (None, Memory::Light) => 1,
-    };
     let init_ms = now().since(started);
 
     let started = now();
     let mut machines = Vec::with_capacity(plan.len());
     for _ in &plan {
-        machines.push((prepared.machine)(ways)?);
+        machines.push((prepared.machine)(ways, prefetch)?);
     }
     let ways = machines.first().map_or(1, HashEngine::ways);
     let sum = hash_all(config.hashes, &mut machines, &plan, now, progress)?;
@@ -151,6 +158,7 @@ pub fn run(
         hashes: config.hashes,
         threads: u16::try_from(plan.len()).unwrap_or(u16::MAX),
         ways,
+        prefetch,
         memory: config.memory,
         pages: backing.map(|backing| backing.pages),
         huge_percent: backing.map(|backing| backing.huge_percent),
@@ -224,7 +232,7 @@ struct Prepared {
     backing: Option<Backing>,
     features: String,
     /// Makes a machine on it, with so many inputs in flight if it can.
-    machine: Box<dyn Fn(usize) -> Made>,
+    machine: Box<dyn Fn(usize, Prefetch) -> Made>,
 }
 
 type Made = Result<Box<dyn HashEngine>, EngineError>;
@@ -256,22 +264,27 @@ macro_rules! prepare_with {
                 return Ok(Prepared {
                     backing: cache.backing(),
                     features,
-                    machine: Box::new(move |ways| {
-                        $machine(engine::Vm::light(&cache)?, algorithm, ways)
+                    machine: Box::new(move |ways, prefetch| {
+                        $machine(engine::Vm::light(&cache)?, algorithm, ways, prefetch)
                     }),
                 });
             };
             fill(
                 |threads, filled| dataset.fill(&cache, threads, filled),
                 now,
-                progress,
+                &mut |left| {
+                    progress(BenchProgress::Preparing {
+                        percent: left.percent,
+                        left_ms: left.ms,
+                    });
+                },
             )?;
             let dataset = Arc::new(dataset);
             Ok(Prepared {
                 backing: dataset.backing(),
                 features,
-                machine: Box::new(move |ways| {
-                    $machine(engine::Vm::fast(&dataset)?, algorithm, ways)
+                machine: Box::new(move |ways, prefetch| {
+                    $machine(engine::Vm::fast(&dataset)?, algorithm, ways, prefetch)
                 }),
             })
         }
@@ -284,11 +297,11 @@ prepare_with!(
     reference,
     miner_engine::reference,
     |cache, _| cache,
-    |vm, _, _| Ok(Box::new(vm))
+    |vm, _, _, _| Ok(Box::new(vm))
 );
 
-fn machine(vm: Vm, algorithm: Algorithm, ways: usize) -> Made {
-    let engine = vm.with_ways(ways)?;
+fn machine(vm: Vm, algorithm: Algorithm, ways: usize, prefetch: Prefetch) -> Made {
+    let engine = vm.with_ways(ways)?.prefetching(prefetch);
     Ok(if algorithm == Algorithm::Rx2 {
         Box::new(Committing {
             inputs: vec![[0; 112]; engine.ways()].into(),
@@ -336,10 +349,10 @@ impl HashEngine for Committing {
 }
 
 /// Fills a dataset on all cores.
-fn fill(
+pub(crate) fn fill(
     fill: impl FnOnce(u16, &Progress) -> Result<(), EngineError> + Send,
     now: &Now,
-    progress: &mut dyn FnMut(BenchProgress),
+    progress: &mut dyn FnMut(Left),
 ) -> Result<(), EngineError> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let cores = u16::try_from(cores).unwrap_or(u16::MAX);
@@ -347,11 +360,11 @@ fn fill(
     while_it_runs(
         || fill(cores, &filled),
         || {
-            let left = Left::of(filled.done(), filled.total(), now().since(started));
-            progress(BenchProgress::Preparing {
-                percent: left.percent,
-                left_ms: left.ms,
-            });
+            progress(Left::of(
+                filled.done(),
+                filled.total(),
+                now().since(started),
+            ));
         },
     )
 }
@@ -491,10 +504,10 @@ fn part_of_sum<E: HashEngine>(
 }
 
 /// What is hashed.
-type Input = [u8; 112];
+pub(crate) type Input = [u8; 112];
 
 /// What is carried at 0, the nonce at 39, zeros.
-fn input(carried: u64, nonce: u32) -> Input {
+pub(crate) fn input(carried: u64, nonce: u32) -> Input {
     let mut input = [0; 112];
     let fields = [
         (0, &carried.to_le_bytes()[..]),

@@ -32,4 +32,5 @@ mod report;
 pub mod rig;
 pub mod store;
 pub mod tls;
+pub mod tune;
 pub mod url;

@@ -10,7 +10,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use async_signal::{Signal, Signals};
-use log::info;
+use log::{info, warn};
 use miner_engine::EngineError;
 use miner_shared::identity::{EnrolToken, Fingerprint, PairingCode, Role};
 use miner_shared::mdns::Instance;
@@ -26,6 +26,7 @@ use crate::clock::Clock;
 use crate::lan;
 use crate::link::{self, Me, Target, Way};
 use crate::logger;
+use crate::mining::tuned::Tuned;
 use crate::mining::{Miner, MinerConfig};
 use crate::platform::{self, machine::MachineEnd};
 use crate::report::Reporter;
@@ -88,6 +89,22 @@ pub fn serve(config: ServeConfig) -> Result<(), Failure> {
     let end = smol::block_on(node.run(stop(signals, parent)));
     info!("stopped");
     end.map_or(Ok(()), |how| Err(left_to_supervisor(how)))
+}
+
+/// What `miner tune` kept, if it can be read: a rig that cannot read it mines all the same.
+fn tuned(store: &NodeStore) -> Option<Tuned> {
+    match store.tuning() {
+        Ok(tuned) => {
+            if let Some(tuned) = tuned {
+                info!("tuned: {tuned}");
+            }
+            tuned
+        }
+        Err(error) => {
+            warn!("not tuned: {error}");
+            None
+        }
+    }
 }
 
 /// How the program ends so that its supervisor ends the machine.
@@ -160,6 +177,7 @@ impl Serving {
             threads: config.threads,
             max_threads: owner.and_then(|owner| owner.max_threads),
             owns_machine: config.owns_machine,
+            tuned: tuned(&store),
         };
         if let Some(owner) = owner {
             info!("owner's word: {owner}");

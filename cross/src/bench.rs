@@ -9,7 +9,7 @@ use crate::tools::{Failure, cargo, run};
 #[derive(FromArgs)]
 #[argh(subcommand, name = "bench-engine")]
 pub(crate) struct BenchEngine {
-    /// one question: code, memory, light or fill; default: all, about ten minutes
+    /// one question: code, memory, light, fill, prefetch or pages; default: all but pages, about a quarter of an hour
     #[argh(positional)]
     question: Option<String>,
     /// rounds of four measurements; default: 7

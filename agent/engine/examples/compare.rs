@@ -7,10 +7,15 @@
 //! | `memory` | the real dataset, one thread and all |
 //! | `light` | hashes from the cache |
 //! | `fill` | dataset items per second |
+//! | `prefetch` | ours with each kind of prefetch against ours with the usual one, on the real dataset |
+//! | `pages` | ours on datasets in reserved pages against ours on one in other pages |
 //!
 //! Each round measures ours, theirs, theirs, ours; the ratio of a round is of the two sums, and what is
-//! reported are medians over the rounds, with the lowest and the highest ratio. `code_2_1` is by two
-//! threads with one input in flight each.
+//! reported are medians over the rounds, with the lowest and the highest ratio. Hashes are counted per second
+//! of processor time, items per second by the clock. `code_2_1` is by two
+//! threads with one input in flight each. `pages` is measured only when asked for: it takes three datasets,
+//! and 3 pages of 1 GiB and 1,040 of 2 MiB that were reserved, no more, since the last dataset and the
+//! scratchpads are to lie in others.
 #![expect(
     clippy::expect_used,
     reason = "a measurement that cannot be made has no result"
@@ -18,13 +23,17 @@
 #![expect(clippy::disallowed_methods, reason = "it measures, by the clock")]
 
 use std::env;
+use std::fs;
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use miner_engine::{Cache, Dataset, HashEngine, MAX_WAYS, Progress, Vm, reference};
+use miner_engine::{
+    Cache, Dataset, EngineError, HashEngine, MAX_WAYS, Prefetch, Progress, Vm, reference,
+};
+use miner_shared::wire::PageWish;
 
 /// What to measure, and how long.
 struct Plan {
@@ -108,7 +117,7 @@ impl Measured {
         let lowest = ratios.iter().copied().fold(f64::INFINITY, f64::min);
         let highest = ratios.iter().copied().fold(0.0, f64::max);
         println!(
-            "{:<12} {:>9.1} {:>12.1} {:>7.3} {lowest:>8.3} {highest:>8.3}",
+            "{:<20} {:>10.1} {:>11.1} {:>7.3} {lowest:>8.3} {highest:>8.3}",
             self.name,
             median(self.ours.clone()),
             median(self.theirs.clone()),
@@ -127,11 +136,11 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// Hashes per second of all machines at once.
+/// Hashes per second of all machines at once, each by the time that its thread had a processor: a thread
+/// that had to wait for one says nothing about hashing.
 fn rate<E: HashEngine>(machines: &mut [E], slice: Duration) -> f64 {
     let over = AtomicBool::new(false);
-    let started = Instant::now();
-    let hashes: u64 = thread::scope(|scope| {
+    thread::scope(|scope| {
         let threads: Vec<_> = machines
             .iter_mut()
             .map(|machine| {
@@ -139,20 +148,27 @@ fn rate<E: HashEngine>(machines: &mut [E], slice: Duration) -> f64 {
                 scope.spawn(move || {
                     let (mut count, mut hash) = (0_u64, [0; 32]);
                     machine.first(&count.to_le_bytes());
+                    let started = processor_seconds();
                     while !over.load(Ordering::Relaxed) {
                         count += 1;
                         machine.next(&count.to_le_bytes(), &mut hash);
                     }
-                    count
+                    count as f64 / (processor_seconds() - started)
                 })
             })
             .collect();
         thread::sleep(slice);
         over.store(true, Ordering::Relaxed);
         let joined = threads.into_iter().map(|thread| thread.join());
-        joined.map(|count| count.expect("no panic")).sum()
-    });
-    hashes as f64 / started.elapsed().as_secs_f64()
+        joined.map(|rate| rate.expect("no panic")).sum()
+    })
+}
+
+/// What this thread has had of a processor so far.
+fn processor_seconds() -> f64 {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").expect("procfs");
+    let nanoseconds = text.split(' ').next().and_then(|text| text.parse().ok());
+    nanoseconds.map_or(f64::NAN, |nanoseconds: f64| nanoseconds / 1e9)
 }
 
 /// Items per second of a filling that is cut off after the slice.
@@ -170,7 +186,7 @@ fn fill_rate<R: Send>(slice: Duration, fill: impl FnOnce(&Progress) -> R + Send)
 fn main() {
     let plan = Plan::read();
     if !plan.json {
-        println!("question        ours/s  reference/s   ratio   lowest  highest");
+        println!("question                 ours/s    theirs/s   ratio   lowest  highest");
     }
     let key = b"side by side";
     let mut cache = Cache::new().expect("memory");
@@ -185,32 +201,48 @@ fn main() {
         let ours = Arc::new(Dataset::without_stalls(&cache).expect("a reserved 2 MiB page"));
         let theirs = reference::Dataset::without_stalls(&ours).expect("memory");
         let theirs = Arc::new(theirs);
-        results.extend(fast(&plan, "code", &ours, &theirs));
-    }
-    if plan.wants("light") {
-        let mut ours = Vm::light(&cache).expect("memory");
-        let mut theirs = reference::Vm::light(&their_cache).expect("memory");
-        assert_eq!(ours.hash(b"same"), theirs.hash(b"same"));
-        results.push(Measured::new(
+        results.extend(each(
             &plan,
-            "light_1",
-            |slice| rate(core::slice::from_mut(&mut ours), slice),
-            |slice| rate(core::slice::from_mut(&mut theirs), slice),
+            "code",
+            || Vm::fast(&ours),
+            || reference::Vm::fast(&theirs),
         ));
     }
-    if plan.wants("fill") || plan.wants("memory") {
+    if plan.wants("light") {
+        results.extend(each(
+            &plan,
+            "light",
+            || Vm::light(&cache),
+            || reference::Vm::light(&their_cache),
+        ));
+    }
+    if plan.only.as_deref() == Some("pages") {
+        results.extend(pages(&plan, &cache));
+    }
+    if ["fill", "memory", "prefetch"]
+        .iter()
+        .any(|name| plan.wants(name))
+    {
         let mut ours = Dataset::new().expect("memory");
         let mut theirs = reference::Dataset::new().expect("memory");
         let threads = u16::try_from(plan.threads).expect("few");
         ours.fill(&cache, threads, &Progress::new())
             .expect("filled");
         theirs.copy(&ours);
+        let (shared, their_shared) = (Arc::new(ours), Arc::new(theirs));
         if plan.wants("memory") {
-            let (shared, their_shared) = (Arc::new(ours), Arc::new(theirs));
-            results.extend(fast(&plan, "memory", &shared, &their_shared));
-            ours = Arc::into_inner(shared).expect("no machine is left");
-            theirs = Arc::into_inner(their_shared).expect("no machine is left");
+            results.extend(each(
+                &plan,
+                "memory",
+                || Vm::fast(&shared),
+                || reference::Vm::fast(&their_shared),
+            ));
         }
+        if plan.wants("prefetch") {
+            results.extend(prefetches(&plan, &shared));
+        }
+        ours = Arc::into_inner(shared).expect("no machine is left");
+        theirs = Arc::into_inner(their_shared).expect("no machine is left");
         if plan.wants("fill") {
             results.push(Measured::new(
                 &plan,
@@ -231,26 +263,75 @@ fn main() {
 
 /// One thread, and all; each with one input in flight, and with as many as there can be. The reference
 /// has one.
-fn fast(
+fn each(
     plan: &Plan,
     name: &str,
-    ours: &Arc<Dataset>,
-    theirs: &Arc<reference::Dataset>,
+    ours: impl Fn() -> Result<Vm, EngineError>,
+    theirs: impl Fn() -> Result<reference::Vm, EngineError>,
 ) -> Vec<Measured> {
     let mut measured = Vec::new();
     let each = [1, plan.threads].map(|threads| (1..=MAX_WAYS).map(move |ways| (threads, ways)));
     for (threads, ways) in each.into_iter().flatten() {
-        let machine = || Vm::fast(ours)?.with_ways(ways);
-        let mut ours: Vec<Vm> = (0..threads).map(|_| machine().expect("memory")).collect();
-        let machines = || (0..threads).map(|_| reference::Vm::fast(theirs).expect("memory"));
-        let mut theirs: Vec<reference::Vm> = machines().collect();
-        assert_eq!(ours[0].hash(b"same"), theirs[0].hash(b"same"));
-        measured.push(Measured::new(
-            plan,
-            &format!("{name}_{threads}_{ways}"),
-            |slice| rate(&mut ours, slice),
-            |slice| rate(&mut theirs, slice),
-        ));
+        let mut ours = machines(threads, || ours()?.with_ways(ways));
+        let mut theirs = machines(threads, &theirs);
+        let name = format!("{name}_{threads}_{ways}");
+        measured.push(side_by_side(plan, &name, &mut ours, &mut theirs));
+    }
+    measured
+}
+
+fn machines<E>(count: usize, machine: impl Fn() -> Result<E, EngineError>) -> Vec<E> {
+    (0..count).map(|_| machine().expect("memory")).collect()
+}
+
+fn side_by_side<E: HashEngine, F: HashEngine>(
+    plan: &Plan,
+    name: &str,
+    ours: &mut [E],
+    theirs: &mut [F],
+) -> Measured {
+    assert_eq!(ours[0].hash(b"same"), theirs[0].hash(b"same"));
+    let theirs = |slice| rate(theirs, slice);
+    Measured::new(plan, name, |slice| rate(ours, slice), theirs)
+}
+
+/// Each kind of prefetch, on all threads, against the usual one.
+fn prefetches(plan: &Plan, dataset: &Arc<Dataset>) -> Vec<Measured> {
+    let machines = |prefetch| {
+        let machine = || {
+            Ok(Vm::fast(dataset)?
+                .with_ways(MAX_WAYS)?
+                .prefetching(prefetch))
+        };
+        machines(plan.threads, machine)
+    };
+    let measured = Prefetch::ALL.iter().map(|prefetch| {
+        let (mut ours, mut usual) = (machines(*prefetch), machines(Prefetch::default()));
+        let name = format!("prefetch_{}", prefetch.name());
+        side_by_side(plan, &name, &mut ours, &mut usual)
+    });
+    measured.collect()
+}
+
+/// Reserved pages against others, on one thread and on all.
+fn pages(plan: &Plan, cache: &Cache) -> Vec<Measured> {
+    let [giant, huge, other] = [PageWish::Huge1G, PageWish::Huge2M, PageWish::Auto].map(|wish| {
+        let mut dataset = Dataset::with_pages(wish).expect("memory");
+        let threads = u16::try_from(plan.threads).expect("few");
+        let filled = dataset.fill(cache, threads, &Progress::new());
+        filled.expect("not cancelled");
+        Arc::new(dataset)
+    });
+    let mut measured = Vec::new();
+    for threads in [1, plan.threads] {
+        for dataset in [&giant, &huge] {
+            let pages = |dataset: &Dataset| dataset.backing().map(|backing| backing.pages);
+            let name = format!("{:?}_{:?}_{threads}", pages(dataset), pages(&other));
+            let name = name.replace("Some(", "").replace(')', "");
+            let on = |dataset| machines(threads, || Vm::fast(dataset)?.with_ways(MAX_WAYS));
+            let (mut ours, mut theirs) = (on(dataset), on(&other));
+            measured.push(side_by_side(plan, &name, &mut ours, &mut theirs));
+        }
     }
     measured
 }

@@ -118,6 +118,11 @@ impl Cache {
         self.key.as_ref().and_then(|_| self.memory.backing())
     }
 
+    /// The pages that were wished for.
+    pub(crate) const fn wish(&self) -> PageWish {
+        self.memory.wish()
+    }
+
     /// The inside, once keyed.
     pub(crate) fn keyed(&self) -> Result<Keyed<'_>, EngineError> {
         Ok(Keyed {
@@ -174,10 +179,8 @@ impl<'a> Keyed<'a> {
 
     /// For compiled programs; `None` where there is no code for items.
     pub(crate) fn lines(self) -> Option<Lines> {
-        self.key.items.as_ref().map(|items| Lines::Cache {
-            start: self.memory.as_ptr(),
-            item: items.entry(),
-        })
+        let items = self.key.items.as_ref()?;
+        Some(items.lines(self.memory.as_ptr()))
     }
 }
 

@@ -118,6 +118,11 @@ impl Dataset {
         self.filled.and_then(|_| self.memory.backing())
     }
 
+    /// The pages that were wished for.
+    pub(crate) const fn wish(&self) -> PageWish {
+        self.memory.wish()
+    }
+
     /// The inside, once filled: its bytes, and what it was made by.
     pub(crate) fn filled(&self) -> Result<(&[u8], &'static Params), EngineError> {
         let params = self.filled.ok_or(EngineError::NotFilled)?;

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   byte  0      the algorithm
-//!         1      bit 0 light mode, bits 1-2 rounding mode, bit 3 two programs in turns
+//!         1      bit 0 light mode, bits 1-2 rounding mode, bit 3 two programs in turns,
+//!                bits 4-5 how memory is asked for ahead
 //!         2      of what the scratchpad is made
 //!         3..5   bytes of room for the code, up to all that there can be
 //!         5..    the program: 128 bytes of configuration, 8 per instruction
@@ -19,7 +20,7 @@ use crate::jit::{Lines, PROGRAM_BYTES, Program, Way};
 use crate::memory::Memory;
 use crate::params::Params;
 use crate::rounding::Mode;
-use crate::{Algorithm, Cache, DATASET_BYTES, Features, MAX_WAYS};
+use crate::{Algorithm, Cache, DATASET_BYTES, Features, MAX_WAYS, Prefetch};
 
 /// Bytes before the program.
 const HEADER: usize = 5;
@@ -103,6 +104,7 @@ impl Programs {
         }
         let ways = cases.iter_mut().map(|case| case.way(params));
         let mut ways: heapless::Vec<Way<'_>, MAX_WAYS> = ways.collect();
+        compiled.prefetch = input.prefetch;
         emit(compiled, code, input.room, &ways, params, lines)?;
         // SAFETY: the dataset is whole, and so is the cache, with the code for its items.
         if !unsafe { compiled.run(&mut ways, params, lines) } {
@@ -119,6 +121,7 @@ struct Input<'a> {
     light: bool,
     mode: Mode,
     ways: usize,
+    prefetch: Prefetch,
     seed: u64,
     room: usize,
     program: &'a [u8],
@@ -140,6 +143,7 @@ impl<'a> Input<'a> {
             light: flags & 1 != 0,
             mode: Mode::of(u64::from(flags >> 1)),
             ways: if flags & 8 == 0 { 1 } else { MAX_WAYS },
+            prefetch: Prefetch::ALL[usize::from(flags >> 4) % Prefetch::ALL.len()],
             seed: byte(2).into(),
             room: usize::from(u16::from_le_bytes([byte(3), byte(4)])) % (PROGRAM_BYTES + 1),
             program,

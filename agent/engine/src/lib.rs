@@ -49,7 +49,7 @@ pub use cache::{CACHE_BYTES, Cache};
 pub use dataset::{DATASET_BYTES, Dataset};
 pub use error::EngineError;
 pub use features::{Features, Jit};
-pub use jit::MAX_WAYS;
+pub use jit::{MAX_WAYS, Prefetch};
 pub use miner_shared::mining::Hash;
 pub use pages::Backing;
 pub use params::Algorithm;

@@ -20,6 +20,7 @@ pub(crate) struct Memory {
     bytes: usize,
     mapping: NonNull<u8>,
     mapped: usize,
+    wish: PageWish,
 }
 
 // SAFETY: the mapping is owned by this value alone and bound to no thread.
@@ -33,8 +34,8 @@ impl Memory {
     pub(crate) fn new(bytes: usize, wish: PageWish) -> Option<Self> {
         // A 64-bit kernel gives a 32-bit program more in one piece than a slice may have.
         isize::try_from(bytes).ok()?;
-        let giant = || Self::reserved(bytes, GIANT, MapFlags::HUGE_1GB);
-        let huge = || Self::reserved(bytes, HUGE, MapFlags::HUGE_2MB);
+        let giant = || Self::reserved(bytes, GIANT, MapFlags::HUGE_1GB, wish);
+        let huge = || Self::reserved(bytes, HUGE, MapFlags::HUGE_2MB, wish);
         match wish {
             PageWish::Small => Self::plain(bytes, wish),
             // Less than a giant page would waste most of it.
@@ -46,7 +47,7 @@ impl Memory {
     }
 
     /// In pages that the owner of the machine reserved.
-    fn reserved(bytes: usize, page: usize, size: MapFlags) -> Option<Self> {
+    fn reserved(bytes: usize, page: usize, size: MapFlags, wish: PageWish) -> Option<Self> {
         let mapped = bytes.checked_next_multiple_of(page)?;
         let mapping = map(mapped, MapFlags::HUGETLB | size)?;
         Some(Self {
@@ -54,6 +55,7 @@ impl Memory {
             bytes,
             mapping,
             mapped,
+            wish,
         })
     }
 
@@ -78,6 +80,7 @@ impl Memory {
             bytes,
             mapping,
             mapped,
+            wish,
         })
     }
 
@@ -106,6 +109,11 @@ impl Memory {
         // SAFETY: a block is 128 words of 64 bits, for which any bytes are valid; the memory is
         // aligned to more than a block and exclusively borrowed.
         unsafe { slice::from_raw_parts_mut(self.start.as_ptr().cast(), self.bytes / 1024) }
+    }
+
+    /// The pages that were wished for.
+    pub(crate) const fn wish(&self) -> PageWish {
+        self.wish
     }
 
     pub(crate) fn backing(&self) -> Option<Backing> {

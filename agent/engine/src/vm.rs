@@ -18,14 +18,15 @@ use crate::params::{LINE, MAX_PROGRAM, Params};
 use crate::program::{Configuration, Instruction, ProgramBytes, decode, program_bytes};
 use crate::registers::Registers;
 use crate::rounding::Mode;
-use crate::{Algorithm, Cache, Dataset, EngineError, Features, Hash, HashEngine};
+use crate::{Algorithm, Cache, Dataset, EngineError, Features, Hash, HashEngine, Prefetch};
 
 /// Size of a machine's scratchpad, of which some algorithms use a part.
 pub const SCRATCHPAD_BYTES: usize = 2 << 20;
 
 /// A RandomX machine. Making one takes a few milliseconds: keep it.
 ///
-/// Each of its scratchpads lies in a reserved huge page where one is free, else in a transparent one.
+/// Each of its scratchpads lies in a reserved huge page where one is free, else in a transparent one;
+/// in small pages where those were wished for behind its cache or dataset.
 pub struct Vm {
     source: Source,
     params: &'static Params,
@@ -56,10 +57,9 @@ struct Work {
 }
 
 impl Way {
-    fn new() -> Result<Self, EngineError> {
+    fn new(wish: PageWish) -> Result<Self, EngineError> {
         Ok(Self {
-            scratchpad: Memory::new(SCRATCHPAD_BYTES, PageWish::Auto)
-                .ok_or(EngineError::NoVmMemory)?,
+            scratchpad: Memory::new(SCRATCHPAD_BYTES, wish).ok_or(EngineError::NoVmMemory)?,
             seed: [0; LINE],
             ran: false,
             work: Box::new(Work {
@@ -117,6 +117,13 @@ impl Source {
         match self {
             Self::Light(cache) => Ok(cache.keyed()?.params),
             Self::Fast(dataset) => Ok(dataset.filled()?.1),
+        }
+    }
+
+    fn wish(&self) -> PageWish {
+        match self {
+            Self::Light(cache) => cache.wish(),
+            Self::Fast(dataset) => dataset.wish(),
         }
     }
 
@@ -217,9 +224,18 @@ impl Vm {
         self.ways.truncate(ways);
         while self.ways.len() < ways {
             // There is room for as many.
-            let _ = self.ways.push(Way::new()?);
+            let _ = self.ways.push(Way::new(self.source.wish())?);
         }
         Ok(self.emptied())
+    }
+
+    /// This machine, asking ahead for memory in this way where programs are compiled and there is a choice.
+    #[must_use]
+    pub fn prefetching(mut self, prefetch: Prefetch) -> Self {
+        if let Some(compiled) = &mut self.compiled {
+            compiled.prefetch = prefetch;
+        }
+        self
     }
 
     /// With empty inputs in flight, as the trait says. It also touches the scratchpads on the thread
@@ -372,6 +388,17 @@ mod tests {
                     "rx/2, {way}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn who_wishes_small_pages_leaves_reserved_and_huge_ones_to_others() {
+        let mut cache = Cache::with_pages(PageWish::Small).expect("memory");
+        cache.key_bytes(b"small");
+        let vm = Vm::light(&Arc::new(cache)).expect("memory");
+        for way in &vm.ways {
+            let backing = way.scratchpad.backing().expect("linux");
+            assert_eq!(backing.huge_percent, 0);
         }
     }
 

@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 
 use argh::{ArgsInfo, FromArgs};
-use miner_engine::{Algorithm, MAX_WAYS};
+use miner_engine::{Algorithm, MAX_WAYS, Prefetch};
 use miner_shared::limits::MAX_THREADS;
 use miner_shared::wire::{Memory, Pages};
 
@@ -14,6 +14,7 @@ use super::{Exit, Failure, say};
 use crate::bench::{self, BenchConfig, BenchProgress, BenchReport, BenchVerdict, Engine};
 use crate::clock::Clock;
 use crate::mining::Now;
+use crate::node_cli::store;
 
 /// Hash the standard benchmark and compare its check sum; exit code 4 if it is wrong.
 #[derive(Debug, ArgsInfo, FromArgs)]
@@ -22,12 +23,15 @@ pub(super) struct Bench {
     /// how many hashes; sums are known for 10000, 20000, 250000, 500000, 1000000, 10000000
     #[argh(option)]
     hashes: u32,
-    /// hash threads; default: as many as suit the processor
+    /// hash threads; default: as `miner tune` kept it, or as many as suit the processor
     #[argh(option)]
     threads: Option<u16>,
-    /// inputs in flight per thread, 1 or 2; default: as many as suit the processor
+    /// inputs in flight per thread, 1 or 2; default: as `miner tune` kept it, or as many as suit the processor
     #[argh(option)]
     ways: Option<usize>,
+    /// how memory is asked for ahead: none, t0, nta or mov; default: as `miner tune` kept it, or t0
+    #[argh(option, from_str_fn(prefetch))]
+    prefetch: Option<Prefetch>,
     /// use 256 MiB instead of 2.3 GiB: several times slower
     #[argh(switch)]
     light: bool,
@@ -46,6 +50,15 @@ fn algorithm(name: &str) -> Result<Algorithm, String> {
     let known = Algorithm::ALL;
     let found = known.into_iter().find(|known| known.name() == name);
     found.ok_or_else(|| format!("takes one of {}", known.map(Algorithm::name).join(", ")))
+}
+
+fn prefetch(name: &str) -> Result<Prefetch, String> {
+    let known = Prefetch::ALL;
+    let found = known.iter().find(|known| known.name() == name);
+    found.copied().ok_or_else(|| {
+        let names: Vec<_> = known.iter().map(|known| known.name()).collect();
+        format!("takes one of {} on this processor", names.join(", "))
+    })
 }
 
 fn engine(name: &str) -> Result<Engine, String> {
@@ -82,6 +95,9 @@ impl Bench {
             hashes: self.hashes,
             threads: self.threads,
             ways: self.ways,
+            prefetch: self.prefetch,
+            // Where there is no node, or what it keeps cannot be read, nothing was tuned.
+            tuned: store().ok().and_then(|store| store.tuning().ok().flatten()),
             memory: if self.light {
                 Memory::Light
             } else {
@@ -99,7 +115,7 @@ impl Bench {
             }
         });
         if shows {
-            let _ = write!(io::stderr(), "\r\x1b[K");
+            show_line("");
         }
         let report = report?;
         say(if self.json {
@@ -136,17 +152,22 @@ fn show_progress(progress: BenchProgress) {
             left(left_ms)
         ),
     };
+    show_line(&line);
+}
+
+/// In place of the line that is there.
+pub(super) fn show_line(line: &str) {
     let mut stderr = io::stderr();
     let _ = write!(stderr, "\r\x1b[K{line}");
     let _ = stderr.flush();
 }
 
-fn left(ms: Option<u64>) -> String {
+pub(super) fn left(ms: Option<u64>) -> String {
     ms.map_or_else(String::new, |ms| format!(", {} s left", ms.div_ceil(1_000)))
 }
 
 /// `millis` is in thousandths of a hash per second.
-fn rate_text(millis: Option<u64>) -> String {
+pub(super) fn rate_text(millis: Option<u64>) -> String {
     match millis {
         Some(millis) => format!("{}.{} H/s", millis / 1_000, millis % 1_000 / 100),
         None => String::from("rate not known yet"),
@@ -163,11 +184,12 @@ fn text(report: &BenchReport) -> String {
         .huge_percent
         .map_or_else(String::new, |percent| format!(", {percent} % huge"));
     format!(
-        "hashes   {}\nthreads  {}, {} in flight each\nmemory   {}, {} pages{huge}\nengine   {}\nready    {} ms\n\
+        "hashes   {}\nthreads  {}, {} in flight each, prefetch {}\nmemory   {}, {} pages{huge}\nengine   {}\nready    {} ms\n\
          time     {} ms\nrate     {}\nsum      {:016X} ({verdict})",
         report.hashes,
         report.threads,
         report.ways,
+        report.prefetch.name(),
         memory_name(report.memory),
         pages_name(report.pages).unwrap_or("unknown"),
         report.features,
@@ -178,8 +200,11 @@ fn text(report: &BenchReport) -> String {
     )
 }
 
+pub(super) fn or_null(text: Option<String>) -> String {
+    text.unwrap_or_else(|| String::from("null"))
+}
+
 fn json(report: &BenchReport) -> String {
-    let or_null = |text: Option<String>| text.unwrap_or_else(|| String::from("null"));
     let right = match report.verdict {
         BenchVerdict::Right => "true",
         BenchVerdict::Wrong(_) => "false",
@@ -189,11 +214,12 @@ fn json(report: &BenchReport) -> String {
         .rate
         .map(|millis| format!("{}.{:03}", millis / 1_000, millis % 1_000));
     format!(
-        "{{\"hashes\":{},\"threads\":{},\"ways\":{},\"memory\":\"{}\",\"pages\":{},\"hugePercent\":{},\
+        "{{\"hashes\":{},\"threads\":{},\"ways\":{},\"prefetch\":\"{}\",\"memory\":\"{}\",\"pages\":{},\"hugePercent\":{},\
          \"initMs\":{},\"hashingMs\":{},\"hashrate\":{},\"sum\":\"{:016X}\",\"sumRight\":{right}}}",
         report.hashes,
         report.threads,
         report.ways,
+        report.prefetch.name(),
         memory_name(report.memory),
         or_null(pages_name(report.pages).map(|name| format!("\"{name}\""))),
         or_null(report.huge_percent.map(|percent| percent.to_string())),
@@ -211,7 +237,7 @@ const fn memory_name(memory: Memory) -> &'static str {
     }
 }
 
-const fn pages_name(pages: Option<Pages>) -> Option<&'static str> {
+pub(super) const fn pages_name(pages: Option<Pages>) -> Option<&'static str> {
     match pages {
         Some(Pages::Small) => Some("4 KiB"),
         Some(Pages::Transparent) => Some("transparent"),
@@ -230,6 +256,7 @@ mod tests {
             hashes: 10_000,
             threads: 2,
             ways: 1,
+            prefetch: Prefetch::T0,
             memory: Memory::Fast,
             pages: None,
             huge_percent: None,
@@ -254,7 +281,7 @@ mod tests {
     fn json_says_null_for_what_is_unknown() {
         assert_eq!(
             json(&report()),
-            r#"{"hashes":10000,"threads":2,"ways":1,"memory":"fast","pages":null,"hugePercent":null,"initMs":1,"hashingMs":20000,"hashrate":500.250,"sum":"4A597463865ACF0E","sumRight":true}"#
+            r#"{"hashes":10000,"threads":2,"ways":1,"prefetch":"t0","memory":"fast","pages":null,"hugePercent":null,"initMs":1,"hashingMs":20000,"hashrate":500.250,"sum":"4A597463865ACF0E","sumRight":true}"#
         );
     }
 

@@ -4,6 +4,7 @@
 //!   miner node init|info|serve|rotate-key|reset   who this machine is, and the work itself
 //!   miner peer list|accept|first|remove|pair      whom it obeys
 //!   miner bench                                   a hash rate, and the proof that the hashes are right
+//!   miner tune                                    the fastest way to hash on this machine
 //! ```
 //! Read commands take `--json`. Secrets are never taken from the command line, where every user of
 //! the machine can read them.
@@ -19,6 +20,7 @@ mod bench;
 mod peer;
 pub mod qr;
 pub mod terminal;
+mod tune;
 
 pub use terminal::Terminal;
 
@@ -40,6 +42,7 @@ enum Verb {
     Node(Node),
     Peer(peer::Peer),
     Bench(bench::Bench),
+    Tune(tune::Tune),
 }
 
 /// How a program ends.
@@ -54,7 +57,7 @@ pub enum Exit {
     Usage = 2,
     /// A person has to confirm something first; the line names the flag that does it.
     NeedsConsent = 3,
-    /// The benchmark's check sum is wrong: the hashes of this machine cannot be trusted.
+    /// The benchmark's check sum is wrong, or a way to hash gives other hashes: this machine cannot be trusted.
     WrongSum = 4,
     /// A manager wants the machine to start anew; whoever supervises the program does it.
     Reboot = 10,
@@ -84,7 +87,7 @@ impl Exit {
                 "a person has to confirm something first; the line names the flag that does it"
             }
             Self::WrongSum => {
-                "bench: the check sum is wrong, the hashes of this machine cannot be trusted"
+                "bench: the check sum is wrong; tune: a way to hash gives other hashes; this machine cannot be trusted"
             }
             Self::Reboot => "node serve --supervised: start the machine anew",
             Self::PowerOff => "node serve --supervised: switch the machine off",
@@ -164,6 +167,7 @@ fn parse_and_run(program: &str, args: &[&str]) -> Result<(), Failure> {
         Some(Verb::Node(node)) => node.run(),
         Some(Verb::Peer(peer)) => peer.run(),
         Some(Verb::Bench(bench)) => bench.run(),
+        Some(Verb::Tune(tune)) => tune.run(),
         None => Err(Failure::usage("say what to do; --help lists it")),
     }
 }

@@ -20,10 +20,10 @@ use miner_shared::mining::{Job, SeedHash};
 use miner_shared::time::Millis;
 use miner_shared::wire::{Memory, Mode, PageWish, Pages};
 
-use super::crew::{Crew, Floor, Source, settle};
+use super::crew::{Crew, Floor, Source, Style, settle};
 use super::slot::Publisher;
 use super::topology::Topology;
-use super::{MinerConfig, Now, WhyLight, fast_mode_mib};
+use super::{MinerConfig, Now, WhyLight, fast_mode_mib, tuned};
 
 /// How much hash threads give way while the dataset is filled, on the system's scale of 0 to 19. At 5
 /// they get a quarter of the processors that the filling is on (Linux weighs 335 against 1,024).
@@ -225,7 +225,7 @@ impl Control {
         let why_light = self.allocate_dataset(wish.config, plan.len())?;
         self.key(&job.seed)?;
         self.fill(wish.config.nice);
-        self.man(plan, wish.config.nice, why_light)?;
+        self.man(plan, wish.config, why_light)?;
         self.publish(Some(job));
         Ok(())
     }
@@ -361,7 +361,7 @@ impl Control {
     fn man(
         &mut self,
         plan: Vec<Option<u16>>,
-        nice: u8,
+        MinerConfig { nice, tuned, .. }: MinerConfig,
         why_light: Option<WhyLight>,
     ) -> Result<(), EngineError> {
         let Some((cache, _)) = &self.cache else {
@@ -385,8 +385,12 @@ impl Control {
         };
         if !matches!(&self.crew, Some((_, running)) if *running == manning) {
             self.dismiss_crew();
-            let ways = self.topology.ways(&manning.plan);
-            let crew = Crew::start(&self.floor, &source, &manning.plan, ways, niceness)?;
+            let style = Style {
+                ways: tuned::ways(tuned, &self.topology, &manning.plan),
+                prefetch: tuned::prefetch(tuned),
+                niceness,
+            };
+            let crew = Crew::start(&self.floor, &source, &manning.plan, style)?;
             let threads = u16::try_from(crew.len()).unwrap_or(u16::MAX);
             let pages = source.backing().map(|backing| backing.pages);
             self.report(|status| {

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
-use miner_engine::{Backing, Cache, Dataset, EngineError, Hash, HashEngine, MAX_WAYS, Vm};
+use miner_engine::{
+    Backing, Cache, Dataset, EngineError, Hash, HashEngine, MAX_WAYS, Prefetch, Vm,
+};
 use miner_shared::limits::{MAX_THREADS, SHARE_QUEUE};
 use miner_shared::mining::Share;
 use miner_shared::wire::Memory;
@@ -101,17 +103,25 @@ impl Source {
         }
     }
 
-    /// A machine on it, for one thread; with the dataset it has so many inputs in flight, if it gets
-    /// the memory. From the cache, items take the time, and one after the other.
-    pub(crate) fn machine(&self, ways: usize) -> Result<Vm, EngineError> {
-        match self {
+    /// A machine on it, for one thread, with as many inputs in flight as it gets memory for.
+    pub(crate) fn machine(&self, style: Style) -> Result<Vm, EngineError> {
+        let one = || match self {
             Self::Light(cache) => Vm::light(cache),
-            Self::Fast(dataset) => {
-                let one = || Vm::fast(dataset);
-                one()?.with_ways(ways).or_else(|_| one())
-            }
-        }
+            Self::Fast(dataset) => Vm::fast(dataset),
+        };
+        let vm = one()?.with_ways(style.ways).or_else(|_| one())?;
+        Ok(vm.prefetching(style.prefetch))
     }
+}
+
+/// How the threads of a crew hash.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Style {
+    /// Inputs in flight per thread.
+    pub(crate) ways: usize,
+    pub(crate) prefetch: Prefetch,
+    /// Above 0 they give way to other threads.
+    pub(crate) niceness: u8,
 }
 
 /// Running hash threads.
@@ -123,10 +133,8 @@ pub(super) struct Crew {
 }
 
 impl Crew {
-    /// Starts one thread per entry of `plan`, on the processor that it names, with so many inputs in
-    /// flight. With `niceness` above
-    /// 0 they give way to other threads. Returns when each has its machine; those that got none
-    /// are missing.
+    /// Starts one thread per entry of `plan`, on the processor that it names. Returns when each has its
+    /// machine; those that got none are missing.
     ///
     /// # Errors
     /// Why there is not a single thread.
@@ -134,8 +142,7 @@ impl Crew {
         floor: &Arc<Floor>,
         source: &Source,
         plan: &[Option<u16>],
-        ways: usize,
-        niceness: u8,
+        style: Style,
     ) -> Result<Self, EngineError> {
         let leave = Arc::new(AtomicBool::new(false));
         let (ready, answers) = mpsc::channel();
@@ -144,8 +151,8 @@ impl Crew {
             let (floor, leave) = (Arc::clone(floor), Arc::clone(&leave));
             let (source, ready) = (source.clone(), ready.clone());
             let body = move || {
-                settle(cpu, niceness);
-                let machine = source.machine(ways);
+                settle(cpu, style.niceness);
+                let machine = source.machine(style);
                 // The machine keeps what it needs of the memory.
                 drop(source);
                 let _ = ready.send(machine.as_ref().map(|_| ()).map_err(|error| *error));

@@ -15,6 +15,7 @@
 //! | the loop of a hash thread | `crew` |
 //! | the job that they hash, and which nonces | `slot` |
 //! | how many threads, on which processors | [`topology`] |
+//! | what was measured to be the fastest | [`tuned`] |
 //!
 //! It mines in light mode at once while all cores fill the dataset, then in fast mode. A job of
 //! another seed re-keys the memory in place. Everything here returns without waiting; only the drop
@@ -24,6 +25,7 @@ mod control;
 mod crew;
 mod slot;
 pub mod topology;
+pub mod tuned;
 
 use std::fmt;
 use std::sync::Arc;
@@ -39,6 +41,7 @@ use control::{Control, Desk, Status};
 use crew::Floor;
 pub(crate) use crew::settle;
 use topology::Topology;
+use tuned::Tuned;
 
 /// Tells the time: the agent's clock, or a test's.
 pub type Now = Arc<dyn Fn() -> Millis + Send + Sync>;
@@ -59,6 +62,8 @@ pub struct MinerConfig {
     pub nice: u8,
     /// Rest, whatever job there is: memory and threads stay, and nothing new is filled.
     pub paused: bool,
+    /// What was measured to be the fastest here; the same for ever.
+    pub tuned: Option<Tuned>,
 }
 
 impl Default for MinerConfig {
@@ -70,6 +75,7 @@ impl Default for MinerConfig {
             pages: PageWish::Auto,
             nice: 0,
             paused: false,
+            tuned: None,
         }
     }
 }

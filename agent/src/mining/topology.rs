@@ -111,7 +111,7 @@ impl Topology {
         }
     }
 
-    /// Inputs that each thread of a plan can have in flight with the dataset, at least one.
+    /// Inputs that each thread of a plan can have in flight, at least one.
     pub fn ways(&self, plan: &[Option<u16>]) -> usize {
         let mut cores = BTreeSet::new();
         let mut caches = BTreeMap::<u16, (u64, u64)>::new();

@@ -12,16 +12,36 @@ pub mod watchdog;
 
 use std::fs;
 
+use miner_engine::DATASET_BYTES;
 use miner_shared::text::{Label, Name};
+use miner_shared::wire::PageWish;
 
-/// Memory that a program can still take without swapping, in MiB: `MemAvailable`, or less where the
-/// control group of this process allows less.
-pub fn available_mib() -> Option<u64> {
+/// Sizes of huge pages, in KiB.
+pub const HUGE_2M_KIB: u32 = 2 << 10;
+/// See [`HUGE_2M_KIB`].
+pub const HUGE_1G_KIB: u32 = 1 << 20;
+
+/// Memory that RandomX can still take without swapping, in MiB: `MemAvailable`, or less where the control
+/// group of this process allows less, and reserved pages, which are in neither.
+pub fn available_mib(wish: PageWish) -> Option<u64> {
     let machine = meminfo_kib("MemAvailable:")? / 1024;
-    Some(match cgroup_left_mib() {
-        Some(left) => machine.min(left),
-        None => machine,
-    })
+    let left = cgroup_left_mib().map_or(machine, |left| machine.min(left));
+    let free = |kib| reserved_pages(kib).map_or(0, |(_, free)| free);
+    Some(left + reserved_mib(wish, free(HUGE_2M_KIB), free(HUGE_1G_KIB)))
+}
+
+/// What RandomX gets of free reserved pages. The dataset lies in pages of one size, all of it or none.
+fn reserved_mib(wish: PageWish, huge: u64, giant: u64) -> u64 {
+    const DATASET_MIB: u64 = (DATASET_BYTES as u64).div_ceil(1 << 20);
+    let huge_mib = huge.saturating_mul(2);
+    match wish {
+        PageWish::Small => 0,
+        PageWish::Auto | PageWish::Huge1G if giant >= DATASET_MIB.div_ceil(1 << 10) => {
+            DATASET_MIB.saturating_add(huge_mib)
+        }
+        _ if huge_mib >= DATASET_MIB => huge_mib,
+        _ => 0,
+    }
 }
 
 /// Memory of the machine, in MiB.
@@ -146,13 +166,37 @@ mod tests {
 
     #[test]
     fn this_machine_is_described() {
-        let (available, total) = (available_mib().expect("linux"), total_mib().expect("linux"));
+        let available = available_mib(PageWish::Auto).expect("linux");
+        let total = total_mib().expect("linux");
         assert!(0 < available && available <= total);
         assert!(cpus() >= 1);
         assert!(uptime_ms().expect("linux") > 0);
         assert_eq!(kernel_boot_id(), kernel_boot_id());
         assert_eq!(fallback_name().as_str(), "rig");
         assert!(host().as_str().starts_with("linux"));
+    }
+
+    /// An image reserves the dataset's pages at boot, and on a machine of 4 GiB little else is free then.
+    #[test]
+    fn reserved_pages_are_memory_for_the_dataset_if_all_of_it_fits() {
+        use PageWish::{Auto, Huge1G, Huge2M, Small};
+        for (wish, huge, giant, mib) in [
+            (Auto, 0, 0, 0),
+            (Auto, 1_039, 2, 0),
+            (Auto, 1_040, 0, 2_080),
+            (Auto, 1_172, 0, 2_344),
+            (Auto, 4, 3, 2_088),
+            (Huge1G, 1_040, 2, 2_080),
+            (Huge2M, 0, 3, 0),
+            (Huge2M, 1_040, 3, 2_080),
+            (Small, 2_000, 9, 0),
+        ] {
+            assert_eq!(
+                reserved_mib(wish, huge, giant),
+                mib,
+                "{wish:?} {huge} {giant}"
+            );
+        }
     }
 
     #[test]

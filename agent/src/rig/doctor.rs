@@ -14,9 +14,6 @@ use miner_shared::wire::{Finding, Findings, Memory, Mode, PageWish, Pages, Sever
 use crate::mining::WhyLight;
 use crate::{clock, platform};
 
-/// Page sizes of reserved memory, in KiB.
-const HUGE_2M: u32 = 2 << 10;
-const HUGE_1G: u32 = 1 << 20;
 /// Reserved 2 MiB pages that fast mode takes besides 2 for each thread: dataset and cache.
 const FAST_PAGES: u64 = (2_080 + 256) / 2;
 
@@ -69,8 +66,8 @@ impl Machine {
         Self {
             hard_aes: features.hard_aes,
             jit: features.jit,
-            huge_2m: platform::reserved_pages(HUGE_2M),
-            huge_1g: platform::reserved_pages(HUGE_1G),
+            huge_2m: platform::reserved_pages(platform::HUGE_2M_KIB),
+            huge_1g: platform::reserved_pages(platform::HUGE_1G_KIB),
             governor: platform::governor(),
             wall_clock: clock::wall_secs().is_some(),
             cpu_limit_percent: platform::cpu_limit_percent(),
@@ -242,7 +239,7 @@ fn giant_pages(facts: &Facts) -> Verdict {
         (Some(Pages::Huge1G), _) => good("in use"),
         (_, Some((all, free))) if wished => warning(
             format_args!("wished for and not in use; {all} reserved, {free} free"),
-            "this agent uses them only as the system's default size (default_hugepagesz=1G)",
+            "reserve 3, best on the kernel's command line: hugepagesz=1G hugepages=3",
         ),
         (_, None) if wished => {
             warning("wished for; the processor has none", "wish for 2 MiB pages")

@@ -34,6 +34,7 @@ use crate::link::{Me, Sessions};
 use crate::logger::Logger;
 use crate::mining::MinerConfig;
 use crate::mining::topology::Topology;
+use crate::mining::tuned::Tuned;
 use crate::platform::{self, machine::MachineEnd};
 use crate::report::{Report, Reporter};
 use crate::store::{Candidates, NodeStore, StoreError};
@@ -78,6 +79,8 @@ pub(crate) struct Limits {
     pub(crate) max_threads: Option<u16>,
     /// The machine is there for this rig, which may restart it and switch it off.
     pub(crate) owns_machine: bool,
+    /// What was measured to be the fastest here.
+    pub(crate) tuned: Option<Tuned>,
 }
 
 /// One rig. Lives as long as the program.
@@ -326,11 +329,7 @@ impl Rig {
 /// The miner's configuration for a state: the profile, narrowed by what the owner allows.
 pub(crate) fn miner_config(desired: &Desired, limits: Limits) -> MinerConfig {
     use miner_shared::wire::{Mode, Plan, Threads};
-    let mut config = MinerConfig {
-        memory_available_mib: platform::available_mib()
-            .map(|mib| u32::try_from(mib).unwrap_or(u32::MAX)),
-        ..MinerConfig::default()
-    };
+    let mut config = MinerConfig::default();
     if let Some(plan) = desired.state.clone().into_plan() {
         let Plan {
             profile,
@@ -340,6 +339,12 @@ pub(crate) fn miner_config(desired: &Desired, limits: Limits) -> MinerConfig {
         } = plan;
         (config.mode, config.threads) = (profile.mode, profile.threads);
         (config.paused, config.pages, config.nice) = (paused, pages, nice);
+    }
+    config.memory_available_mib =
+        platform::available_mib(config.pages).map(|mib| u32::try_from(mib).unwrap_or(u32::MAX));
+    config.tuned = limits.tuned;
+    if let (Threads::Auto, Some(tuned)) = (config.threads, limits.tuned) {
+        config.threads = tuned.threads();
     }
     if limits.light {
         config.mode = Mode::Light;

@@ -288,7 +288,12 @@ impl Host for Works {
         };
         let in_use = self.miner.snapshot().memory == Some(Memory::Fast);
         let needed = u64::from(mining::fast_mode_mib(threads));
-        in_use || platform::available_mib().is_none_or(|available| available >= needed)
+        let pages = self
+            .state()
+            .clone()
+            .into_plan()
+            .map_or(PageWish::Auto, |plan| plan.pages);
+        in_use || platform::available_mib(pages).is_none_or(|available| available >= needed)
     }
 
     fn owner_forbids(&mut self, profile: &Profile) -> bool {
@@ -495,7 +500,7 @@ impl Host for Works {
             link: self.link,
             owner: self.store.owner().map(ToString::to_string),
             forbidden: self.forbidden.clone(),
-            available_mib: platform::available_mib(),
+            available_mib: platform::available_mib(wished),
             needed_mib: mining::fast_mode_mib(threads),
             machine: Machine::read(),
         })

@@ -9,6 +9,7 @@
 //!                                                            state            0600, what it was told last
 //!                                                            pairing          0600, a code that waits
 //!                                                            candidates       0600, who asked to be obeyed
+//!                                                        tuning               0600, how this machine hashes fastest
 //! ```
 
 use std::env;
@@ -107,6 +108,11 @@ impl Dirs {
     /// The last keys that were refused.
     pub fn candidates(&self) -> PathBuf {
         self.node().join("candidates")
+    }
+
+    /// What `miner tune` found. It is the machine's, and stays when the node goes.
+    pub fn tuning(&self) -> PathBuf {
+        self.data.join("tuning")
     }
 
     /// The pairing code that waits for its manager.

@@ -10,6 +10,7 @@
 //! | `pairing` | `SMSGPAI1` | a one-time pairing code and when it ends |
 //! | `owner.toml` | no, a person's | what the owner allows ([`OwnerWord`]); never written here |
 //! | `candidates` | `SMSGCAN1` | the last 8 keys that were refused, for `miner peer list` |
+//! | `tuning` | `SMSGTUN1` | what `miner tune` found, beside `node/` |
 //!
 //! The rig and the controller keep their identity by the same code. A damaged file is an error that
 //! says what to do, never something to be replaced silently. Files are read when they are needed,
@@ -29,6 +30,7 @@ mod rotate;
 mod state;
 #[cfg(test)]
 mod testing;
+mod tuning;
 
 use std::fmt;
 use std::fs::File;

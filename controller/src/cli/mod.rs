@@ -128,7 +128,7 @@ enum Verb {
     Man(reference::Man),
 }
 
-/// The agent of a rig, as in `miner`: node, peer, bench.
+/// The agent of a rig, as in `miner`: node, peer, bench, tune.
 #[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "worker")]
 struct Worker {

@@ -38,7 +38,8 @@ pub(crate) const COMPILES: bool = cfg!(any(target_arch = "x86_64", target_arch =
 pub(crate) enum Lines {
     /// From the dataset that begins here.
     Dataset { start: *const u8 },
-    /// Computed from the cache that begins here, by the code of [`Items`] at `item`.
+    /// Computed from the cache that begins here, by the code of [`Items`] at `item`; at `pair` for two
+    /// programs that take turns.
     Cache {
         start: *const u8,
         #[cfg_attr(
@@ -46,7 +47,42 @@ pub(crate) enum Lines {
             expect(dead_code, reason = "no compiler for this processor")
         )]
         item: *const u8,
+        #[cfg_attr(
+            not(target_arch = "x86_64"),
+            expect(dead_code, reason = "programs do not take turns on this processor")
+        )]
+        pair: *const u8,
     },
+}
+
+/// How a machine asks ahead for the two scratchpad lines of its next iteration. It changes no hash, and which
+/// is the fastest differs from processor to processor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Prefetch {
+    /// Not at all.
+    None,
+    /// Into all levels of the cache.
+    #[default]
+    T0,
+    /// For one use, past the larger levels of the cache.
+    Nta,
+    /// By reading, which unlike the others cannot be dropped.
+    Mov,
+}
+
+impl Prefetch {
+    /// Those that there is code for here, the usual one first.
+    pub const ALL: &[Self] = arch::PREFETCHES;
+
+    /// Its name: `none`, `t0`, `nta`, `mov`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::T0 => "t0",
+            Self::Nta => "nta",
+            Self::Mov => "mov",
+        }
+    }
 }
 
 /// Inputs that a machine can have in flight here.
@@ -63,6 +99,7 @@ const ITEMS_BYTES: usize = 80 << 10;
 pub(crate) struct Program {
     code: Code,
     cpu: Cpu,
+    pub(crate) prefetch: Prefetch,
 }
 
 impl Program {
@@ -70,7 +107,11 @@ impl Program {
     pub(crate) fn new(views: Views) -> Option<Self> {
         let cpu = Cpu::detect()?;
         let code = Code::new(PROGRAM_BYTES, views)?;
-        Some(Self { code, cpu })
+        Some(Self {
+            code,
+            cpu,
+            prefetch: Prefetch::default(),
+        })
     }
 
     /// Writes code to memory that nobody executes; returns where it begins, or `None` if it does not
@@ -83,7 +124,7 @@ impl Program {
         params: &Params,
         lines: Lines,
     ) -> Option<usize> {
-        arch::compile_program(code, ways, params, lines, self.cpu)
+        arch::compile_program(code, ways, params, lines, self.cpu, self.prefetch)
     }
 
     /// Compiles the programs and runs them, each as `interpret::run` would, taking turns at the end
@@ -99,10 +140,14 @@ impl Program {
         params: &Params,
         lines: Lines,
     ) -> bool {
-        let Self { code, cpu } = self;
+        let Self {
+            code,
+            cpu,
+            prefetch,
+        } = self;
         let mut start = None;
         let written = code.write(|bytes| {
-            start = arch::compile_program(bytes, ways, params, lines, *cpu);
+            start = arch::compile_program(bytes, ways, params, lines, *cpu, *prefetch);
         });
         let big_enough = |way: &Way<'_>| way.scratchpad.len() >= params.l3 as usize;
         let Some(start) = start.filter(|_| written && ways.iter().all(big_enough)) else {
@@ -189,6 +234,7 @@ impl fmt::Debug for Program {
 #[derive(Clone, Copy, Debug)]
 struct Entries {
     item: usize,
+    pair: usize,
     fill: usize,
 }
 
@@ -211,9 +257,14 @@ impl Items {
         Some(Self { code, entries })
     }
 
-    /// Where compiled programs call it.
-    pub(crate) fn entry(&self) -> *const u8 {
-        self.code.address(self.entries.item)
+    /// The same for compiled programs, with the cache that begins at `start`.
+    pub(crate) fn lines(&self, start: *const u8) -> Lines {
+        let Entries { item, pair, .. } = self.entries;
+        Lines::Cache {
+            start,
+            item: self.code.address(item),
+            pair: self.code.address(pair),
+        }
     }
 
     /// Computes as many items as fit, the first of them being number `first`.

@@ -1,11 +1,13 @@
 //! No compiler for this processor: everything is interpreted.
 
-use super::{Context, Entries, Lines, Way};
+use super::{Context, Entries, Lines, Prefetch, Way};
 use crate::params::Params;
 use crate::rounding::Mode;
 use crate::superscalar::Programs;
 
 pub(super) const MAX_WAYS: usize = 1;
+
+pub(super) const PREFETCHES: &[Prefetch] = &[Prefetch::T0];
 
 pub(super) type ProgramFn = unsafe extern "C" fn(*mut Context);
 pub(super) type FillFn = unsafe extern "C" fn(*const u8, *mut u8, u64, u64);
@@ -25,6 +27,7 @@ pub(super) fn compile_program(
     _: &Params,
     _: Lines,
     _: Cpu,
+    _: Prefetch,
 ) -> Option<usize> {
     None
 }

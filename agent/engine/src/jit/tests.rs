@@ -48,6 +48,7 @@ fn compare(params: &Params, programs: u64, seed: u64, only: Option<u8>) {
     let mut cases = cases(params);
     for number in 0..programs {
         let cases = &mut cases[..1 + number as usize % MAX_WAYS];
+        compiled.prefetch = Prefetch::ALL[number as usize / MAX_WAYS % Prefetch::ALL.len()];
         for case in &mut *cases {
             renew(case, &mut random, params, only);
             case.interpret(params, &|_| [0; 8]);

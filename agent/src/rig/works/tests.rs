@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use miner_engine::Prefetch;
 use miner_shared::identity::{NodeKeys, Role};
 use miner_shared::mining::{Job, Share};
 use miner_shared::smsg::LocalNode;
@@ -11,6 +12,7 @@ use miner_shared::wire::{Mode, Pool, Severity};
 use super::*;
 use crate::logger;
 use crate::mining::MinerConfig;
+use crate::mining::tuned::Tuned;
 use crate::store::Dirs;
 
 /// A miner that hashes from its first configuration on.
@@ -331,8 +333,7 @@ fn the_owners_limits_outweigh_the_profile() {
     let (mut works, straw, _executor) = works(Limits {
         light: true,
         threads: Some(2),
-        max_threads: None,
-        owns_machine: false,
+        ..Limits::default()
     });
     works.apply(&mine());
     let config = straw.config.get().expect("configured");
@@ -340,6 +341,29 @@ fn the_owners_limits_outweigh_the_profile() {
         (config.mode, config.threads),
         (Mode::Light, Threads::Count(2))
     );
+}
+
+#[test]
+fn threads_are_as_tuned_where_the_profile_leaves_them_to_the_miner() {
+    for (asked, most, threads) in [
+        (Threads::Auto, None, Threads::Count(5)),
+        (Threads::Auto, Some(3), Threads::Count(3)),
+        (Threads::Count(2), None, Threads::Count(2)),
+    ] {
+        let tuned = Tuned {
+            threads: Some(5),
+            ways: 1,
+            prefetch: Prefetch::default(),
+        };
+        let (mut works, straw, _executor) = works(Limits {
+            max_threads: most,
+            tuned: Some(tuned),
+            ..Limits::default()
+        });
+        works.apply(&plan(1, |plan| plan.profile.threads = asked));
+        let config = straw.config.get().expect("configured");
+        assert_eq!((config.threads, config.tuned), (threads, Some(tuned)));
+    }
 }
 
 #[test]

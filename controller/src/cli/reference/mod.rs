@@ -192,10 +192,11 @@ enum Takes {
 }
 
 /// Flags and words that take one of a few.
-const CHOICES: [(&str, &[&str]); 6] = [
+const CHOICES: [(&str, &[&str]); 7] = [
     ("--log-level", &["error", "warn", "info", "debug", "trace"]),
     ("--mode", &["auto", "fast", "light"]),
     ("--modules", &["virt", "full", "server"]),
+    ("--prefetch", &["none", "t0", "nta", "mov"]),
     (
         "--recipe",
         &[

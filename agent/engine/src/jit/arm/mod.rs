@@ -9,11 +9,14 @@ pub(super) use superscalar::compile as compile_items;
 
 use asm::Gpr;
 
-use super::Context;
+use super::{Context, Prefetch};
 use crate::rounding::Mode;
 
 /// Programs that take turns: none.
 pub(super) const MAX_WAYS: usize = 1;
+
+/// No choice: there is no machine to measure them on.
+pub(super) const PREFETCHES: &[Prefetch] = &[Prefetch::T0];
 
 /// Compiled programs; the argument is the first of the contexts, one for each.
 pub(super) type ProgramFn = unsafe extern "C" fn(*mut Context);

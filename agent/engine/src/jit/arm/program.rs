@@ -89,6 +89,7 @@ pub(in crate::jit) fn compile(
     params: &Params,
     lines: Lines,
     cpu: Cpu,
+    _: Prefetch,
 ) -> Option<usize> {
     let [way] = ways else { return None };
     if params.version == Version::Two && !cpu.aes {

@@ -27,7 +27,9 @@ pub(in crate::jit) fn compile(code: &mut [u8], programs: &Programs, _: Cpu) -> O
     write_item(&mut asm, programs);
     let fill = asm.here();
     write_fill(&mut asm, item);
-    asm.fits().then_some(Entries { item, fill })
+    // Programs do not take turns here: nobody calls for a pair.
+    let pair = item;
+    asm.fits().then_some(Entries { item, pair, fill })
 }
 
 fn r(register: u8) -> Gpr {

@@ -9,11 +9,15 @@ pub(super) use superscalar::compile as compile_items;
 
 use asm::{Alu, Assembler, Gpr, RBP, RBX, RSP};
 
-use super::Context;
+use super::{Context, Prefetch};
 use crate::rounding::Mode;
 
 /// Programs that take turns; a third gains nothing (docs/decisions/0015).
 pub(super) const MAX_WAYS: usize = 2;
+
+/// All of them.
+pub(super) const PREFETCHES: &[Prefetch] =
+    &[Prefetch::T0, Prefetch::None, Prefetch::Nta, Prefetch::Mov];
 
 /// Compiled programs; the argument is the first of the contexts, one for each.
 pub(super) type ProgramFn = unsafe extern "sysv64" fn(*mut Context);

@@ -14,10 +14,11 @@
 //! | `rax`, `rcx`, `rdx` | addresses and other things of the moment |
 
 use super::asm::{Alu, Assembler, At, Gpr, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP, Vector, Xmm};
+use super::superscalar::seat;
 use super::{Cpu, epilogue, prologue};
 use crate::cache::CACHE_BYTES;
 use crate::interpret::RARELY;
-use crate::jit::{Lines, Way};
+use crate::jit::{Lines, Prefetch, Way};
 use crate::params::{DATASET_BASE, LINE, MAX_PROGRAM, Params, Version};
 use crate::program::{Configuration, E_KEPT, Instruction, IntegerOp, Place, Source};
 
@@ -28,6 +29,7 @@ const OPERAND: Xmm = Xmm(12);
 
 /// The stack frame, in bytes from `rsp`.
 mod frame {
+    use super::seat;
     use crate::jit::MAX_WAYS;
 
     /// Each way's control word of floating-point arithmetic, as CFROUND last set it.
@@ -36,15 +38,15 @@ mod frame {
     pub(super) const CALLER_MXCSR: i32 = 4 * MAX_WAYS as i32;
     /// The pointer to the contexts.
     pub(super) const CONTEXTS: i32 = 16;
-    /// The two scratchpad lines of the iteration.
-    pub(super) const LINE_0: i32 = 24;
-    pub(super) const LINE_1: i32 = 32;
-    /// In light mode, `rbx` and `r0` to `r7` while an item is computed.
-    pub(super) const LEFT: i32 = 40;
-    pub(super) const R: i32 = 48;
+    /// Each way's two scratchpad lines of the iteration.
+    pub(super) const LINES: i32 = 24;
+    /// In light mode, `rbx` while items are computed.
+    pub(super) const LEFT: i32 = LINES + 16 * MAX_WAYS as i32;
+    /// In light mode, `r0` to `r7` while an item is computed; or the items that are computed as a pair.
+    pub(super) const SEATS: i32 = LEFT + 8;
     /// A multiple of 16 and 8 more, since the return address and six registers lie above.
-    pub(super) const BYTES: i32 = 120;
-    const _: () = assert!(CALLER_MXCSR + 4 <= CONTEXTS);
+    pub(super) const BYTES: i32 = SEATS + seat::BYTES * MAX_WAYS as i32 + 8;
+    const _: () = assert!(CALLER_MXCSR + 4 <= CONTEXTS && BYTES % 16 == 8);
 }
 
 /// No exceptions, denormal numbers are zero; the rounding mode is in bits 13 and 14.
@@ -96,6 +98,7 @@ pub(in crate::jit) fn compile(
     params: &Params,
     lines: Lines,
     cpu: Cpu,
+    prefetch: Prefetch,
 ) -> Option<usize> {
     if params.version == Version::Two && !cpu.aes {
         return None;
@@ -103,6 +106,7 @@ pub(in crate::jit) fn compile(
     let mut compiler = Compiler {
         asm: Assembler::new(code),
         cpu,
+        prefetch,
         version: params.version,
         way: 0,
         starts: [0; MAX_PROGRAM],
@@ -114,6 +118,7 @@ pub(in crate::jit) fn compile(
 struct Compiler<'a> {
     asm: Assembler<'a>,
     cpu: Cpu,
+    prefetch: Prefetch,
     version: Version,
     /// The way that is being compiled.
     way: usize,
@@ -124,7 +129,8 @@ struct Compiler<'a> {
 impl Compiler<'_> {
     /// One way keeps its registers from one iteration to the next. Several take turns: each turn
     /// brings in a way's registers, does one iteration and puts them back, and while its last
-    /// instructions wait for each other the processor is already at the next way's.
+    /// instructions wait for each other the processor is already at the next way's. In light mode a turn
+    /// stops where it needs an item of the dataset, and goes on when the items of both ways were made.
     fn whole(&mut self, ways: &[Way<'_>], params: &Params, lines: Lines) -> usize {
         let keep = self.asm.data([E_KEPT; 2]);
         let scale = self.asm.data([0x80f0_0000_0000_0000; 2]);
@@ -158,9 +164,28 @@ impl Compiler<'_> {
                 self.starts[at] = self.asm.here() as u32;
                 self.instruction(*instruction);
             }
-            self.dataset(way.configuration, lines);
+            self.advance(way.configuration);
+            match lines {
+                Lines::Dataset { .. } => self.read_line(),
+                Lines::Cache { item, .. } if !takes_turns => {
+                    self.make_item(way.configuration, item);
+                }
+                Lines::Cache { .. } => {
+                    self.ask_for_item(way.configuration);
+                    continue;
+                }
+            }
             self.store_lines(way.configuration.read, line_mask);
             if takes_turns {
+                self.leave();
+            }
+        }
+        if let (Lines::Cache { pair, .. }, true) = (lines, takes_turns) {
+            self.make_pair(pair);
+            for (at, way) in ways.iter().enumerate() {
+                self.way = at;
+                self.go_on_with_item();
+                self.store_lines(way.configuration.read, line_mask);
                 self.leave();
             }
         }
@@ -205,6 +230,16 @@ impl Compiler<'_> {
         At::Base(RCX, self.way as i32 * context::BYTES + offset)
     }
 
+    /// The first or the second scratchpad line of the way's iteration.
+    fn line(&self, number: i32) -> At {
+        At::Base(RSP, frame::LINES + 16 * self.way as i32 + 8 * number)
+    }
+
+    /// Words of an item in light mode, or of what waits for it.
+    fn seat(&self, offset: i32) -> At {
+        At::Base(RSP, frame::SEATS + seat::BYTES * self.way as i32 + offset)
+    }
+
     fn mxcsr(&self) -> At {
         At::Base(RSP, frame::MXCSR + 4 * self.way as i32)
     }
@@ -238,23 +273,24 @@ impl Compiler<'_> {
     /// Puts back what a turn changed; what floating-point registers hold ends with an iteration, but
     /// for the last one.
     fn leave(&mut self) {
+        self.store_integers();
+        let [address_0, address_1] = [0, 8].map(|offset| self.field(context::ADDRESSES + offset));
+        self.asm.store(address_0, RAX);
+        self.asm.store(address_1, RDX);
+        self.asm.alu32_set(Alu::Compare, RBX, 1);
+        let skip = self.asm.skip_if_not_zero();
+        self.store_floats();
+        self.asm.land(skip);
+    }
+
+    fn store_integers(&mut self) {
         self.asm.load(RCX, At::Base(RSP, frame::CONTEXTS));
         for register in 0..8 {
             self.asm
                 .store(self.field(8 * i32::from(register)), r(register));
         }
-        let [address_0, address_1] = [0, 8].map(|offset| self.field(context::ADDRESSES + offset));
-        for (register, at) in [
-            (RAX, address_0),
-            (RDX, address_1),
-            (RBP, self.field(context::MEMORY)),
-        ] {
-            self.asm.store(at, register);
-        }
-        self.asm.alu32_set(Alu::Compare, RBX, 1);
-        let skip = self.asm.skip_if_not_zero();
-        self.store_floats();
-        self.asm.land(skip);
+        let memory = self.field(context::MEMORY);
+        self.asm.store(memory, RBP);
     }
 
     fn store_floats(&mut self) {
@@ -268,9 +304,10 @@ impl Compiler<'_> {
 
     /// Steps 1 to 3 of an iteration (chapter 4.6.2), with the addresses in `rax` and `rdx`.
     fn load_lines(&mut self) {
+        let [line_0, line_1] = [0, 1].map(|number| self.line(number));
         let asm = &mut self.asm;
         asm.lea(RCX, At::Sum(RSI, RAX));
-        asm.store(At::Base(RSP, frame::LINE_0), RCX);
+        asm.store(line_0, RCX);
         for register in 0..8 {
             asm.alu_load(
                 Alu::Xor,
@@ -279,7 +316,7 @@ impl Compiler<'_> {
             );
         }
         asm.lea(RCX, At::Sum(RSI, RDX));
-        asm.store(At::Base(RSP, frame::LINE_1), RCX);
+        asm.store(line_1, RCX);
         for register in 0..8 {
             asm.convert_pair(Xmm(register), At::Base(RCX, 8 * i32::from(register)));
         }
@@ -291,8 +328,9 @@ impl Compiler<'_> {
         }
     }
 
-    /// Steps 5 to 8: the dataset's line for this iteration, and a prefetch for the next.
-    fn dataset(&mut self, configuration: &Configuration, lines: Lines) {
+    /// Steps 5 and 6: `edx` has the address of this iteration's line of the dataset in its upper bits, `ecx`
+    /// that of a later one.
+    fn advance(&mut self, configuration: &Configuration) {
         let asm = &mut self.asm;
         let [_, _, read_2, read_3] = configuration.read;
         asm.mov32(RAX, r(read_2));
@@ -313,47 +351,93 @@ impl Compiler<'_> {
                 asm.mov32(RCX, RBP);
             }
         }
-        match lines {
-            Lines::Dataset { .. } => {
-                asm.alu32_set(Alu::And, RCX, LINE_OF_DATASET);
-                asm.prefetch_nta(At::Sum(RDI, RCX));
-                asm.alu32_set(Alu::And, RDX, LINE_OF_DATASET);
-                asm.alu(Alu::Add, RDX, RDI);
-                for register in 0..8 {
-                    asm.alu_load(
-                        Alu::Xor,
-                        r(register),
-                        At::Base(RDX, 8 * i32::from(register)),
-                    );
-                }
-            }
-            Lines::Cache { item, .. } => {
-                // The next item's first cache line comes while this one is made.
-                asm.alu32_set(Alu::And, RCX, LINE_OF_DATASET);
-                asm.alu32_set(Alu::Add, RCX, configuration.dataset_offset as i32);
-                asm.alu32_set(Alu::And, RCX, (CACHE_BYTES - LINE) as i32);
-                asm.prefetch_t0(At::Sum(RDI, RCX));
-                for register in 0..8 {
-                    asm.store(
-                        At::Base(RSP, frame::R + 8 * i32::from(register)),
-                        r(register),
-                    );
-                }
-                asm.store32(At::Base(RSP, frame::LEFT), RBX);
-                asm.mov32(RBX, RDX);
-                asm.alu32_set(Alu::And, RBX, LINE_OF_DATASET);
-                asm.shift_right32(RBX, LINE.ilog2() as u8);
-                let offset = configuration.dataset_offset / LINE as u64;
-                asm.alu32_set(Alu::Add, RBX, offset as i32);
-                asm.set(RAX, item as u64);
-                asm.call_register(RAX);
-                for register in 0..8 {
-                    let at = At::Base(RSP, frame::R + 8 * i32::from(register));
-                    asm.alu_load(Alu::Xor, r(register), at);
-                }
-                asm.load32(RBX, At::Base(RSP, frame::LEFT));
-            }
+        asm.alu32_set(Alu::And, RCX, LINE_OF_DATASET);
+        asm.alu32_set(Alu::And, RDX, LINE_OF_DATASET);
+    }
+
+    /// Steps 7 and 8, from the dataset.
+    fn read_line(&mut self) {
+        let asm = &mut self.asm;
+        asm.prefetch_nta(At::Sum(RDI, RCX));
+        asm.alu(Alu::Add, RDX, RDI);
+        for register in 0..8 {
+            asm.alu_load(
+                Alu::Xor,
+                r(register),
+                At::Base(RDX, 8 * i32::from(register)),
+            );
         }
+    }
+
+    /// The same, with an item that is made now.
+    fn make_item(&mut self, configuration: &Configuration, item: *const u8) {
+        self.item_number(configuration);
+        for register in 0..8 {
+            let at = self.seat(8 * i32::from(register));
+            self.asm.store(at, r(register));
+        }
+        self.asm.store32(At::Base(RSP, frame::LEFT), RBX);
+        self.asm.mov(RBX, RDX);
+        self.asm.set(RAX, item as u64);
+        self.asm.call_register(RAX);
+        self.xor_seat();
+        self.asm.load32(RBX, At::Base(RSP, frame::LEFT));
+    }
+
+    /// Puts everything of the way away until its item was made.
+    fn ask_for_item(&mut self, configuration: &Configuration) {
+        self.item_number(configuration);
+        let number = self.seat(seat::LINE);
+        self.asm.store(number, RDX);
+        self.store_integers();
+        self.store_floats();
+    }
+
+    /// Makes the items that the ways asked for.
+    fn make_pair(&mut self, pair: *const u8) {
+        let asm = &mut self.asm;
+        asm.store32(At::Base(RSP, frame::LEFT), RBX);
+        asm.lea(RSI, At::Base(RSP, frame::SEATS));
+        asm.set(RAX, pair as u64);
+        asm.call_register(RAX);
+        asm.load32(RBX, At::Base(RSP, frame::LEFT));
+    }
+
+    /// Brings the way back, and does steps 7 and 8 with its item.
+    fn go_on_with_item(&mut self) {
+        self.asm.load(RCX, At::Base(RSP, frame::CONTEXTS));
+        for register in 0..8 {
+            self.asm
+                .load(r(register), self.field(8 * i32::from(register)));
+        }
+        self.asm.load(RSI, self.field(context::SCRATCHPAD));
+        self.asm.load(RBP, self.field(context::MEMORY));
+        for register in 0..4 {
+            let [f_at, e_at] =
+                [context::F, context::E].map(|group| self.field(group + 16 * i32::from(register)));
+            self.asm.vector_load(Vector::Move, f(register), f_at);
+            self.asm.vector_load(Vector::Move, e(register), e_at);
+        }
+        self.xor_seat();
+    }
+
+    fn xor_seat(&mut self) {
+        for register in 0..8 {
+            let at = self.seat(8 * i32::from(register));
+            self.asm.alu_load(Alu::Xor, r(register), at);
+        }
+    }
+
+    /// `rdx` becomes the number of this iteration's item, and the first cache line of the next one is asked
+    /// for, which comes while this one is made.
+    fn item_number(&mut self, configuration: &Configuration) {
+        let asm = &mut self.asm;
+        let first = configuration.dataset_offset;
+        asm.alu32_set(Alu::Add, RCX, first as i32);
+        asm.alu32_set(Alu::And, RCX, (CACHE_BYTES - LINE) as i32);
+        asm.prefetch_t0(At::Sum(RDI, RCX));
+        asm.shift_right32(RDX, LINE.ilog2() as u8);
+        asm.alu32_set(Alu::Add, RDX, (first / LINE as u64) as i32);
     }
 
     /// Steps 9 to 12, with the next iteration's addresses going to `rax` and `rdx`.
@@ -362,16 +446,23 @@ impl Compiler<'_> {
         self.asm.mov(RAX, r(read[0]));
         self.asm.alu(Alu::Xor, RAX, r(read[1]));
         self.rotated(RDX, RAX, 32);
+        let [line_0, line_1] = [0, 1].map(|number| self.line(number));
         let asm = &mut self.asm;
         asm.alu32_set(Alu::And, RAX, mask);
         asm.alu32_set(Alu::And, RDX, mask);
-        asm.prefetch_t0(At::Sum(RSI, RAX));
-        asm.prefetch_t0(At::Sum(RSI, RDX));
-        asm.load(RCX, At::Base(RSP, frame::LINE_1));
+        for at in [RAX, RDX].map(|address| At::Sum(RSI, address)) {
+            match self.prefetch {
+                Prefetch::None => {}
+                Prefetch::T0 => asm.prefetch_t0(at),
+                Prefetch::Nta => asm.prefetch_nta(at),
+                Prefetch::Mov => asm.load(RCX, at),
+            }
+        }
+        asm.load(RCX, line_1);
         for register in 0..8 {
             asm.store(At::Base(RCX, 8 * i32::from(register)), r(register));
         }
-        asm.load(RCX, At::Base(RSP, frame::LINE_0));
+        asm.load(RCX, line_0);
         match self.version {
             Version::One => {
                 for register in 0..4 {

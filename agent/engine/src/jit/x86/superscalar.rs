@@ -1,12 +1,14 @@
 //! Dataset items as x86-64 code. Each superscalar program is a subroutine. `item` runs all of them for
-//! one item: programs in light mode call it, not Rust. `fill` makes items one after the other, several of
-//! them at the same time: each program runs for one after the other, so that the cache line that one
-//! needs next is on its way while the program runs for the others.
+//! one item, `pair` for two: programs in light mode call them, not Rust. `fill` makes items one after the
+//! other, several of them at the same time. Of items that are made at the same time, each program runs for
+//! one after the other, so that the cache line that one needs next is on its way while the program runs
+//! for the others.
 //!
 //! | register | holds |
 //! |---|---|
 //! | `rdi` | the cache |
 //! | `rbx` | the item's number; the cache line then |
+//! | `rsi` | for `pair`, two [`seat`]s, with the numbers in place of lines; the items, at the end |
 //! | `r8` to `r15` | the item, at the end |
 //! | `rax`, `rcx`, `rdx` | changed |
 //! | all others | untouched |
@@ -36,9 +38,12 @@ pub(in crate::jit) fn compile(code: &mut [u8], programs: &Programs, cpu: Cpu) ->
     let item = asm.here();
     write_item(&mut asm, &all);
     asm.align(16);
+    let pair = asm.here();
+    write_pair(&mut asm, &all);
+    asm.align(16);
     let fill = asm.here();
     write_fill(&mut asm, &all, item);
-    asm.fits().then_some(Entries { item, fill })
+    asm.fits().then_some(Entries { item, pair, fill })
 }
 
 /// A program's code, and the register that chooses the next cache line after it.
@@ -126,35 +131,103 @@ fn write_instruction(asm: &mut Assembler<'_>, instruction: Instruction, cpu: Cpu
     }
 }
 
-/// Items that are made at the same time.
+/// Where an item in the making is while others are worked on.
+#[derive(Clone, Copy)]
+struct Seat {
+    base: Gpr,
+    offset: i32,
+}
+
+/// What lies in a [`Seat`]: eight registers, then the cache line.
+pub(super) mod seat {
+    pub(in super::super) const LINE: i32 = 64;
+    pub(in super::super) const BYTES: i32 = 72;
+}
+
+impl Seat {
+    /// The one at this place of those that begin at `base + offset`.
+    const fn nth(base: Gpr, offset: i32, at: i32) -> Self {
+        let offset = offset + seat::BYTES * at;
+        Self { base, offset }
+    }
+
+    const fn register(self, register: u8) -> At {
+        At::Base(self.base, self.offset + 8 * register as i32)
+    }
+
+    const fn line(self) -> At {
+        At::Base(self.base, self.offset + seat::LINE)
+    }
+
+    fn save(self, asm: &mut Assembler<'_>) {
+        for register in 0..8 {
+            asm.store(self.register(register), r(register));
+        }
+    }
+
+    fn load(self, asm: &mut Assembler<'_>) {
+        for register in 0..8 {
+            asm.load(r(register), self.register(register));
+        }
+        asm.load(RBX, self.line());
+    }
+}
+
+/// Makes an item for each seat at the same time. `begin` brings the number of one to `rbx`, `end` takes it
+/// out of its registers.
+fn write_together(
+    asm: &mut Assembler<'_>,
+    programs: &[Subroutine],
+    seats: &[Seat],
+    begin: impl Fn(&mut Assembler<'_>, usize),
+    end: impl Fn(&mut Assembler<'_>, usize),
+) {
+    for (at, seat) in seats.iter().enumerate() {
+        begin(asm, at);
+        write_start(asm);
+        write_line(asm);
+        seat.save(asm);
+        asm.store(seat.line(), RBX);
+    }
+    for (number, program) in programs.iter().enumerate() {
+        for (at, seat) in seats.iter().enumerate() {
+            seat.load(asm);
+            write_step(asm, program);
+            if number + 1 == programs.len() {
+                end(asm, at);
+            } else {
+                asm.mov(RBX, program.address);
+                write_line(asm);
+                seat.save(asm);
+                asm.store(seat.line(), RBX);
+            }
+        }
+    }
+}
+
+fn write_pair(asm: &mut Assembler<'_>, programs: &[Subroutine]) {
+    let seats = [0, 1].map(|at| Seat::nth(RSI, 0, at));
+    write_together(
+        asm,
+        programs,
+        &seats,
+        |asm, at| asm.load(RBX, seats[at].line()),
+        |asm, at| seats[at].save(asm),
+    );
+    asm.ret();
+}
+
+/// Items that `fill` makes at the same time.
 const TOGETHER: i32 = 4;
 
 /// The stack frame of `fill`, in bytes from `rsp`.
 mod frame {
     /// Items left.
     pub(super) const LEFT: i32 = 0;
-    /// For each item that is in the making: its registers, and its cache line.
-    pub(super) const ITEMS: i32 = 16;
-    pub(super) const ITEM: i32 = 72;
+    pub(super) const SEATS: i32 = 16;
     /// A multiple of 16 and 8 more, as in programs.
-    pub(super) const BYTES: i32 = ITEMS + ITEM * super::TOGETHER + 8;
+    pub(super) const BYTES: i32 = SEATS + super::seat::BYTES * super::TOGETHER + 8;
     const _: () = assert!(BYTES % 16 == 8);
-}
-
-fn write_save(asm: &mut Assembler<'_>, item: i32) {
-    let base = frame::ITEMS + frame::ITEM * item;
-    for register in 0..8 {
-        asm.store(At::Base(RSP, base + 8 * i32::from(register)), r(register));
-    }
-    asm.store(At::Base(RSP, base + 64), RBX);
-}
-
-fn write_load(asm: &mut Assembler<'_>, item: i32) {
-    let base = frame::ITEMS + frame::ITEM * item;
-    for register in 0..8 {
-        asm.load(r(register), At::Base(RSP, base + 8 * i32::from(register)));
-    }
-    asm.load(RBX, At::Base(RSP, base + 64));
 }
 
 /// The registers go to item `item` after the place for the next.
@@ -177,25 +250,13 @@ fn write_fill(asm: &mut Assembler<'_>, programs: &[Subroutine], item: usize) {
     asm.load(RCX, LEFT);
     asm.alu_set(Alu::Compare, RCX, TOGETHER);
     let few = asm.jump_if_below();
-    for at in 0..TOGETHER {
-        asm.lea(RBX, At::Base(RBP, at));
-        write_start(asm);
-        write_line(asm);
-        write_save(asm, at);
-    }
-    for (number, program) in programs.iter().enumerate() {
-        for at in 0..TOGETHER {
-            write_load(asm, at);
-            write_step(asm, program);
-            if number + 1 == programs.len() {
-                write_out(asm, at);
-            } else {
-                asm.mov(RBX, program.address);
-                write_line(asm);
-                write_save(asm, at);
-            }
-        }
-    }
+    write_together(
+        asm,
+        programs,
+        &[0, 1, 2, 3].map(|at| Seat::nth(RSP, frame::SEATS, at)),
+        |asm, at| asm.lea(RBX, At::Base(RBP, at as i32)),
+        |asm, at| write_out(asm, at as i32),
+    );
     asm.alu_set(Alu::Add, RSI, TOGETHER * LINE as i32);
     asm.alu_set(Alu::Add, RBP, TOGETHER);
     asm.load(RCX, LEFT);
