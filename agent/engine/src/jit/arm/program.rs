@@ -21,7 +21,7 @@ use core::mem::offset_of;
 use super::asm::{Alu, Assembler, Gpr, LINK, Run, SP, Vec, Vector, ZERO};
 use super::{Cpu, NUMBER};
 use crate::interpret::RARELY;
-use crate::jit::{Context, Lines, Way};
+use crate::jit::{Context, Lines, Prefetch, Way};
 use crate::params::{DATASET_BASE, LINE, MAX_PROGRAM, Params, Version};
 use crate::program::{Configuration, E_KEPT, Instruction, IntegerOp, Place, Source};
 
