@@ -212,7 +212,7 @@ const CHOICES: [(&str, &[&str]); 6] = [
     ("shell", &shells::NAMES),
 ];
 /// Flags that take a file or a folder; any `--..-file` does too.
-const FILE_FLAGS: [&str; 15] = [
+const FILE_FLAGS: [&str; 16] = [
     "--agent",
     "--config",
     "--dir",
@@ -222,6 +222,7 @@ const FILE_FLAGS: [&str; 15] = [
     "--old",
     "--out",
     "--packages",
+    "--release",
     "--release-key",
     "--tls-cert",
     "--tls-key",
