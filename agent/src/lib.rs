@@ -31,5 +31,7 @@ mod pool;
 mod report;
 pub mod rig;
 pub mod store;
+#[cfg_attr(not(test), expect(dead_code, reason = "the worker reads it"))]
+mod system;
 pub mod tls;
 pub mod url;
