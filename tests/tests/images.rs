@@ -8,7 +8,7 @@ use core::time::Duration;
 use std::path::{Path, PathBuf};
 
 use farm_tests::home::{Home, MINER_CTRL};
-use farm_tests::machine::{self, Arch, From, HOST};
+use farm_tests::machine::{self, Arch, From, HOST, Restarts};
 use farm_tests::service::Service;
 use farm_tests::{Deadline, eventually};
 use serde_json::Value;
@@ -19,6 +19,10 @@ const START: Duration = Duration::from_secs(20);
 const ONLINE: Duration = Duration::from_secs(180);
 /// A share in light mode, emulated.
 const SHARE: Duration = Duration::from_secs(400);
+/// An update is written, and the machine has started anew.
+const UPDATE: Duration = Duration::from_secs(240);
+/// Three starts in vain, each of which a kernel ends ten seconds after its first process.
+const WAY_BACK: Duration = Duration::from_secs(600);
 /// MiB of a machine that hashes in light mode: the promise is 512.
 const SMALL: u32 = 512;
 
@@ -78,10 +82,19 @@ impl Farm {
 
     /// Builds an image for virtual machines that comes to this farm.
     fn image(&self, arch: Arch, artefact: &str, more: &[&str]) -> Result<PathBuf, String> {
+        self.image_with(&arch.agent(), arch, artefact, more)
+    }
+
+    fn image_with(
+        &self,
+        agent: &Path,
+        arch: Arch,
+        artefact: &str,
+        more: &[&str],
+    ) -> Result<PathBuf, String> {
         let recipe = format!("{}-{artefact}", arch.name());
-        let agent = arch.agent();
         let packages = farm_tests::sources::root().join("target/packages");
-        let paths = [&agent, &packages].map(|path| path.display().to_string());
+        let paths = [agent, &packages].map(|path| path.display().to_string());
         let [agent, packages] = &paths;
         let build = [
             "image", "build", "--recipe", &recipe, "--out", &recipe, "--agent", agent,
@@ -162,7 +175,8 @@ mod in_qemu {
         let farm = Farm::start()?;
         let parts = farm.image(arch, "netboot", &[])?;
         let vm = Home::new("machine").unwrap();
-        let mut console = machine::boot(&vm, arch, SMALL, From::Kernel(&parts))?;
+        let mut console =
+            machine::boot(&vm, arch, SMALL, From::Kernel(&parts), Restarts::SwitchOff)?;
         let rig = farm.rig(&mut console)?;
         farm.mines(&rig, &mut console)
     }
@@ -185,7 +199,7 @@ mod in_qemu {
         let farm = Farm::start()?;
         let disk = farm.image(Arch::X86_64, "disk", &[])?;
         let vm = Home::new("machine").unwrap();
-        let boot = |from| machine::boot(&vm, Arch::X86_64, 1_024, from);
+        let boot = |from| machine::boot(&vm, Arch::X86_64, 1_024, from, Restarts::SwitchOff);
 
         let mut console = boot(From::Bios(&disk))?;
         let by_bios = farm.rig(&mut console)?;
@@ -197,6 +211,116 @@ mod in_qemu {
         let by_uefi = farm.rig(&mut console)?;
         assert_eq!(by_uefi, by_bios, "another identity");
         farm.mines(&by_uefi, &mut console)
+    }
+
+    /// A disk with version 0.1.0 that has fetched 0.1.1, whose first process is this agent.
+    fn disk_before_update(farm: &Farm, agent: &Path) -> Result<PathBuf, String> {
+        let out = |name: &str| farm.home.path().join(name);
+        farm.run(&["image", "key", "--out", "release.key"])?;
+        let signed = |version| ["--release-key", "release.key", "--image-version", version];
+        let release = [&signed("0.1.1")[..], &["--release", "release"]].concat();
+        farm.image_with(agent, Arch::X86_64, "disk", &release)?;
+        let disk = farm.image(Arch::X86_64, "disk", &signed("0.1.0"))?;
+        let read = |name: &str| {
+            let bytes = std::fs::read(out("release").join(name)).unwrap();
+            (format!("update/{name}"), bytes)
+        };
+        let mut files = ["manifest", "vmlinuz", "initrd"].map(read).to_vec();
+        files.push(("update/ready".to_owned(), Vec::new()));
+        machine::add_state(&disk, &files)?;
+        Ok(disk)
+    }
+
+    fn entries(disk: &Path) -> Result<Vec<String>, String> {
+        let mut paths = machine::boot_files(disk)?;
+        paths.retain(|path| path.starts_with("loader/entries/"));
+        Ok(paths)
+    }
+
+    /// From a release in the state volume to a confirmed slot, in one run.
+    fn updates_itself(from: fn(&Path) -> From<'_>) -> Outcome {
+        let farm = Farm::start()?;
+        let disk = disk_before_update(&farm, &Arch::X86_64.agent())?;
+        let vm = Home::new("machine").unwrap();
+        let clock = Deadline::after(UPDATE);
+        let mut console = machine::boot(&vm, Arch::X86_64, SMALL, from(&disk), Restarts::GoOn)?;
+        for said in [
+            "update: version=0.1.1 Installing",
+            "update: version=0.1.1 Restarting",
+            "update: slot b is on trial",
+            "update: slot b is confirmed",
+        ] {
+            console.expect(said, UPDATE)?;
+            println!("{said}: {} s after power-on", clock.elapsed().as_secs());
+        }
+        console.kill()?;
+        offline(&farm)?;
+        let both = ["miner-0.1.0.conf", "miner-0.1.1.conf"];
+        let both = both.map(|name| format!("loader/entries/{name}"));
+        assert_eq!(entries(&disk)?, both);
+
+        // The other firmware starts the same slot, which is no trial any more.
+        let other = match from(&disk) {
+            From::Bios(disk) => From::Uefi(disk),
+            _ => From::Bios(&disk),
+        };
+        let mut console = machine::boot(&vm, Arch::X86_64, SMALL, other, Restarts::SwitchOff)?;
+        console.expect("slot b", UPDATE)?;
+        farm.rig(&mut console).map(|_| ())
+    }
+
+    #[test]
+    #[ignore = "boots a machine: ./tests/run --images"]
+    fn a_disk_updates_itself_under_a_bios_and_goes_on_under_uefi() -> Outcome {
+        updates_itself(|disk| From::Bios(disk))
+    }
+
+    #[test]
+    #[ignore = "boots a machine: ./tests/run --images"]
+    fn a_disk_updates_itself_under_uefi_and_goes_on_under_a_bios() -> Outcome {
+        updates_itself(|disk| From::Uefi(disk))
+    }
+
+    /// An agent that dies with its first instruction.
+    fn broken_agent(farm: &Farm) -> PathBuf {
+        /// `e_entry` of a 64-bit ELF file.
+        const ENTRY: core::ops::Range<usize> = 24..32;
+        let mut agent = std::fs::read(Arch::X86_64.agent()).unwrap();
+        agent[ENTRY].fill(0);
+        let path = farm.home.path().join("broken");
+        std::fs::write(&path, agent).unwrap();
+        path
+    }
+
+    fn falls_back(from: fn(&Path) -> From<'_>) -> Outcome {
+        let farm = Farm::start()?;
+        let disk = disk_before_update(&farm, &broken_agent(&farm))?;
+        let vm = Home::new("machine").unwrap();
+        let clock = Deadline::after(WAY_BACK);
+        let mut console = machine::boot(&vm, Arch::X86_64, SMALL, from(&disk), Restarts::GoOn)?;
+        console.expect("update: version=0.1.1 Restarting", UPDATE)?;
+        for _ in 0..3 {
+            console.expect("Kernel panic", UPDATE)?;
+            println!("dead {} s after power-on", clock.elapsed().as_secs());
+        }
+        console.expect("update: the other version did not work", WAY_BACK)?;
+        println!("back {} s after power-on", clock.elapsed().as_secs());
+        farm.rig(&mut console)?;
+        console.kill()?;
+        assert_eq!(entries(&disk)?, ["loader/entries/miner-0.1.0.conf"]);
+        Ok(())
+    }
+
+    #[test]
+    #[ignore = "boots a machine: ./tests/run --images"]
+    fn a_disk_falls_back_under_a_bios_from_a_version_that_does_not_start() -> Outcome {
+        falls_back(|disk| From::Bios(disk))
+    }
+
+    #[test]
+    #[ignore = "boots a machine: ./tests/run --images"]
+    fn a_disk_falls_back_under_uefi_from_a_version_that_does_not_start() -> Outcome {
+        falls_back(|disk| From::Uefi(disk))
     }
 
     fn offline(farm: &Farm) -> Outcome {
