@@ -14,11 +14,13 @@ use std::io;
 use std::path::Path;
 
 use miner_shared::cmdline::{CmdlineError, Key, Settings};
-use miner_shared::release::Version;
+use miner_shared::record::RecordError;
+use miner_shared::release::{IMAGE_FILE, IMAGE_PRODUCT, IMAGE_SIZE, Image, Version};
 use miner_shared::slots::{INITRAMFS_FILE, KERNEL_FILE};
+use miner_shared::text::Text;
 
 use crate::arch::Arch;
-use crate::disk::{Bios, Disk, DiskError, Machine, RaspberryPi, Uefi};
+use crate::disk::{self, Disk, DiskError, Machine, RaspberryPi};
 use crate::grub;
 use crate::initramfs::{Initramfs, InitramfsError, SETTINGS_FILE};
 use crate::manifest::File;
@@ -45,6 +47,9 @@ pub enum BuildError {
     /// A setting.
     #[error(transparent)]
     Setting(#[from] CmdlineError),
+    /// What the image says of itself.
+    #[error("the image's description: {0}")]
+    Description(#[from] RecordError),
     /// Words for the kernel.
     #[error(transparent)]
     CommandLine(#[from] CommandLineError),
@@ -88,6 +93,8 @@ pub struct Plan<'a> {
     pub recipe: Recipe,
     /// Its version, which only rises.
     pub version: Version,
+    /// The public release key that updates of it must be signed by; without one it takes none.
+    pub release_key: Option<[u8; 32]>,
     /// The kernel.
     pub kernel: &'a Kernel,
     /// The agent's program.
@@ -109,7 +116,7 @@ pub struct Plan<'a> {
 /// What starts a kernel; each recipe needs some of it.
 #[derive(Debug, Default)]
 pub struct Loaders {
-    /// systemd's EFI stub: UKI and disk.
+    /// systemd's EFI stub: UKI.
     pub stub: Option<Vec<u8>>,
     /// systemd-boot: disk.
     pub boot_manager: Option<Vec<u8>>,
@@ -158,6 +165,7 @@ impl<'a> Plan<'a> {
         let mut files = self.files.to_vec();
         let owner = self.owner.map(|word| (OWNER_FILE.to_owned(), word.into()));
         files.extend(owner);
+        files.push((IMAGE_FILE.to_owned(), self.image()?));
         let initramfs = Initramfs {
             agent: self.agent,
             modules: &modules,
@@ -170,8 +178,7 @@ impl<'a> Plan<'a> {
             return Err(BuildError::TooHeavy { bytes, arch });
         }
 
-        let wants_uki = matches!(self.recipe.artefact, Artefact::Disk | Artefact::Uki);
-        let uki = wants_uki
+        let uki = (self.recipe.artefact == Artefact::Uki)
             .then(|| self.uki(&command_line, &initramfs))
             .transpose()?;
         Ok(Built {
@@ -181,6 +188,19 @@ impl<'a> Plan<'a> {
             uki,
             state,
         })
+    }
+
+    /// What the image says of itself.
+    fn image(&self) -> Result<Vec<u8>, BuildError> {
+        let text = |text: &str| Text::parse(text).map_err(|_| RecordError::TooLong);
+        let image = Image {
+            product: text(IMAGE_PRODUCT)?,
+            arch: text(self.recipe.arch.name())?,
+            version: self.version,
+            release_key: self.release_key,
+        };
+        let mut file = [0; IMAGE_SIZE];
+        Ok(image.encode(&mut file)?.to_vec())
     }
 
     fn uki(&self, cmdline: &str, initramfs: &[u8]) -> Result<Vec<u8>, BuildError> {
@@ -222,6 +242,15 @@ impl Built<'_> {
         parts.map(|(name, bytes)| File::of(name, bytes)).collect()
     }
 
+    /// The files of a slot, with their names: what a release for disks consists of. They hold no secret and
+    /// no setting.
+    pub fn slot(&self) -> [(&'static str, &[u8]); 2] {
+        [
+            (KERNEL_FILE, &self.plan.kernel.image),
+            (INITRAMFS_FILE, &self.initramfs),
+        ]
+    }
+
     /// The unified kernel image, where the recipe makes one.
     pub fn uki(&self) -> Option<&[u8]> {
         self.uki.as_deref()
@@ -251,26 +280,22 @@ impl Built<'_> {
                 firmware: &firmware,
             }),
             Artefact::Disk => {
-                let uefi = Uefi {
-                    boot_manager: loaders
-                        .boot_manager
-                        .as_deref()
-                        .ok_or_else(|| missing("systemd-boot"))?,
-                    uki: self
-                        .uki
-                        .as_deref()
-                        .ok_or_else(|| missing("systemd's EFI stub"))?,
+                let boot_manager = loaders.boot_manager.as_deref();
+                let boot_manager = boot_manager.ok_or_else(|| missing("systemd-boot"))?;
+                let kernel = disk::Kernel {
+                    image: &self.plan.kernel.image,
+                    initramfs: &self.initramfs,
+                    command_line: &self.command_line,
                 };
                 match recipe.arch {
-                    Arch::Aarch64 => Machine::Arm64(uefi),
+                    Arch::Aarch64 => Machine::Arm64 {
+                        boot_manager,
+                        kernel,
+                    },
                     Arch::X86_64 => Machine::Pc {
-                        uefi,
-                        bios: Bios {
-                            grub: loaders.grub.as_ref().ok_or_else(|| missing("GRUB"))?,
-                            kernel: &self.plan.kernel.image,
-                            initramfs: &self.initramfs,
-                            command_line: &self.command_line,
-                        },
+                        boot_manager,
+                        grub: loaders.grub.as_ref().ok_or_else(|| missing("GRUB"))?,
+                        kernel,
                     },
                 }
             }
@@ -320,6 +345,7 @@ mod tests {
         let plan = Plan {
             recipe,
             version: Version::default(),
+            release_key: None,
             kernel: &kernel,
             agent: b"agent",
             set: Set::Virt,

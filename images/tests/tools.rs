@@ -11,7 +11,8 @@ use miner_images::fat::{FatKind, Tree, Volume};
 use miner_images::gpt::{self, Guid};
 use miner_images::grub::{self, Grub};
 use miner_images::sparse::Image;
-use miner_shared::slots::{BootState, Slot};
+use miner_shared::release::Version;
+use miner_shared::slots::{BootState, Slot, Start};
 use tempfile::TempDir;
 
 const MIB: u32 = 2048;
@@ -128,10 +129,9 @@ fn grub_understands_the_scripts_and_the_boot_state() {
         fs::write(&path, bytes).unwrap();
         path.to_str().unwrap().to_owned()
     };
-    let scripts = [
-        grub::grub_cfg(),
-        grub::boot_cfg(Slot::A, "console=ttyS0 miner.pool=stratum+tcp://h:1").unwrap(),
-    ];
+    let words = "console=ttyS0 miner.pool=stratum+tcp://h:1";
+    let start = Start::new(Slot::A, Version::default(), words).unwrap();
+    let scripts = [grub::grub_cfg(), start.script().to_string()];
     for script in scripts {
         run("grub-script-check", &[&write("cfg", script.as_bytes())]);
     }

@@ -25,6 +25,7 @@ use core::fmt::{self, Write as _};
 
 use crate::identity::{EnrolToken, Fingerprint};
 use crate::limits::{MAX_CMDLINE, MAX_CMDLINE_KERNEL, MAX_CMDLINE_VALUE};
+use crate::slots::SLOT_WORD;
 use crate::text::{Name, Text, TextError};
 
 mod values;
@@ -186,11 +187,14 @@ pub struct Settings([Option<Text<MAX_CMDLINE_VALUE>>; KEYS]);
 
 impl Settings {
     /// Reads a whole command line, such as `/proc/cmdline`; words that are not `miner.*` are the
-    /// kernel's. Each refused word goes to `warn`.
+    /// kernel's, and `miner.slot` is of [`slots`](crate::slots). Each refused word goes to `warn`.
     pub fn read(line: &[u8], warn: &mut dyn FnMut(CmdlineError)) -> Self {
         let mut settings = Self::default();
         for word in line.split(u8::is_ascii_whitespace) {
-            if word.starts_with(PREFIX.as_bytes())
+            let is_ours = word.starts_with(PREFIX.as_bytes());
+            // Which slot runs is the boot loader's word.
+            if is_ours
+                && !word.starts_with(SLOT_WORD.as_bytes())
                 && let Err(error) = settings.read_word(word)
             {
                 warn(error);
@@ -355,7 +359,8 @@ mod tests {
 
     #[test]
     fn the_kernels_own_words_are_none_of_ours() {
-        let (settings, warnings) = read("console=ttyS0 quiet panic=10 -- minerowner=x\n");
+        let (settings, warnings) =
+            read("console=ttyS0 quiet panic=10 miner.slot=a -- minerowner=x\n");
         assert_eq!(settings, Settings::default());
         assert!(warnings.is_empty());
     }

@@ -325,3 +325,11 @@ pub const MAX_RELEASE_FILES: usize = 64;
 pub const MAX_RELEASE_PACKAGES: usize = 64;
 /// Name of a file of a release, or of a package, in bytes.
 pub const MAX_RELEASE_NAME: usize = 128;
+/// Bytes of a slot's kernel and initramfs: Debian's kernel for ARM64 is not compressed.
+pub const MAX_SLOT_BYTES: u64 = 48 << 20;
+/// Entries of a folder that an update looks at, on the boot volume and where a worker fetches to.
+pub const MAX_SLOT_ENTRIES: usize = 64;
+/// How long a version on trial must work without a break until it is confirmed, in milliseconds.
+pub const TRIAL_GOOD_MS: u64 = 60_000;
+/// After so long on trial without that the machine starts anew, in milliseconds; each start counts one try.
+pub const TRIAL_MS: u64 = 600_000;

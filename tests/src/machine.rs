@@ -6,10 +6,16 @@
 //! | [`From::Bios`], [`From::Uefi`] | a disk image |
 //! | [`From::Network`] | what a boot server on a [`crate::lan`] offers |
 //!
+//! A machine that starts anew is off by default, so that a kernel that dies is noticed; one that is updated
+//! goes on ([`Restarts`]).
+//!
 //! But for the latter the network is qemu's own: the guest reaches the host's loopback as [`HOST`].
 
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use miner_images::fat::{SECTOR, Tree, Volume};
+use miner_shared::slots::{BOOT_LABEL, STATE_LABEL};
 
 use crate::home::Home;
 use crate::service::Service;
@@ -75,14 +81,32 @@ impl Arch {
     }
 }
 
+/// What a machine does that starts anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restarts {
+    /// It goes on.
+    GoOn,
+    /// It is off.
+    SwitchOff,
+}
+
 /// Switches a machine on; its serial console is what the service prints. `home` keeps its files, `memory` is in MiB.
 ///
 /// # Errors
 /// qemu or a file is missing.
-pub fn boot(home: &Home, arch: Arch, memory: u32, from: From<'_>) -> Result<Service, String> {
+pub fn boot(
+    home: &Home,
+    arch: Arch,
+    memory: u32,
+    from: From<'_>,
+    restarts: Restarts,
+) -> Result<Service, String> {
     let mut words: Vec<String> = Vec::new();
     let mut say = |line: &str| words.extend(line.split(' ').map(str::to_owned));
-    say("-accel tcg,thread=multi -smp 2 -nographic -no-reboot");
+    say("-accel tcg,thread=multi -smp 2 -nographic");
+    if restarts == Restarts::SwitchOff {
+        say("-no-reboot");
+    }
     say(&format!("-m {memory}"));
     match from {
         From::Network(firmware) => {
@@ -141,6 +165,59 @@ fn uefi(home: &Home) -> Result<String, String> {
          -drive if=pflash,format=raw,file={}",
         variables.display()
     ))
+}
+
+/// Puts files on the state volume of a disk image, beside those that are on it.
+///
+/// # Errors
+/// The image is none of ours, or the files do not fit.
+pub fn add_state(disk: &Path, files: &[(String, Vec<u8>)]) -> Result<(), String> {
+    let failed = |error: &dyn core::fmt::Display| format!("{}: {error}", disk.display());
+    let mut bytes = fs::read(disk).map_err(|error| failed(&error))?;
+    let volumes = miner_images::disk::volumes(&bytes);
+    let mut found = volumes.iter().filter(|found| found.label == STATE_LABEL);
+    let found = found.next().ok_or_else(|| failed(&"no state volume"))?;
+    let mut tree = Tree::default();
+    for entry in found.volume.list().map_err(|error| failed(&error))? {
+        if !entry.is_folder {
+            let file = found.volume.read(&entry.path);
+            let file = file.map_err(|error| failed(&error))?;
+            tree.add(&entry.path, file)
+                .map_err(|error| failed(&error))?;
+        }
+    }
+    for (path, bytes) in files {
+        tree.add(path, &**bytes).map_err(|error| failed(&error))?;
+    }
+    let sectors = |bytes: usize| u32::try_from(bytes / SECTOR).map_err(|error| failed(&error));
+    let volume = Volume {
+        label: STATE_LABEL,
+        serial: 1,
+        sectors: sectors(found.place.len())?,
+        hidden: sectors(found.place.start)?,
+        kind: None,
+    };
+    let volume = volume
+        .format(tree)
+        .map_err(|error| failed(&error))?
+        .to_vec();
+    let place = found.place.clone();
+    bytes.splice(place, volume);
+    fs::write(disk, bytes).map_err(|error| failed(&error))
+}
+
+/// The paths of what is on the boot volume of a disk image.
+///
+/// # Errors
+/// The image is none of ours.
+pub fn boot_files(disk: &Path) -> Result<Vec<String>, String> {
+    let failed = |error: &dyn core::fmt::Display| format!("{}: {error}", disk.display());
+    let bytes = fs::read(disk).map_err(|error| failed(&error))?;
+    let volumes = miner_images::disk::volumes(&bytes);
+    let mut found = volumes.iter().filter(|found| found.label == BOOT_LABEL);
+    let found = found.next().ok_or_else(|| failed(&"no boot volume"))?;
+    let entries = found.volume.list().map_err(|error| failed(&error))?;
+    Ok(entries.into_iter().map(|entry| entry.path).collect())
 }
 
 fn drive(disk: &Path) -> String {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use farm_tests::home::{Home, MINER_CTRL};
 use farm_tests::lan::{self, Lan};
-use farm_tests::machine::{self, Arch, Firmware, From, HOST, MAC};
+use farm_tests::machine::{self, Arch, Firmware, From, HOST, MAC, Restarts};
 use farm_tests::service::Service;
 use farm_tests::{Deadline, eventually};
 use serde_json::Value;
@@ -21,6 +21,10 @@ const START: Duration = Duration::from_secs(20);
 const ONLINE: Duration = Duration::from_secs(180);
 /// A share in light mode, emulated.
 const SHARE: Duration = Duration::from_secs(400);
+/// An update is written, and the machine has started anew.
+const UPDATE: Duration = Duration::from_secs(240);
+/// Three starts in vain, each of which a kernel ends ten seconds after its first process.
+const WAY_BACK: Duration = Duration::from_secs(600);
 /// MiB of a machine that hashes in light mode: the promise is 512.
 const SMALL: u32 = 512;
 
@@ -81,6 +85,17 @@ impl Farm {
 
     /// Builds an image for virtual machines that comes to this farm.
     fn image(&self, arch: Arch, artefact: &str) -> Result<PathBuf, String> {
+        self.image_with(&arch.agent(), arch, artefact, &[])
+    }
+
+    /// Builds one with this agent that is told `more` as well.
+    fn image_with(
+        &self,
+        agent: &Path,
+        arch: Arch,
+        artefact: &str,
+        more: &[&str],
+    ) -> Result<PathBuf, String> {
         let token = self.home.path().join("token");
         let token = token.to_str().ok_or("the token's path")?;
         let farm = ["--controller", &self.link, "--token-file", token];
@@ -88,21 +103,21 @@ impl Farm {
         // that ends with its mapping, as those in reserved pages do. No processor does so.
         let rest = ["--owner", "Test farm", "--hugepages", "off"];
         let recipe = format!("{}-{artefact}", arch.name());
-        self.build(arch, artefact, &recipe, &[&farm[..], &rest].concat())
+        let told = [&farm[..], &rest, more].concat();
+        self.build(agent, (arch, artefact), &recipe, &told)
     }
 
-    /// Builds one that is told `more`.
+    /// Builds one that is told no more than this.
     fn build(
         &self,
-        arch: Arch,
-        artefact: &str,
+        agent: &Path,
+        (arch, artefact): (Arch, &str),
         out: &str,
         more: &[&str],
     ) -> Result<PathBuf, String> {
         let recipe = format!("{}-{artefact}", arch.name());
-        let agent = arch.agent();
         let packages = farm_tests::sources::root().join("target/packages");
-        let paths = [&agent, &packages].map(|path| path.display().to_string());
+        let paths = [agent, &packages].map(|path| path.display().to_string());
         let [agent, packages] = &paths;
         let build = ["image", "build", "--recipe", &recipe, "--out", out];
         let from = [
@@ -180,7 +195,8 @@ mod in_qemu {
         let farm = Farm::start()?;
         let parts = farm.image(arch, "netboot")?;
         let vm = Home::new("machine").unwrap();
-        let mut console = machine::boot(&vm, arch, SMALL, From::Kernel(&parts))?;
+        let mut console =
+            machine::boot(&vm, arch, SMALL, From::Kernel(&parts), Restarts::SwitchOff)?;
         let rig = farm.rig(&mut console)?;
         farm.mines(&rig, &mut console)
     }
@@ -203,7 +219,7 @@ mod in_qemu {
         let farm = Farm::start()?;
         let disk = farm.image(Arch::X86_64, "disk")?;
         let vm = Home::new("machine").unwrap();
-        let boot = |from| machine::boot(&vm, Arch::X86_64, 1_024, from);
+        let boot = |from| machine::boot(&vm, Arch::X86_64, 1_024, from, Restarts::SwitchOff);
 
         let mut console = boot(From::Bios(&disk))?;
         let by_bios = farm.rig(&mut console)?;
@@ -230,12 +246,13 @@ mod in_qemu {
         let (namespace, address) = lan::SERVE;
         let home = Home::new("farm").unwrap().inside(namespace);
         let farm = Farm::start_in(home, address, address)?;
+        let agent = Arch::X86_64.agent();
         let folder = match firmware {
-            Firmware::Bios => farm.build(Arch::X86_64, "netboot", "boot", &[])?,
+            Firmware::Bios => farm.build(&agent, (Arch::X86_64, "netboot"), "boot", &[])?,
             Firmware::UefiPxe | Firmware::UefiHttp => {
                 let folder = farm.images.path().join("boot");
                 fs::create_dir(&folder).unwrap();
-                farm.build(Arch::X86_64, "uki", "boot/x64.efi", &[])?;
+                farm.build(&agent, (Arch::X86_64, "uki"), "boot/x64.efi", &[])?;
                 folder
             }
         };
@@ -252,7 +269,13 @@ mod in_qemu {
         server.expect("rigs.toml: 2 sections", START)?;
 
         let vm = Home::new("machine").unwrap().inside(lan::MACHINES);
-        let mut console = machine::boot(&vm, Arch::X86_64, 1_024, From::Network(firmware))?;
+        let mut console = machine::boot(
+            &vm,
+            Arch::X86_64,
+            1_024,
+            From::Network(firmware),
+            Restarts::SwitchOff,
+        )?;
         let rig = farm.rig(&mut console);
         let rig = rig.map_err(|error| format!("{error}\n{}", server.transcript()))?;
         let peers = farm.json(&["peer", "list"])?;
@@ -274,10 +297,116 @@ mod in_qemu {
         Ok(())
     }
 
+    /// A disk with version 0.1.0 that has fetched 0.1.1, whose first process is this agent.
+    fn disk_before_update(farm: &Farm, agent: &Path) -> Result<PathBuf, String> {
+        let out = |name: &str| farm.images.path().join(name);
+        let key = ["image", "key", "--out", "release.key"];
+        farm.images.run(MINER_CTRL, &key)?.ok()?;
+        let signed = |version| ["--release-key", "release.key", "--image-version", version];
+        let release = [&signed("0.1.1")[..], &["--release", "release"]].concat();
+        farm.image_with(agent, Arch::X86_64, "disk", &release)?;
+        let agent = Arch::X86_64.agent();
+        let disk = farm.image_with(&agent, Arch::X86_64, "disk", &signed("0.1.0"))?;
+        let read = |name: &str| {
+            let bytes = std::fs::read(out("release").join(name)).unwrap();
+            (format!("update/{name}"), bytes)
+        };
+        let mut files = ["manifest", "vmlinuz", "initrd"].map(read).to_vec();
+        files.push(("update/ready".to_owned(), Vec::new()));
+        machine::add_state(&disk, &files)?;
+        Ok(disk)
+    }
+
+    fn entries(disk: &Path) -> Result<Vec<String>, String> {
+        let mut paths = machine::boot_files(disk)?;
+        paths.retain(|path| path.starts_with("loader/entries/"));
+        Ok(paths)
+    }
+
+    /// From a release in the state volume to a confirmed slot, in one run.
+    fn updates_itself(from: fn(&Path) -> From<'_>) -> Outcome {
+        let farm = Farm::start()?;
+        let disk = disk_before_update(&farm, &Arch::X86_64.agent())?;
+        let vm = Home::new("machine").unwrap();
+        let clock = Deadline::after(UPDATE);
+        let mut console = machine::boot(&vm, Arch::X86_64, SMALL, from(&disk), Restarts::GoOn)?;
+        for said in [
+            "update: version=0.1.1 Installing",
+            "update: version=0.1.1 Restarting",
+            "update: slot b is on trial",
+            "update: slot b is confirmed",
+        ] {
+            console.expect(said, UPDATE)?;
+            println!("{said}: {} s after power-on", clock.elapsed().as_secs());
+        }
+        console.kill()?;
+        offline(&farm)?;
+        let both = ["miner-0.1.0.conf", "miner-0.1.1.conf"];
+        let both = both.map(|name| format!("loader/entries/{name}"));
+        assert_eq!(entries(&disk)?, both);
+
+        // The other firmware starts the same slot, which is no trial any more.
+        let other = match from(&disk) {
+            From::Bios(disk) => From::Uefi(disk),
+            _ => From::Bios(&disk),
+        };
+        let mut console = machine::boot(&vm, Arch::X86_64, SMALL, other, Restarts::SwitchOff)?;
+        console.expect("slot b", UPDATE)?;
+        farm.rig(&mut console).map(|_| ())
+    }
+
+    #[test]
+    #[ignore = "boots a machine: ./tests/run --images"]
+    fn a_disk_updates_itself_under_a_bios_and_goes_on_under_uefi() -> Outcome {
+        updates_itself(|disk| From::Bios(disk))
+    }
+
+    #[test]
+    #[ignore = "boots a machine: ./tests/run --images"]
+    fn a_disk_updates_itself_under_uefi_and_goes_on_under_a_bios() -> Outcome {
+        updates_itself(|disk| From::Uefi(disk))
+    }
+
+    /// An agent that dies with its first instruction.
+    fn broken_agent(farm: &Farm) -> PathBuf {
+        /// `e_entry` of a 64-bit ELF file.
+        const ENTRY: core::ops::Range<usize> = 24..32;
+        let mut agent = std::fs::read(Arch::X86_64.agent()).unwrap();
+        agent[ENTRY].fill(0);
+        let path = farm.images.path().join("broken");
+        std::fs::write(&path, agent).unwrap();
+        path
+    }
+
+    fn falls_back(from: fn(&Path) -> From<'_>) -> Outcome {
+        let farm = Farm::start()?;
+        let disk = disk_before_update(&farm, &broken_agent(&farm))?;
+        let vm = Home::new("machine").unwrap();
+        let clock = Deadline::after(WAY_BACK);
+        let mut console = machine::boot(&vm, Arch::X86_64, SMALL, from(&disk), Restarts::GoOn)?;
+        console.expect("update: version=0.1.1 Restarting", UPDATE)?;
+        for _ in 0..3 {
+            console.expect("Kernel panic", UPDATE)?;
+            println!("dead {} s after power-on", clock.elapsed().as_secs());
+        }
+        console.expect("update: the other version did not work", WAY_BACK)?;
+        println!("back {} s after power-on", clock.elapsed().as_secs());
+        farm.rig(&mut console)?;
+        console.kill()?;
+        assert_eq!(entries(&disk)?, ["loader/entries/miner-0.1.0.conf"]);
+        Ok(())
+    }
+
     #[test]
     #[ignore = "boots a machine: ./tests/run --images"]
     fn a_bios_boots_from_the_network_by_ipxe_and_mines_as_its_recipe_says() -> Outcome {
         network(Firmware::Bios)
+    }
+
+    #[test]
+    #[ignore = "boots a machine: ./tests/run --images"]
+    fn a_disk_falls_back_under_a_bios_from_a_version_that_does_not_start() -> Outcome {
+        falls_back(|disk| From::Bios(disk))
     }
 
     #[test]
@@ -290,6 +419,12 @@ mod in_qemu {
     #[ignore = "boots a machine: ./tests/run --images"]
     fn uefi_boots_from_the_network_by_http_and_mines_as_its_recipe_says() -> Outcome {
         network(Firmware::UefiHttp)
+    }
+
+    #[test]
+    #[ignore = "boots a machine: ./tests/run --images"]
+    fn a_disk_falls_back_under_uefi_from_a_version_that_does_not_start() -> Outcome {
+        falls_back(|disk| From::Uefi(disk))
     }
 
     fn offline(farm: &Farm) -> Outcome {

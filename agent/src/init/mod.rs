@@ -11,6 +11,7 @@
 //!              ├─ state     the volume FARMSTATE, else a folder in memory
 //!              ├─ supervise once state, name and randomness are there ─▶ node serve --supervised FILE
 //!              │            restart after 1 .. 30 s; ◀── exit code: start the machine anew, switch it off
+//!              ├─ slots     what the worker fetched becomes the slot that starts next; confirms what works
 //!              ├─ watchdog  petted while the worker gives signs of life ◀── report in FILE (crate::report)
 //!              └─ console   a block of lines when something has changed ◀──┘
 //! ```
@@ -24,12 +25,14 @@
 //! | [`state`], [`volume`] | looks for the volume for 10 s | task |
 //! | [`entropy`] | no key is made before the kernel's pool is seeded | task |
 //! | [`watchdog`], [`supervise`], [`worker`] | for ever | task |
+//! | [`slots`] | for ever, on a disk image; what is slow in a thread of its own | task |
 //!
 //! Rules:
 //! * It never ends and never panics: the kernel stops with process 1. What fails is logged, and the next
 //!   step goes on without it. Should it panic all the same, the machine starts anew.
-//! * It opens no port, reads no file that the worker could name, and takes nothing from the network but
-//!   DHCP answers. What the worker asks for is an exit code, what it tells a record of fixed length.
+//! * It opens no port, and takes nothing from the network but DHCP answers. What the worker asks for is an exit
+//!   code, what it tells a record of fixed length; of its files only those of an update are read, of which the
+//!   release key's signature says what they are.
 //! * Nothing here waits in the way of something else: each wait is a task of one thread.
 //! * The system's folders hang off [`Root`], so that tests run over a folder of their own.
 
@@ -45,6 +48,7 @@ mod net;
 mod resolver;
 mod screen;
 mod settings;
+mod slots;
 mod state;
 mod supervise;
 mod volume;

@@ -11,7 +11,6 @@
 //! FAT has no owners: the volume is mounted so that all files are the worker's, mode 0600, as its store
 //! wants them.
 
-use std::ffi::CString;
 use std::fmt::{self, Display};
 use std::fs;
 use std::io;
@@ -19,7 +18,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use log::{info, warn};
-use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+use miner_shared::slots::STATE_LABEL;
 
 use super::Root;
 use super::volume::{self, Found};
@@ -69,7 +68,7 @@ impl Display for Kept {
 pub(super) async fn settle(root: &Root, clock: Clock) -> Home {
     let until = clock.now() + LOOK_FOR_MS;
     let found = loop {
-        let found = volume::find(root);
+        let found = volume::find(root, STATE_LABEL);
         if found != Found::Nothing || clock.now() >= until {
             break found;
         }
@@ -98,21 +97,13 @@ fn take(root: &Root, found: Found) -> Result<Home, String> {
         }
     };
     let folder = root.at("state");
-    match mount_fat(&device, &folder) {
+    match volume::mount_fat(&device, &folder, WORKER) {
         Ok(()) => Ok(Home {
             folder,
             kept: Kept::Volume(device),
         }),
         Err(error) => Err(format!("{} cannot be mounted: {error}", device.display())),
     }
-}
-
-fn mount_fat(device: &Path, folder: &Path) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
-    let flags = MountFlags::NOATIME | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-    let options = format!("uid={WORKER},gid={WORKER},fmask=0177,dmask=0077,tz=UTC");
-    let options = CString::new(options)?;
-    Ok(mount(device, folder, "vfat", flags, &*options)?)
 }
 
 fn in_memory(root: &Root, why: String) -> Home {
@@ -133,15 +124,10 @@ fn make_private(folder: &Path) -> io::Result<()> {
     chown(folder, Some(WORKER), Some(WORKER))
 }
 
-/// Lets go of the volume before the machine ends; what is on it is whole then.
+/// Lets go of the volume before the machine ends.
 pub(super) fn leave(home: &Home) {
-    let Some(folder) = home.volume() else {
-        return;
-    };
-    rustix::fs::sync();
-    if let Err(error) = unmount(folder, UnmountFlags::empty()) {
-        warn!("{} is in use still: {error}", folder.display());
-        let _ = unmount(folder, UnmountFlags::DETACH);
+    if let Some(folder) = home.volume() {
+        volume::unmount_whole(folder);
     }
 }
 

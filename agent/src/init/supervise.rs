@@ -26,8 +26,9 @@ use smol::stream::StreamExt;
 use super::net::Net;
 use super::screen::{Screen, Shown};
 use super::settings::{self, Told};
+use super::slots::{self, Next, Slots};
 use super::state::{self, Home};
-use super::watchdog::{PET_MS, Pulse, Watchdog, pulse};
+use super::watchdog::{PET_MS, Pulse, STALE_MS, Watchdog, pulse};
 use super::worker::Orders;
 use super::{Root, console, entropy, hostname};
 use crate::cli::Exit;
@@ -47,6 +48,8 @@ const LONGEST_REST_MS: u64 = 30_000;
 const RAN_WELL_MS: u64 = 60_000;
 /// Between two looks at what the console shows.
 const LOOK_MS: u64 = 1_000;
+/// From the last word about an update until the machine starts anew.
+const FAREWELL_MS: u64 = 5_000;
 /// Between two attempts to end a machine that goes on.
 const AGAIN_MS: u64 = 10_000;
 
@@ -61,6 +64,8 @@ pub(super) struct Supervisor {
     report: RefCell<Option<File>>,
     shown: RefCell<Shown>,
     home: RefCell<Option<Home>>,
+    /// Taken by the task that keeps them.
+    slots: RefCell<Option<Slots>>,
     watchdog: RefCell<Watchdog>,
     ended: (Sender<WaitStatus>, Receiver<WaitStatus>),
     /// Whether the machine is on its way to its end: no worker is started any more.
@@ -78,6 +83,7 @@ struct Running {
 impl Supervisor {
     pub(super) fn new(root: Root, early: Told, clock: Clock) -> Self {
         let watchdog = RefCell::new(Watchdog::open(&root));
+        let slots = RefCell::new(Some(Slots::begin(&root, clock.now())));
         Self {
             root,
             early,
@@ -87,6 +93,7 @@ impl Supervisor {
             report: RefCell::default(),
             shown: RefCell::default(),
             home: RefCell::default(),
+            slots,
             watchdog,
             ended: bounded(1),
             ending: Cell::default(),
@@ -99,12 +106,16 @@ impl Supervisor {
         let executor = LocalExecutor::new();
         let on = || Rc::clone(&self);
         let (net, worker, watch, show, signals) = (on(), on(), on(), on(), on());
+        let update = on();
         executor
             .spawn(async move { net.net.keep(&net.root, net.early.ip(), net.clock).await })
             .detach();
         executor.spawn(async move { worker.work().await }).detach();
         executor.spawn(async move { watch.watch().await }).detach();
         executor.spawn(async move { show.show().await }).detach();
+        executor
+            .spawn(async move { update.update().await })
+            .detach();
         executor.spawn(async move { signals.hear().await }).detach();
         smol::block_on(executor.run(self.wait_for_end()));
     }
@@ -244,6 +255,30 @@ impl Supervisor {
                 _ => self.watchdog.borrow_mut().pet(),
             }
             self.sleep(PET_MS).await;
+        }
+    }
+
+    /// Keeps the slots of a disk image.
+    async fn update(&self) {
+        let Some(mut slots) = self.slots.take() else {
+            return;
+        };
+        loop {
+            self.sleep(LOOK_MS).await;
+            let now = Millis(platform::uptime_ms().unwrap_or_default());
+            let report = self
+                .report()
+                .filter(|report| now.since(report.at) < STALE_MS);
+            let is_good =
+                self.worker.get().is_some() && report.as_ref().is_some_and(slots::is_good);
+            let home = self.home.borrow().clone();
+            let home = home.as_ref().map(|home| &*home.folder);
+            if slots.look(self.clock.now(), is_good, home).await == Next::StartAnew {
+                // The worker can still say so.
+                self.sleep(FAREWELL_MS).await;
+                let _ = self.ends.0.try_send(MachineEnd::Reboot);
+                return;
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `report` | 0600, the worker's | [`crate::report`]; process 1 keeps it open |
 //! | `token` | 0600, the worker's | the enrolment token: arguments can be read by every process |
+//! | `system` | 0644, root's | [`crate::system`]; of [`super::slots`] |
 //! | `owner.toml` | 0644, root's | the owner's word, where neither volume nor image has one |
 //!
 //! | owner's word | first that is there |
@@ -34,6 +35,8 @@ use crate::url::{ControllerUrl, ControllerUrls};
 /// User and group of the worker.
 pub(super) const WORKER: u32 = 1_000;
 
+/// Where it reports; beside it the worker reads how its machine was booted ([`crate::system`]).
+pub(super) const REPORT: &str = "run/miner/report";
 /// What it listens on where no controller is named.
 const LISTEN: &str = ":9091";
 /// Name of the owner's word.
@@ -69,7 +72,7 @@ impl Orders {
             }
             _ => None,
         };
-        let report = folder.join("report");
+        let report = root.at(REPORT);
         let file = workers_own(&report)?;
         file.set_len(SIZE as u64)?;
         let (owner, owned) = owner(root, told, home)?;

@@ -88,9 +88,13 @@ fn publish(
     make_folder(folder, access).map_err(failed)?;
     let temporary = temporary_name(path);
     let outcome = write_new(&temporary, bytes, access)
+        .and_then(|()| powered())
         .and_then(|()| into_place(&temporary, path))
         .and_then(|()| sync_folder(folder));
     outcome.map_err(|e| {
+        if powered().is_err() {
+            return failed(e);
+        }
         // The file that failed to become `path` is of no use; a second failure changes nothing.
         let _ = fs::remove_file(&temporary);
         failed(e)
@@ -199,14 +203,29 @@ fn write_new(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
         _ => {}
     }
+    powered()?;
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(access.file_mode())
         .open(path)?;
-    file.write_all(bytes)?;
+    let (half, rest) = bytes.split_at(bytes.len() / 2);
+    for part in [half, rest] {
+        powered()?;
+        file.write_all(part)?;
+    }
     file.sync_all()
 }
+
+/// Whether the power is still on; it always is, but in tests that cut it.
+#[cfg(not(test))]
+#[expect(clippy::unnecessary_wraps, reason = "a test's power cut is an error")]
+const fn powered() -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+use super::cuts::powered;
 
 fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()

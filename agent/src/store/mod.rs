@@ -18,6 +18,8 @@
 //! what `miner peer remove` takes back, or `miner node rotate-key` makes, within a second.
 
 mod candidates;
+#[cfg(test)]
+mod cuts;
 mod dirs;
 pub mod file;
 mod follow;

@@ -62,3 +62,27 @@ impl rand_core::TryRng for Same {
 }
 
 impl rand_core::TryCryptoRng for Same {}
+
+/// Another byte each time.
+pub(super) struct Counting(pub(super) u8);
+
+impl rand_core::TryRng for Counting {
+    type Error = rand_core::Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
+        self.0 = self.0.wrapping_add(1);
+        Ok(self.0.into())
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
+        self.try_next_u32().map(u64::from)
+    }
+
+    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Self::Error> {
+        self.0 = self.0.wrapping_add(1);
+        out.fill(self.0);
+        Ok(())
+    }
+}
+
+impl rand_core::TryCryptoRng for Counting {}

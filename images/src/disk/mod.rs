@@ -6,10 +6,10 @@
 //! | 1-33, and the last 33 | GPT | GPT | |
 //! | 2048-4095 | p3 BIOS boot: GRUB's core | | |
 //! | 4096-.. | p1 FARMBOOT, FAT32 | p1 FARMBOOT, FAT32 | p1 FARMBOOT, FAT32 |
-//! | .. | p2 FARMSTATE, FAT16, 8 MiB | p2 | p2 |
+//! | .. | p2 FARMSTATE, FAT16, 32 MiB | p2, 48 MiB | p2, 48 MiB |
 //!
 //! FARMBOOT has room for two slots, of which one is filled: [`miner_shared::slots`] says how an update
-//! fills the other. All ids are constants, so that the same files make the same disk and no disk tells
+//! fills the other, from files that were fetched to FARMSTATE. All ids are constants, so that the same files make the same disk and no disk tells
 //! who made it; a rig gets its identity when it starts for the first time.
 
 mod boot;
@@ -36,7 +36,9 @@ pub const X86_64_BUDGET: u64 = 24_000_000;
 const MIB: u64 = (1 << 20) / SECTOR as u64;
 const BIOS_BOOT_AT: u64 = MIB;
 const BOOT_AT: u64 = 2 * MIB;
-const STATE: u64 = 8 * MIB;
+/// FARMSTATE holds a fetched slot beside the rig's own files.
+const STATE_X86_64: u64 = 32 * MIB;
+const STATE_ARM64: u64 = 48 * MIB;
 /// FARMBOOT grows in steps, so that small changes of a kernel leave the layout as it is.
 const BOOT_STEP: u64 = 16 * MIB;
 const MIN_BOOT: u64 = 64 * MIB;
@@ -65,38 +67,39 @@ pub struct Disk<'a> {
 pub enum Machine<'a> {
     /// x86-64, with UEFI or a BIOS.
     Pc {
-        /// For UEFI.
-        uefi: Uefi<'a>,
-        /// For a BIOS.
-        bios: Bios<'a>,
+        /// `systemd-bootx64.efi`, for UEFI.
+        boot_manager: &'a [u8],
+        /// GRUB, for a BIOS.
+        grub: &'a grub::Parts,
+        /// What both of them start.
+        kernel: Kernel<'a>,
     },
     /// ARM64 with UEFI.
-    Arm64(Uefi<'a>),
+    Arm64 {
+        /// `systemd-bootaa64.efi`.
+        boot_manager: &'a [u8],
+        /// What it starts.
+        kernel: Kernel<'a>,
+    },
     /// A Raspberry Pi with its own firmware.
     RaspberryPi(RaspberryPi<'a>),
 }
 
-/// What UEFI starts.
+/// What boot managers start.
 #[derive(Clone, Copy, Debug)]
-pub struct Uefi<'a> {
-    /// systemd-boot: `systemd-bootx64.efi` or `systemd-bootaa64.efi`.
-    pub boot_manager: &'a [u8],
-    /// Kernel, initramfs and command line in one file. Its `.osrel` must hold `ID`, `PRETTY_NAME` and
-    /// `VERSION_ID`: systemd-boot passes over files without, and takes the highest version.
-    pub uki: &'a [u8],
-}
-
-/// What a BIOS starts.
-#[derive(Clone, Copy, Debug)]
-pub struct Bios<'a> {
-    /// GRUB.
-    pub grub: &'a grub::Parts,
-    /// `vmlinuz`.
-    pub kernel: &'a [u8],
+pub struct Kernel<'a> {
+    /// `vmlinuz`; with UEFI it is started as a program, which Debian's kernels are.
+    pub image: &'a [u8],
     /// The initramfs, compressed.
     pub initramfs: &'a [u8],
     /// The kernel's command line: printable ASCII, no quotes.
     pub command_line: &'a str,
+}
+
+impl Kernel<'_> {
+    const fn bytes(&self) -> u64 {
+        (self.image.len() + self.initramfs.len()) as u64
+    }
 }
 
 /// Why a disk cannot be made.
@@ -126,11 +129,15 @@ impl<'a> Disk<'a> {
         let (files, slot) = boot::files(self)?;
         let boot_sectors = boot_sectors(slot).ok_or(DiskError::TooLarge)?;
         let state_at = BOOT_AT + boot_sectors;
+        let state_sectors = match self.machine {
+            Machine::Pc { .. } => STATE_X86_64,
+            Machine::Arm64 { .. } | Machine::RaspberryPi(_) => STATE_ARM64,
+        };
         // The mirror of the GPT takes part of one more MiB.
-        let sectors = state_at + STATE + MIB;
+        let sectors = state_at + state_sectors + MIB;
         let mut disk = Image::new(sectors * SECTOR as u64);
         match &self.machine {
-            Machine::Pc { bios, .. } => {
+            Machine::Pc { grub, .. } => {
                 let core = partition(
                     Guid::BIOS_BOOT,
                     BIOS_BOOT_ID,
@@ -138,18 +145,19 @@ impl<'a> Disk<'a> {
                     MIB,
                     "BIOS boot",
                 );
-                let [boot, state] = volumes_of_gpt(boot_sectors);
+                let [boot, state] = volumes_of_gpt(boot_sectors, state_sectors);
                 gpt::write(&mut disk, DISK_ID, &[boot, state, core])?;
                 let room = usize::try_from(MIB).unwrap_or(0);
-                let embedded = grub::embed(bios.grub, BIOS_BOOT_AT, room)?;
+                let embedded = grub::embed(grub, BIOS_BOOT_AT, room)?;
                 disk.put(0, embedded.boot.to_vec());
                 disk.put(BIOS_BOOT_AT * SECTOR as u64, embedded.core);
             }
-            Machine::Arm64(_) => {
-                gpt::write(&mut disk, DISK_ID, &volumes_of_gpt(boot_sectors))?;
+            Machine::Arm64 { .. } => {
+                let volumes = volumes_of_gpt(boot_sectors, state_sectors);
+                gpt::write(&mut disk, DISK_ID, &volumes)?;
             }
             Machine::RaspberryPi(_) => {
-                let table = pi::table(small(BOOT_AT)?, small(boot_sectors)?, small(STATE)?);
+                let table = pi::table(small(BOOT_AT)?, small(boot_sectors)?, small(state_sectors)?);
                 disk.put(0, mbr::sector(MBR_ID, &table).to_vec());
             }
         }
@@ -164,7 +172,7 @@ impl<'a> Disk<'a> {
         let state = Volume {
             label: STATE_LABEL,
             serial: STATE_SERIAL,
-            sectors: small(STATE)?,
+            sectors: small(state_sectors)?,
             hidden: small(state_at)?,
             kind: None,
         };
@@ -184,11 +192,17 @@ fn boot_sectors(slot: u64) -> Option<u64> {
     sectors.checked_next_multiple_of(BOOT_STEP)
 }
 
-fn volumes_of_gpt(boot_sectors: u64) -> [gpt::Partition<'static>; 2] {
+fn volumes_of_gpt(boot_sectors: u64, state_sectors: u64) -> [gpt::Partition<'static>; 2] {
     let state_at = BOOT_AT + boot_sectors;
     [
         partition(Guid::ESP, BOOT_ID, BOOT_AT, boot_sectors, BOOT_LABEL),
-        partition(Guid::BASIC_DATA, STATE_ID, state_at, STATE, STATE_LABEL),
+        partition(
+            Guid::BASIC_DATA,
+            STATE_ID,
+            state_at,
+            state_sectors,
+            STATE_LABEL,
+        ),
     ]
 }
 

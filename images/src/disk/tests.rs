@@ -23,7 +23,6 @@ fn file(mark: u8, length: usize) -> Vec<u8> {
 struct Files {
     grub: grub::Parts,
     manager: Vec<u8>,
-    uki: Vec<u8>,
     kernel: Vec<u8>,
     initramfs: Vec<u8>,
 }
@@ -33,28 +32,24 @@ impl Files {
         Self {
             grub: parts(),
             manager: file(1, 90_000),
-            uki: file(2, 10_900_000),
             kernel: file(3, 8_300_000),
-            initramfs: file(4, 2_400_000),
+            initramfs: file(4, 4_400_000),
         }
     }
 
-    fn uefi(&self) -> Uefi<'_> {
-        Uefi {
-            boot_manager: &self.manager,
-            uki: &self.uki,
+    fn loaded(&self) -> Kernel<'_> {
+        Kernel {
+            image: &self.kernel,
+            initramfs: &self.initramfs,
+            command_line: "console=ttyS0 panic=10",
         }
     }
 
     fn pc(&self) -> Disk<'_> {
         self.disk(Machine::Pc {
-            uefi: self.uefi(),
-            bios: Bios {
-                grub: &self.grub,
-                kernel: &self.kernel,
-                initramfs: &self.initramfs,
-                command_line: "console=ttyS0 panic=10",
-            },
+            boot_manager: &self.manager,
+            grub: &self.grub,
+            kernel: self.loaded(),
         })
     }
 
@@ -86,13 +81,17 @@ fn a_pc_disk_has_everything_that_both_firmwares_start() {
     assert_eq!(boot.volume.kind(), FatKind::Fat32);
     for (path, content) in [
         ("EFI/BOOT/BOOTX64.EFI", &files.manager),
-        ("EFI/Linux/miner-1.2.3.efi", &files.uki),
         ("a/vmlinuz", &files.kernel),
         ("a/initrd", &files.initramfs),
     ] {
         assert!(boot.volume.read(path).as_ref() == Ok(content), "{path}");
     }
     assert!(text(boot, "a/boot.cfg").contains("'panic=10' miner.slot=a"));
+    let entry = text(boot, "loader/entries/miner-1.2.3.conf");
+    assert!(
+        entry.contains("\noptions  console=ttyS0 panic=10 miner.slot=a\nlinux    /a/vmlinuz\n")
+    );
+    assert!(entry.contains("\ninitrd   /a/initrd\n"));
     assert!(text(boot, "loader/loader.conf").starts_with("timeout 0\n"));
     let grubenv = boot.volume.read(GRUBENV_PATH).unwrap();
     let confirmed = BootState::confirmed(Slot::A);
@@ -118,9 +117,21 @@ fn there_is_room_for_a_second_slot_that_is_a_fifth_larger() {
         .iter()
         .map(|e| u64::from(e.size))
         .sum();
-    let slot = (files.uki.len() + files.kernel.len() + files.initramfs.len()) as u64;
+    let slot = files.loaded().bytes();
     let room = boot.place.len() as u64 * 98 / 100;
     assert!(used + slot * 6 / 5 < room, "{used} of {room}");
+}
+
+#[test]
+fn there_is_room_for_a_fetched_slot_beside_the_rigs_files() {
+    let files = Files::new();
+    let image = files.pc().layout().unwrap();
+    let bytes = image.to_vec();
+    let state = &volumes(&bytes)[1];
+    assert_eq!(state.volume.kind(), FatKind::Fat16);
+    assert!(state.place.len() as u64 * 98 / 100 > 2 * files.loaded().bytes());
+    // What is not used of it costs nothing.
+    assert!(image.content() < files.loaded().bytes() + 2_000_000);
 }
 
 #[test]
@@ -133,7 +144,10 @@ fn the_same_files_make_the_same_disk() {
 #[test]
 fn an_arm64_disk_has_no_part_for_a_bios() {
     let files = Files::new();
-    let disk = files.disk(Machine::Arm64(files.uefi()));
+    let disk = files.disk(Machine::Arm64 {
+        boot_manager: &files.manager,
+        kernel: files.loaded(),
+    });
     let bytes = disk.layout().unwrap().to_vec();
     assert_eq!(bytes[..440], [0; 440]);
     assert_eq!(gpt::read(&bytes).unwrap().len(), 2);
@@ -145,8 +159,10 @@ fn an_arm64_disk_has_no_part_for_a_bios() {
         .map(|entry| &entry.path[..])
         .collect();
     let want = [
+        "a/initrd",
+        "a/vmlinuz",
         "EFI/BOOT/BOOTAA64.EFI",
-        "EFI/Linux/miner-1.2.3.efi",
+        "loader/entries/miner-1.2.3.conf",
         "loader/loader.conf",
     ];
     assert_eq!(paths, want);
@@ -186,11 +202,13 @@ fn what_cannot_be_made_is_one_line() {
         error.starts_with("\"a:b\" cannot be a file's path"),
         "{error}"
     );
-    let Machine::Pc { uefi, mut bios } = files.pc().machine else {
-        unreachable!("made above")
+    let mut kernel = files.loaded();
+    kernel.command_line = "a'b";
+    let machine = Machine::Arm64 {
+        boot_manager: &files.manager,
+        kernel,
     };
-    bios.command_line = "a'b";
-    let error = files.disk(Machine::Pc { uefi, bios }).layout().unwrap_err();
+    let error = files.disk(machine).layout().unwrap_err();
     assert!(matches!(error, DiskError::CommandLine));
 }
 

@@ -1,6 +1,7 @@
-//! GRUB's scripts: the one in the core, the one that chooses a slot, and the one of each slot.
+//! GRUB's scripts: the one in the core, and the one that chooses a slot. That of each slot is of
+//! [`miner_shared::slots`].
 
-use miner_shared::slots::{BOOT_LABEL, INITRAMFS_FILE, KERNEL_FILE, SCRIPT_FILE, Slot, TRIES};
+use miner_shared::slots::{BOOT_LABEL, SCRIPT_FILE, Slot, TRIES};
 
 /// The folder of the scripts: on the first partition of the disk that the BIOS started.
 pub(super) const PREFIX: &str = "(,gpt1)/grub";
@@ -50,27 +51,6 @@ reboot
     )
 }
 
-/// The script of a slot: starts it, or does nothing if its files cannot be loaded. The command line must
-/// hold printable ASCII only and no quotes.
-pub fn boot_cfg(slot: Slot, command_line: &str) -> Option<String> {
-    let is_plain = command_line
-        .bytes()
-        .all(|b| (b' '..0x7F).contains(&b) && !b"'\"\\$`".contains(&b));
-    if !is_plain {
-        return None;
-    }
-    let words: String = command_line
-        .split_ascii_whitespace()
-        .map(|word| format!(" '{word}'"))
-        .collect();
-    Some(format!(
-        r"if linux /{slot}/{KERNEL_FILE}{words} miner.slot={slot}; then
-  if initrd /{slot}/{INITRAMFS_FILE}; then boot; fi
-fi
-"
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,21 +71,5 @@ mod tests {
         let trial = "if save_env tries; then set first=\"$trial\"; fi";
         assert_eq!(script.matches("\"$trial\"; fi").count(), 1);
         assert!(script.contains(trial), "{script}");
-    }
-
-    #[test]
-    fn a_slot_starts_its_own_files_with_its_name() {
-        let script = boot_cfg(Slot::B, "console=ttyS0  panic=10").unwrap();
-        let line = "linux /b/vmlinuz 'console=ttyS0' 'panic=10' miner.slot=b; then";
-        assert!(script.contains(line), "{script}");
-        assert!(script.contains("initrd /b/initrd;"), "{script}");
-    }
-
-    #[test]
-    fn a_command_line_cannot_say_anything_else_to_grub() {
-        for line in ["a'b", "a\nreboot", "$root", "a\"", "`", "\\", "ä"] {
-            assert_eq!(boot_cfg(Slot::A, line), None, "{line:?}");
-        }
-        assert!(boot_cfg(Slot::A, "miner.pool=stratum+tcp://h:1;x").is_some());
     }
 }

@@ -13,7 +13,7 @@
 mod config;
 mod embed;
 
-pub use config::{boot_cfg, grub_cfg};
+pub use config::grub_cfg;
 pub use embed::{Embedded, embed};
 
 use std::fs;

@@ -1,7 +1,7 @@
 //! Secrets are found in every form; what only looks like one is not.
 
 use super::*;
-use crate::disk::{Disk, Machine, Uefi};
+use crate::disk::{Disk, Kernel, Machine};
 use miner_shared::identity::{EnrolToken, Fingerprint, RecoveryKey};
 
 const SEED: [u8; 32] = *b"\x9f\x86\xd0\x81\x88\x4c\x7d\x65\x9a\x2f\xea\xa0\xc5\x5a\xd0\x15\xa3\xbf\x4f\x1b\x2b\x0b\x82\x2c\xd1\x5d\x6c\x15\xb0\xf0\x0a\x08";
@@ -131,13 +131,17 @@ fn a_programs_words_for_keys_are_no_keys() {
     }
 }
 
-fn disk(state: &[(&str, &[u8])], uki: &[u8]) -> Vec<u8> {
+fn disk(state: &[(&str, &[u8])], kernel: &[u8]) -> Vec<u8> {
     let disk = Disk {
         version: "1.0.0".parse().unwrap(),
-        machine: Machine::Arm64(Uefi {
+        machine: Machine::Arm64 {
             boot_manager: b"MZ",
-            uki,
-        }),
+            kernel: Kernel {
+                image: kernel,
+                initramfs: b"",
+                command_line: "",
+            },
+        },
         state,
     };
     disk.layout().unwrap().to_vec()

@@ -10,15 +10,20 @@
 //! is written. It is checked by the controller before it hands a file out, and by the rig before it writes
 //! one: a controller that was taken over can withhold releases, but not make them.
 
+mod image;
 mod key;
 mod manifest;
 mod version;
 
+pub use image::{IMAGE_FILE, IMAGE_SIZE, Image};
 pub use key::ReleaseKey;
 pub use manifest::{
     Files, Manifest, ManifestError, Packages, Refusal, ReleaseFile, ReleasePackage,
 };
 pub use version::{NotAVersion, Version};
+
+/// The product that machines boot.
+pub const IMAGE_PRODUCT: &str = "image";
 
 /// What the release key signs before the line.
 const DOMAIN: &[u8] = b"SMSG/1 release\0";

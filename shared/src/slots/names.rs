@@ -5,7 +5,7 @@ use core::str::FromStr;
 
 use crate::release::Version;
 
-/// A slot under a BIOS, which is a folder of the boot volume.
+/// A slot: a folder of the boot volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slot {
     /// The one that a new image fills.
@@ -44,11 +44,11 @@ impl fmt::Display for Slot {
 }
 
 const PREFIX: &str = "miner-";
-const SUFFIX: &str = ".efi";
+const SUFFIX: &str = ".conf";
 
-/// The file name of a slot under UEFI: `miner-VERSION[+LEFT[-DONE]].efi`.
+/// The name of the file by which UEFI starts a slot: `miner-VERSION[+LEFT[-DONE]].conf`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UkiName {
+pub struct EntryName {
     /// What it boots.
     pub version: Version,
     /// Starts left and done, if it is on trial; a confirmed slot counts nothing.
@@ -57,9 +57,9 @@ pub struct UkiName {
 
 /// A file of another name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotASlot;
+pub struct NotAnEntry;
 
-impl UkiName {
+impl EntryName {
     /// A slot that starts whenever it is the newest.
     pub const fn confirmed(version: Version) -> Self {
         Self {
@@ -82,7 +82,7 @@ impl UkiName {
     }
 }
 
-impl fmt::Display for UkiName {
+impl fmt::Display for EntryName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{PREFIX}{}", self.version)?;
         match self.tries {
@@ -94,15 +94,15 @@ impl fmt::Display for UkiName {
     }
 }
 
-impl FromStr for UkiName {
-    type Err = NotASlot;
+impl FromStr for EntryName {
+    type Err = NotAnEntry;
 
-    fn from_str(name: &str) -> Result<Self, NotASlot> {
+    fn from_str(name: &str) -> Result<Self, NotAnEntry> {
         let inner = name
             .strip_prefix(PREFIX)
             .and_then(|name| name.strip_suffix(SUFFIX))
-            .ok_or(NotASlot)?;
-        let number = |text: &str| text.parse().map_err(|_| NotASlot);
+            .ok_or(NotAnEntry)?;
+        let number = |text: &str| text.parse().map_err(|_| NotAnEntry);
         let (version, tries) = match inner.split_once('+') {
             None => (inner, None),
             Some((version, tries)) => {
@@ -111,19 +111,19 @@ impl FromStr for UkiName {
             }
         };
         Ok(Self {
-            version: version.parse().map_err(|_| NotASlot)?,
+            version: version.parse().map_err(|_| NotAnEntry)?,
             tries,
         })
     }
 }
 
-impl fmt::Display for NotASlot {
+impl fmt::Display for NotAnEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("it is not the name of a boot slot")
+        f.write_str("it is not the name of a boot entry")
     }
 }
 
-impl core::error::Error for NotASlot {}
+impl core::error::Error for NotAnEntry {}
 
 #[cfg(test)]
 mod tests {
@@ -134,29 +134,34 @@ mod tests {
     fn names_are_those_of_the_boot_loader_specification() {
         let version: Version = "1.2.4".parse().unwrap();
         for (name, text) in [
-            (UkiName::confirmed(version), "miner-1.2.4.efi"),
-            (UkiName::on_trial(version), "miner-1.2.4+3.efi"),
+            (EntryName::confirmed(version), "miner-1.2.4.conf"),
+            (EntryName::on_trial(version), "miner-1.2.4+3.conf"),
             (
-                UkiName {
+                EntryName {
                     version,
                     tries: Some((2, 1)),
                 },
-                "miner-1.2.4+2-1.efi",
+                "miner-1.2.4+2-1.conf",
             ),
         ] {
             assert_eq!(name.to_string(), text);
             assert_eq!(text.parse(), Ok(name));
             assert!(!name.is_bad());
         }
-        assert!("miner-1.2.4+0-3.efi".parse::<UkiName>().unwrap().is_bad());
+        assert!(
+            "miner-1.2.4+0-3.conf"
+                .parse::<EntryName>()
+                .unwrap()
+                .is_bad()
+        );
         for text in [
-            "miner.efi",
-            "miner-1.2.efi",
-            "miner-1.2.3+.efi",
-            "miner-1.2.3+3-.efi",
-            "x-1.2.3.efi",
+            "miner.conf",
+            "miner-1.2.conf",
+            "miner-1.2.3+.conf",
+            "miner-1.2.3+3-.conf",
+            "x-1.2.3.conf",
         ] {
-            assert_eq!(text.parse::<UkiName>(), Err(NotASlot), "{text}");
+            assert_eq!(text.parse::<EntryName>(), Err(NotAnEntry), "{text}");
         }
     }
 }

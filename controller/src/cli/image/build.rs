@@ -10,14 +10,14 @@ use miner_images::arch::Arch;
 use miner_images::build::{Built, Loaders, Plan};
 use miner_images::deb;
 use miner_images::grub::Grub;
-use miner_images::manifest::Draft;
+use miner_images::manifest::{Draft, File};
 use miner_images::modules::Set;
 use miner_images::packages::{Archive, Fetched, Package, Packages};
 use miner_images::recipe::{Artefact, Recipe};
 use miner_images::source::{self, Kernel};
 use miner_shared::cmdline::{Key, Settings};
 use miner_shared::owner::OwnerWord;
-use miner_shared::release::Version;
+use miner_shared::release::{IMAGE_PRODUCT, ReleaseKey, Version};
 use serde_json::json;
 
 use super::manifest::read_key;
@@ -28,6 +28,8 @@ use crate::cli::{secrets, show};
 /// Where Debian's kernel package has device trees of the Raspberry Pi.
 const TREES: &str = "/broadcom/bcm27";
 
+/// The signed list of a release, in its folder.
+const MANIFEST: &str = "manifest";
 /// Debian's keys.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
@@ -89,9 +91,12 @@ pub(super) struct Build {
     /// version of the image, which only rises; default: this program's
     #[argh(option)]
     image_version: Option<String>,
-    /// release key: signs a manifest of the parts, OUT.manifest
+    /// release key: signs a manifest of the parts, OUT.manifest; rigs with this image take updates that it signed
     #[argh(option)]
     release_key: Option<String>,
+    /// new folder for a signed release, by which disks of an older version are updated; needs --release-key
+    #[argh(option)]
+    release: Option<String>,
     /// print JSON
     #[argh(switch)]
     json: bool,
@@ -105,6 +110,11 @@ impl Build {
         let settings = self.settings()?;
         let owner = self.owner()?;
         let key = self.release_key.as_deref().map(read_key).transpose()?;
+        if self.release.is_some() && key.is_none() {
+            return Err(Failure::usage(
+                "--release needs --release-key: rigs take no release that is not signed",
+            ));
+        }
         let agent =
             source::agent(&self.agent_path(recipe.arch), recipe.arch).map_err(Failure::new)?;
 
@@ -121,6 +131,7 @@ impl Build {
         let plan = Plan {
             recipe,
             version,
+            release_key: key.as_ref().map(ReleaseKey::public),
             kernel: &kernel,
             agent: &agent,
             set,
@@ -150,8 +161,8 @@ impl Build {
             known.refuse_disk(Path::new(&self.out), token_wanted)?;
         }
         if let Some(key) = key {
-            let draft = Draft {
-                product: "image".to_owned(),
+            let mut draft = Draft {
+                product: IMAGE_PRODUCT.to_owned(),
                 arch: recipe.arch.to_string(),
                 version,
                 min_from: Version::default(),
@@ -163,6 +174,16 @@ impl Build {
                 Path::new(&format!("{}.manifest", self.out)),
                 text.as_bytes(),
             )?;
+            if let Some(folder) = &self.release {
+                let parts = built.slot();
+                draft.files = parts
+                    .iter()
+                    .map(|(name, bytes)| File::of(name, bytes))
+                    .collect();
+                let text = draft.sign(&key).map_err(Failure::new)?;
+                write_all(Path::new(folder), &parts)?;
+                write(&Path::new(folder).join(MANIFEST), text.as_bytes())?;
+            }
         }
         drop(teller);
         self.tell(&built);
@@ -253,10 +274,7 @@ impl Build {
             write(out, uki)?;
             return Ok(false);
         }
-        fs::create_dir_all(out).map_err(|error| Failure::new(format!("{}: {error}", self.out)))?;
-        for (name, bytes) in built.parts() {
-            write(&out.join(name), bytes)?;
-        }
+        write_all(out, &built.parts())?;
         Ok(false)
     }
 
@@ -315,9 +333,12 @@ impl<'a> Sources<'a> {
     fn loaders(&mut self, teller: &mut Teller) -> Result<Loaders, Failure> {
         let Recipe { arch, artefact } = self.recipe;
         let mut loaders = Loaders::default();
-        if matches!(artefact, Artefact::Uki | Artefact::Disk) {
+        if artefact == Artefact::Uki {
             let package = self.fetch(Package::EfiStub, teller)?;
             loaders.stub = Some(source::stub(&package.path, arch).map_err(Failure::new)?);
+        }
+        if artefact == Artefact::Disk {
+            let package = self.fetch(Package::EfiStub, teller)?;
             let manager = source::one_file(&package.path, arch.boot_manager_path());
             loaders.boot_manager = Some(manager.map_err(Failure::new)?);
         }
@@ -412,6 +433,16 @@ fn files_below(folder: &Path, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, Fa
     }
     files.sort();
     Ok(files)
+}
+
+/// Files in a folder, which is made.
+fn write_all(folder: &Path, files: &[(&str, &[u8])]) -> Result<(), Failure> {
+    let failed = |error| Failure::new(format!("{}: {error}", folder.display()));
+    fs::create_dir_all(folder).map_err(failed)?;
+    for (name, bytes) in files {
+        write(&folder.join(name), bytes)?;
+    }
+    Ok(())
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {

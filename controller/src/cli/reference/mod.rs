@@ -213,7 +213,7 @@ const CHOICES: [(&str, &[&str]); 7] = [
     ("shell", &shells::NAMES),
 ];
 /// Flags that take a file or a folder; any `--..-file` does too.
-const FILE_FLAGS: [&str; 15] = [
+const FILE_FLAGS: [&str; 16] = [
     "--agent",
     "--config",
     "--dir",
@@ -223,6 +223,7 @@ const FILE_FLAGS: [&str; 15] = [
     "--old",
     "--out",
     "--packages",
+    "--release",
     "--release-key",
     "--tls-cert",
     "--tls-key",
