@@ -254,7 +254,7 @@ mod tests {
     #[test]
     fn the_longest_settings_fit_the_line() {
         let mut settings = Settings::default();
-        for key in [Key::Controller, Key::Pool, Key::Owner, Key::Test] {
+        for key in [Key::Controller, Key::Owner, Key::Test] {
             settings.set(key, &"%".repeat(key.max())).unwrap();
         }
         let extra = "a".repeat(100);

@@ -129,7 +129,7 @@ fn grub_understands_the_scripts_and_the_boot_state() {
         fs::write(&path, bytes).unwrap();
         path.to_str().unwrap().to_owned()
     };
-    let words = "console=ttyS0 miner.pool=stratum+tcp://h:1";
+    let words = "console=ttyS0 miner.controller=wss://h:1";
     let start = Start::new(Slot::A, Version::default(), words).unwrap();
     let scripts = [grub::grub_cfg(), start.script().to_string()];
     for script in scripts {

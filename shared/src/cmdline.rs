@@ -14,7 +14,6 @@
 //! | `miner.controller`  | `host:port`, comma list, tried in order                                 |
 //! | `miner.fingerprint` | the controller's full fingerprint                                       |
 //! | `miner.token`       | an enrolment token, `ENR1-…`                                            |
-//! | `miner.pool`        | a pool's URL; it must pass the owner's list                             |
 //! | `miner.owner`       | the owner's name or contact                                             |
 //! | `miner.name`        | the machine's host name, which a new node takes as its own              |
 //! | `miner.hugepages`   | see [`HugePages`]                                                       |
@@ -44,8 +43,6 @@ pub enum Key {
     Fingerprint,
     /// Enrolment token; a secret, never logged.
     Token,
-    /// Pool to mine at instead of the controller's choice.
-    Pool,
     /// Who owns the machine: without an owner it does not mine.
     Owner,
     /// The machine's host name.
@@ -63,11 +60,10 @@ const KEYS: usize = Key::ALL.len();
 
 impl Key {
     /// All keys, in order.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 8] = [
         Self::Controller,
         Self::Fingerprint,
         Self::Token,
-        Self::Pool,
         Self::Owner,
         Self::Name,
         Self::HugePages,
@@ -81,7 +77,6 @@ impl Key {
             Self::Controller => "miner.controller",
             Self::Fingerprint => "miner.fingerprint",
             Self::Token => "miner.token",
-            Self::Pool => "miner.pool",
             Self::Owner => "miner.owner",
             Self::Name => "miner.name",
             Self::HugePages => "miner.hugepages",
@@ -93,7 +88,7 @@ impl Key {
     /// Longest value, in bytes before percent-encoding.
     pub const fn max(self) -> usize {
         match self {
-            Self::Controller | Self::Pool => MAX_CMDLINE_VALUE,
+            Self::Controller => MAX_CMDLINE_VALUE,
             Self::Token => 96,
             Self::Fingerprint | Self::Owner | Self::Ip | Self::Name => 64,
             Self::Test => 32,
@@ -124,7 +119,7 @@ impl Key {
             Self::HugePages => value.parse::<HugePages>().is_ok(),
             Self::Ip => value.parse::<Ip>().is_ok(),
             Self::Name => is_host_name(value),
-            Self::Controller | Self::Pool | Self::Owner | Self::Test => !value.trim().is_empty(),
+            Self::Controller | Self::Owner | Self::Test => !value.trim().is_empty(),
         };
         match good {
             true if value.len() <= self.max() => Ok(()),
@@ -395,7 +390,7 @@ mod tests {
 
     #[test]
     fn a_value_of_the_longest_length_is_taken_and_one_byte_more_is_not() {
-        for key in [Key::Controller, Key::Pool, Key::Owner, Key::Test] {
+        for key in [Key::Controller, Key::Owner, Key::Test] {
             let mut settings = Settings::default();
             settings.set(key, &"é".repeat(key.max() / 2)).unwrap();
             let (again, warnings) = read(&settings.to_string());
@@ -417,10 +412,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_again(owner in "[^\\p{C}]{1,16}", pool in "[!-~]{1,128}") {
+        fn what_is_written_is_read_again(owner in "[^\\p{C}]{1,16}", controller in "[!-~]{1,128}") {
             let mut settings = Settings::default();
             prop_assume!(settings.set(Key::Owner, &owner).is_ok());
-            settings.set(Key::Pool, &pool).unwrap();
+            settings.set(Key::Controller, &controller).unwrap();
             let (again, warnings) = read(&settings.to_string());
             prop_assert_eq!(again, settings);
             prop_assert!(warnings.is_empty());
