@@ -31,5 +31,11 @@ mod pool;
 mod report;
 pub mod rig;
 pub mod store;
+#[cfg_attr(
+    not(test),
+    allow(dead_code, reason = "process 1 writes what the worker reads")
+)]
+mod system;
 pub mod tls;
+mod update;
 pub mod url;

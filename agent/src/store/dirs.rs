@@ -9,6 +9,7 @@
 //!                                                            state            0600, what it was told last
 //!                                                            pairing          0600, a code that waits
 //!                                                            candidates       0600, who asked to be obeyed
+//!                                      update/                               a release that is being fetched
 //! ```
 
 use std::env;
@@ -107,6 +108,11 @@ impl Dirs {
     /// The last keys that were refused.
     pub fn candidates(&self) -> PathBuf {
         self.node().join("candidates")
+    }
+
+    /// Where a release is fetched to, for the process that supervises this one: beside the folder of data.
+    pub fn update(&self) -> PathBuf {
+        self.data.with_file_name("update")
     }
 
     /// The pairing code that waits for its manager.

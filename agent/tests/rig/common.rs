@@ -511,7 +511,11 @@ impl Manager {
         loop {
             match self.next().await.expect("the link is up") {
                 Event::Message(
-                    Message::Heartbeat(_) | Message::Applied { .. } | Message::FoundShares(_),
+                    Message::Heartbeat(_)
+                    | Message::Applied { .. }
+                    | Message::FoundShares(_)
+                    | Message::Image(_)
+                    | Message::Wanted(_),
                 ) => {}
                 Event::Message(message) => return message,
                 _ => {}
