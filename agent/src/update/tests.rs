@@ -194,9 +194,9 @@ fn one_piece_is_asked_for_at_a_time_and_again_after_15_s_or_on_another_link() {
     let wanted = machine.wanted().expect("the manifest");
     assert_eq!(machine.wanted(), None, "it waits for the answer");
     assert_eq!(machine.updates.wanted(&OTHER, machine.now), None);
-    machine.now = machine.now + (AGAIN_MS - 1);
+    machine.now += AGAIN_MS - 1;
     assert_eq!(machine.wanted(), None);
-    machine.now = machine.now + 1;
+    machine.now += 1;
     assert_eq!(machine.updates.ask_at(&MANAGER), Some(machine.now));
     assert_eq!(machine.wanted(), Some(wanted));
     machine.updates.link_up();

@@ -49,9 +49,9 @@ struct Add {
     /// folder with vmlinuz and initrd; the manifest lies among them, or beside the folder
     #[argh(positional)]
     folder: String,
-    /// the public key that image key printed, 64 hexadecimal digits; needed the first time
+    /// the key that image key printed, 64 hexadecimal digits; needed the first time
     #[argh(option)]
-    key: Option<String>,
+    public_key: Option<String>,
     /// print JSON
     #[argh(switch)]
     json: bool,
@@ -256,7 +256,7 @@ struct LeftOut {
     reason: String,
 }
 
-const NONE: &str = "no releases yet; copy one in: miner-ctrl update add FOLDER --key KEY";
+const NONE: &str = "no releases yet; copy one in: miner-ctrl update add FOLDER --public-key KEY";
 const NO_UPDATES: &str = "no updates yet; start one: miner-ctrl update rollout VERSION";
 
 impl Update {
@@ -279,8 +279,8 @@ impl Update {
 
 impl Add {
     async fn run(self, client: &Client) -> Result<(), Failure> {
-        let key = self.key.as_deref().map(|key| {
-            let wrong = || Failure::usage("--key: not 64 hexadecimal digits; copy it again");
+        let key = self.public_key.as_deref().map(|key| {
+            let wrong = || Failure::usage("--public-key: not 64 hexadecimal digits; copy it again");
             parse_key(key).ok_or_else(wrong)
         });
         let shelf = Shelf::of(Dirs::from_env()?.data());

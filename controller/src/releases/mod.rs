@@ -134,7 +134,7 @@ pub enum Untaken {
     },
     /// No key is known yet.
     #[error(
-        "the farm's release key is not known here yet: add --key with the 64 digits that `image key` printed"
+        "the farm's release key is not known here yet: add --public-key with the 64 digits that `image key` printed"
     )]
     NoKey,
     /// Another key than the one that is known.

@@ -242,7 +242,7 @@ impl Sim {
 
     fn run_for(&mut self, ms: u64) {
         for _ in 0..ms / TICK_MS {
-            self.now.mono = self.now.mono + TICK_MS;
+            self.now.mono += TICK_MS;
             self.now.wall.0 += TICK_MS;
             self.rigs.0.values_mut().for_each(Rig::tick);
             let actions = self.run.handle_tick(self.now, &self.rigs);
