@@ -18,6 +18,8 @@
 //! | Restart | the first manager's | already there: it is told to mine nothing |
 //! | Reboot, PowerOff | the first manager's | not our image |
 //! | Locate, SetLogLevel | the first manager's | |
+//! | Update | the first manager's | already there: it is being fetched; no slots; busy: another one is being installed |
+//! | CancelUpdate | the first manager's | already there: it is not being fetched |
 //!
 //! Who is first is asked at each command. A generation belongs to the rig, not to its manager: one that
 //! decides from now on, and whose wishes have lower numbers, is told `Behind` with the number in force,
@@ -38,7 +40,7 @@ use miner_shared::text::MinerName;
 use miner_shared::time::Millis;
 use miner_shared::wire::{
     Algo, Answer, Backend, Command, Desired, Findings, Interfaces, Level, LogPage, Manager, Mode,
-    NodeInfo, OpId, Outcome, Profile, Query, Refusal, RigStats, State, Threads,
+    NodeInfo, Offer, OpId, Outcome, OwnerView, Profile, Query, Refusal, RigStats, State, Threads,
 };
 use sha2::{Digest, Sha256};
 
@@ -82,6 +84,12 @@ pub trait Host {
     fn locate(&mut self, seconds: u16);
     /// Logs what is at least this serious, and never less than info, until the next start.
     fn set_log_level(&mut self, least: Level);
+    /// Fetches this release, or says why not.
+    fn update(&mut self, offer: &Offer) -> Outcome;
+    /// Fetches no more of the release of this name.
+    fn cancel_update(&mut self, release: &[u8; 32]) -> Outcome;
+    /// What the owner of the machine lets it do.
+    fn owner(&self) -> OwnerView;
     /// What the rig finds wrong with itself.
     fn doctor(&self) -> Findings;
     /// Its network interfaces.
@@ -143,8 +151,8 @@ impl Commands {
             return Outcome::Refused(Refusal::Busy);
         }
         let outcome = obey(from, command, host);
-        if outcome == Outcome::Refused(Refusal::NotAllowed) {
-            // Not kept: when it is sent again its author may be the first.
+        if let Outcome::Refused(Refusal::NotAllowed | Refusal::Busy) = outcome {
+            // Not kept: when it is sent again its author may be the first, or another update over.
             return outcome;
         }
         if account.kept.is_full() {
@@ -222,6 +230,7 @@ fn answer(query: &Query, host: &dyn Host) -> Answer {
         } => logs(host, miner, (*cursor, *lines), Some(*level)),
         Query::GetDoctor => Answer::Doctor(host.doctor()),
         Query::GetNetwork => Answer::Network(host.network()),
+        Query::GetOwner => Answer::Owner(host.owner()),
         Query::GetManagers => {
             let managers = host.managers();
             let manager = |pin: &Pin| Manager {
@@ -285,6 +294,8 @@ fn obey(from: Fingerprint, command: &Command, host: &mut dyn Host) -> Outcome {
         Command::Reboot | Command::PowerOff if !host.may_end_machine() => {
             Refused(Refusal::NotOurImage)
         }
+        Command::Update(offer) => host.update(offer),
+        Command::CancelUpdate(release) => host.cancel_update(release),
         Command::Restart
         | Command::Reboot
         | Command::PowerOff

@@ -31,8 +31,8 @@ mod pool;
 mod report;
 pub mod rig;
 pub mod store;
-#[cfg_attr(not(test), expect(dead_code, reason = "the worker reads it"))]
 mod system;
 pub mod tls;
 pub mod tune;
+mod update;
 pub mod url;

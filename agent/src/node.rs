@@ -32,6 +32,7 @@ use crate::platform::{self, machine::MachineEnd};
 use crate::report::Reporter;
 use crate::rig::{Limits, Mine, Parts, Rig, Supervisor};
 use crate::store::{Dirs, NodeStore, system_rng};
+use crate::system;
 use crate::tls::SpkiPin;
 use crate::url::ControllerUrls;
 
@@ -186,6 +187,7 @@ impl Serving {
         let supervisor = match &config.supervised {
             None => None,
             Some(path) => Some(Supervisor {
+                system: system::beside(path),
                 reporter: Reporter::open(path)
                     .map_err(|e| Failure::new(format!("{}: {e}", path.display())))?,
                 ends,

@@ -182,6 +182,8 @@ codes! {
     ResumeFailed = "RESUME_FAILED", 500, false;
     /// The rollout, or a rig in another one, does not allow it now.
     RolloutConflict = "ROLLOUT_CONFLICT", 409, false;
+    /// No release of this name is here.
+    ReleaseNotFound = "RELEASE_NOT_FOUND", 404, false;
     /// No rollout has this number.
     RolloutNotFound = "ROLLOUT_NOT_FOUND", 404, false;
     /// Other rigs are selected than were expected.

@@ -14,7 +14,8 @@
 //! | [`access`] | who asks: API tokens, sessions, logins |
 //! | [`audit`] | who changed what |
 //! | [`farm`] | the service that they all use: rigs, wishes, statistics |
-//! | [`hub`], [`rollout`], [`registry`] | live links without sockets, rollouts likewise; durable facts behind a store |
+//! | [`hub`], [`rollout`], [`updates`], [`registry`] | live links without sockets, rollouts likewise; durable facts behind a store |
+//! | [`releases`] | releases of the image on disk, and the thread that reads them |
 //! | [`history`] | hash rate, shares and links over time, in a file of known size |
 //! | [`journal`], [`cause`] | events on disk, and who caused them |
 //! | `net`, `tls` | sockets, and what TLS on a port takes |
@@ -48,10 +49,12 @@ mod net;
 pub mod options;
 pub mod page;
 pub mod registry;
+pub mod releases;
 pub mod rollout;
 pub mod schedule;
 pub mod scope;
 mod tls;
 pub mod units;
 pub mod up;
+pub mod updates;
 pub mod wallet;

@@ -54,6 +54,11 @@ impl Bucket {
         self.full_at.since(now).saturating_sub(burst)
     }
 
+    /// Puts back the one that was taken for what counts elsewhere.
+    pub fn put_back(&mut self, rate: Rate) {
+        self.full_at = Millis(self.full_at.0.saturating_sub(rate.every_ms));
+    }
+
     /// Whether it is as if nothing had ever been taken.
     pub fn is_full(&self, now: Millis) -> bool {
         self.full_at <= now

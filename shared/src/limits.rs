@@ -181,6 +181,12 @@ pub const PEER_RATE: Rate = Rate {
     every_ms: 20,
     burst: 200,
 };
+/// Pieces of releases that a controller sends one rig: 250 in a second, 900 KB; each is asked for, and
+/// counts here and not in [`PEER_RATE`].
+pub const PIECE_RATE: Rate = Rate {
+    every_ms: 4,
+    burst: 32,
+};
 /// Questions and commands of one manager that a rig answers: 50 in a second, 200 at once, which reads a
 /// whole log in one go. More are answered with `busy`.
 pub const MANAGER_RATE: Rate = PEER_RATE;

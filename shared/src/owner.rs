@@ -45,7 +45,7 @@ use crate::limits::{
     MAX_THREADS, MAX_WALLET,
 };
 use crate::text::{Address, Label, Text, TextError, wallet_of};
-use crate::wire::Profile;
+use crate::wire::{OwnerView, Profile};
 
 /// What the owner lets a machine do. Where a list is `None`, all is allowed; the default allows all.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,6 +114,21 @@ impl OwnerWord {
             OwnerError::new(lines + 1, Fault::NotUtf8)
         })?;
         reader::read(text)
+    }
+
+    /// The same without its lists.
+    pub fn view(&self) -> OwnerView {
+        // Lists have bounds below 256.
+        let len = |len: usize| u8::try_from(len).unwrap_or(u8::MAX);
+        OwnerView {
+            owner: self.owner.clone(),
+            mine: self.mine,
+            max_threads: self.max_threads,
+            light: self.light,
+            controllers: self.controllers.as_ref().map(|list| len(list.len())),
+            wallets: self.wallets.as_ref().map(|list| len(list.len())),
+            pools: self.pools.as_ref().map(|list| len(list.len())),
+        }
     }
 
     /// Whether this controller may manage the machine.

@@ -308,7 +308,7 @@ mod in_qemu {
         let agent = Arch::X86_64.agent();
         let disk = farm.image_with(&agent, Arch::X86_64, "disk", &signed("0.1.0"))?;
         let read = |name: &str| {
-            let bytes = std::fs::read(out("release").join(name)).unwrap();
+            let bytes = fs::read(out("release").join(name)).unwrap();
             (format!("update/{name}"), bytes)
         };
         let mut files = ["manifest", "vmlinuz", "initrd"].map(read).to_vec();
@@ -371,10 +371,10 @@ mod in_qemu {
     fn broken_agent(farm: &Farm) -> PathBuf {
         /// `e_entry` of a 64-bit ELF file.
         const ENTRY: core::ops::Range<usize> = 24..32;
-        let mut agent = std::fs::read(Arch::X86_64.agent()).unwrap();
+        let mut agent = fs::read(Arch::X86_64.agent()).unwrap();
         agent[ENTRY].fill(0);
         let path = farm.images.path().join("broken");
-        std::fs::write(&path, agent).unwrap();
+        fs::write(&path, agent).unwrap();
         path
     }
 

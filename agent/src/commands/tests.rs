@@ -2,6 +2,7 @@
 
 use miner_shared::bytes::Bytes;
 use miner_shared::identity::RecoveryKey;
+use miner_shared::owner::OwnerWord;
 use miner_shared::text::{Address, Label, Name, PoolPass, PoolUser};
 use miner_shared::wire::{Activity, NodeCard, PageWish, Plan, Pool};
 
@@ -110,6 +111,19 @@ impl Host for Rig {
     }
     fn set_log_level(&mut self, least: Level) {
         self.done.push(format!("log {least:?}"));
+    }
+    fn update(&mut self, offer: &Offer) -> Outcome {
+        if !self.owns {
+            return Outcome::Refused(Refusal::NoSlots);
+        }
+        self.done.push(format!("update {}", offer.version));
+        Outcome::Applied
+    }
+    fn cancel_update(&mut self, _: &[u8; 32]) -> Outcome {
+        Outcome::AlreadyThere
+    }
+    fn owner(&self) -> OwnerView {
+        OwnerWord::default().view()
     }
     fn doctor(&self) -> Findings {
         Findings::new()

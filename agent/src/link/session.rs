@@ -16,7 +16,7 @@ use miner_shared::identity::{Fingerprint, Pin, Role, Statement};
 use miner_shared::limits::{HEARTBEAT_MS, MAX_FRAME, MAX_STATEMENTS};
 use miner_shared::smsg::{Event, Expect, Link, LinkError, Peer};
 use miner_shared::time::Millis;
-use miner_shared::wire::{Admission, Answer, MIN_VERSION, Message, NodeCard, Outcome};
+use miner_shared::wire::{Admission, Answer, ImageStatus, MIN_VERSION, Message, NodeCard, Outcome};
 use smol::channel::{Receiver, Sender, bounded};
 use smol::future;
 
@@ -39,6 +39,10 @@ const CHANGE_MS: u64 = 250;
 const HEARTBEAT_GAP_MS: u64 = 1_000;
 /// Protocol version since which a rig says more than its statistics unasked.
 const NEWS_SINCE: u8 = 2;
+/// Protocol version since which a rig says what it was booted from, and fetches releases.
+const IMAGE_SINCE: u8 = 3;
+/// It says so at most once in this time by itself, in milliseconds.
+const IMAGE_GAP_MS: u64 = 1_000;
 
 /// One connection.
 pub(crate) struct Session {
@@ -71,6 +75,8 @@ struct Up {
     version: u8,
     /// Generation and hash of the state that it was told last.
     applied: Option<(u64, [u8; 32])>,
+    /// What it was told last of the machine's image, and when.
+    image: Option<(ImageStatus, Millis)>,
     /// Number of the next found share that it is told.
     found: u64,
     orders: Receiver<Order>,
@@ -158,6 +164,12 @@ impl Session {
         if self.up.as_ref().is_some_and(|up| now >= up.next_heartbeat) {
             self.heartbeat(now).await?;
         }
+        if self.image_at().is_some_and(|at| now >= at) {
+            self.tell_image().await?;
+        }
+        if let Some(wanted) = self.asks().and_then(|up| self.rig.wanted(&up.manager)) {
+            self.say(&Message::Wanted(wanted)).await?;
+        }
         match self.wait().await? {
             Wake::Frame(len) => self.handle_frame(len).await,
             Wake::Order(order) => self.obey(order),
@@ -183,7 +195,9 @@ impl Session {
     async fn wait(&mut self) -> Result<Wake, End> {
         let heartbeat = self.up.as_ref().map(|up| up.next_heartbeat);
         let link = self.link.poll_timeout();
-        let wake_at = heartbeat.map_or(link, |at| at.min(link));
+        let piece = self.asks().and_then(|up| self.rig.ask_at(&up.manager));
+        let own = [heartbeat, self.image_at(), piece];
+        let wake_at = own.into_iter().flatten().fold(link, Millis::min);
         let clock = self.rig.clock;
         let up = self.up.as_ref();
         let time = async {
@@ -285,7 +299,32 @@ impl Session {
             }
             self.say(&Message::FoundShares(batch)).await?;
         }
-        Ok(())
+        self.tell_image().await
+    }
+
+    /// The other end, if it knows what an image is.
+    fn asks(&self) -> Option<&Up> {
+        self.up.as_ref().filter(|up| up.version >= IMAGE_SINCE)
+    }
+
+    /// When it is to be told of the machine's image, if there is something new.
+    fn image_at(&self) -> Option<Millis> {
+        match &self.asks()?.image {
+            None => Some(Millis(0)),
+            Some((told, at)) => (*told != self.rig.image()).then_some(*at + IMAGE_GAP_MS),
+        }
+    }
+
+    /// Says what the machine was booted from and how its update does, if that is something new.
+    async fn tell_image(&mut self) -> Result<(), End> {
+        if self.image_at().is_none() {
+            return Ok(());
+        }
+        let (now, image) = (self.rig.clock.now(), self.rig.image());
+        if let Some(up) = &mut self.up {
+            up.image = Some((image.clone(), now));
+        }
+        self.say(&Message::Image(image)).await
     }
 
     fn version(&self) -> u8 {
@@ -450,10 +489,12 @@ impl Session {
             card.software
         );
         self.open = self.rig.sessions.open();
+        self.rig.link_up();
         self.up = Some(Up {
             manager,
             version: peer.version,
             applied: None,
+            image: None,
             found: 0,
             orders,
             changes: self.rig.changes(),

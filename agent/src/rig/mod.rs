@@ -18,13 +18,16 @@ mod works;
 pub use mine::Mine;
 
 use std::cell::RefCell;
+use std::path::PathBuf;
 use std::rc::{Rc, Weak};
 
 use log::{debug, info};
 use miner_shared::identity::{Fingerprint, Signer, Statement};
 use miner_shared::text::{Label, Name};
 use miner_shared::time::Millis;
-use miner_shared::wire::{Command, Desired, FoundBatch, Message, Outcome, RigStats};
+use miner_shared::wire::{
+    Command, Desired, FoundBatch, ImageStatus, Message, Outcome, RigStats, Wanted,
+};
 use smol::LocalExecutor;
 use smol::channel::{Receiver, Sender, bounded};
 
@@ -66,6 +69,8 @@ pub(crate) struct Parts {
 /// The process that supervises this one.
 pub(crate) struct Supervisor {
     pub(crate) reporter: Reporter,
+    /// Where it says how the machine was booted.
+    pub(crate) system: PathBuf,
     /// Takes how the machine is to end.
     pub(crate) ends: Sender<MachineEnd>,
 }
@@ -254,6 +259,13 @@ impl Rig {
                 }
                 Some(Message::Receipt(*op_id, outcome))
             }
+            Message::Piece(piece) => {
+                let worth_telling = self.works.borrow_mut().updates().take(&from, piece);
+                if worth_telling {
+                    self.listeners.notify();
+                }
+                None
+            }
             _ => None,
         }
     }
@@ -273,6 +285,27 @@ impl Rig {
     /// Found shares from this number on; `None` if there are none.
     pub(crate) fn found(&self, from: u64) -> Option<FoundBatch> {
         self.works.borrow().found(from)
+    }
+
+    /// What the machine was booted from, and how its update does.
+    pub(crate) fn image(&self) -> ImageStatus {
+        self.works.borrow().image()
+    }
+
+    /// When a piece is to be asked for on a link with this manager, if one is.
+    pub(crate) fn ask_at(&self, manager: &Fingerprint) -> Option<Millis> {
+        self.works.borrow_mut().updates().ask_at(manager)
+    }
+
+    /// The piece to ask this manager for now.
+    pub(crate) fn wanted(&self, manager: &Fingerprint) -> Option<Wanted> {
+        let now = self.clock.now();
+        self.works.borrow_mut().updates().wanted(manager, now)
+    }
+
+    /// A link with a manager is up: what was asked for on another one is asked for anew.
+    pub(crate) fn link_up(&self) {
+        self.works.borrow_mut().updates().link_up();
     }
 
     /// A channel that says when a heartbeat is worth sending before its time.

@@ -13,8 +13,9 @@ use miner_shared::owner::OwnerWord;
 use miner_shared::text::{MinerName, Name};
 use miner_shared::time::Millis;
 use miner_shared::wire::{
-    Activity, Algo, Backend, Desired, Findings, FoundBatch, Interfaces, Level, LogPage, Memory,
-    MinerStats, Mode, NodeCard, NodeInfo, PageWish, Pages, Plan, Profile, RigStats, State, Threads,
+    Activity, Algo, Backend, Desired, Findings, FoundBatch, ImageStatus, Interfaces, Level,
+    LogPage, Memory, MinerStats, Mode, NodeCard, NodeInfo, Offer, Outcome, OwnerView, PageWish,
+    Pages, Plan, Profile, RigStats, State, Threads,
 };
 use smol::channel::{Receiver, Sender, bounded};
 use smol::{LocalExecutor, Task};
@@ -32,6 +33,7 @@ use crate::platform::machine::{self, MachineEnd};
 
 use crate::pool::{self, PoolSide, PoolStats};
 use crate::store::{Managers, NodeStore, StoreError, system_rng};
+use crate::update::Updates;
 
 /// Name of the rig's own miner.
 const MINER: &str = "miner-rx0";
@@ -66,6 +68,7 @@ pub(super) struct Works {
     forbidden: Option<String>,
     /// Who ends it, if not this process.
     supervisor: Option<Sender<MachineEnd>>,
+    updates: Updates,
     link: &'static str,
     log: &'static Logger,
     listeners: Rc<Listeners>,
@@ -104,6 +107,10 @@ impl Works {
                 .supervisor
                 .as_ref()
                 .map(|supervisor| supervisor.ends.clone()),
+            updates: Updates::open(
+                parts.store.dirs().update(),
+                parts.supervisor.as_ref().map(|it| it.system.clone()),
+            ),
             link: parts.link,
             log: parts.log,
             listeners,
@@ -140,7 +147,21 @@ impl Works {
             info!("miner rests: no pool for {} s", pool::GRACE_MS / 1_000);
             self.miner.clear_job();
         }
-        self.say_what_changed(&snapshot)
+        let store = &self.store;
+        let image_changed = self
+            .updates
+            .tick(|| store.managers().unwrap_or_default().first());
+        self.say_what_changed(&snapshot) || image_changed
+    }
+
+    /// The update of the machine.
+    pub(super) fn updates(&mut self) -> &mut Updates {
+        &mut self.updates
+    }
+
+    /// What the machine was booted from, and how its update does.
+    pub(super) fn image(&self) -> ImageStatus {
+        self.updates.status()
     }
 
     fn say_what_changed(&mut self, snapshot: &MinerSnapshot) -> bool {
@@ -444,6 +465,20 @@ impl Host for Works {
         let least = least.max(Level::Info);
         self.log.set_level(least);
         info!("log level {least:?}, until the next start");
+    }
+
+    fn update(&mut self, offer: &Offer) -> Outcome {
+        let from = self.managers().first();
+        self.updates.order(from, offer)
+    }
+
+    fn cancel_update(&mut self, release: &[u8; 32]) -> Outcome {
+        self.updates.cancel(release)
+    }
+
+    fn owner(&self) -> OwnerView {
+        let all = OwnerWord::default();
+        self.store.owner().unwrap_or(&all).view()
     }
 
     fn info(&self) -> NodeInfo {

@@ -10,6 +10,7 @@
 //!                                                            pairing          0600, a code that waits
 //!                                                            candidates       0600, who asked to be obeyed
 //!                                                        tuning               0600, how this machine hashes fastest
+//!                                      update/                               a release that is being fetched
 //! ```
 
 use std::env;
@@ -113,6 +114,11 @@ impl Dirs {
     /// What `miner tune` found. It is the machine's, and stays when the node goes.
     pub fn tuning(&self) -> PathBuf {
         self.data.join("tuning")
+    }
+
+    /// Where a release is fetched to, for the process that supervises this one: beside the folder of data.
+    pub fn update(&self) -> PathBuf {
+        self.data.with_file_name("update")
     }
 
     /// The pairing code that waits for its manager.

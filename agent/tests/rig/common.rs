@@ -124,6 +124,17 @@ impl Managed {
         beside(serving, test(&here)).await
     }
 
+    /// The same with other options.
+    pub(crate) async fn serve_with<T>(
+        &self,
+        change: impl FnOnce(&mut ServeConfig),
+        test: impl AsyncFnOnce(&Here) -> T,
+    ) -> T {
+        let (serving, straw) = rig(self.root.path(), change);
+        let here = self.here(&serving, straw);
+        beside(serving, test(&here)).await
+    }
+
     /// The same with a rig that goes on until `stop`, whatever the test does.
     pub(crate) async fn serve_until<T>(
         &self,
@@ -511,7 +522,11 @@ impl Manager {
         loop {
             match self.next().await.expect("the link is up") {
                 Event::Message(
-                    Message::Heartbeat(_) | Message::Applied { .. } | Message::FoundShares(_),
+                    Message::Heartbeat(_)
+                    | Message::Applied { .. }
+                    | Message::FoundShares(_)
+                    | Message::Image(_)
+                    | Message::Wanted(_),
                 ) => {}
                 Event::Message(message) => return message,
                 _ => {}

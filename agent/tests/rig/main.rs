@@ -17,6 +17,8 @@ mod program;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]
+mod update;
+#[cfg(test)]
 mod version2;
 #[cfg(test)]
 mod work;

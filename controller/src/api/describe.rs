@@ -119,6 +119,10 @@ const TAGS: &[(&str, &str)] = &[
         "Versions of profiles on their way to many rigs.",
     ),
     (
+        "updates",
+        "Releases of the image, and one on its way to many rigs.",
+    ),
+    (
         "enrolment",
         "Tokens, rigs that wait for approval, removed keys.",
     ),

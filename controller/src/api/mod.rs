@@ -51,6 +51,7 @@ mod table;
 #[cfg(test)]
 pub(crate) mod tests;
 mod tokens;
+mod updates;
 
 use std::sync::{Arc, LazyLock};
 
@@ -140,6 +141,7 @@ fn described() -> OpenApiRouter<Api> {
         .merge(profiles::routes())
         .merge(pools::routes())
         .merge(rollouts::routes())
+        .merge(updates::routes())
         .merge(tokens::routes())
         .merge(keys::routes())
         .merge(api_tokens::routes())

@@ -109,30 +109,6 @@ impl StageBody {
 
 impl RolloutBody {
     fn terms(&self) -> Result<RolloutTerms, Problem> {
-        let stages = match self.stages.as_slice() {
-            [] => vec![Step::Rigs(1), Step::Percent(10), Step::Percent(100)],
-            stages => {
-                let wrong = |at: usize| {
-                    let why = "it must be a number of rigs, or a part such as 10%";
-                    Problem::invalid(format!("stages[{at}]"), why)
-                };
-                let steps = stages.iter().enumerate();
-                steps
-                    .map(|(at, stage)| stage.step().ok_or_else(|| wrong(at)))
-                    .collect::<Result<_, _>>()?
-            }
-        };
-        let observe_secs = self.observe_secs.unwrap_or(USUAL_SECS);
-        if !OBSERVE_SECS.contains(&observe_secs) {
-            let (least, most) = (OBSERVE_SECS.start(), OBSERVE_SECS.end());
-            let why = format!("it must be from {least} to {most} seconds");
-            return Err(Problem::invalid("observeSecs", why));
-        }
-        let min_percent = self.min_hashrate_percent.unwrap_or(USUAL_PERCENT);
-        if min_percent > 100 {
-            let why = "it must be from 0 to 100";
-            return Err(Problem::invalid("minHashratePercent", why));
-        }
         let on_failure = match self.on_failure.as_deref() {
             None | Some("halt") => OnFailure::Halt,
             Some("rollback") => OnFailure::RollBack,
@@ -141,13 +117,52 @@ impl RolloutBody {
                 return Err(Problem::invalid("onFailure", why));
             }
         };
-        Ok(RolloutTerms {
-            stages,
-            observe_secs,
-            min_percent,
+        terms(
+            &self.stages,
+            self.observe_secs,
+            self.min_hashrate_percent,
             on_failure,
-        })
+        )
     }
+}
+
+/// How a rollout is done, from what was said of it.
+pub(super) fn terms(
+    stages: &[StageBody],
+    observe_secs: Option<u32>,
+    min_percent: Option<u8>,
+    on_failure: OnFailure,
+) -> Result<RolloutTerms, Problem> {
+    let stages = match stages {
+        [] => vec![Step::Rigs(1), Step::Percent(10), Step::Percent(100)],
+        stages => {
+            let wrong = |at: usize| {
+                let why = "it must be a number of rigs, or a part such as 10%";
+                Problem::invalid(format!("stages[{at}]"), why)
+            };
+            let steps = stages.iter().enumerate();
+            steps
+                .map(|(at, stage)| stage.step().ok_or_else(|| wrong(at)))
+                .collect::<Result<_, _>>()?
+        }
+    };
+    let observe_secs = observe_secs.unwrap_or(USUAL_SECS);
+    if !OBSERVE_SECS.contains(&observe_secs) {
+        let (least, most) = (OBSERVE_SECS.start(), OBSERVE_SECS.end());
+        let why = format!("it must be from {least} to {most} seconds");
+        return Err(Problem::invalid("observeSecs", why));
+    }
+    let min_percent = min_percent.unwrap_or(USUAL_PERCENT);
+    if min_percent > 100 {
+        let why = "it must be from 0 to 100";
+        return Err(Problem::invalid("minHashratePercent", why));
+    }
+    Ok(RolloutTerms {
+        stages,
+        observe_secs,
+        min_percent,
+        on_failure,
+    })
 }
 
 /// Starts a rollout.

@@ -15,6 +15,7 @@
 //!   miner-ctrl profile versions|diff|rollback      what they said before, and how rigs did with it
 //!   miner-ctrl pool list|check                     where rigs mine, and whether a pool lets a wallet in
 //!   miner-ctrl rollout start|list|show|pause|resume|abort|rollback    a version for many rigs
+//!   miner-ctrl update add|list|remove|rollout|status|pause|resume|cancel    releases of the image, for many rigs
 //!   miner-ctrl attention                           what is wrong, and what to do
 //!   miner-ctrl drift                               which rigs do not run what they were told, and why
 //!   miner-ctrl events                              what happened
@@ -74,6 +75,7 @@ mod table;
 mod tells;
 mod token;
 mod transport;
+mod update;
 mod width;
 
 use std::sync::Arc;
@@ -111,6 +113,7 @@ enum Verb {
     Pool(pool::Pool),
     Profile(profile::Profile),
     Rollout(rollout::Rollout),
+    Update(update::Update),
     Token(token::Token),
     ApiToken(api_token::ApiToken),
     Login(api_token::Login),
@@ -193,6 +196,7 @@ impl Verb {
             Self::Pool(pool) => with_client(async |client| pool.run(client).await),
             Self::Profile(profile) => with_client(async |client| profile.run(client).await),
             Self::Config(config) => config.run(),
+            Self::Update(update) => with_client(async |client| update.run(client).await),
             Self::Rollout(rollout) => with_client(async |client| rollout.run(client).await),
             Self::Backup(backup) => with_client(async |client| backup.run(client).await),
             Self::Restore(restore) => restore.run(),

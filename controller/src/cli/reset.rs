@@ -6,6 +6,7 @@
 //! | `tls.key`, `tls.crt` of `--tls` | always |
 //! | `registry.redb`: rigs, profiles, tokens; `history.farm`, `events/` | with `--registry`, or after a second yes |
 //! | `audit/`: who changed what | never |
+//! | `releases/`: of the image, and the public key that signs them | never: they hold no secret |
 //! | `local-worker/` | never: it obeys the new key at the next start |
 
 use std::path::{Path, PathBuf};

@@ -4,10 +4,12 @@
 //! cost. Figures that only a link makes true (hash rate, round trip, uptime) are unknown without one.
 
 use miner_shared::identity::Fingerprint;
+use miner_shared::release::Version;
 use miner_shared::wire::RigStats;
 
 use super::fleet::PORTION;
 use super::select::{Facts, Key};
+use super::updates::step_word;
 use super::view::DesiredStatus;
 use super::{Farm, show};
 use crate::clock::Now;
@@ -61,6 +63,18 @@ impl<'a> RigFacts<'a> {
     /// Its statistics as long as a link says that they are of now.
     pub(super) fn live_stats(&self) -> Option<&'a RigStats> {
         self.stats().filter(|_| self.live)
+    }
+
+    /// Version of our image that it was booted from.
+    pub(super) fn image_version(&self) -> Option<Version> {
+        let (status, _) = self.rig?.image()?;
+        Some(status.image.as_ref()?.version)
+    }
+
+    /// How far the update of that is.
+    pub(super) fn update_step(&self) -> Option<&'static str> {
+        let (status, _) = self.rig?.image()?;
+        Some(step_word(status.update?.step))
     }
 
     fn has_state(&self, passes: &dyn Fn(&str) -> bool) -> bool {
@@ -142,6 +156,10 @@ impl Facts for RigFacts<'_> {
             Key::Group => one(labels.group.as_ref().map(LabelName::as_str)),
             Key::Host => one(told.map(|told| told.host.as_str())),
             Key::Id => Some(passes(&self.key.node_id().to_string())),
+            Key::Image => {
+                let version = self.image_version()?;
+                Some(passes(&version.to_string()))
+            }
             Key::Mode => one(self.stats().and_then(show::least_memory)),
             Key::Name => Some(passes(self.row.name.as_str())),
             Key::Pages => {
@@ -164,6 +182,7 @@ impl Facts for RigFacts<'_> {
             Key::State => Some(self.has_state(passes)),
             Key::Tag => some_passes(labels.tags.iter().map(LabelName::as_str), passes),
             Key::Trust => Some(passes(self.row.trust.as_str())),
+            Key::Update => one(self.update_step()),
             Key::Version => {
                 one(told.and_then(|told| Some(told.software.as_str().rsplit_once(' ')?.1)))
             }

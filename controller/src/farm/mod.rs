@@ -36,6 +36,7 @@
 //! | `totals` | what all rigs come to |
 //! | `reports` | shapes of what rigs will report |
 //! | `rollouts` | a version on its way to many rigs |
+//! | `updates` | releases of the image, and one on its way to many rigs |
 //! | `hours`, `yields` | pauses and resumes by the hours of profiles; what rigs make with their versions |
 //! | `view`, `show` | what is shown, and how it is made |
 //! | `errors` | what goes wrong, in words |
@@ -82,6 +83,7 @@ mod table;
 mod tests;
 mod totals;
 mod twins;
+mod updates;
 mod view;
 mod yields;
 
@@ -149,6 +151,10 @@ pub(crate) use self::state::filling;
 pub use self::state::{OLD_MS, RigState, Tone};
 pub use self::table::{Sort, SortError, TableRow, TableView};
 pub use self::totals::{RigsView, SummaryView};
+pub use self::updates::{
+    ImageView, LeftOutUpdateView, NewUpdate, ReleaseView, StartedUpdateView, UpdateRigView,
+    UpdateStepView, UpdateVerb, UpdateView,
+};
 pub use self::view::{
     ActivityView, AppliedView, DesiredStatus, DesiredView, ExchangesView, IdentityView,
     LogLineView, LogsView, MinerView, NodeInfoView, PeerView, StatsView, WindowsView,
@@ -162,6 +168,7 @@ use crate::hub::{
 use crate::journal::Journal;
 use crate::net::{self, Gate, Pass, Socket};
 use crate::registry::{Registry, Store, StoreError};
+use crate::releases::Releases;
 use crate::schedule;
 use crate::tls::Speaks;
 
@@ -200,6 +207,8 @@ struct Core {
     reaching: BTreeMap<ConnId, Sender<Result<Fingerprint, Unreached>>>,
     diallers: BTreeMap<Fingerprint, Dialler>,
     rollouts: rollouts::Rollouts,
+    update: Option<(u32, updates::Run)>,
+    releases: Option<Arc<Releases>>,
     subscribers: Vec<Sender<Event>>,
     /// Number of the next event that subscribers get.
     published: u64,
@@ -237,6 +246,8 @@ impl Farm {
         let core = Core {
             running: Some(running),
             rollouts: rollouts::Rollouts::open(&registry, clock.now()),
+            update: updates::open(&registry, clock.now()),
+            releases: None,
             hub: Hub::default(),
             registry,
             rng: UnwrapErr(getrandom::SysRng),
@@ -280,10 +291,12 @@ impl Farm {
         let hours = executor.spawn(Arc::clone(self).keep_hours());
         let yields = executor.spawn(Arc::clone(self).keep_yields());
         let rollouts = executor.spawn(Arc::clone(self).keep_rollouts());
+        let update = executor.spawn(Arc::clone(self).keep_update());
         let keys: Vec<_> = {
             let mut core = self.lock();
             core.executor = Some(Arc::clone(executor));
-            core.tasks.extend([timer, notes, hours, yields, rollouts]);
+            core.tasks
+                .extend([timer, notes, hours, yields, rollouts, update]);
             core.registry.peers().map(|(key, _)| *key).collect()
         };
         keys.iter().for_each(|key| self.keep_dialled(key));
@@ -438,6 +451,10 @@ impl Farm {
                         let _unheard = waiter.try_send(result);
                     }
                 }
+                Action::Read(id, wanted) => match &core.releases {
+                    Some(releases) => releases.read(id, wanted),
+                    None => core.call(self, |hub, env| hub.deliver_piece(env, id, wanted, &[])),
+                },
                 Action::Transmit(id) => {
                     if let Some(socket) = core.sockets.get(&id) {
                         socket.wake();

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 
+use data_encoding::HEXLOWER;
 use miner_shared::identity::NodeId;
 use miner_shared::limits::MAX_LOCATE_SECS;
 use miner_shared::text::Label;
@@ -34,9 +35,10 @@ pub struct RigOrderView {
     pub node_id: String,
     /// The rig's name.
     pub node_name: String,
-    /// `restart`, `reboot`, `powerOff`, `locate`, `logLevel`, `handover`, `revoke` or `rotateKey`.
+    /// `restart`, `reboot`, `powerOff`, `locate`, `logLevel`, `handover`, `revoke`, `rotateKey`, `update` or
+    /// `cancelUpdate`.
     pub order: &'static str,
-    /// What it is about: seconds, a level, a fingerprint.
+    /// What it is about: seconds, a level, a fingerprint, a version, a release.
     pub detail: Option<String>,
     /// Who gave it.
     pub by: String,
@@ -163,6 +165,8 @@ fn view(registry: &Registry, op_id: &OpId, row: &OrderRecord) -> RigOrderView {
             Order::Handover(key) | Order::Revoke(key) => Some(key.to_string()),
             Order::Locate(seconds) => Some(seconds.to_string()),
             Order::LogLevel(least) => Some(show::level(least).to_owned()),
+            Order::Update(offer) => Some(offer.version.to_string()),
+            Order::CancelUpdate(release) => Some(HEXLOWER.encode(&release)),
             Order::Rotate | Order::Restart | Order::Reboot | Order::PowerOff => None,
         },
         by: row.by.as_str().to_owned(),

@@ -8,6 +8,7 @@ use miner_shared::wire::{
 };
 
 use super::keys;
+use super::updates;
 use super::view::{
     ActivityView, DesiredStatus, DesiredView, ExchangesView, LogLineView, MinerView, PeerView,
     StatsView, WindowsView,
@@ -64,6 +65,7 @@ pub(super) fn peer(
             .filter(|model| !model.is_empty()),
         cpus: machine.map(|machine| machine.cpus),
         memory_mib: machine.and_then(|machine| machine.memory_mib),
+        image: updates::image(rig, now),
         recovery: keys::status(registry, key),
         desired: desired(key, registry, rig),
         activity: stats.map(|(stats, _)| activity(stats.activity)),

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::keys::RecoveryStatus;
+use super::updates::ImageView;
 use crate::clock::EpochMs;
 
 /// The local node and its farm in numbers.
@@ -111,6 +112,9 @@ pub struct PeerView {
     pub cpus: Option<u16>,
     /// Its memory in MiB, as it said last.
     pub memory_mib: Option<u32>,
+    /// What its machine was booted from, and how an update of it does; `null` until it has said so to this
+    /// process.
+    pub image: Option<ImageView>,
     /// What it has made of the recovery key; `null` if the farm has none.
     pub recovery: Option<RecoveryStatus>,
     /// What it should be doing.

@@ -17,7 +17,7 @@ use miner_shared::smsg::{self, Dial, Expect, Link, LinkError, Peer};
 use miner_shared::text::{Address, Name};
 use miner_shared::time::Millis;
 use miner_shared::wire::{
-    Admission, Command, Desired, MIN_VERSION, Message, NodeCard, OpId, Query,
+    Admission, Command, Desired, MIN_VERSION, Message, NodeCard, OpId, Piece, Query, Wanted,
 };
 
 use super::recovery::recovery_pin;
@@ -47,6 +47,8 @@ pub(super) struct Conn {
     outbox: VecDeque<Outgoing>,
     /// When its timer is set.
     armed: Option<Millis>,
+    /// The piece of a release that it waits for.
+    pub(super) wanted: Option<Wanted>,
 }
 
 /// Why a connection exists.
@@ -119,6 +121,8 @@ pub(super) enum Outgoing {
     Query(u32, Query),
     /// A command that an owner waits for.
     Order(OpId, Order),
+    /// A piece of a release that it asked for.
+    Piece(Box<Piece>),
     /// The recovery key of this place in the registry's list.
     Recovery(OpId, usize),
 }
@@ -155,6 +159,7 @@ impl Hub {
             trail: None,
             outbox: VecDeque::new(),
             armed: None,
+            wanted: None,
         };
         self.conns.insert(id, Box::new(conn));
         self.touched(id, now);
@@ -521,6 +526,7 @@ impl Conn {
         loop {
             let message = match self.outbox.pop_front()? {
                 Outgoing::Query(id, query) => Message::Query(id, query),
+                Outgoing::Piece(piece) => Message::Piece(*piece),
                 Outgoing::Order(op_id, order) => Message::Command(op_id, order.into()),
                 Outgoing::Recovery(op_id, place) => match recovery_pin(registry, place) {
                     Some(command) => Message::Command(op_id, command),

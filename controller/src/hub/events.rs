@@ -229,6 +229,40 @@ pub enum EventKind {
         /// Rigs in all.
         rigs: usize,
     },
+    /// An update rollout came to its end.
+    UpdateEnded {
+        /// Its number.
+        update: u32,
+        /// `done` or `aborted`.
+        status: &'static str,
+    },
+    /// An update rollout stopped by itself.
+    UpdateHalted {
+        /// Its number.
+        update: u32,
+        /// Why.
+        reason: String,
+    },
+    /// A stage of an update rollout begins.
+    UpdateStage {
+        /// The rollout's number.
+        update: u32,
+        /// Which, from 1.
+        stage: u8,
+        /// Of how many.
+        stages: usize,
+        /// Rigs that are in it.
+        rigs: usize,
+    },
+    /// An update rollout was started.
+    UpdateStarted {
+        /// Its number.
+        update: u32,
+        /// Version that rigs get.
+        version: String,
+        /// Rigs in all.
+        rigs: usize,
+    },
     /// A stranger completed a handshake and got nothing.
     UnknownKey {
         /// Its fingerprint.

@@ -20,6 +20,7 @@
 //!                                                         succession.rs  rigs with a new key
 //!                                                         recovery.rs   the farm's recovery key
 //!                                                         machine.rs    what is at the other end
+//!                                                         updates.rs    what it was booted from; releases for it
 //! ```
 //!
 //! The hub is the **managing** side: its sessions are indexed by fingerprint alone because every one
@@ -45,6 +46,7 @@ mod session;
 mod succession;
 #[cfg(test)]
 mod tests;
+mod updates;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -52,7 +54,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use miner_shared::identity::Fingerprint;
 use miner_shared::smsg::LocalNode;
 use miner_shared::time::Millis;
-use miner_shared::wire::OpId;
+use miner_shared::wire::{OpId, Wanted};
 use rand_core::CryptoRng;
 
 use self::conn::Conn;
@@ -151,6 +153,8 @@ pub enum Action {
     Reached(ConnId, Result<Fingerprint, Unreached>),
     /// Ask [`Hub::poll_transmit`] about this connection.
     Transmit(ConnId),
+    /// Read this piece of a release, and hand it to [`Hub::deliver_piece`].
+    Read(ConnId, Wanted),
 }
 
 /// Whose time has come.
@@ -164,6 +168,8 @@ enum Timer {
     Ping(Fingerprint),
     /// An order is not sent any more.
     Order(OpId),
+    /// A piece that was asked for early may be read.
+    Piece(ConnId),
     /// A request has waited long enough.
     Request(RequestId),
     /// An ephemeral peer has been away for long.
@@ -193,6 +199,7 @@ impl Hub {
                 Timer::Contest(key) => self.contest_due(env, &key),
                 Timer::Ping(key) => self.ping_due(now, &key, at),
                 Timer::Order(op_id) => self.order_due(env, &op_id),
+                Timer::Piece(id) => self.piece_due(id),
                 Timer::Request(id) => self.request_due(id),
                 Timer::Vanish(key) => self.vanish_due(env, &key, at),
             }

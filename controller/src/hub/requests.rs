@@ -240,6 +240,8 @@ impl Hub {
                     self.on_receipt(env, &key, &op_id, outcome);
                 }
             }
+            Message::Image(status) => self.on_image(env, &key, status),
+            Message::Wanted(wanted) => self.on_wanted(env, id, &key, wanted),
             _ => {
                 let reason = "a rig gave an order".to_owned();
                 self.broken(env, id, reason, Unreached::Closed);

@@ -3,7 +3,7 @@
 use miner_shared::gate::Bucket;
 use miner_shared::smsg::SeqMemory;
 use miner_shared::time::Millis;
-use miner_shared::wire::{Refusal, RigStats};
+use miner_shared::wire::{ImageStatus, Refusal, RigStats};
 
 use super::found::FoundShares;
 use super::recovery::Offer;
@@ -62,6 +62,10 @@ pub struct Rig {
     pub(super) delayed: u64,
     /// When the last event said so.
     pub(super) throttled_at: Option<Millis>,
+    /// What its machine was booted from, and how its update does, as it said last to this process.
+    pub(super) image: Option<Box<(ImageStatus, Now)>>,
+    /// Pieces of releases that it gets.
+    pub(super) pieces: Bucket,
     /// When its entry vanishes if no link is up then, of an ephemeral peer.
     pub(super) vanishes_at: Option<Millis>,
 }
@@ -130,6 +134,11 @@ impl Rig {
     /// Since when it hashes, or not, in this process.
     pub fn work(&self) -> &Work {
         &self.work
+    }
+
+    /// What its machine was booted from and how its update does, as it said last to this process, and when.
+    pub fn image(&self) -> Option<&(ImageStatus, Now)> {
+        self.image.as_deref()
     }
 
     /// When a frame of it last came in this process.

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use miner_shared::bytes::Bytes;
 use miner_shared::identity::{Enrolment, Fingerprint, Role};
 use miner_shared::limits::MAX_INTERFACES;
+use miner_shared::release::Version;
 use miner_shared::text::{Address, Label, Name, PoolPass, PoolUser, Text};
 use miner_shared::wire::{
     Algo, Backend, Interface, Mode, PageWish, Pool, Profile, Refusal, State, Threads,
@@ -121,6 +122,37 @@ fn rollout_rig() -> RolloutRig {
         baseline: Some(u64::MAX),
         observed: None,
         outcome: RigOutcome::Refused(Reason::lossy("no")),
+    }
+}
+
+fn update() -> UpdateRecord {
+    UpdateRecord {
+        version: Version {
+            major: u32::MAX,
+            minor: 2,
+            patch: 3,
+        },
+        restart: true,
+        terms: rollout().terms,
+        bounds: vec![u32::MAX; MAX_STAGES],
+        stage: 7,
+        phase: Phase::Observe,
+        status: RolloutStatus::Halted,
+        reason: Some(Reason::lossy(&"r".repeat(200))),
+        by: Some(Author::lossy(&"b".repeat(64))),
+        comment: Some(Comment::lossy(&"c".repeat(MAX_COMMENT))),
+        started_at_ms: u64::MAX,
+        ended_at_ms: Some(u64::MAX),
+    }
+}
+
+fn update_rig() -> UpdateRig {
+    UpdateRig {
+        place: u32::MAX,
+        before: Some(Version::default()),
+        baseline: Some(u64::MAX),
+        observed: None,
+        outcome: UpdateOutcome::Failed(Reason::lossy("no")),
     }
 }
 
@@ -275,6 +307,10 @@ fn gives_back_every_kind_of_row(store: &mut dyn Store) {
         Change::PutRolloutRig(6, key(1), rollout_rig()),
         Change::PutRolloutRig(6, key(2), rollout_rig()),
         Change::PutRolloutRig(7, key(1), rollout_rig()),
+        Change::PutUpdate(6, update()),
+        Change::PutUpdateRig(6, key(1), update_rig()),
+        Change::PutUpdateRig(6, key(2), update_rig()),
+        Change::PutUpdateRig(7, key(1), update_rig()),
         Change::PutToken(TokenId([3; 8]), token()),
         Change::PutPending(key(5), waiting()),
         Change::PutOrigin(key(1), waiting().origin),
@@ -305,6 +341,9 @@ fn gives_back_every_kind_of_row(store: &mut dyn Store) {
     assert_eq!(rows.rollouts.get(&6), Some(&rollout()));
     assert_eq!(rows.rollout_rigs.get(&(6, key(1))), Some(&rollout_rig()));
     assert_eq!(rows.rollout_rigs.len(), 3);
+    assert_eq!(rows.updates.get(&6), Some(&update()));
+    assert_eq!(rows.update_rigs.get(&(6, key(1))), Some(&update_rig()));
+    assert_eq!(rows.update_rigs.len(), 3);
     assert_eq!(rows.tokens.get(&TokenId([3; 8])), Some(&token()));
     assert_eq!(rows.pending.get(&key(5)), Some(&waiting()));
     assert_eq!(rows.origins.get(&key(1)), Some(&waiting().origin));
@@ -364,6 +403,9 @@ fn deletes_what_is_there_and_what_is_not(store: &mut dyn Store) {
         Change::DeleteRollout(6),
         Change::DeleteRollout(99),
         Change::DeleteRolloutRig(7, key(1)),
+        Change::DeleteUpdate(6),
+        Change::DeleteUpdate(99),
+        Change::DeleteUpdateRig(7, key(1)),
         Change::DeleteToken(TokenId([3; 8])),
         Change::DeletePending(key(5)),
         Change::DeleteOrigin(key(1)),
@@ -473,6 +515,8 @@ fn a_registry_of_an_older_schema_opens_with_its_rows_and_takes_new_ones() {
             Change::PutPinned(key(1), pinned()),
             Change::PutLabels(key(1), labels()),
             Change::PutMachine(key(1), machine()),
+            Change::PutUpdate(1, update()),
+            Change::PutUpdateRig(1, key(1), update_rig()),
         ];
         store.commit(&put, Durable::Now).expect("commits");
         drop(store);
@@ -486,7 +530,49 @@ fn a_registry_of_an_older_schema_opens_with_its_rows_and_takes_new_ones() {
         assert_eq!(rows.tokens.len(), 1);
         assert_eq!((rows.recovery, rows.pinned.len()), (Some(recovery(1)), 1));
         assert_eq!((rows.labels.len(), rows.machines.len()), (1, 1));
+        assert_eq!((rows.updates.len(), rows.update_rigs.len()), (1, 1));
     }
+}
+
+#[test]
+fn a_registry_of_schema_4_opens_with_its_rows_and_takes_updates() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let mut store = RedbStore::open(dir.path()).expect("opens");
+    let batch = [
+        Change::PutPeer(key(1), peer("rig-1")),
+        Change::PutDesired(key(1), wish(1)),
+        Change::PutRollout(6, rollout()),
+    ];
+    store.commit(&batch, Durable::Now).expect("commits");
+    drop(store);
+    let db = redb::Database::open(dir.path().join("registry.redb")).expect("opens");
+    let write = db.begin_write().expect("begins");
+    without_stages(&write, "updates", "update_rigs");
+    let meta = redb::TableDefinition::<&str, u8>::new("meta");
+    let mut table = write.open_table(meta).expect("opens");
+    table.insert("schema", 4).expect("inserts");
+    drop(table);
+    write.commit().expect("commits");
+    drop(db);
+
+    let mut store = RedbStore::open(dir.path()).expect("migrates");
+    let put = [
+        Change::PutUpdate(1, update()),
+        Change::PutUpdateRig(1, key(1), update_rig()),
+    ];
+    store.commit(&put, Durable::Now).expect("commits");
+    let rows = store.load().expect("loads");
+    assert_eq!(rows.desired.get(&key(1)), Some(&wish(1)));
+    assert_eq!(rows.rollouts.get(&6), Some(&rollout()));
+    assert_eq!((rows.updates.len(), rows.update_rigs.len()), (1, 1));
+}
+
+/// Takes the tables of one kind of rollout away.
+fn without_stages(write: &redb::WriteTransaction, table: &str, rigs: &str) {
+    let rollouts = redb::TableDefinition::<u32, &[u8]>::new(table);
+    write.delete_table(rollouts).expect("was there");
+    let rigs = redb::TableDefinition::<(u32, [u8; 32]), &[u8]>::new(rigs);
+    write.delete_table(rigs).expect("was there");
 }
 
 /// What a wish of an older schema reads as.
@@ -531,10 +617,8 @@ fn as_older(path: &std::path::Path, schema: u8) {
     for table in gone {
         write.delete_table(Rows::new(table)).expect("was there");
     }
-    let rollouts = redb::TableDefinition::<u32, &[u8]>::new("rollouts");
-    write.delete_table(rollouts).expect("was there");
-    let rigs = redb::TableDefinition::<(u32, [u8; 32]), &[u8]>::new("rollout_rigs");
-    write.delete_table(rigs).expect("was there");
+    without_stages(&write, "rollouts", "rollout_rigs");
+    without_stages(&write, "updates", "update_rigs");
     for table in ["versions", "yields"] {
         let table = redb::TableDefinition::<(&str, u32), &[u8]>::new(table);
         write.delete_table(table).expect("was there");

@@ -39,6 +39,7 @@ mod succession_tests;
 #[cfg(test)]
 mod token_tests;
 mod tokens;
+mod updates;
 
 pub use self::access::{ApiTokenId, ApiTokenRecord, MAX_API_TOKENS, USED_EVERY_MS};
 pub use self::labels::{LabelName, LabelsRecord, MAX_TAGS, MachineRecord, Relabel};
@@ -64,3 +65,4 @@ pub use self::tokens::{
     Applicant, Enrolled, MAX_TOKENS, MAX_USES, MAX_WAITING, Origin, PendingRecord, Terms, TokenId,
     TokenRecord, TokenRefusal, TokenSecret,
 };
+pub use self::updates::{MAX_UPDATES, UpdateOutcome, UpdateRecord, UpdateRig, UpdateRigs};

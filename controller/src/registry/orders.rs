@@ -14,7 +14,7 @@ use std::ops::Bound;
 use miner_shared::identity::Fingerprint;
 use miner_shared::limits::RECEIPTS;
 use miner_shared::text::Label;
-use miner_shared::wire::{Command, Level, OpId, Outcome, Refusal};
+use miner_shared::wire::{Command, Level, Offer, OpId, Outcome, Refusal};
 use serde::{Deserialize, Serialize};
 
 use super::record::Row;
@@ -47,6 +47,10 @@ pub enum Order {
     Locate(u16),
     /// Log what is at least this serious.
     LogLevel(Level),
+    /// Fetch this release and start it on trial.
+    Update(Offer),
+    /// Fetch no more of this release.
+    CancelUpdate([u8; 32]),
 }
 
 impl Order {
@@ -61,6 +65,8 @@ impl Order {
             Self::PowerOff => "powerOff",
             Self::Locate(_) => "locate",
             Self::LogLevel(_) => "logLevel",
+            Self::Update(_) => "update",
+            Self::CancelUpdate(_) => "cancelUpdate",
         }
     }
 
@@ -81,6 +87,8 @@ impl From<Order> for Command {
             Order::PowerOff => Self::PowerOff,
             Order::Locate(seconds) => Self::Locate { seconds },
             Order::LogLevel(least) => Self::SetLogLevel(least),
+            Order::Update(offer) => Self::Update(offer),
+            Order::CancelUpdate(release) => Self::CancelUpdate(release),
         }
     }
 }

@@ -15,10 +15,11 @@ use super::StoreError;
 use crate::clock::EpochMs;
 
 /// Number of the row format that this program writes.
-pub const SCHEMA: u8 = 4;
+pub const SCHEMA: u8 = 5;
 /// Oldest row format that it reads. 2 brought tokens, pending rigs and origins, and a kind of trust;
 /// 3 the recovery key and who pinned it, and the successor in a tombstone; 4 what a farm run by intent
-/// needs: labels, versions of profiles, orders, API tokens, rollouts.
+/// needs: labels, versions of profiles, orders, API tokens, rollouts; 5 update rollouts, and orders about
+/// updates.
 pub(super) const OLDEST: u8 = 1;
 /// Largest encoded row: a profile with its pools (3 times 579 bytes), its hours and a comment, rounded up.
 const MAX_ROW: usize = 4096;

@@ -8,6 +8,7 @@
 //!   orders      op_id[16]       -> row
 //!   versions    id, number      -> row      yields: likewise
 //!   rollouts    number          -> row      rollout_rigs   number, fingerprint -> row
+//!   updates     number          -> row      update_rigs    likewise
 //!   tokens      id[8]           -> row      farm    "recovery" -> row
 //!   api_tokens  id[8]           -> row
 //!   sources     number          -> ms left          made when first written; older programs skip it
@@ -113,6 +114,8 @@ impl Store for RedbStore {
             yields: rows(&read, YIELDS, |(id, number)| (ProfileId::of(id), number))?,
             rollouts: rows(&read, ROLLOUTS, |id| id)?,
             rollout_rigs: rows(&read, ROLLOUT_RIGS, |(id, key)| (id, Fingerprint(key)))?,
+            updates: rows(&read, UPDATES, |id| id)?,
+            update_rigs: rows(&read, UPDATE_RIGS, |(id, key)| (id, Fingerprint(key)))?,
             tokens: rows(&read, TOKENS, TokenId)?,
             pending: rows(&read, PENDING, Fingerprint)?,
             origins: rows(&read, ORIGINS, Fingerprint)?,
@@ -157,9 +160,13 @@ fn make(write: &WriteTransaction, change: &Change) -> Result<(), StoreError> {
         Change::PutYield(key, n, row) => put(write, YIELDS, (key.as_str(), *n), row),
         Change::DeleteYield(key, n) => delete(write, YIELDS, (key.as_str(), *n)),
         Change::PutRollout(id, row) => put(write, ROLLOUTS, *id, row),
-        Change::DeleteRollout(id) => delete_rollout(write, *id),
+        Change::DeleteRollout(id) => delete_with_rigs(write, (ROLLOUTS, ROLLOUT_RIGS), *id),
         Change::PutRolloutRig(id, key, row) => put(write, ROLLOUT_RIGS, (*id, key.0), row),
         Change::DeleteRolloutRig(id, key) => delete(write, ROLLOUT_RIGS, (*id, key.0)),
+        Change::PutUpdate(id, row) => put(write, UPDATES, *id, row),
+        Change::DeleteUpdate(id) => delete_with_rigs(write, (UPDATES, UPDATE_RIGS), *id),
+        Change::PutUpdateRig(id, key, row) => put(write, UPDATE_RIGS, (*id, key.0), row),
+        Change::DeleteUpdateRig(id, key) => delete(write, UPDATE_RIGS, (*id, key.0)),
         Change::PutToken(key, row) => put(write, TOKENS, key.0, row),
         Change::DeleteToken(key) => delete(write, TOKENS, key.0),
         Change::PutPending(key, row) => put(write, PENDING, key.0, row),
@@ -199,12 +206,17 @@ fn put_desired(
     put(write, DESIRED, key, row)
 }
 
-fn delete_rollout(write: &WriteTransaction, id: u32) -> Result<(), StoreError> {
-    let mut rigs = write.open_table(ROLLOUT_RIGS).map_err(any)?;
+/// Deletes a row, and those of its rigs.
+fn delete_with_rigs(
+    write: &WriteTransaction,
+    (table, rigs): (OfNumbers, OfRigs),
+    id: u32,
+) -> Result<(), StoreError> {
+    let mut rigs = write.open_table(rigs).map_err(any)?;
     let all = (id, [0; 32])..=(id, [u8::MAX; 32]);
     rigs.retain_in(all, |_, _| false).map_err(any)?;
     drop(rigs);
-    delete(write, ROLLOUTS, id)
+    delete(write, table, id)
 }
 
 fn put_sources(write: &WriteTransaction, all: &[KnownSource]) -> Result<(), StoreError> {
@@ -282,6 +294,8 @@ fn make_tables(write: &WriteTransaction) -> Result<(), StoreError> {
     write.open_table(YIELDS).map_err(any)?;
     write.open_table(ROLLOUTS).map_err(any)?;
     write.open_table(ROLLOUT_RIGS).map_err(any)?;
+    write.open_table(UPDATES).map_err(any)?;
+    write.open_table(UPDATE_RIGS).map_err(any)?;
     write.open_table(TOKENS).map_err(any)?;
     write.open_table(ORDERS).map_err(any)?;
     write.open_table(API_TOKENS).map_err(any)?;
@@ -364,6 +378,8 @@ fn io_error(error: io::Error) -> StoreError {
 
 type Rows = TableDefinition<'static, [u8; 32], &'static [u8]>;
 type OfVersions = TableDefinition<'static, (&'static str, u32), &'static [u8]>;
+type OfNumbers = TableDefinition<'static, u32, &'static [u8]>;
+type OfRigs = TableDefinition<'static, (u32, [u8; 32]), &'static [u8]>;
 const META: TableDefinition<'static, &str, u8> = TableDefinition::new("meta");
 const PEERS: Rows = TableDefinition::new("peers");
 const TOMBSTONES: Rows = TableDefinition::new("tombstones");
@@ -380,9 +396,10 @@ const SOURCES: TableDefinition<'static, u64, u64> = TableDefinition::new("source
 const PROFILES: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("profiles");
 const VERSIONS: OfVersions = TableDefinition::new("versions");
 const YIELDS: OfVersions = TableDefinition::new("yields");
-const ROLLOUTS: TableDefinition<'static, u32, &[u8]> = TableDefinition::new("rollouts");
-const ROLLOUT_RIGS: TableDefinition<'static, (u32, [u8; 32]), &[u8]> =
-    TableDefinition::new("rollout_rigs");
+const ROLLOUTS: OfNumbers = TableDefinition::new("rollouts");
+const ROLLOUT_RIGS: OfRigs = TableDefinition::new("rollout_rigs");
+const UPDATES: OfNumbers = TableDefinition::new("updates");
+const UPDATE_RIGS: OfRigs = TableDefinition::new("update_rigs");
 const FARM: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("farm");
 /// The one row of the farm as a whole.
 const RECOVERY: &str = "recovery";

@@ -19,6 +19,7 @@ use super::record::{DesiredRecord, PeerRecord, ProfileId, SCHEMA, Tombstone};
 use super::recovery::{PinnedRecord, RecoveryRecord};
 use super::rollouts::{RolloutRecord, RolloutRig};
 use super::tokens::{Origin, PendingRecord, TokenId, TokenRecord};
+use super::updates::{UpdateRecord, UpdateRig};
 
 /// Where the registry's rows live.
 pub trait Store: Send + fmt::Debug {
@@ -73,6 +74,14 @@ pub enum Change {
     PutRolloutRig(u32, Fingerprint, RolloutRig),
     /// Deletes a rig of a rollout.
     DeleteRolloutRig(u32, Fingerprint),
+    /// Writes an update rollout.
+    PutUpdate(u32, UpdateRecord),
+    /// Deletes an update rollout with all of its rigs.
+    DeleteUpdate(u32),
+    /// Writes a rig of an update rollout.
+    PutUpdateRig(u32, Fingerprint, UpdateRig),
+    /// Deletes a rig of an update rollout.
+    DeleteUpdateRig(u32, Fingerprint),
     /// Writes a token.
     PutToken(TokenId, TokenRecord),
     /// Deletes a token.
@@ -139,6 +148,10 @@ pub struct Contents {
     pub rollouts: BTreeMap<u32, RolloutRecord>,
     /// Their rigs.
     pub rollout_rigs: BTreeMap<(u32, Fingerprint), RolloutRig>,
+    /// Update rollouts, by number.
+    pub updates: BTreeMap<u32, UpdateRecord>,
+    /// Their rigs.
+    pub update_rigs: BTreeMap<(u32, Fingerprint), UpdateRig>,
     /// Enrolment tokens.
     pub tokens: BTreeMap<TokenId, TokenRecord>,
     /// Rigs that wait for approval.
@@ -194,6 +207,15 @@ impl Contents {
                 drop(self.rollout_rigs.insert((*id, *key), row.clone()));
             }
             Change::DeleteRolloutRig(id, key) => drop(self.rollout_rigs.remove(&(*id, *key))),
+            Change::PutUpdate(id, row) => drop(self.updates.insert(*id, row.clone())),
+            Change::DeleteUpdate(id) => {
+                self.updates.remove(id);
+                self.update_rigs.retain(|(of, _), _| of != id);
+            }
+            Change::PutUpdateRig(id, key, row) => {
+                drop(self.update_rigs.insert((*id, *key), row.clone()));
+            }
+            Change::DeleteUpdateRig(id, key) => drop(self.update_rigs.remove(&(*id, *key))),
             Change::PutToken(key, row) => drop(self.tokens.insert(*key, row.clone())),
             Change::DeleteToken(key) => drop(self.tokens.remove(key)),
             Change::PutPending(key, row) => drop(self.pending.insert(*key, row.clone())),
@@ -233,6 +255,10 @@ impl Contents {
         all.extend(puts(&self.rollouts, Change::PutRollout));
         all.extend(puts(&self.rollout_rigs, |(id, key), row| {
             Change::PutRolloutRig(id, key, row)
+        }));
+        all.extend(puts(&self.updates, Change::PutUpdate));
+        all.extend(puts(&self.update_rigs, |(id, key), row| {
+            Change::PutUpdateRig(id, key, row)
         }));
         all.extend(puts(&self.tokens, Change::PutToken));
         all.extend(puts(&self.pending, Change::PutPending));

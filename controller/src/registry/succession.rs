@@ -119,6 +119,7 @@ impl Registry {
             batch.push(Change::PutPinned(new, *row));
         }
         batch.extend(self.moved_in_rollouts(old, new));
+        batch.extend(self.moved_in_updates(old, new));
         batch.extend(self.labels_moved(old, new));
         batch.extend(self.orders_moved(old, new));
         Some((name, batch))

@@ -5,7 +5,7 @@
 
 use miner_shared::identity::Fingerprint;
 
-use super::{Run, Seen};
+use super::Run;
 use crate::registry::RigOutcome;
 
 /// What a rig makes at one moment.
@@ -21,16 +21,16 @@ pub enum Makes {
 
 /// Samples of one rig.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Watched {
+pub(crate) struct Watched {
     sum: u128,
     samples: u32,
 }
 
 impl Watched {
     /// Adds what a rig makes now. One that went away makes nothing: that may be the version's fault.
-    pub(super) fn add(&mut self, seen: &Seen) {
-        let rate = match seen.makes {
-            _ if !seen.live => 0,
+    pub(crate) fn add(&mut self, live: bool, makes: Makes) {
+        let rate = match makes {
+            _ if !live => 0,
             Makes::Rate(rate) => rate,
             Makes::Nothing => 0,
             Makes::Unknown => return,
@@ -39,7 +39,7 @@ impl Watched {
         self.samples = self.samples.saturating_add(1);
     }
 
-    fn mean(self) -> Option<u64> {
+    pub(crate) fn mean(self) -> Option<u64> {
         let mean = self.sum.checked_div(u128::from(self.samples))?;
         u64::try_from(mean).ok()
     }
@@ -48,38 +48,21 @@ impl Watched {
 impl Run {
     /// Whether these rigs make enough, and if not, in words how much they make.
     pub(super) fn judge(&mut self, watched: &[Fingerprint]) -> Result<(), String> {
-        let min = u128::from(self.record.terms.min_percent);
-        let (mut before, mut after, mut fell, mut judged) = (0, 0, 0, 0);
+        let mut figures = Vec::new();
         for key in watched {
             let observed = self.watched.get(key).and_then(|watched| watched.mean());
             let Some(rig) = self.rigs.get_mut(key) else {
                 continue;
             };
             rig.observed = observed;
-            // What was not known before says nothing now.
-            let (Some(was), Some(is)) = (rig.baseline.filter(|was| *was > 0), observed) else {
-                continue;
-            };
-            let (was, is) = (u128::from(was), u128::from(is));
-            before += was;
-            after += is;
-            judged += 1;
-            fell += usize::from(is * 100 < was * min);
+            figures.push((rig.baseline, observed));
         }
-        if before == 0 || after * 100 >= before * min {
-            return Ok(());
-        }
-        let percent = after * 100 / before;
-        Err(format!(
-            "{fell} of {judged} rigs fell below {min} %, together they make {percent} % of what they made before"
-        ))
+        enough(self.record.terms.min_percent, &figures)
     }
 
     /// Whether so many refusals leave less than the share of rigs that is asked for.
     pub(super) fn too_many_refuse(&self, refused: usize, heard: usize) -> bool {
-        let min = usize::from(self.record.terms.min_percent);
-        let takers = heard.saturating_sub(refused);
-        takers * 100 < heard * min.max(1)
+        too_few(self.record.terms.min_percent, refused, heard)
     }
 
     /// The reason of the first of these rigs.
@@ -91,4 +74,38 @@ impl Run {
         });
         why.unwrap_or_default()
     }
+}
+
+/// Whether rigs make together this part of what they made before, each given as what it made and makes; if
+/// not, in words how much they make.
+pub(crate) fn enough(
+    min_percent: u8,
+    figures: &[(Option<u64>, Option<u64>)],
+) -> Result<(), String> {
+    let min = u128::from(min_percent);
+    let (mut before, mut after, mut fell, mut judged) = (0, 0, 0, 0);
+    for (baseline, observed) in figures {
+        // What was not known before says nothing now.
+        let (Some(was), Some(is)) = (baseline.filter(|was| *was > 0), *observed) else {
+            continue;
+        };
+        let (was, is) = (u128::from(was), u128::from(is));
+        before += was;
+        after += is;
+        judged += 1;
+        fell += usize::from(is * 100 < was * min);
+    }
+    if before == 0 || after * 100 >= before * min {
+        return Ok(());
+    }
+    let percent = after * 100 / before;
+    Err(format!(
+        "{fell} of {judged} rigs fell below {min} %, together they make {percent} % of what they made before"
+    ))
+}
+
+/// Whether so many that failed, of those heard of, leave less than this part of them.
+pub(crate) fn too_few(min_percent: u8, failed: usize, heard: usize) -> bool {
+    let takers = heard.saturating_sub(failed);
+    takers * 100 < heard * usize::from(min_percent).max(1)
 }

@@ -35,7 +35,7 @@ use miner_shared::limits::HEARTBEAT_MS;
 use miner_shared::time::Millis;
 
 pub use self::judge::Makes;
-use self::judge::Watched;
+pub(crate) use self::judge::{Watched, enough, too_few};
 pub use self::rates::Rates;
 pub use self::steps::{NoStages, bounds};
 pub use self::verbs::NotNow;
@@ -309,7 +309,10 @@ impl Run {
             let seen = world.see(&key);
             match &seen.told {
                 Some(told) if self.is_target(told) => {
-                    self.watched.entry(key).or_default().add(&seen);
+                    self.watched
+                        .entry(key)
+                        .or_default()
+                        .add(seen.live, seen.makes);
                 }
                 _ => {
                     self.set_outcome(&key, RigOutcome::Superseded);

@@ -306,8 +306,8 @@ fn lock(dirs: &Dirs) -> Result<Lock, Failure> {
     })
 }
 
-/// Gives the farm its events and its history; without them the controller runs all the same.
-pub(crate) fn remember(farm: &Farm, folder: &Path) {
+/// Gives the farm its events, its history and its releases; without them the controller runs all the same.
+pub(crate) fn remember(farm: &Arc<Farm>, folder: &Path) {
     match Journal::open(folder) {
         Ok((journal, begun)) => farm.keep_events(journal, begun),
         Err(error) => {
@@ -324,6 +324,9 @@ pub(crate) fn remember(farm: &Farm, folder: &Path) {
             let file = History::file(folder);
             log::warn!("no history file={} reason={error}", file.display());
         }
+    }
+    if let Err(error) = farm.keep_releases(folder) {
+        log::warn!("no releases for rigs reason={error}");
     }
 }
 

@@ -235,6 +235,21 @@ fn words(event: &Event) -> Option<String> {
             format!("rollout {rollout} stopped by itself: {reason}")
         }
         EventKind::RolloutEnded { rollout, status } => format!("rollout {rollout} is {status}"),
+        EventKind::UpdateStarted {
+            update,
+            version,
+            rigs,
+        } => format!("update {update}: {version} for {rigs} rigs"),
+        EventKind::UpdateStage {
+            update,
+            stage,
+            stages,
+            rigs,
+        } => format!("update {update}: stage {stage} of {stages}, {rigs} rigs"),
+        EventKind::UpdateHalted { update, reason } => {
+            format!("update {update} stopped by itself: {reason}")
+        }
+        EventKind::UpdateEnded { update, status } => format!("update {update} is {status}"),
         EventKind::ControllerEnded
         | EventKind::ControllerStarted
         | EventKind::EventsSkipped { .. }

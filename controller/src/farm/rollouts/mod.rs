@@ -17,6 +17,7 @@ use miner_shared::identity::Fingerprint;
 
 pub use self::view::{RolloutRigView, RolloutView, StageView, StartedView};
 use self::world::Rigs;
+pub(super) use self::world::makes;
 use super::{Core, Farm, errors, hours};
 use crate::clock::Now;
 use crate::error::{Code, FarmError};

@@ -37,7 +37,7 @@ impl World for Rigs<'_> {
 }
 
 /// What a rig's last report says that it makes.
-fn makes(stats: &RigStats) -> Makes {
+pub(in crate::farm) fn makes(stats: &RigStats) -> Makes {
     match stats.activity {
         Activity::Mining => show::thousandths(stats).map_or(Makes::Unknown, Makes::Rate),
         Activity::Starting | Activity::NoPool | Activity::Failed => Makes::Nothing,

@@ -20,6 +20,8 @@ pub enum Key {
     Host,
     /// Node ID.
     Id,
+    /// Version of the image that it was booted from.
+    Image,
     /// RandomX memory that its miners use.
     Mode,
     /// Name.
@@ -48,6 +50,8 @@ pub enum Key {
     Tag,
     /// How its key was confirmed.
     Trust,
+    /// How far the update of its image is that it was told of last.
+    Update,
     /// Since its agent's start, of a rig with a link, in milliseconds.
     Uptime,
     /// Version of its program.
@@ -103,6 +107,16 @@ const STATES: &[&str] = &[
     "paused", "pending", "refused", "starting", "stopped", "unknown",
 ];
 
+const UPDATES: &[&str] = &[
+    "confirmed",
+    "failed",
+    "fellBack",
+    "fetching",
+    "installing",
+    "restarting",
+    "trying",
+];
+
 /// Every key by name, in the order of the alphabet.
 pub(super) const KEYS: &[(&str, Key, Kind)] = &[
     ("address", Key::Address, Kind::Text),
@@ -113,6 +127,7 @@ pub(super) const KEYS: &[(&str, Key, Kind)] = &[
     ("hashrate", Key::Hashrate, RATE),
     ("host", Key::Host, Kind::Text),
     ("id", Key::Id, Kind::Text),
+    ("image", Key::Image, Kind::Text),
     ("mode", Key::Mode, Kind::Words(&["fast", "light"])),
     ("name", Key::Name, Kind::Text),
     (
@@ -139,6 +154,7 @@ pub(super) const KEYS: &[(&str, Key, Kind)] = &[
         Key::Trust,
         Kind::Words(&["fingerprint", "pairing", "tofu", "token"]),
     ),
+    ("update", Key::Update, Kind::Words(UPDATES)),
     ("uptime", Key::Uptime, SPAN),
     ("version", Key::Version, Kind::Text),
 ];

@@ -54,10 +54,12 @@ pub(super) enum Column {
     Uptime,
     LastShareAgeMs,
     Software,
+    Image,
+    Update,
 }
 
 /// Every column by name.
-pub(super) const COLUMNS: [(&str, Column); 41] = [
+pub(super) const COLUMNS: [(&str, Column); 43] = [
     ("id", Column::Id),
     ("name", Column::Name),
     ("group", Column::Group),
@@ -99,6 +101,8 @@ pub(super) const COLUMNS: [(&str, Column); 41] = [
     ("uptime", Column::Uptime),
     ("lastShareAgeMs", Column::LastShareAgeMs),
     ("software", Column::Software),
+    ("image", Column::Image),
+    ("update", Column::Update),
 ];
 
 /// By which column, and whether the largest come first. `name`, or `-hashrate`.
@@ -223,6 +227,11 @@ impl<'a> RigFacts<'a> {
             Column::Uptime => self.uptime_secs().map(Cell::Number),
             Column::LastShareAgeMs => self.last_share_age_ms().map(Cell::Number),
             Column::Software => self.software().map(text),
+            Column::Image => {
+                let version = self.image_version()?;
+                Some(Cell::Text(version.to_string().into()))
+            }
+            Column::Update => self.update_step().map(text),
         }
     }
 }

@@ -116,6 +116,11 @@ pub struct TableRow {
     pub last_share_age_ms: Option<u64>,
     /// Program and version, such as `miner 0.1.0`.
     pub software: Option<String>,
+    /// Version of our image that it was booted from, as it said last to this process.
+    pub image: Option<String>,
+    /// How far the update of that is, if it was told of one: `fetching`, `installing`, `restarting`, `trying`,
+    /// `confirmed`, `fellBack` or `failed`.
+    pub update: Option<&'static str>,
 }
 
 /// 10 s, 60 s and 15 min.
@@ -177,6 +182,8 @@ impl RigFacts<'_> {
             uptime: self.uptime_secs(),
             last_share_age_ms: self.last_share_age_ms(),
             software: text(self.software()),
+            image: self.image_version().map(|version| version.to_string()),
+            update: self.update_step(),
         }
     }
 }

@@ -276,7 +276,7 @@ fn what_a_hostile_rig_says_of_itself_is_no_formula_in_csv() {
     };
     rig.put(&mut store, 1);
     let line = open(store).csv_lines(&[Fingerprint([1; 32])]);
-    assert!(line.contains(",\"'=cmd|' /C calc'!A0\"\r\n"), "{line}");
+    assert!(line.contains(",\"'=cmd|' /C calc'!A0\",,\r\n"), "{line}");
     assert!(line.contains(",\"'@SUM(1)\"\",=1+1\","), "{line}");
 }
 

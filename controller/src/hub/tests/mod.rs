@@ -17,6 +17,7 @@ mod rig;
 mod sessions;
 mod sim;
 mod succession;
+mod updates;
 mod versions;
 mod wishes;
 

@@ -14,7 +14,7 @@ use miner_shared::text::{Label, MinerName, Name, Text};
 use miner_shared::time::Millis;
 use miner_shared::wire::{
     Activity, Answer, Command, Desired, Findings, Interface, Interfaces, Level, LogPage, Message,
-    NodeCard, NodeInfo, OpId, Outcome, Profile, Refusal, RigStats,
+    NodeCard, NodeInfo, Offer, OpId, Outcome, OwnerView, Piece, Profile, Refusal, RigStats,
 };
 use rand_core::{TryCryptoRng, TryRng};
 
@@ -37,6 +37,8 @@ pub(super) struct Rig {
     pub(super) put_off: u32,
     /// Opens frames and says nothing, as a hung process does.
     pub(super) mute: bool,
+    /// Pieces of releases that it got.
+    pub(super) pieces: Vec<Piece>,
 }
 
 /// What it does, and its disk.
@@ -75,6 +77,7 @@ impl Rig {
             busy: false,
             put_off: 0,
             mute: false,
+            pieces: Vec::new(),
         }
     }
 
@@ -169,6 +172,10 @@ impl Rig {
                 }
                 Some(Message::Receipt(*op_id, outcome))
             }
+            Message::Piece(piece) => {
+                self.pieces.push(piece.clone());
+                None
+            }
             _ => None,
         }
     }
@@ -262,6 +269,21 @@ impl Host for Works {
     fn locate(&mut self, _: u16) {}
 
     fn set_log_level(&mut self, _: Level) {}
+
+    fn update(&mut self, _: &Offer) -> Outcome {
+        match self.owns_machine {
+            true => Outcome::Applied,
+            false => Outcome::Refused(Refusal::NoSlots),
+        }
+    }
+
+    fn cancel_update(&mut self, _: &[u8; 32]) -> Outcome {
+        Outcome::AlreadyThere
+    }
+
+    fn owner(&self) -> OwnerView {
+        self.owner.view()
+    }
 
     fn doctor(&self) -> Findings {
         Findings::new()

@@ -9,7 +9,7 @@ use miner_shared::limits::MAX_FRAME;
 use miner_shared::smsg::{self, Dial, Expect, Link, LocalNode, SeqMemory};
 use miner_shared::text::{Address, Label};
 use miner_shared::time::Millis;
-use miner_shared::wire::{Admission, Message, State};
+use miner_shared::wire::{Admission, Message, State, Wanted};
 
 use super::super::*;
 use super::rig::{CODE, Rig, TestRng, node};
@@ -61,6 +61,8 @@ pub(super) struct Sim {
     pub(super) recorded: Vec<Vec<u8>>,
     /// Every frame that the controller sent.
     pub(super) told: Vec<Vec<u8>>,
+    /// Pieces of releases that are to be read.
+    pub(super) reads: Vec<(ConnId, Wanted)>,
     /// The frame after so many more is lost, with its connection.
     pub(super) fuse: Option<u32>,
     /// Process starts so far: no two of the last 256 have the same boot_id.
@@ -84,6 +86,7 @@ impl Sim {
             welcomes: BTreeMap::new(),
             recorded: Vec::new(),
             told: Vec::new(),
+            reads: Vec::new(),
             fuse: None,
             boots: 1,
         }
@@ -484,6 +487,7 @@ impl Sim {
                 | Action::KeyChanged { .. }
                 | Action::Proven(_)
                 | Action::Transmit(_) => {}
+                Action::Read(id, wanted) => self.reads.push((id, wanted)),
             }
         }
         moved

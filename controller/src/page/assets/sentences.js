@@ -47,6 +47,10 @@ const SENTENCES = {
   rolloutHalted: ["rollout stopped by itself", (e) => ["The ", rollout(e.rollout), " stopped by itself", why(e.reason)]],
   rolloutStage: ["rollout begins a stage", (e) => ["The ", rollout(e.rollout), " begins stage ", e.stage, " of ", e.stages, ": ", count(e.rigs), " rigs are told"]],
   rolloutStarted: ["rollout started", (e) => ["The ", rollout(e.rollout), " was started: ", profile(e.profile), " version ", e.version, " on ", count(e.rigs), " rigs"]],
+  updateEnded: ["update ended", (e) => ["Update ", e.update, " ", ENDS[e.status] ?? e.status]],
+  updateHalted: ["update stopped by itself", (e) => ["Update ", e.update, " stopped by itself", why(e.reason)]],
+  updateStage: ["update begins a stage", (e) => ["Update ", e.update, " begins stage ", e.stage, " of ", e.stages, ": ", count(e.rigs), " rigs"]],
+  updateStarted: ["update started", (e) => ["Update ", e.update, " was started: ", e.version, " for ", count(e.rigs), " rigs"]],
   unknownKey: ["stranger came", (e) => ["A stranger with the key ", code(e.fingerprint), " came and got nothing"]],
 };
 
@@ -54,7 +58,7 @@ const SENTENCES = {
 export const KINDS = Object.entries(SENTENCES).map(([type, [words]]) => [type, words]).sort(([, a], [, b]) => a.localeCompare(b));
 
 // Kinds that say that something is wrong.
-export const TROUBLE = new Set(["apiRefused", "behind", "duplicateIdentity", "enrolRefused", "linkDown", "protocolError", "recoveryRefused", "refused", "removedKey", "rolloutHalted", "strangers", "throttled", "unknownKey"]);
+export const TROUBLE = new Set(["apiRefused", "behind", "duplicateIdentity", "enrolRefused", "linkDown", "protocolError", "recoveryRefused", "refused", "removedKey", "rolloutHalted", "strangers", "throttled", "unknownKey", "updateHalted"]);
 
 // The sentence of an event: an array of elements and texts for `h`. A kind that a newer controller
 // knows is said by its name.

@@ -91,6 +91,7 @@ fn mining(number: u16) -> PeerView {
         cpu_model: None,
         cpus: None,
         memory_mib: None,
+        image: None,
         recovery: None,
         desired: DesiredView {
             generation: 3,

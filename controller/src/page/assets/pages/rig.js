@@ -181,6 +181,8 @@ function machine(peer, row, now) {
     ["Memory", mebibytes(peer.memoryMib)],
     ["System", peer.host ?? UNKNOWN],
     ["Software", peer.software ?? UNKNOWN],
+    ["Image", booted(peer.image)],
+    ["Update", updating(peer.image?.update)],
     ["Agent up for", now ? duration(now.uptime * 1000) : UNKNOWN],
     ["Address", peer.address ?? "dials in"],
     ["Role", peer.role ?? UNKNOWN],
@@ -195,6 +197,21 @@ function machine(peer, row, now) {
     ["Fingerprint", copyable(peer.fingerprint, "Copy the fingerprint")],
   ];
   return [h("h2", {}, "Machine and key"), h("dl", { class: "pairs" }, pairs.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]))];
+}
+
+// What its machine was booted from.
+function booted(image) {
+  if (!image) return UNKNOWN;
+  if (image.boot === "foreign") return "another system";
+  const from = image.boot === "slot" ? "from a slot of its disk" : "from the network, or a medium without slots";
+  return `${image.version ?? UNKNOWN} ${image.arch ?? ""}, ${from}${image.onTrial ? ", on trial" : ""}`;
+}
+
+// How far its update is.
+function updating(update) {
+  if (!update) return "none that it was told of";
+  const far = update.total ? `, ${Math.floor((100 * update.done) / update.total)} %` : "";
+  return `to ${update.version}: ${update.step === "fellBack" ? "fell back" : update.step}${far}${update.reason ? `, ${update.reason}` : ""}`;
 }
 
 // Hash rate and shares over time; where nothing is known there is a gap.

@@ -67,6 +67,7 @@ const COLUMNS = [
   { ...text("pages", "Pages", 88), of: (row) => [row.pages, row.memory], full: (row) => (row.memory ? `${row.memory} mode` : ""), cell: (row) => (row.pages ? [PAGES[row.pages] ?? row.pages, row.memory === "light" && h("small", {}, " light")] : UNKNOWN) },
   { id: "pingMs", title: "Ping", num: true, width: 80, descends: true, cell: (row) => [pingMark(row.pingMs), milliseconds(row.pingMs)] },
   { id: "lastShareAgeMs", title: "Last share", num: true, width: 88, of: (row) => since(row.lastShareAgeMs), cell: (row) => age(row.lastShareAgeMs) },
+  { ...text("image", "Image", 104), of: (row) => [row.image, row.update], full: (row) => (row.update ? `Its update: ${row.update === "fellBack" ? "fell back" : row.update}` : ""), cell: (row) => (row.image ? [row.image, row.update && row.update !== "confirmed" && h("small", {}, ` ${row.update === "fellBack" ? "fell back" : row.update}`)] : UNKNOWN), hidden: true },
   { ...text("group", "Group", 104), hidden: true },
   { ...text("site", "Site", 104), hidden: true },
   { id: "tags", title: "Tags", width: 136, hidden: true, cell: (row) => row.tags.map((tag) => h("span", { class: "tag" }, tag)) },

@@ -1,0 +1,204 @@
+//! The folder that a release is fetched into.
+//!
+//! | file | content |
+//! |---|---|
+//! | `offer` | record `MINEROF1`: what is fetched; written first |
+//! | `manifest` | as the manager has it |
+//! | `vmlinuz`, `initrd` | as far as they are there |
+//! | `ready` | nothing; written last, when all others are on the disk |
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::PathBuf;
+
+use miner_shared::limits::MAX_MANIFEST;
+use miner_shared::record;
+use miner_shared::wire::Offer;
+use rustix::fs::OFlags;
+use sha2::{Digest, Sha256};
+
+/// Name of the manifest's file.
+pub(super) const MANIFEST: &str = "manifest";
+const OFFER: &str = "offer";
+const READY: &str = "ready";
+const MAGIC: &[u8; 8] = b"MINEROF1";
+/// Name, length and three numbers of an offer, rounded up.
+const MAX_OFFER: usize = 64;
+/// Bytes that may be written and not be on the disk: no more than these are fetched again after a power
+/// cut, and no sync takes longer than they do.
+const SYNC_BYTES: u64 = 1 << 20;
+/// What is left free of the file system for everything else on it.
+const SPARE_BYTES: u64 = 1 << 20;
+
+/// The folder.
+pub(super) struct Folder(PathBuf);
+
+/// A file of a release.
+pub(super) struct Part {
+    pub(super) name: Box<str>,
+    pub(super) size: u64,
+    pub(super) sha256: [u8; 32],
+}
+
+/// A file that is being fetched.
+pub(super) struct Open {
+    file: File,
+    /// Bytes that are there.
+    pub(super) len: u64,
+    hash: Sha256,
+    unsynced: u64,
+}
+
+/// The hash of a file that is whole and on the disk.
+pub(super) struct Whole(pub(super) [u8; 32]);
+
+impl Folder {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    /// What is being fetched.
+    pub(super) fn offer(&self) -> Option<Offer> {
+        let mut bytes = Vec::new();
+        let file = File::open(self.0.join(OFFER)).ok()?;
+        file.take(1 + (MAX_OFFER + record::OVERHEAD) as u64)
+            .read_to_end(&mut bytes)
+            .ok()?;
+        let body = record::decode(MAGIC, &bytes).ok()?;
+        match postcard::take_from_bytes(body) {
+            Ok((offer, [])) => Some(offer),
+            _ => None,
+        }
+    }
+
+    /// Bytes of what is there, if it is left to process 1.
+    pub(super) fn ready_bytes(&self) -> Option<u64> {
+        fs::symlink_metadata(self.0.join(READY)).ok()?;
+        let len = |name: &str| fs::metadata(self.0.join(name)).map_or(0, |meta| meta.len());
+        let files = super::FILES.iter().copied();
+        Some(files.chain([MANIFEST]).map(len).sum())
+    }
+
+    /// Empties it for another release.
+    pub(super) fn begin(&self, offer: &Offer) -> io::Result<()> {
+        self.empty()?;
+        let (mut body, mut out) = ([0; MAX_OFFER], [0; MAX_OFFER + record::OVERHEAD]);
+        let body = postcard::to_slice(offer, &mut body).map_err(io::Error::other)?;
+        let bytes = record::encode(MAGIC, body, &mut out).map_err(io::Error::other)?;
+        let mut file = options().create_new(true).open(self.0.join(OFFER))?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        self.sync()
+    }
+
+    /// Nothing is in it then. What says that it is whole goes first.
+    pub(super) fn empty(&self) -> io::Result<()> {
+        let ready = fs::remove_file(self.0.join(READY));
+        absent(ready)?;
+        absent(fs::remove_dir_all(&self.0))?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.0)
+    }
+
+    /// A file, from where it is. One that is longer than it may be begins anew.
+    pub(super) fn open(&self, part: &Part) -> io::Result<Open> {
+        let mut file = options().create(true).open(self.0.join(&*part.name))?;
+        if file.metadata()?.len() > part.size {
+            file.set_len(0)?;
+        }
+        let (mut len, mut hash, mut buffer) = (0, Sha256::new(), [0; 4096]);
+        loop {
+            match file.read(&mut buffer)? {
+                0 => break,
+                count => {
+                    hash.update(buffer.get(..count).unwrap_or_default());
+                    len += count as u64;
+                }
+            }
+        }
+        Ok(Open {
+            file,
+            len,
+            hash,
+            unsynced: len,
+        })
+    }
+
+    /// The manifest's bytes.
+    pub(super) fn manifest(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let file = options().open(self.0.join(MANIFEST))?;
+        file.take(1 + MAX_MANIFEST as u64).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Whether what is not there of these files fits.
+    pub(super) fn has_room_for(&self, parts: &[Part]) -> io::Result<bool> {
+        let room = rustix::fs::statvfs(&self.0)?;
+        let free = room.f_bavail.saturating_mul(room.f_frsize);
+        let there = |part: &Part| {
+            let meta = fs::symlink_metadata(self.0.join(&*part.name));
+            meta.map_or(0, |meta| meta.len())
+        };
+        let missing = parts.iter().fold(SPARE_BYTES, |sum, part| {
+            sum.saturating_add(part.size.saturating_sub(there(part)))
+        });
+        Ok(free >= missing)
+    }
+
+    /// Says that all is there.
+    pub(super) fn ready(&self) -> io::Result<()> {
+        self.sync()?;
+        options()
+            .create(true)
+            .open(self.0.join(READY))?
+            .sync_all()?;
+        self.sync()
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        File::open(&self.0)?.sync_all()
+    }
+}
+
+impl Open {
+    /// Writes what came to its end.
+    pub(super) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)?;
+        self.hash.update(bytes);
+        self.len += bytes.len() as u64;
+        self.unsynced += bytes.len() as u64;
+        if self.unsynced >= SYNC_BYTES {
+            self.file.sync_data()?;
+            self.unsynced = 0;
+        }
+        Ok(())
+    }
+
+    /// The hash of what is there, which is on the disk then.
+    pub(super) fn finish(&mut self) -> io::Result<Whole> {
+        self.file.sync_all()?;
+        Ok(Whole(self.hash.clone().finalize().into()))
+    }
+}
+
+fn options() -> OpenOptions {
+    let flags = (OFlags::NOFOLLOW | OFlags::CLOEXEC).bits().cast_signed();
+    let mut options = OpenOptions::new();
+    options
+        .read(true)
+        .write(true)
+        .mode(0o600)
+        .custom_flags(flags);
+    options
+}
+
+fn absent(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}

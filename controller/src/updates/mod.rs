@@ -1,0 +1,509 @@
+//! A rollout of a release of the image as a state machine without I/O, as [`crate::rollout`] is for
+//! profiles: the same stages, the same watch, the same words. What differs is that rigs cannot be given
+//! back what they had: those that it does not work on fall back by themselves.
+//!
+//! ```text
+//!                 ┌───────────────────── next stage ◀────────────────┐
+//!                 ▼                                                  │ enough
+//!   start ─▶ Apply: tell who is there ─▶ all that were told ─▶ Observe ─▶ Done
+//!              save, then tell        │  have ended                 │ too little
+//!                                     └─ too many failed ───────────┴─▶ Halted
+//! ```
+//! | a rig | is |
+//! |---|---|
+//! | runs the version, no longer on trial | done |
+//! | fell back, gave up, refused, has no slots, an agent too old | failed |
+//! | was told and has not said within [`PATIENCE_MS`] that it works | failed: it may lie dead |
+//! | is away, and was never told | waiting; told when it is back, as long as this is under way |
+//!
+//! What is saved is that a rig is told, before it is. After a restart one without an order since then is
+//! told now.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use miner_shared::identity::Fingerprint;
+use miner_shared::limits::HEARTBEAT_MS;
+use miner_shared::release::Version;
+use miner_shared::time::Millis;
+use miner_shared::wire::{Boot, ImageStatus, Offer, Step, UpdateFault};
+
+use crate::clock::Now;
+use crate::hub::{TOO_OLD, refusal_text};
+use crate::registry::{
+    OrderState, Phase, Reason, RolloutStatus, UpdateOutcome, UpdateRecord, UpdateRigs,
+};
+use crate::rollout::{Makes, NotNow, Report, Watched, enough, too_few};
+
+/// How long a rig has from being told to having shown that it works, in milliseconds: the bytes over a slow
+/// line, three starts, and ten minutes of trial with each.
+pub const PATIENCE_MS: u64 = 45 * 60_000;
+/// Rigs told in one tick. Each is an order, which is a sync of the disk, and twelve megabytes.
+const TELLS: usize = 16;
+/// Between two samples of what rigs make, in milliseconds: a rig reports no more often.
+const SAMPLE_MS: u64 = HEARTBEAT_MS;
+
+/// What is said of a rig that boots from the network.
+pub const FROM_NETWORK: &str =
+    "it boots from the network: put the release into the boot server's folder";
+/// What is said of a rig that boots something else.
+pub const NOT_OUR_IMAGE: &str = "it was not booted by our image";
+
+/// A rollout under way.
+#[derive(Debug)]
+pub struct Run {
+    record: UpdateRecord,
+    rigs: UpdateRigs,
+    /// Since when it is in its phase, in this process.
+    since: Millis,
+    watched: BTreeMap<Fingerprint, Watched>,
+    /// When what rigs make was last sampled.
+    sampled: Option<Millis>,
+}
+
+/// What a run sees of the farm.
+pub trait World {
+    /// A rig at this moment.
+    fn see(&self, key: &Fingerprint) -> Seen;
+}
+
+/// What a run sees of a rig.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    /// Whether a link is up.
+    pub live: bool,
+    /// Whether that link speaks of images.
+    pub speaks: bool,
+    /// What it was booted from, as it said last.
+    pub image: Option<ImageStatus>,
+    /// The release of the version for its architecture, if one is here.
+    pub offer: Option<Offer>,
+    /// The last order about this that it was given: when, in milliseconds since 1970, and how far that is.
+    pub order: Option<(u64, OrderState)>,
+    /// What it makes now.
+    pub makes: Makes,
+    /// Mean of what it made in the last ten minutes, in thousandths of a hash per second.
+    pub made: Option<u64>,
+}
+
+/// What the caller has to do, in this order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Store the record, and the rows of these rigs.
+    Save(Vec<Fingerprint>),
+    /// Order this rig to fetch the release.
+    Tell(Fingerprint, Offer),
+    /// Order this rig's machine to start anew.
+    Restart(Fingerprint),
+    /// Order this rig to fetch no more of it.
+    Cancel(Fingerprint, Offer),
+    /// Say what happened.
+    Report(Report),
+}
+
+/// What is to be done about a rig that was not told yet.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Way {
+    /// It is not known yet: it is away, or has not said what it was booted from.
+    Unknown,
+    /// Nothing: it runs the version, or a later one.
+    HasIt,
+    /// It is told to fetch this.
+    Fetch(Offer),
+    /// Its machine starts anew, and boots what is there.
+    Restart,
+    /// It cannot be updated, and why.
+    Not(&'static str),
+}
+
+impl Seen {
+    /// What is to be done about it.
+    pub fn way(&self, version: Version, restart: bool) -> Way {
+        if self.live && !self.speaks {
+            return Way::Not(TOO_OLD);
+        }
+        let Some(status) = &self.image else {
+            return Way::Unknown;
+        };
+        let installed = status.image.as_ref().filter(|image| !image.on_trial);
+        if installed.is_some_and(|image| image.version >= version) {
+            return Way::HasIt;
+        }
+        match (status.boot, self.offer) {
+            (Boot::Foreign, _) => Way::Not(NOT_OUR_IMAGE),
+            (Boot::Whole, _) if restart => Way::Restart,
+            (Boot::Whole, _) => Way::Not(FROM_NETWORK),
+            (Boot::Slot, Some(offer)) => Way::Fetch(offer),
+            (Boot::Slot, None) => {
+                Way::Not("no release of this version is here for its architecture")
+            }
+        }
+    }
+}
+
+impl Run {
+    /// A rollout as it was saved, at its start or after one of the controller.
+    pub fn new(record: UpdateRecord, rigs: UpdateRigs, now: Millis) -> Self {
+        Self {
+            record,
+            rigs,
+            since: now,
+            watched: BTreeMap::new(),
+            sampled: None,
+        }
+    }
+
+    /// How far it has come.
+    pub fn record(&self) -> &UpdateRecord {
+        &self.record
+    }
+
+    /// Its rigs.
+    pub fn rigs(&self) -> &UpdateRigs {
+        &self.rigs
+    }
+
+    /// Since when a stage is being observed, by the monotonic clock of this process; `None` if none is.
+    pub fn observes_since(&self) -> Option<Millis> {
+        let observes =
+            self.record.status == RolloutStatus::Running && self.record.phase == Phase::Observe;
+        observes.then_some(self.since)
+    }
+
+    /// A rig has another key.
+    pub fn rename(&mut self, old: &Fingerprint, new: Fingerprint) {
+        if let Some(rig) = self.rigs.remove(old) {
+            self.rigs.insert(new, rig);
+        }
+        if let Some(watched) = self.watched.remove(old) {
+            self.watched.insert(new, watched);
+        }
+    }
+
+    /// Does what is due. To be called every few seconds.
+    pub fn handle_tick(&mut self, now: Now, world: &impl World) -> Vec<Action> {
+        match (self.record.status, self.record.phase) {
+            (RolloutStatus::Running, Phase::Begin) => {
+                self.enter(Phase::Apply, now);
+                let report = Report::Stage(self.record.stage + 1, self.stage().len());
+                vec![Action::Save(Vec::new()), Action::Report(report)]
+            }
+            (RolloutStatus::Running, Phase::Apply) => self.wait(now, world),
+            (RolloutStatus::Running, Phase::Observe) => self.observe(now, world),
+            // What rigs do goes on, whatever becomes of this.
+            (RolloutStatus::Paused | RolloutStatus::Halted, _) => self.follow(now, world, false),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Rigs of the stage that it is in.
+    fn stage(&self) -> Vec<Fingerprint> {
+        let at = usize::from(self.record.stage);
+        let bound = |at: usize| self.record.bounds.get(at).copied();
+        let first = at.checked_sub(1).and_then(bound).unwrap_or(0);
+        self.within(first..bound(at).unwrap_or(first))
+    }
+
+    fn within(&self, places: std::ops::Range<u32>) -> Vec<Fingerprint> {
+        let rigs = self.rigs.iter();
+        let rigs = rigs.filter(|(_, rig)| places.contains(&rig.place));
+        rigs.map(|(key, _)| *key).collect()
+    }
+
+    fn count(&self, stage: &[Fingerprint], is: fn(&UpdateOutcome) -> bool) -> usize {
+        let rigs = stage.iter().filter_map(|key| self.rigs.get(key));
+        rigs.filter(|rig| is(&rig.outcome)).count()
+    }
+
+    /// Waits for the rigs of the stage.
+    fn wait(&mut self, now: Now, world: &impl World) -> Vec<Action> {
+        let mut actions = self.follow(now, world, true);
+        let stage = self.stage();
+        let told = self.count(&stage, |it| matches!(it, UpdateOutcome::Told(_)));
+        let done = self.count(&stage, |it| *it == UpdateOutcome::Done);
+        let failed = self.count(&stage, |it| matches!(it, UpdateOutcome::Failed(_)));
+        let away = self.count(&stage, |it| *it == UpdateOutcome::Waiting);
+        // Those under way may all turn out well: as long as that would be enough, they are waited for.
+        let heard = told + done + failed;
+        if failed > 0 && too_few(self.record.terms.min_percent, failed, heard) {
+            let why = self.why_failed(&stage);
+            actions.extend(self.halt(&format!("{failed} of {heard} rigs failed: {why}")));
+        } else if told > 0 {
+        } else if done > 0 {
+            self.enter(Phase::Observe, now);
+            actions.push(Action::Save(Vec::new()));
+        } else if away == 0 {
+            // There was nothing to do, so there is nothing to watch.
+            actions.extend(self.next_stage(now));
+        }
+        // Otherwise all of them are away: what the next stage would rest on is not known yet.
+        actions
+    }
+
+    /// Notes what became of rigs that were told, and tells some of those whose turn it is, if `tell`.
+    fn follow(&mut self, now: Now, world: &impl World, tell: bool) -> Vec<Action> {
+        let at = usize::from(self.record.stage);
+        let end = self.record.bounds.get(at).copied().unwrap_or(0);
+        let (mut changed, mut tells) = (Vec::new(), Vec::new());
+        for key in self.within(0..end) {
+            let Some(rig) = self.rigs.get(&key) else {
+                continue;
+            };
+            let outcome = match rig.outcome {
+                UpdateOutcome::Told(since) => {
+                    let seen = world.see(&key);
+                    match self.became(since, &seen, now) {
+                        Became::Pending => continue,
+                        Became::Untold if !tell || tells.len() >= TELLS => continue,
+                        Became::Untold => {
+                            tells.extend(self.tell(key, &seen));
+                            continue;
+                        }
+                        Became::Over(outcome) => outcome,
+                    }
+                }
+                UpdateOutcome::Waiting if tell && tells.len() < TELLS => {
+                    let seen = world.see(&key);
+                    if !seen.live {
+                        continue;
+                    }
+                    match seen.way(self.record.version, self.record.restart) {
+                        Way::Unknown => continue,
+                        Way::HasIt => UpdateOutcome::HadIt,
+                        Way::Not(why) => UpdateOutcome::Failed(Reason::lossy(why)),
+                        Way::Fetch(_) | Way::Restart => {
+                            self.note_before(&key, &seen);
+                            tells.extend(self.tell(key, &seen));
+                            UpdateOutcome::Told(now.wall.0)
+                        }
+                    }
+                }
+                _ => continue,
+            };
+            if let Some(rig) = self.rigs.get_mut(&key) {
+                rig.outcome = outcome;
+            }
+            changed.push(key);
+        }
+        let save = (!changed.is_empty()).then_some(Action::Save(changed));
+        save.into_iter().chain(tells).collect()
+    }
+
+    fn note_before(&mut self, key: &Fingerprint, seen: &Seen) {
+        if let Some(rig) = self.rigs.get_mut(key) {
+            let image = seen.image.as_ref().and_then(|status| status.image.as_ref());
+            rig.before = image.map(|image| image.version);
+            rig.baseline = seen.made;
+        }
+    }
+
+    fn tell(&self, key: Fingerprint, seen: &Seen) -> Option<Action> {
+        match seen.way(self.record.version, self.record.restart) {
+            Way::Fetch(offer) => Some(Action::Tell(key, offer)),
+            Way::Restart => Some(Action::Restart(key)),
+            _ => None,
+        }
+    }
+
+    /// What became of a rig that was told then.
+    fn became(&self, since: u64, seen: &Seen, now: Now) -> Became {
+        let target = self.record.version;
+        let image = seen.image.as_ref().and_then(|status| status.image.as_ref());
+        if image.is_some_and(|image| image.version >= target && !image.on_trial) {
+            return Became::Over(UpdateOutcome::Done);
+        }
+        let update = seen.image.as_ref().and_then(|status| status.update);
+        let step = update.filter(|update| update.version == target);
+        let step = step.map(|update| update.step);
+        if step == Some(Step::Confirmed) {
+            return Became::Over(UpdateOutcome::Done);
+        }
+        let failed = |why: &str| Became::Over(UpdateOutcome::Failed(Reason::lossy(why)));
+        let order = seen.order.as_ref().filter(|(given, _)| *given >= since);
+        match order.map(|(_, state)| state) {
+            None => return Became::Untold,
+            Some(OrderState::Waiting | OrderState::Sent) => return Became::Pending,
+            Some(OrderState::Expired) => return Became::Over(UpdateOutcome::Waiting),
+            Some(OrderState::TooOld) => return failed(TOO_OLD),
+            Some(OrderState::Refused(why)) => return failed(refusal_text(why)),
+            // It has the order, and what it says of itself came after that.
+            Some(OrderState::Done | OrderState::AlreadyThere | OrderState::Unknown) => {}
+        }
+        match step {
+            Some(Step::FellBack) => {
+                failed("it did not work there, and the rig went back to what it ran")
+            }
+            Some(Step::Failed(fault)) => failed(fault_text(fault)),
+            _ if now.wall.0.saturating_sub(since) >= PATIENCE_MS => {
+                failed("it has not said in time that it works: look at the machine")
+            }
+            _ => Became::Pending,
+        }
+    }
+
+    /// Watches what the rigs of the stage make, and judges at the end.
+    fn observe(&mut self, now: Now, world: &impl World) -> Vec<Action> {
+        let mut actions = self.follow(now, world, true);
+        let mut done = self.stage();
+        done.retain(|key| {
+            let rig = self.rigs.get(key);
+            rig.is_some_and(|rig| rig.outcome == UpdateOutcome::Done)
+        });
+        let sampled = self.sampled.map(|at| now.mono.since(at));
+        if sampled.is_none_or(|age| age >= SAMPLE_MS) {
+            self.sampled = Some(now.mono);
+            for key in &done {
+                let seen = world.see(key);
+                let watched = self.watched.entry(*key).or_default();
+                watched.add(seen.live, seen.makes);
+            }
+        }
+        let window = u64::from(self.record.terms.observe_secs) * 1_000;
+        if now.mono.since(self.since) < window {
+            return actions;
+        }
+        let mut figures = Vec::new();
+        for key in &done {
+            let observed = self.watched.get(key).and_then(|watched| watched.mean());
+            if let Some(rig) = self.rigs.get_mut(key) {
+                rig.observed = observed;
+                figures.push((rig.baseline, observed));
+            }
+        }
+        let verdict = enough(self.record.terms.min_percent, &figures);
+        actions.push(Action::Save(done));
+        actions.extend(match verdict {
+            Ok(()) => self.next_stage(now),
+            Err(why) => self.halt(&why),
+        });
+        actions
+    }
+
+    fn why_failed(&self, stage: &[Fingerprint]) -> String {
+        let mut rigs = stage.iter().filter_map(|key| self.rigs.get(key));
+        let why = rigs.find_map(|rig| match &rig.outcome {
+            UpdateOutcome::Failed(why) => Some(why.as_str().to_owned()),
+            _ => None,
+        });
+        why.unwrap_or_default()
+    }
+
+    fn next_stage(&mut self, now: Now) -> Vec<Action> {
+        let next = self.record.stage.saturating_add(1);
+        if usize::from(next) < self.record.bounds.len() {
+            self.record.stage = next;
+            self.enter(Phase::Begin, now);
+            return vec![Action::Save(Vec::new())];
+        }
+        self.end(RolloutStatus::Done, now)
+    }
+
+    fn halt(&mut self, why: &str) -> Vec<Action> {
+        let reason = Reason::lossy(&format!("stage {}: {why}", self.record.stage + 1));
+        self.record.reason = Some(reason.clone());
+        self.record.status = RolloutStatus::Halted;
+        vec![
+            Action::Save(Vec::new()),
+            Action::Report(Report::Halted(reason)),
+        ]
+    }
+
+    fn end(&mut self, status: RolloutStatus, now: Now) -> Vec<Action> {
+        self.record.status = status;
+        self.record.ended_at_ms = Some(now.wall.0);
+        vec![
+            Action::Save(Vec::new()),
+            Action::Report(Report::Ended(status)),
+        ]
+    }
+
+    fn enter(&mut self, phase: Phase, now: Now) {
+        self.record.phase = phase;
+        self.since = now.mono;
+        self.watched.clear();
+        self.sampled = None;
+    }
+
+    /// Has it wait: no further rig is told.
+    pub fn pause(&mut self) -> Result<Vec<Action>, NotNow> {
+        match self.record.status {
+            RolloutStatus::Running => {
+                self.record.status = RolloutStatus::Paused;
+                Ok(vec![Action::Save(Vec::new())])
+            }
+            status => Err(NotNow(status)),
+        }
+    }
+
+    /// Goes on. What was being observed is observed anew; a stage that fell short is taken for good.
+    pub fn resume(&mut self, now: Now) -> Result<Vec<Action>, NotNow> {
+        let status = self.record.status;
+        match status {
+            RolloutStatus::Paused => {
+                self.record.status = RolloutStatus::Running;
+                self.enter(self.record.phase, now);
+                Ok(vec![Action::Save(Vec::new())])
+            }
+            RolloutStatus::Halted => {
+                self.record.status = RolloutStatus::Running;
+                self.record.reason = None;
+                Ok(self.next_stage(now))
+            }
+            _ => Err(NotNow(status)),
+        }
+    }
+
+    /// Ends it. Rigs that fetch stop doing so; those that have it, or are trying it, go on.
+    pub fn cancel(&mut self, now: Now, world: &impl World) -> Result<Vec<Action>, NotNow> {
+        if self.record.status.is_ended() {
+            return Err(NotNow(self.record.status));
+        }
+        let mut actions = self.end(RolloutStatus::Aborted, now);
+        let told = self
+            .rigs
+            .iter()
+            .filter(|(_, rig)| matches!(rig.outcome, UpdateOutcome::Told(_)));
+        actions.extend(told.filter_map(|(key, _)| {
+            let offer = world.see(key).offer?;
+            Some(Action::Cancel(*key, offer))
+        }));
+        Ok(actions)
+    }
+}
+
+/// What became of a rig that was told.
+enum Became {
+    /// It is not over.
+    Pending,
+    /// A crash left it untold.
+    Untold,
+    /// This.
+    Over(UpdateOutcome),
+}
+
+/// Why a rig gave an update up, in words.
+pub const fn fault_text(fault: UpdateFault) -> &'static str {
+    match fault {
+        UpdateFault::Cancelled => "it was cancelled",
+        UpdateFault::Gone => "the controller no longer has the release",
+        UpdateFault::BadManifest => "the manifest is none, or not the one that was offered",
+        UpdateFault::BadSignature => {
+            "it is not signed by the release key that the rig's image was made with"
+        }
+        UpdateFault::OtherMachine => "it is for another product or architecture",
+        UpdateFault::NotNewer => "it is not newer than what the rig runs",
+        UpdateFault::TooOld => {
+            "the rig runs something that is too old for it: update to an earlier release first"
+        }
+        UpdateFault::BadFile => {
+            "a file is not the one that was signed: remove the release, and add it anew"
+        }
+        UpdateFault::NoRoom => "there is no room for it on the rig",
+        UpdateFault::Disk => {
+            "the rig's disk could not be written to, or does not read back what was written"
+        }
+        _ => "it was given up",
+    }
+}
