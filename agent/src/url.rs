@@ -8,7 +8,6 @@
 use std::str::FromStr;
 use std::{fmt, iter};
 
-use heapless::Vec;
 use miner_shared::limits::MAX_CONTROLLER_ADDRESSES;
 use miner_shared::text::{Address, TextError};
 
@@ -50,7 +49,7 @@ impl fmt::Display for ControllerUrl {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ControllerUrls {
     first: ControllerUrl,
-    others: Vec<ControllerUrl, { MAX_CONTROLLER_ADDRESSES - 1 }>,
+    others: Vec<ControllerUrl>,
     /// Which one it is dialled at: 0 is the first.
     at: usize,
 }
@@ -85,11 +84,10 @@ impl FromStr for ControllerUrls {
         let (first, rest) = text
             .split_once(',')
             .map_or((text, None), |(first, rest)| (first, Some(rest)));
-        let mut others = Vec::new();
-        for url in rest.into_iter().flat_map(|rest| rest.split(',')) {
-            others
-                .push(url.parse()?)
-                .map_err(|_| NotAController::Many)?;
+        let others = rest.into_iter().flat_map(|rest| rest.split(','));
+        let others: Vec<_> = others.map(str::parse).collect::<Result<_, _>>()?;
+        if others.len() >= MAX_CONTROLLER_ADDRESSES {
+            return Err(NotAController::Many);
         }
         Ok(Self {
             first: first.parse()?,
@@ -161,7 +159,7 @@ mod tests {
     fn places_are_dialled_in_order_and_then_again_from_the_first() {
         let mut urls: ControllerUrls = "a:1,wss://b:2,c:3".parse().expect("three places");
         assert_eq!(urls.to_string(), "a:1,wss://b:2,c:3");
-        let mut seen = std::vec::Vec::new();
+        let mut seen = Vec::new();
         for _ in 0..4 {
             seen.push((urls.now().to_string(), urls.advance()));
         }
