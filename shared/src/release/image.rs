@@ -1,6 +1,6 @@
 //! What an image says of itself to the process that it starts: the file `/image` in its initramfs.
 //!
-//! A [record](crate::record) with the magic `MINERIM1`; its body is the postcard of the fields, in order. The
+//! A [record](mod@crate::record) with the magic `MINERIM1`; its body is the postcard of the fields, in order. The
 //! builder writes it, and as it lies beside the agent, who changes it can change the agent too.
 
 use serde::{Deserialize, Serialize};
