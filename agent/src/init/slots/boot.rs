@@ -68,14 +68,12 @@ impl<'d> Boot<'d> {
         start.ok_or_else(|| io::Error::other("the entry of the running slot is damaged"))
     }
 
-    /// Whether the running slot has yet to be confirmed, whichever firmware started it.
+    /// Whether the running slot has yet to be confirmed. UEFI's entries say so under a BIOS too: they are
+    /// written first in either direction, and an entry that counts no more is a decision.
     pub(super) fn is_on_trial(&self) -> io::Result<bool> {
-        let counts = |entry: &Entry| entry.slot() == Some(self.running);
-        let own: Vec<Entry> = entries(self.disk)?.into_iter().filter(counts).collect();
-        let by_uefi = own.iter().all(|entry| entry.name.tries.is_some());
-        let trial = self.state()?.and_then(|state| state.trial);
-        let by_bios = trial.is_some_and(|trial| trial.slot == self.running);
-        Ok(by_uefi || by_bios)
+        let own = entries(self.disk)?.into_iter();
+        let mut own = own.filter(|entry| entry.slot() == Some(self.running));
+        Ok(own.all(|entry| entry.name.tries.is_some()))
     }
 
     /// The running slot is what the machine starts from now on.

@@ -67,9 +67,12 @@ impl Disk {
         Ok((bytes.len() <= max).then_some(bytes))
     }
 
-    /// The names in a folder, those that are text.
+    /// The names in a folder, those that are text; none where there is no folder.
     pub(super) fn list(&self, folder: &str) -> io::Result<Vec<String>> {
-        let entries = fs::read_dir(self.path(folder))?.take(MAX_SLOT_ENTRIES);
+        let entries = match fs::read_dir(self.path(folder)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?.take(MAX_SLOT_ENTRIES),
+        };
         let names = entries.flatten().map(|entry| entry.file_name());
         Ok(names.filter_map(|name| name.into_string().ok()).collect())
     }

@@ -7,7 +7,8 @@ use std::path::Path;
 
 use miner_shared::limits::MAX_MANIFEST;
 use miner_shared::slots::{INITRAMFS_FILE, KERNEL_FILE};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, unlinkat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, fsync, openat, unlinkat};
+use rustix::io::Errno;
 use std::os::fd::OwnedFd;
 
 /// The folder, below the worker's home.
@@ -50,11 +51,20 @@ impl Fetched {
         Ok(bytes)
     }
 
-    /// Removes what was fetched; what says that it is complete goes first.
-    pub(super) fn clear(&self) {
-        for name in [READY, OFFER, MANIFEST, KERNEL_FILE, INITRAMFS_FILE] {
-            // What is gone already is as good as removed; the worker empties the folder too.
-            let _ = unlinkat(&self.0, name, AtFlags::empty());
+    /// Removes what was fetched, for good; what says that it is complete goes first. An error says that it
+    /// will be found again.
+    pub(super) fn clear(&self) -> io::Result<()> {
+        let remove = |name: &str| match unlinkat(&self.0, name, AtFlags::empty()) {
+            // The worker empties the folder too.
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(error),
+        };
+        remove(READY)?;
+        fsync(&self.0)?;
+        for name in [OFFER, MANIFEST, KERNEL_FILE, INITRAMFS_FILE] {
+            // What is left does no harm, and the next release is written over it.
+            let _ = remove(name);
         }
+        Ok(())
     }
 }

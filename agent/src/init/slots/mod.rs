@@ -49,8 +49,13 @@ use trial::Trial;
 use trial::Verdict;
 pub(super) use trial::is_good;
 
-/// How long the boot volume is looked for, in milliseconds.
+/// How long the boot volume is looked for before the worker is told that there is none, and how long until
+/// each further look, in milliseconds.
 const LOOK_FOR_MS: u64 = 60_000;
+/// Until the next attempt after one that came to nothing, in milliseconds; twice as long after each more.
+const ATTEMPT_MS: u64 = 60_000;
+/// How often that pause is doubled at most: an hour and four minutes.
+const DOUBLINGS: u32 = 6;
 
 /// What the machine has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,8 +76,34 @@ pub(super) struct Slots {
     /// Whether the boot volume was read.
     known: bool,
     begun: Millis,
+    /// When the boot volume is looked for.
+    next_look: Millis,
+    attempts: Attempts,
+    /// Also where nobody knows whether this version is on trial: a version that does not see its own disk is
+    /// the last that may stay.
     trial: Option<Trial>,
     status: ImageStatus,
+}
+
+/// When the next release is looked at. A worker that offers what is not good again and again wears no disk out.
+#[derive(Clone, Copy, Debug, Default)]
+struct Attempts {
+    failures: u32,
+    next: Millis,
+}
+
+impl Attempts {
+    /// One came to nothing.
+    fn failed(&mut self, now: Millis) {
+        let pause = ATTEMPT_MS << self.failures.min(DOUBLINGS);
+        self.failures = self.failures.saturating_add(1);
+        self.next = now + pause;
+    }
+
+    /// No more until the machine starts anew.
+    const fn end(&mut self) {
+        self.next = Millis(u64::MAX);
+    }
 }
 
 /// What the boot volume says when the machine has started.
@@ -100,7 +131,8 @@ impl Slots {
                 image: image.as_ref().map(|image| ImageId {
                     arch: image.arch.clone(),
                     version: image.version,
-                    on_trial: false,
+                    // As long as nobody knows.
+                    on_trial: running.is_some(),
                     release_key: image.release_key,
                 }),
                 update: None,
@@ -110,7 +142,9 @@ impl Slots {
             running,
             known: false,
             begun: now,
-            trial: None,
+            next_look: now,
+            attempts: Attempts::default(),
+            trial: running.map(|_| Trial::begin(now)),
         };
         slots.tell();
         slots
@@ -121,20 +155,25 @@ impl Slots {
         let (Some(image), Some(running)) = (self.image.clone(), self.running) else {
             return Next::Look;
         };
-        if !self.known {
+        if !self.known && now >= self.next_look {
             self.learn(running, now).await;
-        } else if let Some(trial) = &mut self.trial {
+        }
+        if let Some(trial) = &mut self.trial {
             match trial.look(now, is_good) {
                 Verdict::Wait => {}
-                Verdict::Works => self.confirm(running, now).await,
+                Verdict::Works if self.known => self.confirm(running, now).await,
+                Verdict::Works => self.trial = None,
                 Verdict::StartAnew => {
                     error!("update: this version does not work; the machine starts anew");
                     self.trial = None;
                     return Next::StartAnew;
                 }
             }
-        } else if let Some(fetched) = home.and_then(Fetched::look) {
-            return self.update(&image, running, fetched).await;
+        } else if self.known
+            && now >= self.attempts.next
+            && let Some(fetched) = home.and_then(Fetched::look)
+        {
+            return self.update(&image, running, fetched, now).await;
         }
         Next::Look
     }
@@ -145,7 +184,12 @@ impl Slots {
         match start {
             Ok(Some(start)) => {
                 self.known = true;
-                self.trial = start.on_trial.then(|| Trial::begin(self.begun));
+                self.trial = match (start.on_trial, self.trial) {
+                    (true, None) => Some(Trial::begin(now)),
+                    (true, trial) => trial,
+                    (false, _) => None,
+                };
+                self.status.boot = Booted::Slot;
                 self.status.update = start.update;
                 if let Some(image) = &mut self.status.image {
                     image.on_trial = start.on_trial;
@@ -159,18 +203,29 @@ impl Slots {
                 }
                 self.tell();
             }
-            Ok(None) => self.do_without(&format!("{BOOT_LABEL} has no entry for slot {running}")),
+            Ok(None) => {
+                warn!(
+                    "{BOOT_LABEL} has no entry for slot {running}; this machine takes no updates"
+                );
+                (self.running, self.trial) = (None, None);
+                if let Some(image) = &mut self.status.image {
+                    image.on_trial = false;
+                }
+                self.stand_alone();
+            }
             Err(error) if now.since(self.begun) >= LOOK_FOR_MS => {
-                self.do_without(&error.to_string());
+                self.next_look = now + LOOK_FOR_MS;
+                if self.status.boot == Booted::Slot {
+                    warn!("{error}; this machine takes no updates as long as that is so");
+                    self.stand_alone();
+                }
             }
             Err(_) => {}
         }
     }
 
     /// The machine runs, and cannot be updated.
-    fn do_without(&mut self, why: &str) {
-        warn!("{why}; this machine takes no updates");
-        self.running = None;
+    fn stand_alone(&mut self) {
         self.status.boot = Booted::Whole;
         self.tell();
     }
@@ -194,11 +249,17 @@ impl Slots {
         }
     }
 
-    async fn update(&mut self, image: &Image, running: Slot, fetched: Fetched) -> Next {
+    async fn update(
+        &mut self,
+        image: &Image,
+        running: Slot,
+        fetched: Fetched,
+        now: Millis,
+    ) -> Next {
         let release = match install::check(&fetched, image) {
             Ok(release) => release,
             Err(update) => {
-                fetched.clear();
+                self.done_with(&fetched, now);
                 let before = self.status.update.map(|before| before.release);
                 let again = update.step == Step::Failed(UpdateFault::NotNewer)
                     && before == Some(update.release);
@@ -219,12 +280,22 @@ impl Slots {
                 install::failed(asked, UpdateFault::Disk)
             }
         };
-        // Good or not, it is not tried again each second.
-        fetched.clear();
+        self.done_with(&fetched, now);
         self.say(update);
         match update.step {
             Step::Restarting => Next::StartAnew,
             _ => Next::Look,
+        }
+    }
+
+    /// Good or not, it is not tried again each second, nor after the next start.
+    fn done_with(&mut self, fetched: &Fetched, now: Millis) {
+        self.attempts.failed(now);
+        if let Err(error) = fetched.clear() {
+            error!(
+                "update: what was fetched cannot be removed, no more until the next start: {error}"
+            );
+            self.attempts.end();
         }
     }
 
@@ -289,6 +360,10 @@ fn at_start(disk: &Disk, running: Slot) -> io::Result<Option<Start>> {
         return Ok(None);
     };
     let on_trial = boot.is_on_trial()?;
+    if !on_trial {
+        // A power cut may have ended a confirmation before both firmwares knew of it.
+        boot.confirm()?;
+    }
     let note = boot.note()?.map(|note| {
         let is_this = note.slot == running;
         let step = match note.update.step {
@@ -298,6 +373,8 @@ fn at_start(disk: &Disk, running: Slot) -> io::Result<Option<Start>> {
             Step::Installing | Step::Restarting | Step::Trying if is_this => Step::Confirmed,
             Step::Installing => Step::Failed(UpdateFault::Disk),
             Step::Restarting | Step::Trying => Step::FellBack,
+            // It worked then, and does not start any more.
+            Step::Confirmed if !is_this => Step::FellBack,
             _ => return Ok(note),
         };
         if !is_this {

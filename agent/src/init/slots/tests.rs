@@ -323,6 +323,10 @@ fn a_power_cut_after_any_step_of_a_confirmation_leaves_the_slot_that_works() {
         if machine.begin(Slot::B).on_trial {
             confirm(&machine.disk, Slot::B).expect("confirmed");
         }
+        // Under either firmware, however often it starts: nothing counts any more.
+        for _ in 0..4 {
+            assert_eq!(machine.starts(), [Slot::B; 2]);
+        }
         assert_eq!(step(machine.begin(Slot::B).update), Step::Confirmed);
         assert_eq!(machine.starts(), [Slot::B; 2]);
         let confirmed = machine
@@ -467,7 +471,7 @@ fn a_link_in_the_place_of_the_folder_or_the_manifest_leads_nowhere() {
 #[test]
 fn nothing_is_looked_at_before_it_is_ready_and_nothing_is_left_after() {
     let machine = Machine::new();
-    machine.fetched().clear();
+    machine.fetched().clear().expect("removed");
     assert_eq!(fs::read_dir(machine.update("")).expect("there").count(), 0);
     machine.fetch("1.2.4", &|line| line);
     fs::remove_file(machine.update(READY)).expect("there");
@@ -512,7 +516,8 @@ fn the_worker_is_told_what_the_machine_was_booted_from() {
         let told = || system::read(&root.at("run/miner/system"));
         assert_eq!(told().boot, booted, "{line}");
         let id = told().image.expect("one of ours");
-        assert_eq!((id.version, id.on_trial), (version("1.2.3"), false));
+        let on_trial = booted == Booted::Slot;
+        assert_eq!((id.version, id.on_trial), (version("1.2.3"), on_trial));
         assert_eq!(id.release_key, Some(key().public()));
         // A boot volume that never comes cannot be updated.
         let look = slots.look(Millis(LOOK_FOR_MS), true, None);
@@ -523,4 +528,58 @@ fn the_worker_is_told_what_the_machine_was_booted_from() {
     Slots::begin(&root, Millis(0));
     let told = system::read(&root.at("run/miner/system"));
     assert_eq!((told.boot, told.image), (Booted::Whole, None));
+}
+
+#[test]
+fn a_version_that_does_not_see_its_disk_stays_only_while_it_works() {
+    let mut file = [0; IMAGE_SIZE];
+    let file = image().encode(&mut file).expect("fits").to_vec();
+    for works in [true, false] {
+        let (_folder, root) = Root::with(&[("proc/cmdline", "miner.slot=b")]);
+        fs::write(root.at(IMAGE_FILE), &file).expect("written");
+        let mut slots = Slots::begin(&root, Millis(0));
+        let mut ends = None;
+        for second in 0..=700 {
+            let look = slots.look(Millis(second * 1_000), works, None);
+            if smol::block_on(look) == Next::StartAnew {
+                ends.get_or_insert(second);
+            }
+        }
+        assert_eq!(ends, (!works).then_some(600));
+        let told = system::read(&root.at("run/miner/system"));
+        // It has shown nothing to those who wait for it.
+        assert!(told.boot == Booted::Whole && told.image.expect("ours").on_trial);
+    }
+}
+
+#[test]
+fn a_confirmed_version_that_does_not_start_any_more_is_no_confirmed_one() {
+    let machine = Machine::new();
+    machine.install().expect("installed");
+    assert_eq!(machine.uefi(), Slot::B);
+    confirm(&machine.disk, Slot::B).expect("confirmed");
+    // GRUB takes the other slot where this one's script is damaged.
+    let start = machine.begin(Slot::A);
+    assert_eq!(step(start.update), Step::FellBack);
+    assert_eq!(machine.starts(), [Slot::A, Slot::A], "both agree");
+}
+
+#[test]
+fn pauses_between_attempts_double_up_to_an_hour() {
+    let mut attempts = Attempts::default();
+    let mut pauses = Vec::new();
+    for _ in 0..8 {
+        attempts.failed(Millis(5));
+        pauses.push((attempts.next.0 - 5) / 60_000);
+    }
+    assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 64]);
+    attempts.end();
+    assert_eq!(attempts.next, Millis(u64::MAX));
+}
+
+#[test]
+fn a_boot_volume_without_entries_has_no_slots() {
+    let machine = Machine::new();
+    fs::remove_dir_all(machine.at("loader")).expect("there");
+    assert!(at_start(&machine.disk, Slot::A).expect("read").is_none());
 }
