@@ -30,7 +30,7 @@ pub(super) struct Verify {
     manifest: String,
     /// the public key that `image key` printed, 64 hexadecimal digits
     #[argh(option)]
-    key: String,
+    public_key: String,
 }
 
 impl Key {
@@ -55,10 +55,10 @@ pub(super) fn read_key(path: &str) -> Result<ReleaseKey, Failure> {
 
 impl Verify {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let key = HEXLOWER.decode(self.key.as_bytes()).ok();
-        let key: [u8; 32] = key
-            .and_then(|key| key.try_into().ok())
-            .ok_or_else(|| Failure::usage("--key: not 64 hexadecimal digits; copy it again"))?;
+        let key = HEXLOWER.decode(self.public_key.as_bytes()).ok();
+        let key: [u8; 32] = key.and_then(|key| key.try_into().ok()).ok_or_else(|| {
+            Failure::usage("--public-key: not 64 hexadecimal digits; copy it again")
+        })?;
         let path = Path::new(&self.manifest);
         let text = read_manifest(path)?;
         let failed =

@@ -1,11 +1,11 @@
 //! `image`: what rigs boot, made here and written to sticks.
 //!
 //! ```text
-//! image build --recipe R … --out F      Debian's packages, the static agent ──▶ a disk, or boot files
-//! image flash F --to /dev/sdX           a disk ──▶ a stick, card or disk, read back
-//! image inspect F                       what is in a disk, a UKI or a manifest
-//! image verify MANIFEST --key K         whether files are those that the farm's release key signed
-//! image key --out F                     a release key
+//! image build --recipe R … --out F       Debian's packages, the static agent ──▶ a disk, or boot files
+//! image flash F --to /dev/sdX            a disk ──▶ a stick, card or disk, read back
+//! image inspect F                        what is in a disk, a UKI or a manifest
+//! image verify MANIFEST --public-key K  whether files are those that the farm's release key signed
+//! image key --out F                      a release key
 //! ```
 //! Nothing here asks the controller: images can be made on any machine. No private key goes into an image, which is
 //! [searched](search) for that; a rig makes its own when it starts for the first time.
