@@ -55,9 +55,14 @@ export async function work(browser, farm) {
   await page.context().close();
   const names = byName(trace);
   const perSecond = (us) => us / (time / SECOND) / 1_000;
-  const all = perSecond(names.reduce((sum, { us }) => sum + us, 0));
+  const sum = (some) => perSecond(some.reduce((all, { us }) => all + us, 0));
+  // What a task did is told by names within it; what is left is the browser's own, and the tracing.
+  const work = names.filter(({ name }) => name !== "RunTask");
   return {
-    figures: [{ what: "main thread at rest", value: all, unit: "ms/s", most: 5 }],
+    figures: [
+      { what: "update work in the main thread at rest", value: sum(work), unit: "ms/s", most: 5 },
+      { what: "with the tasks' own time", value: sum(names), unit: "ms/s" },
+    ],
     seen: names.slice(0, 24).map(({ name, us, times }) => ({ name, "ms/s": perSecond(us), times })),
   };
 }
