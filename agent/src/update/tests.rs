@@ -242,10 +242,10 @@ fn a_worker_that_starts_anew_at_any_moment_fetches_no_whole_file_again() {
 }
 
 /// What a power cut leaves on FAT: the length of a file, and at its end other bytes than were written.
-fn spoil(machine: &Machine, name: &str, from_end: u64) {
+fn spoil(machine: &Machine, name: &str, from_end: usize) {
     let path = machine.root.path().join("update").join(name);
     let mut bytes = fs::read(&path).expect("there");
-    let from = bytes.len().saturating_sub(from_end as usize);
+    let from = bytes.len().saturating_sub(from_end);
     bytes[from..].fill(0xa5);
     fs::write(&path, bytes).expect("written");
 }
@@ -253,11 +253,12 @@ fn spoil(machine: &Machine, name: &str, from_end: u64) {
 #[test]
 fn what_a_power_cut_took_from_the_end_of_a_file_is_fetched_again() {
     let release = Release::large();
+    let unsure = usize::try_from(folder::UNSURE).expect("short");
     for stop in [300, 585, 590, 650] {
         let mut machine = Machine::new();
         machine.order(&release);
         machine.fetch(&release, 1 + stop);
-        spoil(&machine, "vmlinuz", folder::UNSURE);
+        spoil(&machine, "vmlinuz", unsure);
         machine.restart();
         let wanted = machine.wanted().expect("more");
         let there = u64::from(stop) * MAX_PIECE as u64;
@@ -277,7 +278,7 @@ fn a_resumed_file_that_is_not_the_one_is_fetched_once_more_from_its_beginning() 
         let mut machine = Machine::new();
         machine.order(&release);
         machine.fetch(&release, stop);
-        spoil(&machine, "vmlinuz", u64::MAX);
+        spoil(&machine, "vmlinuz", usize::MAX);
         machine.restart();
         machine.fetch(&release, 3_000);
         for (name, bytes) in ["manifest", "vmlinuz", "initrd"].iter().zip(&release.files) {
