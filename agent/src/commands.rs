@@ -18,8 +18,8 @@
 //! | Restart | the first manager's | already there: it is told to mine nothing |
 //! | Reboot, PowerOff | the first manager's | not our image |
 //! | Locate, SetLogLevel | the first manager's | |
-//! | Update | the first manager's | already there: it is being fetched; no slots; busy: another one is being installed |
-//! | CancelUpdate | the first manager's | already there: it is not being fetched |
+//! | Update | the first manager's | already there: it is being fetched; no slots; busy: another one is whole, or being installed |
+//! | CancelUpdate | the first manager's | already there: it is not being fetched, or is whole |
 //!
 //! Who is first is asked at each command. A generation belongs to the rig, not to its manager: one that
 //! decides from now on, and whose wishes have lower numbers, is told `Behind` with the number in force,

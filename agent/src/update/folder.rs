@@ -7,12 +7,13 @@
 //! | `vmlinuz`, `initrd` | as far as they are there |
 //! | `ready` | nothing; written last, when all others are on the disk |
 
+use std::cmp::Ordering;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
 
-use miner_shared::limits::MAX_MANIFEST;
+use miner_shared::limits::{MAX_MANIFEST, MAX_PIECE};
 use miner_shared::record;
 use miner_shared::wire::Offer;
 use rustix::fs::OFlags;
@@ -25,9 +26,10 @@ const READY: &str = "ready";
 const MAGIC: &[u8; 8] = b"MINEROF1";
 /// Name, length and three numbers of an offer, rounded up.
 const MAX_OFFER: usize = 64;
-/// Bytes that may be written and not be on the disk: no more than these are fetched again after a power
-/// cut, and no sync takes longer than they do.
+/// When so many bytes were written since the last sync, there is another: none takes longer than they do.
 const SYNC_BYTES: u64 = 1 << 20;
+/// Bytes at the end of a file that may not be on the disk: a power cut can leave its length without them.
+pub(super) const UNSURE: u64 = SYNC_BYTES + MAX_PIECE as u64;
 /// What is left free of the file system for everything else on it.
 const SPARE_BYTES: u64 = 1 << 20;
 
@@ -48,6 +50,8 @@ pub(super) struct Open {
     pub(super) len: u64,
     hash: Sha256,
     unsynced: u64,
+    /// Whether some of it was there before.
+    pub(super) resumed: bool,
 }
 
 /// The hash of a file that is whole and on the disk.
@@ -103,11 +107,18 @@ impl Folder {
             .create(&self.0)
     }
 
-    /// A file, from where it is. One that is longer than it may be begins anew.
+    /// A file, from where it is: from what is surely on the disk, or the end of one that seems whole. One
+    /// that is longer than it may be begins anew.
     pub(super) fn open(&self, part: &Part) -> io::Result<Open> {
         let mut file = options().create(true).open(self.0.join(&*part.name))?;
-        if file.metadata()?.len() > part.size {
-            file.set_len(0)?;
+        let there = file.metadata()?.len();
+        let kept = match there.cmp(&part.size) {
+            Ordering::Less => there.saturating_sub(UNSURE),
+            Ordering::Equal => there,
+            Ordering::Greater => 0,
+        };
+        if kept < there {
+            file.set_len(kept)?;
         }
         let (mut len, mut hash, mut buffer) = (0, Sha256::new(), [0; 4096]);
         loop {
@@ -123,7 +134,8 @@ impl Folder {
             file,
             len,
             hash,
-            unsynced: len,
+            unsynced: 0,
+            resumed: len > 0,
         })
     }
 
@@ -175,6 +187,15 @@ impl Open {
             self.file.sync_data()?;
             self.unsynced = 0;
         }
+        Ok(())
+    }
+
+    /// Forgets what is there.
+    pub(super) fn begin_anew(&mut self) -> io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.rewind()?;
+        (self.len, self.unsynced, self.resumed) = (0, 0, false);
+        self.hash = Sha256::new();
         Ok(())
     }
 

@@ -6,7 +6,8 @@
 //!                                │ file by file, piece by piece; one piece is asked for at a time
 //!                                ▼
 //!                    vmlinuz, initrd: is it the one?  ─▶ ready ─▶ process 1 checks again, and installs
-//!   a lost link, a restart, 15 s without an answer: asks for the same piece again
+//!   a lost link, 15 s without an answer: asks for the same piece again
+//!   a restart: goes on before what a power cut may have taken; a file that is then not the one begins anew
 //!   anything that is not right: the folder is emptied, and the fault is told
 //! ```
 //! Nothing here is trusted by who installs it. It is checked all the same, so that a bad release is known
@@ -104,17 +105,32 @@ impl Updates {
 
     /// Looks at what process 1 says; true if that is something new. `from`: who has releases.
     pub(crate) fn tick(&mut self, from: impl FnOnce() -> Option<Fingerprint>) -> bool {
+        // Asked first: where it is gone, what process 1 says is of this release.
+        let is_ready = self.folder.ready_bytes().is_some();
         let before = std::mem::replace(&mut self.said, said(self.system.as_ref()));
-        let taken = |offer: &Offer| {
-            let theirs = self.said.update.map(|update| update.release);
-            theirs == Some(offer.release) || self.folder.ready_bytes().is_none()
-        };
+        let installed = self.installed().map(|update| update.release);
         match &self.own {
-            Some((offer, Own::Ready(_))) if taken(offer) => self.own = None,
+            Some(_) if self.said.boot != Boot::Slot => {
+                warn!("the machine takes no updates; what was fetched is removed");
+                self.forget();
+                self.own = None;
+            }
+            // That it names the release is not enough: an earlier try of the same may have failed.
+            Some((offer, _)) if installed == Some(offer.release) => self.own = None,
+            Some((_, Own::Ready(_))) if !is_ready => self.own = None,
             Some((_, Own::Fetching(_))) => self.from = from(),
             _ => {}
         }
         before != self.said
+    }
+
+    /// The update that process 1 is at: it reads the folder now, or the machine starts anew.
+    fn installed(&self) -> Option<Update> {
+        let under_way = |update: &Update| {
+            let step = update.step;
+            matches!(step, Step::Installing | Step::Restarting | Step::Trying)
+        };
+        self.said.update.filter(under_way)
     }
 
     /// A manager has a release for this machine.
@@ -122,11 +138,7 @@ impl Updates {
         if self.said.boot != Boot::Slot {
             return Outcome::Refused(Refusal::NoSlots);
         }
-        let installs = |update: &Update| {
-            let step = update.step;
-            matches!(step, Step::Installing | Step::Restarting | Step::Trying)
-        };
-        let installed = self.said.update.filter(installs);
+        let installed = self.installed();
         let fetched = match &self.own {
             Some((offer, Own::Fetching(_) | Own::Ready(_))) => Some(offer.release),
             _ => installed.map(|update| update.release),
@@ -134,8 +146,8 @@ impl Updates {
         if fetched == Some(offer.release) {
             return Outcome::AlreadyThere;
         }
-        // Process 1 reads the folder now, or the machine is about to start anew.
-        if installed.is_some() {
+        // The other is process 1's, which may be reading it.
+        if installed.is_some() || matches!(self.own, Some((_, Own::Ready(_)))) {
             return Outcome::Refused(Refusal::Busy);
         }
         if !(1..=MAX_MANIFEST).contains(&usize::try_from(offer.manifest_size).unwrap_or(0)) {
@@ -152,10 +164,11 @@ impl Updates {
         Outcome::Applied
     }
 
-    /// The manager takes the release of this name back.
+    /// The manager takes the release of this name back. One that is whole is process 1's, which may be
+    /// reading it.
     pub(crate) fn cancel(&mut self, release: &[u8; 32]) -> Outcome {
         match &self.own {
-            Some((offer, Own::Fetching(_) | Own::Ready(_))) if offer.release == *release => {
+            Some((offer, Own::Fetching(_))) if offer.release == *release => {
                 let offer = *offer;
                 self.end(offer, UpdateFault::Cancelled);
                 Outcome::Applied
@@ -259,6 +272,13 @@ impl Updates {
             let sha256 = sha256.map(|part| part.sha256).unwrap_or_default();
             match fetching.open.finish() {
                 Ok(Whole(hash)) if hash == sha256 => {}
+                // Not all that was there may have been what came.
+                Ok(_) if fetching.open.resumed => {
+                    return match fetching.open.begin_anew() {
+                        Ok(()) => false,
+                        Err(error) => self.failed(offer, &error),
+                    };
+                }
                 Ok(_) if at == 0 => return self.end(offer, UpdateFault::BadManifest),
                 Ok(_) => return self.end(offer, UpdateFault::BadFile),
                 Err(error) => return self.failed(offer, &error),
@@ -352,11 +372,15 @@ impl Updates {
     /// Gives it up, and forgets what was fetched.
     fn end(&mut self, offer: Offer, fault: UpdateFault) -> bool {
         warn!("update to {} is not gone on with: {fault:?}", offer.version);
+        self.forget();
+        self.own = Some((offer, Own::Failed(fault)));
+        true
+    }
+
+    fn forget(&self) {
         if let Err(error) = self.folder.empty() {
             warn!("what was fetched of it is still there: {error}");
         }
-        self.own = Some((offer, Own::Failed(fault)));
-        true
     }
 }
 

@@ -33,10 +33,26 @@ impl Release {
         Self::of("1.2.3", "1.0.0", "x86_64", &["vmlinuz", "initrd"], &key())
     }
 
+    /// With files that are not synced in one go.
+    fn large() -> Self {
+        let size = 700 * MAX_PIECE;
+        Self::with("1.2.3", "1.0.0", "x86_64", (&FILES, size), &key())
+    }
+
     fn of(to: &str, min_from: &str, arch: &str, names: &[&str], key: &ReleaseKey) -> Self {
+        Self::with(to, min_from, arch, (names, 3 * MAX_PIECE + 5), key)
+    }
+
+    fn with(
+        to: &str,
+        min_from: &str,
+        arch: &str,
+        (names, size): (&[&str], usize),
+        key: &ReleaseKey,
+    ) -> Self {
         let content = |at: usize| {
             let byte = |n: usize| u8::try_from((n * 7 + at) % 251).expect("below 251");
-            (0..3 * MAX_PIECE + 5 + at).map(byte).collect::<Vec<u8>>()
+            (0..size + at).map(byte).collect::<Vec<u8>>()
         };
         let files: Vec<_> = (0..names.len()).map(content).collect();
         let listed: Vec<String> = names.iter().zip(&files).map(entry).collect();
@@ -208,7 +224,7 @@ fn one_piece_is_asked_for_at_a_time_and_again_after_15_s_or_on_another_link() {
 }
 
 #[test]
-fn a_worker_that_starts_anew_at_any_moment_goes_on_where_it_was() {
+fn a_worker_that_starts_anew_at_any_moment_fetches_no_whole_file_again() {
     let release = Release::new();
     for stop in 0..9 {
         let mut machine = Machine::new();
@@ -217,10 +233,69 @@ fn a_worker_that_starts_anew_at_any_moment_goes_on_where_it_was() {
         machine.restart();
         machine.fetch(&release, 100);
         assert!(machine.holds("ready").is_some(), "stopped after {stop}");
-        assert_eq!(machine.asked, 9, "no piece is fetched twice");
+        // Less than is synced in one go is there of a file that is not whole: it begins anew.
+        let lost = [0, 0, 1, 2, 3, 0, 1, 2, 3][stop as usize];
+        assert_eq!(machine.asked, 9 + lost, "stopped after {stop}");
         machine.restart();
         assert_eq!(machine.wanted(), None, "all is there");
     }
+}
+
+/// What a power cut leaves on FAT: the length of a file, and at its end other bytes than were written.
+fn spoil(machine: &Machine, name: &str, from_end: usize) {
+    let path = machine.root.path().join("update").join(name);
+    let mut bytes = fs::read(&path).expect("there");
+    let from = bytes.len().saturating_sub(from_end);
+    bytes[from..].fill(0xa5);
+    fs::write(&path, bytes).expect("written");
+}
+
+#[test]
+fn what_a_power_cut_took_from_the_end_of_a_file_is_fetched_again() {
+    let release = Release::large();
+    let unsure = usize::try_from(folder::UNSURE).expect("short");
+    for stop in [300, 585, 590, 650] {
+        let mut machine = Machine::new();
+        machine.order(&release);
+        machine.fetch(&release, 1 + stop);
+        spoil(&machine, "vmlinuz", unsure);
+        machine.restart();
+        let wanted = machine.wanted().expect("more");
+        let there = u64::from(stop) * MAX_PIECE as u64;
+        assert_eq!((wanted.file, wanted.from), (1, there - folder::UNSURE));
+        machine.updates.link_up();
+        machine.fetch(&release, 3_000);
+        assert_eq!(machine.holds("vmlinuz").as_ref(), Some(&release.files[1]));
+        assert!(machine.holds("ready").is_some(), "stopped after {stop}");
+    }
+}
+
+#[test]
+fn a_resumed_file_that_is_not_the_one_is_fetched_once_more_from_its_beginning() {
+    let mut release = Release::large();
+    // In the middle, and one whose length says that it is whole.
+    for stop in [601, 701] {
+        let mut machine = Machine::new();
+        machine.order(&release);
+        machine.fetch(&release, stop);
+        spoil(&machine, "vmlinuz", usize::MAX);
+        machine.restart();
+        machine.fetch(&release, 3_000);
+        for (name, bytes) in ["manifest", "vmlinuz", "initrd"].iter().zip(&release.files) {
+            assert_eq!(machine.holds(name).as_ref(), Some(bytes), "{name}");
+        }
+        assert!(machine.holds("ready").is_some(), "stopped after {stop}");
+    }
+    // Once more, not for ever: the manager's is another one too.
+    let mut machine = Machine::new();
+    machine.order(&release);
+    machine.fetch(&release, 601);
+    machine.restart();
+    release.files[1].fill(1);
+    machine.fetch(&release, 3_000);
+    assert_eq!(machine.step(), Some(Step::Failed(UpdateFault::BadFile)));
+    let left = 700 - (600 - 294);
+    assert_eq!(machine.asked, 601 + left + 700);
 }
 
 #[test]
@@ -354,4 +429,96 @@ fn a_link_where_a_file_should_be_is_not_followed() {
     machine.fetch(&release, 100);
     assert_eq!(machine.step(), Some(Step::Failed(UpdateFault::Disk)));
     assert_eq!(fs::read(&elsewhere).expect("there"), b"precious");
+}
+
+#[test]
+fn a_release_that_failed_before_is_tried_again_and_the_old_word_is_not_told() {
+    let release = Release::new();
+    let earlier = Update {
+        release: release.offer.release,
+        version: release.offer.version,
+        step: Step::FellBack,
+    };
+    // Process 1 says so before the order, or when the boot volume is there, which may be later.
+    for late in [false, true] {
+        let mut machine = Machine::new();
+        let says = |machine: &Machine| machine.says(|status| status.update = Some(earlier));
+        if !late {
+            says(&machine);
+            machine.updates.tick(|| Some(MANAGER));
+        }
+        assert_eq!(machine.order(&release), Outcome::Applied);
+        machine.fetch(&release, 100);
+        if late {
+            says(&machine);
+        }
+        let whole = machine.updates.own.as_ref().map(|(_, own)| own.step());
+        machine.updates.tick(|| Some(MANAGER));
+        assert_eq!(machine.step(), whole, "late: {late}");
+        machine.says(|status| {
+            status.update = Some(Update {
+                step: Step::Installing,
+                ..earlier
+            });
+        });
+        machine.updates.tick(|| Some(MANAGER));
+        assert_eq!(machine.step(), Some(Step::Installing));
+    }
+    // It is told what became of it also where all was over between two looks.
+    let mut machine = Machine::new();
+    machine.order(&release);
+    machine.fetch(&release, 100);
+    machine.says(|status| {
+        status.update = Some(Update {
+            step: Step::Failed(UpdateFault::Disk),
+            ..earlier
+        });
+    });
+    fs::remove_file(machine.root.path().join("update/ready")).expect("was there");
+    machine.updates.tick(|| Some(MANAGER));
+    assert_eq!(machine.step(), Some(Step::Failed(UpdateFault::Disk)));
+}
+
+#[test]
+fn a_release_that_is_whole_is_process_1s_and_no_manager_takes_it_back() {
+    let (mut machine, release) = (Machine::new(), Release::new());
+    machine.order(&release);
+    machine.fetch(&release, 100);
+    let (names, whole) = (machine.names(), machine.step());
+    let untouched = |machine: &mut Machine| {
+        let cancelled = machine.updates.cancel(&release.offer.release);
+        (cancelled, machine.names()) == (Outcome::AlreadyThere, names)
+    };
+    assert!(untouched(&mut machine));
+    assert_eq!(machine.step(), whole);
+    let next = Release::of("1.3.0", "1.0.0", "x86_64", &FILES, &key());
+    assert_eq!(machine.order(&next), Outcome::Refused(Refusal::Busy));
+    assert_eq!(machine.names(), names);
+    for step in [Step::Installing, Step::Restarting, Step::Trying] {
+        machine.says(|status| {
+            status.update = Some(Update {
+                release: release.offer.release,
+                version: release.offer.version,
+                step,
+            });
+        });
+        machine.updates.tick(|| Some(MANAGER));
+        assert!(untouched(&mut machine), "{step:?}");
+        assert_eq!(machine.step(), Some(step), "it is what process 1 says");
+    }
+}
+
+#[test]
+fn a_machine_that_turns_out_to_have_no_slots_forgets_what_it_fetches() {
+    let release = Release::new();
+    for fetched in [3, 100] {
+        let mut machine = Machine::new();
+        machine.order(&release);
+        machine.fetch(&release, fetched);
+        machine.says(|status| status.boot = Boot::Whole);
+        assert!(machine.updates.tick(|| Some(MANAGER)), "worth telling");
+        assert_eq!((machine.step(), machine.names()), (None, 0));
+        assert_eq!(machine.wanted(), None);
+        assert_eq!(machine.order(&release), Outcome::Refused(Refusal::NoSlots));
+    }
 }
