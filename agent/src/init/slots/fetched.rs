@@ -60,8 +60,10 @@ impl Fetched {
             Err(error) => Err(error),
         };
         remove(READY)?;
+        // With the offer there the worker would fetch it once more.
+        remove(OFFER)?;
         fsync(&self.0)?;
-        for name in [OFFER, MANIFEST, KERNEL_FILE, INITRAMFS_FILE] {
+        for name in [MANIFEST, KERNEL_FILE, INITRAMFS_FILE] {
             // What is left does no harm, and the next release is written over it.
             let _ = remove(name);
         }

@@ -259,13 +259,14 @@ impl Slots {
         let release = match install::check(&fetched, image) {
             Ok(release) => release,
             Err(update) => {
-                self.done_with(&fetched, now);
                 let before = self.status.update.map(|before| before.release);
                 let again = update.step == Step::Failed(UpdateFault::NotNewer)
                     && before == Some(update.release);
+                // The worker ends its own part when the folder is empty, and tells this then.
                 if !again {
                     self.say(update);
                 }
+                self.done_with(&fetched, now);
                 return Next::Look;
             }
         };
@@ -280,8 +281,8 @@ impl Slots {
                 install::failed(asked, UpdateFault::Disk)
             }
         };
-        self.done_with(&fetched, now);
         self.say(update);
+        self.done_with(&fetched, now);
         match update.step {
             Step::Restarting => Next::StartAnew,
             _ => Next::Look,
