@@ -187,6 +187,9 @@ pub const PIECE_RATE: Rate = Rate {
     every_ms: 4,
     burst: 32,
 };
+/// Rigs of an update rollout that fetch at once: 64 at [`PIECE_RATE`] take 58 MB in a second. The next are
+/// told as places get free.
+pub const MAX_FETCHING: usize = 64;
 /// Questions and commands of one manager that a rig answers: 50 in a second, 200 at once, which reads a
 /// whole log in one go. More are answered with `busy`.
 pub const MANAGER_RATE: Rate = PEER_RATE;

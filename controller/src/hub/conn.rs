@@ -49,6 +49,8 @@ pub(super) struct Conn {
     armed: Option<Millis>,
     /// The piece of a release that it waits for.
     pub(super) wanted: Option<Wanted>,
+    /// When that may be read, if it was asked for early: the one timer that there is for it.
+    pub(super) piece_at: Option<Millis>,
 }
 
 /// Why a connection exists.
@@ -160,6 +162,7 @@ impl Hub {
             outbox: VecDeque::new(),
             armed: None,
             wanted: None,
+            piece_at: None,
         };
         self.conns.insert(id, Box::new(conn));
         self.touched(id, now);
@@ -272,6 +275,9 @@ impl Hub {
         let Some(conn) = self.conns.remove(&id) else {
             return;
         };
+        if let Some(at) = conn.piece_at {
+            self.timers.remove(&(at, Timer::Piece(id)));
+        }
         self.actions.push_back(Action::Close(id));
         // Whom we dialled may have heard our Hello, also if no Welcome came back: its number is used.
         let heard_by = match (conn.key, &conn.purpose, conn.link.peer()) {

@@ -6,8 +6,8 @@
 //!               └─ not yet ─▶ a timer ──┘
 //! ```
 //! A rig gets one piece for one question, [`PIECE_RATE`] of them; another question before the answer takes
-//! the place of the first. So a connection holds one piece at most, however slow it is, and who asks too
-//! often waits. Which releases there are is not known here, and need not be.
+//! the place of the first. So a connection holds one piece and one timer at most, however slow it is, and
+//! who asks too often waits. Which releases there are is not known here, and need not be.
 
 use heapless::Vec;
 use miner_shared::identity::Fingerprint;
@@ -43,15 +43,26 @@ impl Hub {
             // One question for each answer is no noise; it counts as a piece.
             rig.frames.put_back(PEER_RATE);
         }
+        if conn.piece_at.is_some() {
+            // Its turn is taken already.
+            return;
+        }
         match rig.pieces.take_ahead(PIECE_RATE, now) {
             0 => self.actions.push_back(Action::Read(id, wanted)),
-            pause => drop(self.timers.insert((now + pause, Timer::Piece(id)))),
+            pause => {
+                conn.piece_at = Some(now + pause);
+                self.timers.insert((now + pause, Timer::Piece(id)));
+            }
         }
     }
 
     /// A piece that was asked for early may be read now.
     pub(super) fn piece_due(&mut self, id: ConnId) {
-        if let Some(wanted) = self.conns.get(&id).and_then(|conn| conn.wanted) {
+        let Some(conn) = self.conns.get_mut(&id) else {
+            return;
+        };
+        conn.piece_at = None;
+        if let Some(wanted) = conn.wanted {
             self.actions.push_back(Action::Read(id, wanted));
         }
     }

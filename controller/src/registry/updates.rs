@@ -74,12 +74,19 @@ pub enum UpdateOutcome {
     Waiting,
     /// It ran the version, or a later one, before.
     HadIt,
-    /// Told, in milliseconds since 1970: it fetches, installs, or tries it.
-    Told(u64),
+    /// Told: it fetches, installs, or tries it.
+    Told {
+        /// When, in milliseconds since 1970.
+        at_ms: u64,
+        /// Whether its receipt came. The order itself is not kept for ever.
+        taken: bool,
+    },
     /// It runs it, and has shown that it works.
     Done,
     /// It does not, and why.
     Failed(Reason),
+    /// The same, and a person went on nevertheless: it stops nothing any more.
+    Accepted(Reason),
 }
 
 impl Row for UpdateRecord {}

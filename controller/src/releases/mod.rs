@@ -225,6 +225,11 @@ impl Releases {
         self.ask(|done| Work::Take(id, done)).await
     }
 
+    /// Takes a release from those that are here, at once; its files are there until [`Self::remove`].
+    pub fn withdraw(&self, id: &ReleaseId) -> Option<Arc<Release>> {
+        lock(&self.index).remove(id)
+    }
+
     /// Removes a release with its files.
     pub async fn remove(&self, id: ReleaseId) -> Result<(), Untaken> {
         self.ask(|done| Work::Remove(id, done)).await

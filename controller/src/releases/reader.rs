@@ -119,7 +119,7 @@ impl Reader {
 
     fn remove(&mut self, id: &ReleaseId) -> Result<(), Untaken> {
         self.open.retain(|((of, _), _)| of != id);
-        lock(&self.index).remove(id).ok_or(Untaken::Unknown)?;
+        lock(&self.index).remove(id);
         self.shelf.remove(id)
     }
 }

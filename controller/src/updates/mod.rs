@@ -13,32 +13,36 @@
 //! |---|---|
 //! | runs the version, no longer on trial | done |
 //! | fell back, gave up, refused, has no slots, an agent too old | failed |
-//! | was told and has not said within [`PATIENCE_MS`] that it works | failed: it may lie dead |
+//! | was told, and came no further within [`PATIENCE_MS`] | failed: it may lie dead |
 //! | is away, and was never told | waiting; told when it is back, as long as this is under way |
 //!
 //! What is saved is that a rig is told, before it is. After a restart one without an order since then is
-//! told now.
+//! told now. Of rigs that were told, those of stages before count as those of this one: one that comes back
+//! late and fails may stop it, and no stage begins, nor ends the rollout, before they are heard.
 
 #[cfg(test)]
 mod tests;
+mod verdict;
 
 use std::collections::BTreeMap;
 
 use miner_shared::identity::Fingerprint;
-use miner_shared::limits::HEARTBEAT_MS;
+use miner_shared::limits::{HEARTBEAT_MS, MAX_FETCHING};
 use miner_shared::release::Version;
 use miner_shared::time::Millis;
-use miner_shared::wire::{Boot, ImageStatus, Offer, Step, UpdateFault};
+use miner_shared::wire::{Boot, ImageStatus, Offer, Step};
 
+pub use self::verdict::fault_text;
+use self::verdict::{Became, Progress};
 use crate::clock::Now;
-use crate::hub::{TOO_OLD, refusal_text};
+use crate::hub::TOO_OLD;
 use crate::registry::{
     OrderState, Phase, Reason, RolloutStatus, UpdateOutcome, UpdateRecord, UpdateRigs,
 };
 use crate::rollout::{Makes, NotNow, Report, Watched, enough, too_few};
 
-/// How long a rig has from being told to having shown that it works, in milliseconds: the bytes over a slow
-/// line, three starts, and ten minutes of trial with each.
+/// How long a rig that was told may come no further, in milliseconds: three starts, and ten minutes of trial
+/// with each. Each byte that it fetched since, and each step, is further; this process counts anew.
 pub const PATIENCE_MS: u64 = 45 * 60_000;
 /// Rigs told in one tick. Each is an order, which is a sync of the disk, and twelve megabytes.
 const TELLS: usize = 16;
@@ -59,6 +63,8 @@ pub struct Run {
     /// Since when it is in its phase, in this process.
     since: Millis,
     watched: BTreeMap<Fingerprint, Watched>,
+    /// How those that were told come on, as this process saw it.
+    progress: BTreeMap<Fingerprint, Progress>,
     /// When what rigs make was last sampled.
     sampled: Option<Millis>,
 }
@@ -119,6 +125,12 @@ pub enum Way {
 }
 
 impl Seen {
+    /// How far its update to this version is, if it says so.
+    fn step_to(&self, version: Version) -> Option<Step> {
+        let update = self.image.as_ref()?.update?;
+        (update.version == version).then_some(update.step)
+    }
+
     /// What is to be done about it.
     pub fn way(&self, version: Version, restart: bool) -> Way {
         if self.live && !self.speaks {
@@ -143,6 +155,17 @@ impl Seen {
     }
 }
 
+impl Way {
+    /// What a rig is told, if it is.
+    fn tell(self, key: Fingerprint) -> Option<Action> {
+        match self {
+            Self::Fetch(offer) => Some(Action::Tell(key, offer)),
+            Self::Restart => Some(Action::Restart(key)),
+            _ => None,
+        }
+    }
+}
+
 impl Run {
     /// A rollout as it was saved, at its start or after one of the controller.
     pub fn new(record: UpdateRecord, rigs: UpdateRigs, now: Millis) -> Self {
@@ -151,6 +174,7 @@ impl Run {
             rigs,
             since: now,
             watched: BTreeMap::new(),
+            progress: BTreeMap::new(),
             sampled: None,
         }
     }
@@ -180,6 +204,9 @@ impl Run {
         if let Some(watched) = self.watched.remove(old) {
             self.watched.insert(new, watched);
         }
+        if let Some(progress) = self.progress.remove(old) {
+            self.progress.insert(new, progress);
+        }
     }
 
     /// Does what is due. To be called every few seconds.
@@ -206,6 +233,12 @@ impl Run {
         self.within(first..bound(at).unwrap_or(first))
     }
 
+    /// Rigs of all stages up to that.
+    fn so_far(&self) -> Vec<Fingerprint> {
+        let at = usize::from(self.record.stage);
+        self.within(0..self.record.bounds.get(at).copied().unwrap_or(0))
+    }
+
     fn within(&self, places: std::ops::Range<u32>) -> Vec<Fingerprint> {
         let rigs = self.rigs.iter();
         let rigs = rigs.filter(|(_, rig)| places.contains(&rig.place));
@@ -217,25 +250,43 @@ impl Run {
         rigs.filter(|rig| is(&rig.outcome)).count()
     }
 
+    /// Rigs that were told, of which is not known what became of them.
+    fn unheard(&self) -> usize {
+        self.count(&self.so_far(), |it| {
+            matches!(it, UpdateOutcome::Told { .. })
+        })
+    }
+
+    /// In words how many failed, if that is too many of the stage, or of all so far. Those under way may all
+    /// turn out well.
+    fn fell_short(&self) -> Option<String> {
+        [self.stage(), self.so_far()].iter().find_map(|rigs| {
+            let failed = self.count(rigs, |it| matches!(it, UpdateOutcome::Failed(_)));
+            let others = self.count(rigs, |it| {
+                matches!(it, UpdateOutcome::Told { .. } | UpdateOutcome::Done)
+            });
+            let heard = failed + others;
+            let short = failed > 0 && too_few(self.record.terms.min_percent, failed, heard);
+            let why = || self.why_failed(rigs);
+            short.then(|| format!("{failed} of {heard} rigs failed: {}", why()))
+        })
+    }
+
     /// Waits for the rigs of the stage.
     fn wait(&mut self, now: Now, world: &impl World) -> Vec<Action> {
         let mut actions = self.follow(now, world, true);
         let stage = self.stage();
-        let told = self.count(&stage, |it| matches!(it, UpdateOutcome::Told(_)));
         let done = self.count(&stage, |it| *it == UpdateOutcome::Done);
-        let failed = self.count(&stage, |it| matches!(it, UpdateOutcome::Failed(_)));
+        let accepted = self.count(&stage, |it| matches!(it, UpdateOutcome::Accepted(_)));
         let away = self.count(&stage, |it| *it == UpdateOutcome::Waiting);
-        // Those under way may all turn out well: as long as that would be enough, they are waited for.
-        let heard = told + done + failed;
-        if failed > 0 && too_few(self.record.terms.min_percent, failed, heard) {
-            let why = self.why_failed(&stage);
-            actions.extend(self.halt(&format!("{failed} of {heard} rigs failed: {why}")));
-        } else if told > 0 {
+        if let Some(why) = self.fell_short() {
+            actions.extend(self.halt(&why));
+        } else if self.unheard() > 0 {
         } else if done > 0 {
             self.enter(Phase::Observe, now);
             actions.push(Action::Save(Vec::new()));
-        } else if away == 0 {
-            // There was nothing to do, so there is nothing to watch.
+        } else if away == 0 || accepted > 0 {
+            // There is nothing to watch.
             actions.extend(self.next_stage(now));
         }
         // Otherwise all of them are away: what the next stage would rest on is not known yet.
@@ -244,108 +295,95 @@ impl Run {
 
     /// Notes what became of rigs that were told, and tells some of those whose turn it is, if `tell`.
     fn follow(&mut self, now: Now, world: &impl World, tell: bool) -> Vec<Action> {
-        let at = usize::from(self.record.stage);
-        let end = self.record.bounds.get(at).copied().unwrap_or(0);
+        let (target, restart) = (self.record.version, self.record.restart);
         let (mut changed, mut tells) = (Vec::new(), Vec::new());
-        for key in self.within(0..end) {
-            let Some(rig) = self.rigs.get(&key) else {
+        let mut fetching = 0;
+        let told_now = || UpdateOutcome::Told {
+            at_ms: now.wall.0,
+            taken: false,
+        };
+        let (told, others): (Vec<_>, Vec<_>) = self.so_far().into_iter().partition(|key| {
+            let rig = self.rigs.get(key);
+            rig.is_some_and(|rig| matches!(rig.outcome, UpdateOutcome::Told { .. }))
+        });
+        for key in told {
+            let Some(rig) = self.rigs.get_mut(&key) else {
                 continue;
             };
-            let outcome = match rig.outcome {
-                UpdateOutcome::Told(since) => {
-                    let seen = world.see(&key);
-                    match self.became(since, &seen, now) {
-                        Became::Pending => continue,
-                        Became::Untold if !tell || tells.len() >= TELLS => continue,
-                        Became::Untold => {
-                            tells.extend(self.tell(key, &seen));
-                            continue;
-                        }
-                        Became::Over(outcome) => outcome,
-                    }
-                }
-                UpdateOutcome::Waiting if tell && tells.len() < TELLS => {
-                    let seen = world.see(&key);
-                    if !seen.live {
-                        continue;
-                    }
-                    match seen.way(self.record.version, self.record.restart) {
-                        Way::Unknown => continue,
-                        Way::HasIt => UpdateOutcome::HadIt,
-                        Way::Not(why) => UpdateOutcome::Failed(Reason::lossy(why)),
-                        Way::Fetch(_) | Way::Restart => {
-                            self.note_before(&key, &seen);
-                            tells.extend(self.tell(key, &seen));
-                            UpdateOutcome::Told(now.wall.0)
-                        }
-                    }
-                }
-                _ => continue,
+            let UpdateOutcome::Told { at_ms, taken } = rig.outcome else {
+                continue;
             };
-            if let Some(rig) = self.rigs.get_mut(&key) {
-                rig.outcome = outcome;
+            let seen = world.see(&key);
+            let step = seen.step_to(target);
+            let progress = self.progress.entry(key);
+            let progress = progress.or_insert_with(|| Progress::begin(step, now.mono));
+            progress.note(step, now.mono);
+            let is_late = progress.is_late(now.mono);
+            fetching += usize::from(progress.is_fetching());
+            rig.outcome = match verdict::became(target, at_ms, taken, &seen, is_late) {
+                Became::Pending => continue,
+                Became::Taken => UpdateOutcome::Told { at_ms, taken: true },
+                Became::Untold if !tell => {
+                    // It is nothing that the rig could do.
+                    *progress = Progress::begin(step, now.mono);
+                    continue;
+                }
+                Became::Untold if tells.len() >= TELLS => continue,
+                Became::Untold => match seen.way(target, restart) {
+                    Way::Unknown | Way::HasIt => continue,
+                    Way::Not(why) => UpdateOutcome::Failed(Reason::lossy(why)),
+                    way => {
+                        tells.extend(way.tell(key));
+                        told_now()
+                    }
+                },
+                Became::Over(outcome) => outcome,
+            };
+            if !matches!(rig.outcome, UpdateOutcome::Told { .. }) {
+                fetching -= usize::from(progress.is_fetching());
+                self.progress.remove(&key);
             }
+            changed.push(key);
+        }
+        for key in others {
+            if !tell || tells.len() >= TELLS || fetching >= MAX_FETCHING {
+                break;
+            }
+            let Some(rig) = self.rigs.get_mut(&key) else {
+                continue;
+            };
+            let seen = world.see(&key);
+            if rig.outcome != UpdateOutcome::Waiting || !seen.live {
+                continue;
+            }
+            rig.outcome = match seen.way(target, restart) {
+                Way::Unknown => continue,
+                Way::HasIt => UpdateOutcome::HadIt,
+                Way::Not(why) => UpdateOutcome::Failed(Reason::lossy(why)),
+                way => {
+                    let image = seen.image.as_ref().and_then(|status| status.image.as_ref());
+                    rig.before = image.map(|image| image.version);
+                    rig.baseline = seen.made;
+                    let progress = Progress::begin(seen.step_to(target), now.mono);
+                    self.progress.insert(key, progress);
+                    fetching += 1;
+                    tells.extend(way.tell(key));
+                    told_now()
+                }
+            };
             changed.push(key);
         }
         let save = (!changed.is_empty()).then_some(Action::Save(changed));
         save.into_iter().chain(tells).collect()
     }
 
-    fn note_before(&mut self, key: &Fingerprint, seen: &Seen) {
-        if let Some(rig) = self.rigs.get_mut(key) {
-            let image = seen.image.as_ref().and_then(|status| status.image.as_ref());
-            rig.before = image.map(|image| image.version);
-            rig.baseline = seen.made;
-        }
-    }
-
-    fn tell(&self, key: Fingerprint, seen: &Seen) -> Option<Action> {
-        match seen.way(self.record.version, self.record.restart) {
-            Way::Fetch(offer) => Some(Action::Tell(key, offer)),
-            Way::Restart => Some(Action::Restart(key)),
-            _ => None,
-        }
-    }
-
-    /// What became of a rig that was told then.
-    fn became(&self, since: u64, seen: &Seen, now: Now) -> Became {
-        let target = self.record.version;
-        let image = seen.image.as_ref().and_then(|status| status.image.as_ref());
-        if image.is_some_and(|image| image.version >= target && !image.on_trial) {
-            return Became::Over(UpdateOutcome::Done);
-        }
-        let update = seen.image.as_ref().and_then(|status| status.update);
-        let step = update.filter(|update| update.version == target);
-        let step = step.map(|update| update.step);
-        if step == Some(Step::Confirmed) {
-            return Became::Over(UpdateOutcome::Done);
-        }
-        let failed = |why: &str| Became::Over(UpdateOutcome::Failed(Reason::lossy(why)));
-        let order = seen.order.as_ref().filter(|(given, _)| *given >= since);
-        match order.map(|(_, state)| state) {
-            None => return Became::Untold,
-            Some(OrderState::Waiting | OrderState::Sent) => return Became::Pending,
-            Some(OrderState::Expired) => return Became::Over(UpdateOutcome::Waiting),
-            Some(OrderState::TooOld) => return failed(TOO_OLD),
-            Some(OrderState::Refused(why)) => return failed(refusal_text(why)),
-            // It has the order, and what it says of itself came after that.
-            Some(OrderState::Done | OrderState::AlreadyThere | OrderState::Unknown) => {}
-        }
-        match step {
-            Some(Step::FellBack) => {
-                failed("it did not work there, and the rig went back to what it ran")
-            }
-            Some(Step::Failed(fault)) => failed(fault_text(fault)),
-            _ if now.wall.0.saturating_sub(since) >= PATIENCE_MS => {
-                failed("it has not said in time that it works: look at the machine")
-            }
-            _ => Became::Pending,
-        }
-    }
-
     /// Watches what the rigs of the stage make, and judges at the end.
     fn observe(&mut self, now: Now, world: &impl World) -> Vec<Action> {
         let mut actions = self.follow(now, world, true);
+        if let Some(why) = self.fell_short() {
+            actions.extend(self.halt(&why));
+            return actions;
+        }
         let mut done = self.stage();
         done.retain(|key| {
             let rig = self.rigs.get(key);
@@ -361,7 +399,7 @@ impl Run {
             }
         }
         let window = u64::from(self.record.terms.observe_secs) * 1_000;
-        if now.mono.since(self.since) < window {
+        if now.mono.since(self.since) < window || self.unheard() > 0 {
             return actions;
         }
         let mut figures = Vec::new();
@@ -437,7 +475,8 @@ impl Run {
         }
     }
 
-    /// Goes on. What was being observed is observed anew; a stage that fell short is taken for good.
+    /// Goes on. What was being observed is observed anew; rigs that failed, and a stage that makes too
+    /// little, are taken for good.
     pub fn resume(&mut self, now: Now) -> Result<Vec<Action>, NotNow> {
         let status = self.record.status;
         match status {
@@ -447,12 +486,33 @@ impl Run {
                 Ok(vec![Action::Save(Vec::new())])
             }
             RolloutStatus::Halted => {
+                let makes_too_little =
+                    self.record.phase == Phase::Observe && self.fell_short().is_none();
                 self.record.status = RolloutStatus::Running;
                 self.record.reason = None;
-                Ok(self.next_stage(now))
+                let mut actions = vec![Action::Save(self.accept())];
+                if makes_too_little {
+                    actions.extend(self.next_stage(now));
+                } else {
+                    // The others of the stage are yet to be told, heard and watched.
+                    self.enter(self.record.phase, now);
+                }
+                Ok(actions)
             }
             _ => Err(NotNow(status)),
         }
+    }
+
+    /// Takes those that failed for good; which these are.
+    fn accept(&mut self) -> Vec<Fingerprint> {
+        let mut accepted = Vec::new();
+        for (key, rig) in &mut self.rigs {
+            if let UpdateOutcome::Failed(why) = &rig.outcome {
+                rig.outcome = UpdateOutcome::Accepted(why.clone());
+                accepted.push(*key);
+            }
+        }
+        accepted
     }
 
     /// Ends it. Rigs that fetch stop doing so; those that have it, or are trying it, go on.
@@ -464,46 +524,11 @@ impl Run {
         let told = self
             .rigs
             .iter()
-            .filter(|(_, rig)| matches!(rig.outcome, UpdateOutcome::Told(_)));
+            .filter(|(_, rig)| matches!(rig.outcome, UpdateOutcome::Told { .. }));
         actions.extend(told.filter_map(|(key, _)| {
             let offer = world.see(key).offer?;
             Some(Action::Cancel(*key, offer))
         }));
         Ok(actions)
-    }
-}
-
-/// What became of a rig that was told.
-enum Became {
-    /// It is not over.
-    Pending,
-    /// A crash left it untold.
-    Untold,
-    /// This.
-    Over(UpdateOutcome),
-}
-
-/// Why a rig gave an update up, in words.
-pub const fn fault_text(fault: UpdateFault) -> &'static str {
-    match fault {
-        UpdateFault::Cancelled => "it was cancelled",
-        UpdateFault::Gone => "the controller no longer has the release",
-        UpdateFault::BadManifest => "the manifest is none, or not the one that was offered",
-        UpdateFault::BadSignature => {
-            "it is not signed by the release key that the rig's image was made with"
-        }
-        UpdateFault::OtherMachine => "it is for another product or architecture",
-        UpdateFault::NotNewer => "it is not newer than what the rig runs",
-        UpdateFault::TooOld => {
-            "the rig runs something that is too old for it: update to an earlier release first"
-        }
-        UpdateFault::BadFile => {
-            "a file is not the one that was signed: remove the release, and add it anew"
-        }
-        UpdateFault::NoRoom => "there is no room for it on the rig",
-        UpdateFault::Disk => {
-            "the rig's disk could not be written to, or does not read back what was written"
-        }
-        _ => "it was given up",
     }
 }

@@ -32,6 +32,10 @@ enum Does {
     Works(u32),
     /// It falls back.
     FallsBack,
+    /// It fetches a byte every so many ticks, so often, and works.
+    Fetches(u32, u32),
+    /// It says that it works, and runs what it ran.
+    Claims,
     Refuses,
     /// It is never heard of again.
     Dies,
@@ -45,6 +49,8 @@ struct Rig {
     since: Option<u32>,
     told: usize,
     cancelled: bool,
+    /// Its order is dropped as soon as its receipt was seen.
+    forgotten: bool,
 }
 
 impl Rig {
@@ -74,12 +80,17 @@ impl Rig {
             since: None,
             told: 0,
             cancelled: false,
+            forgotten: false,
         }
     }
 
     fn away(mut self) -> Self {
         (self.seen.live, self.seen.speaks) = (false, false);
         self
+    }
+
+    fn come_back(&mut self) {
+        (self.seen.live, self.seen.speaks) = (true, true);
     }
 
     fn booted(mut self, boot: Boot) -> Self {
@@ -97,6 +108,11 @@ impl Rig {
             version: NEW,
             step,
         });
+    }
+
+    fn works(&mut self) {
+        self.says(Step::Confirmed);
+        self.status().image.as_mut().expect("ours").version = NEW;
     }
 
     fn tell(&mut self, at: u64) {
@@ -118,12 +134,18 @@ impl Rig {
         };
         *since += 1;
         let since = *since;
+        if self.forgotten && since == 2 {
+            self.seen.order = None;
+        }
         match self.does {
-            Does::Works(after) if since == after => {
-                self.says(Step::Confirmed);
-                self.status().image.as_mut().expect("ours").version = NEW;
-            }
+            Does::Works(after) if since == after => self.works(),
             Does::Works(_) if since == 1 => self.says(Step::Trying),
+            Does::Fetches(every, times) if since == every * times => self.works(),
+            Does::Fetches(every, _) => self.says(Step::Fetching {
+                done: u64::from(since / every),
+                total: 0,
+            }),
+            Does::Claims if since == 3 => self.says(Step::Confirmed),
             Does::FallsBack if since == 3 => self.says(Step::FellBack),
             Does::Dies => self.seen.live = false,
             _ => {}
@@ -254,6 +276,18 @@ impl Sim {
         self.run_for(8 * PATIENCE_MS);
     }
 
+    /// The controller starts anew, after so long, and has heard of no rig yet.
+    fn restart(&mut self, after_ms: u64) {
+        self.now.mono = Millis(0);
+        self.now.wall.0 += after_ms;
+        let (record, rigs) = self.saved.clone();
+        self.run = Run::new(record, rigs, self.now.mono);
+    }
+
+    fn rig(&mut self, n: usize) -> &mut Rig {
+        self.rigs.0.get_mut(&key(n)).expect("ours")
+    }
+
     fn status(&self) -> RolloutStatus {
         self.run.record().status
     }
@@ -262,9 +296,10 @@ impl Sim {
         let letter = |rig: &UpdateRig| match rig.outcome {
             UpdateOutcome::Waiting => 'w',
             UpdateOutcome::HadIt => 'h',
-            UpdateOutcome::Told(_) => 't',
+            UpdateOutcome::Told { .. } => 't',
             UpdateOutcome::Done => 'd',
             UpdateOutcome::Failed(_) => 'f',
+            UpdateOutcome::Accepted(_) => 'a',
         };
         self.run.rigs().values().map(letter).collect()
     }
@@ -314,7 +349,7 @@ fn a_rig_that_falls_back_refuses_or_dies_stops_it_before_the_next_stage() {
         sim.run_out();
         assert_eq!(
             (sim.status(), sim.outcomes()),
-            (RolloutStatus::Done, "fddd".into())
+            (RolloutStatus::Done, "addd".into())
         );
     }
 }
@@ -350,8 +385,7 @@ fn who_is_away_is_told_when_it_is_back_and_holds_nobody_up() {
     // Nobody is there of the second stage: what the third would rest on is not known.
     sim.run_for(4 * OBSERVE_MS);
     assert_eq!(sim.outcomes(), "dwww");
-    let back = &mut sim.rigs.0.get_mut(&key(1)).expect("ours").seen;
-    (back.live, back.speaks) = (true, true);
+    sim.rig(1).come_back();
     sim.run_out();
     assert_eq!(
         (sim.status(), sim.outcomes()),
@@ -405,7 +439,7 @@ fn rigs_without_slots_are_known_by_what_they_were_booted_from() {
 
 #[test]
 fn a_controller_that_is_killed_at_any_moment_goes_on_and_tells_nobody_twice() {
-    for fuse in 0..30 {
+    for fuse in 0..40 {
         let mut sim = Sim::new(vec![Rig::that(Does::Works(5)); 4]);
         sim.fuse = Some(fuse);
         sim.run_out();
@@ -437,4 +471,203 @@ fn a_paused_one_tells_nobody_and_a_cancelled_one_takes_its_word_back() {
     assert_eq!(cancelled, [true, false, false, false]);
     let again = sim.run.cancel(sim.now, &sim.rigs);
     assert_eq!(again, Err(NotNow(RolloutStatus::Aborted)));
+}
+
+#[test]
+fn what_a_rig_says_is_judged_also_when_its_order_is_no_longer_kept() {
+    for (does, why) in [
+        (Does::FallsBack, "went back to what it ran"),
+        (Does::Dies, "has not said in time"),
+    ] {
+        let mut rigs = vec![Rig::that(Does::Works(5)); 4];
+        rigs[0] = Rig::that(does);
+        rigs[0].forgotten = true;
+        let mut sim = Sim::new(rigs);
+        sim.run_out();
+        assert_eq!(
+            (sim.status(), sim.told()),
+            (RolloutStatus::Halted, 1),
+            "{does:?}"
+        );
+        assert!(sim.reason().contains(why), "{}", sim.reason());
+    }
+}
+
+#[test]
+fn a_rig_that_may_have_been_told_and_never_comes_back_keeps_a_stage_no_longer_than_patience() {
+    let mut sim = Sim::new(vec![Rig::that(Does::Works(5)); 4]);
+    // Killed between the row and the order; the rig is not heard of again.
+    sim.fuse = Some(3);
+    sim.run_for(20_000);
+    assert_eq!((sim.outcomes().as_str(), sim.told()), ("twww", 0));
+    sim.rig(0).seen.image = None;
+    sim.rig(0).seen.live = false;
+    // Not as long as it is paused: nobody would tell it.
+    let actions = sim.run.pause().expect("running");
+    sim.act(actions);
+    sim.run_for(2 * PATIENCE_MS);
+    assert_eq!(sim.outcomes(), "twww");
+    let actions = sim.run.resume(sim.now).expect("paused");
+    sim.act(actions);
+    sim.run_for(PATIENCE_MS - 60_000);
+    assert_eq!(sim.outcomes(), "twww");
+    sim.run_for(120_000);
+    assert_eq!((sim.status(), sim.told()), (RolloutStatus::Halted, 0));
+}
+
+#[test]
+fn a_rig_that_is_told_again_is_told_once_also_by_a_clock_that_was_set_back() {
+    let mut sim = Sim::new(vec![Rig::that(Does::Works(5)); 4]);
+    sim.fuse = Some(3);
+    sim.run_for(20_000);
+    sim.now.wall.0 = 5;
+    sim.run_for(120_000);
+    assert_eq!((sim.outcomes().as_str(), sim.told()), ("dwww", 1));
+}
+
+#[test]
+fn neither_a_clock_that_jumps_nor_a_controller_that_was_off_makes_a_rig_late() {
+    let mut rigs = vec![Rig::that(Does::Works(30)); 4];
+    rigs[0].forgotten = true;
+    let mut sim = Sim::new(rigs);
+    sim.run_for(60_000);
+    sim.now.wall.0 += 10 * PATIENCE_MS;
+    sim.run_for(60_000);
+    assert_eq!(sim.outcomes(), "twww");
+    let image = sim.rig(0).seen.image.take();
+    sim.rig(0).seen.live = false;
+    sim.rig(0).does = Does::Refuses;
+    sim.restart(10 * PATIENCE_MS);
+    sim.run_for(60_000);
+    assert_eq!(sim.outcomes(), "twww", "it has yet to link");
+    sim.rig(0).seen.image = image;
+    sim.rig(0).come_back();
+    sim.rig(0).works();
+    sim.run_for(20_000);
+    assert_eq!(sim.outcomes(), "dwww");
+}
+
+#[test]
+fn a_rig_behind_a_slow_line_has_time_as_long_as_bytes_come() {
+    let ticks = u32::try_from(PATIENCE_MS / TICK_MS).expect("few");
+    let outcome = |every| {
+        let mut sim = Sim::new(vec![Rig::that(Does::Fetches(every, 5)); 1]);
+        sim.run_for(6 * PATIENCE_MS);
+        sim.outcomes()
+    };
+    assert_eq!(outcome(ticks - 2), "d");
+    assert_eq!(outcome(ticks + 2), "f");
+}
+
+#[test]
+fn so_many_fetch_at_once_and_the_next_are_told_as_places_get_free() {
+    let mut sim = Sim::new(vec![Rig::that(Does::Fetches(1, 30)); 200]);
+    let mut most = 0;
+    for _ in 0..1_000 {
+        sim.run_for(TICK_MS);
+        let told = sim.run.unheard();
+        most = most.max(told);
+    }
+    assert_eq!(most, MAX_FETCHING);
+    assert_eq!(
+        (sim.status(), sim.outcomes()),
+        (RolloutStatus::Done, "d".repeat(200))
+    );
+    assert_eq!(sim.told(), 200);
+    // One that tries it has what it fetched.
+    let mut sim = Sim::new(vec![Rig::that(Does::Works(200)); 200]);
+    sim.run_for(200 * TICK_MS + OBSERVE_MS + 400_000);
+    assert_eq!(sim.run.unheard(), 99, "all of the second stage");
+}
+
+/// Three stages of 1, 4 and 8 rigs; the second rig is away until the others have come so far.
+fn with_one_late(does: Does, until: &str) -> Sim {
+    let mut rigs = vec![Rig::that(Does::Works(5)); 8];
+    rigs[1] = Rig::that(does).away();
+    let mut sim = Sim::new(rigs);
+    for _ in 0..1_000 {
+        if sim.outcomes() == until {
+            break;
+        }
+        sim.run_for(TICK_MS);
+    }
+    assert_eq!(sim.outcomes(), until);
+    assert_eq!(sim.run.record().phase, Phase::Observe);
+    sim.rig(1).come_back();
+    sim
+}
+
+#[test]
+fn one_that_comes_back_late_and_fails_stops_it_in_its_stage_and_after_it() {
+    for until in ["dwddwwww", "dwdddddd"] {
+        let mut sim = with_one_late(Does::FallsBack, until);
+        sim.run_out();
+        assert_eq!(sim.status(), RolloutStatus::Halted, "{until}");
+        assert_eq!(sim.outcomes(), until.replacen('w', "f", 1));
+        let actions = sim.run.resume(sim.now).expect("halted");
+        sim.act(actions);
+        sim.run_out();
+        assert_eq!(
+            (sim.status(), sim.outcomes()),
+            (RolloutStatus::Done, "dadddddd".into())
+        );
+    }
+}
+
+#[test]
+fn no_stage_begins_and_none_is_done_before_those_that_were_told_are_heard() {
+    for until in ["dwddwwww", "dwdddddd"] {
+        let mut sim = with_one_late(Does::Works(200), until);
+        sim.run_for(190 * TICK_MS);
+        assert_eq!(sim.status(), RolloutStatus::Running, "{until}");
+        assert_eq!(sim.outcomes(), until.replacen('w', "t", 1));
+        sim.run_out();
+        assert_eq!(
+            (sim.status(), sim.outcomes()),
+            (RolloutStatus::Done, "d".repeat(8))
+        );
+    }
+}
+
+#[test]
+fn who_goes_on_with_a_stage_that_failed_has_its_others_heard_told_and_watched() {
+    let mut rigs = vec![Rig::that(Does::Works(5)); 4];
+    rigs[2] = Rig::that(Does::FallsBack);
+    rigs[3] = Rig::that(Does::Works(200));
+    let mut sim = Sim::new(rigs);
+    sim.run_for(3 * OBSERVE_MS);
+    assert_eq!(
+        (sim.status(), sim.outcomes()),
+        (RolloutStatus::Halted, "ddft".into())
+    );
+    let actions = sim.run.resume(sim.now).expect("halted");
+    sim.act(actions);
+    sim.run_for(60_000);
+    assert_eq!(
+        (sim.status(), sim.outcomes()),
+        (RolloutStatus::Running, "ddat".into())
+    );
+    sim.run_out();
+    assert_eq!(
+        (sim.status(), sim.outcomes()),
+        (RolloutStatus::Done, "ddad".into())
+    );
+    assert_eq!(sim.run.rigs()[&key(3)].observed, Some(1_000));
+}
+
+#[test]
+fn the_image_that_runs_counts_and_not_what_a_rig_says_of_its_update() {
+    let mut sim = Sim::new(vec![Rig::that(Does::Claims); 2]);
+    sim.run_for(OBSERVE_MS);
+    assert_eq!(sim.outcomes(), "tw");
+    let image = |sim: &mut Sim, on_trial| {
+        let image = sim.rig(0).status().image.as_mut().expect("ours");
+        (image.version, image.on_trial) = (NEW, on_trial);
+    };
+    image(&mut sim, true);
+    sim.run_for(60_000);
+    assert_eq!(sim.outcomes(), "tw");
+    image(&mut sim, false);
+    sim.run_for(60_000);
+    assert_eq!(sim.outcomes(), "dw");
 }

@@ -14,6 +14,7 @@ mod pools;
 mod rig;
 mod scale;
 mod table;
+mod updates;
 
 use std::net::SocketAddr;
 

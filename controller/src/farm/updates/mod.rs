@@ -121,18 +121,25 @@ impl Farm {
     /// Removes a release that no rollout brings.
     pub async fn remove_release(&self, id: ReleaseId) -> Result<ReleaseView, FarmError> {
         let releases = self.shelf()?;
-        let all = releases.all();
-        let release = all.iter().find(|release| release.id == id);
-        let release = release.ok_or_else(|| untaken(&Untaken::Unknown))?;
-        let (version, view) = (release.version, ReleaseView::of(release));
-        if let Some((open, row)) = self.lock().registry.open_update()
-            && row.version == version
-        {
-            return Err(in_the_way(open));
-        }
+        let view = self.withdraw(&releases, &id)?;
         let removed = releases.remove(id).await;
         removed.map_err(|error| untaken(&error))?;
         Ok(view)
+    }
+
+    /// Under one lock, so that no rollout of it begins in between.
+    fn withdraw(&self, releases: &Releases, id: &ReleaseId) -> Result<ReleaseView, FarmError> {
+        let core = self.lock();
+        let all = releases.all();
+        let release = all.iter().find(|release| release.id == *id);
+        let release = release.ok_or_else(|| untaken(&Untaken::Unknown))?;
+        if let Some((open, row)) = core.registry.open_update()
+            && row.version == release.version
+        {
+            return Err(in_the_way(open));
+        }
+        releases.withdraw(id);
+        Ok(ReleaseView::of(release))
     }
 
     /// Starts an update rollout: stores it with its rigs. The first stage begins with the next tick.

@@ -265,8 +265,8 @@ pub(super) fn update(
         min_hashrate_percent: row.terms.min_percent,
         rigs: rigs.len(),
         done: count(|it| *it == UpdateOutcome::Done),
-        told: count(|it| matches!(it, UpdateOutcome::Told(_))),
-        failed: count(|it| matches!(it, UpdateOutcome::Failed(_))),
+        told: count(|it| matches!(it, UpdateOutcome::Told { .. })),
+        failed: count(|it| matches!(it, UpdateOutcome::Failed(_) | UpdateOutcome::Accepted(_))),
         waiting: count(|it| *it == UpdateOutcome::Waiting),
         hashrate_before: show::per_second(some.then(|| judged().map(|(was, _)| was).sum())),
         hashrate_observed: show::per_second(some.then(|| judged().map(|(_, is)| is).sum())),
@@ -292,12 +292,14 @@ fn members(row: &UpdateRecord, rigs: &UpdateRigs, core: &Core, now: Now) -> Vec<
         outcome: match rig.outcome {
             UpdateOutcome::Waiting => "waiting",
             UpdateOutcome::HadIt => "hadIt",
-            UpdateOutcome::Told(_) => "told",
+            UpdateOutcome::Told { .. } => "told",
             UpdateOutcome::Done => "done",
-            UpdateOutcome::Failed(_) => "failed",
+            UpdateOutcome::Failed(_) | UpdateOutcome::Accepted(_) => "failed",
         },
         reason: match &rig.outcome {
-            UpdateOutcome::Failed(why) => Some(why.as_str().to_owned()),
+            UpdateOutcome::Failed(why) | UpdateOutcome::Accepted(why) => {
+                Some(why.as_str().to_owned())
+            }
             _ => None,
         },
         before: rig.before.map(|version| version.to_string()),

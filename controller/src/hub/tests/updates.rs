@@ -116,3 +116,28 @@ fn an_update_is_an_order_and_an_old_agent_is_not_told() {
     assert_eq!(sim.finished.get(&asked), Some(&Err(Failure::TooOld)));
     assert_eq!(sim.rigs[0].works.orders, []);
 }
+
+#[test]
+fn who_asks_ever_anew_has_one_timer_pays_once_and_leaves_none_behind() {
+    let mut sim = Sim::registered(1);
+    let id = sim.dial_in(0);
+    let timers = |sim: &Sim| {
+        let timers = sim.hub.timers.iter();
+        let pieces = timers.filter(|(_, timer)| matches!(timer, Timer::Piece(_)));
+        pieces.count()
+    };
+    for from in 0..150 {
+        says(&mut sim, id, &Message::Wanted(wanted(from)));
+    }
+    assert_eq!(timers(&sim), 1);
+    sim.reads.clear();
+    sim.advance(2 * PIECE_RATE.every_ms);
+    assert_eq!(sim.reads, [(id, wanted(149))], "the last, and soon");
+    assert_eq!(timers(&sim), 0);
+    for from in 0..40 {
+        says(&mut sim, id, &Message::Wanted(wanted(from)));
+    }
+    assert_eq!(timers(&sim), 1);
+    sim.call(|hub, env| hub.handle_closed(env, id));
+    assert_eq!(timers(&sim), 0);
+}
