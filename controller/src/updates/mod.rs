@@ -282,6 +282,7 @@ impl Run {
         if let Some(why) = self.fell_short() {
             actions.extend(self.halt(&why));
         } else if self.unheard() > 0 {
+            // They are heard first.
         } else if done > 0 {
             self.enter(Phase::Observe, now);
             actions.push(Action::Save(Vec::new()));
