@@ -191,8 +191,8 @@ fn engine_elsewhere() -> Result<(), Failure> {
 }
 
 /// The test binaries that run the real programs.
-const END_TO_END: [&str; 8] = [
-    "backup", "clones", "e2e", "fleet", "images", "keys", "kills", "orders",
+const END_TO_END: [&str; 9] = [
+    "backup", "clones", "e2e", "fleet", "images", "keys", "kills", "orders", "updates",
 ];
 
 /// Every test but end to end, which is a stage of its own.
