@@ -169,7 +169,7 @@ impl Artefacts {
             if path.is_dir() {
                 self.files(&path);
             } else {
-                self.add(&path.display().to_string(), written(&path));
+                self.add(&path.display().to_string(), fs::read(&path).unwrap());
             }
         }
     }
@@ -207,16 +207,6 @@ impl Artefacts {
         self.add(&ran.line, ran.line.clone());
         ran.ok().map(drop)
     }
-}
-
-/// What a file holds, without blocks that nothing was written to: the history has a fixed length of many
-/// megabytes from its first step on, and whether the run meets one is chance.
-fn written(path: &Path) -> Vec<u8> {
-    const BLOCK: usize = 4096;
-    let bytes = fs::read(path).unwrap();
-    let blocks = bytes.chunks(BLOCK);
-    let blocks = blocks.filter(|block| block.iter().any(|byte| *byte != 0));
-    blocks.flatten().copied().collect()
 }
 
 #[test]
