@@ -174,7 +174,7 @@ pub(super) async fn pause(
     steer(&api, &segments, UpdateVerb::Pause)
 }
 
-/// Lets an update rollout go on. A stage that fell short is taken for good.
+/// Lets an update rollout go on. Rigs that failed, and a stage that makes too little, are taken for good.
 #[utoipa::path(post, path = "/updates/rollouts/{id}/resume", tag = "updates", operation_id = "resumeUpdate",
     security(("token" = [Scope::Admin])),
     responses((status = 200, body = UpdateView), (status = 409, body = Problem)))]

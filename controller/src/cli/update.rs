@@ -142,7 +142,7 @@ struct Pause {
     json: bool,
 }
 
-/// Let an update go on. A stage that fell short is taken for good.
+/// Let an update go on. Rigs that failed, and a stage that makes too little, are taken for good.
 #[derive(Debug, ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "resume")]
 struct Resume {
