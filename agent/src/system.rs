@@ -1,16 +1,17 @@
-//! What the process that supervises a worker tells it of the machine: what it was booted from, and how an update of
-//! that does. The other way round is [`crate::report`].
+//! What the process that supervises a worker tells it of the machine: what it was booted from, how an update of
+//! that does, and which files a release need not bring. The other way round is [`crate::report`].
 //!
 //! ```text
 //!   supervisor ── how the machine was booted, how an update does ── record in FILE's sibling `system` ──▶ worker
 //!
-//!   a record (miner_shared::record) with the magic MINERSY1; its body is the postcard of `ImageStatus`
+//!   a record (miner_shared::record) with the magic MINERSY1; its body is the postcard of the fields of `System`
 //! ```
 //! The file is root's, everybody reads it, and each change replaces it whole. A worker on a system that is not ours
 //! finds none.
 
 use std::path::{Path, PathBuf};
 
+use heapless::Vec;
 use log::warn;
 use miner_shared::record::{self, OVERHEAD};
 use miner_shared::wire::{Boot, ImageStatus};
@@ -22,13 +23,29 @@ use crate::store::file::{self, Access};
 const FILE: &str = "system";
 const MAGIC: &[u8; 8] = b"MINERSY1";
 /// Longest body: a test writes the longest there is.
-const MAX_BODY: usize = 256;
+const MAX_BODY: usize = 320;
+/// A kernel and an initramfs.
+const FILES_OF_A_SLOT: usize = 2;
+
+/// What is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct System {
+    pub(crate) status: ImageStatus,
+    /// SHA-256 of the files of the slot that runs.
+    pub(crate) files: Files,
+}
+
+/// SHA-256 of each file of a slot.
+pub(crate) type Files = Vec<[u8; 32], FILES_OF_A_SLOT>;
 
 /// What is known where nobody says anything.
-pub(crate) const UNKNOWN: ImageStatus = ImageStatus {
-    boot: Boot::Foreign,
-    image: None,
-    update: None,
+pub(crate) const UNKNOWN: System = System {
+    status: ImageStatus {
+        boot: Boot::Foreign,
+        image: None,
+        update: None,
+    },
+    files: Vec::new(),
 };
 
 /// Where the file is: beside the worker's report.
@@ -37,17 +54,18 @@ pub(crate) fn beside(report: &Path) -> PathBuf {
 }
 
 /// Replaces the file: the supervisor's end.
-pub(crate) fn write(path: &Path, status: &ImageStatus) -> Result<(), StoreError> {
+pub(crate) fn write(path: &Path, system: &System) -> Result<(), StoreError> {
     let (mut body, mut bytes) = ([0; MAX_BODY], [0; MAX_BODY + OVERHEAD]);
     let failed = |why: String| StoreError::Io(path.to_owned(), std::io::Error::other(why));
-    let body = postcard::to_slice(status, &mut body).map_err(|error| failed(error.to_string()))?;
+    let fields = (&system.status, &system.files);
+    let body = postcard::to_slice(&fields, &mut body).map_err(|error| failed(error.to_string()))?;
     let bytes =
         record::encode(MAGIC, body, &mut bytes).map_err(|error| failed(error.to_string()))?;
     file::write(path, bytes, Access::Public)
 }
 
 /// Reads the file: the worker's end. Where there is none, or none that can be read, nothing is known.
-pub(crate) fn read(path: &Path) -> ImageStatus {
+pub(crate) fn read(path: &Path) -> System {
     let max = (MAX_BODY + OVERHEAD) as u64;
     match file::read(path, Access::Owners, max) {
         Ok(None) => UNKNOWN,
@@ -62,8 +80,9 @@ pub(crate) fn read(path: &Path) -> ImageStatus {
     }
 }
 
-fn decode(bytes: &[u8]) -> Option<ImageStatus> {
-    postcard::from_bytes(record::decode(MAGIC, bytes).ok()?).ok()
+fn decode(bytes: &[u8]) -> Option<System> {
+    let (status, files) = postcard::from_bytes(record::decode(MAGIC, bytes).ok()?).ok()?;
+    Some(System { status, files })
 }
 
 #[cfg(test)]
@@ -78,13 +97,13 @@ mod tests {
 
     use super::*;
 
-    fn longest() -> ImageStatus {
+    fn longest() -> System {
         let version = Version {
             major: u32::MAX,
             minor: u32::MAX,
             patch: u32::MAX,
         };
-        ImageStatus {
+        let status = ImageStatus {
             boot: Boot::Slot,
             image: Some(ImageId {
                 arch: Text::parse(&"a".repeat(MAX_NAME)).expect("valid"),
@@ -100,6 +119,10 @@ mod tests {
                     total: u64::MAX,
                 },
             }),
+        };
+        System {
+            status,
+            files: [[0xff; 32]; FILES_OF_A_SLOT].into(),
         }
     }
 
@@ -109,9 +132,9 @@ mod tests {
         let path = beside(&folder.path().join("report"));
         assert_eq!(path, folder.path().join("system"));
         assert_eq!(read(&path), UNKNOWN, "there is none");
-        for status in [longest(), UNKNOWN, longest()] {
-            write(&path, &status).expect("written");
-            assert_eq!(read(&path), status);
+        for system in [longest(), UNKNOWN, longest()] {
+            write(&path, &system).expect("written");
+            assert_eq!(read(&path), system);
         }
         let mode = fs::metadata(&path).expect("there").permissions().mode();
         assert_eq!(mode & 0o777, 0o644);

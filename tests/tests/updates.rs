@@ -195,7 +195,8 @@ fn says(rig: &Home, runs: &str, update: Option<(Step, [u8; 32], &str)>) {
         }),
     };
     let (mut body, mut out) = ([0; 256], [0; 256 + record::OVERHEAD]);
-    let body = postcard::to_slice(&status, &mut body).unwrap();
+    let none_of_its_files: &[[u8; 32]] = &[];
+    let body = postcard::to_slice(&(status, none_of_its_files), &mut body).unwrap();
     let bytes = record::encode(b"MINERSY1", body, &mut out).unwrap();
     let unfinished = rig.path().join("system.new");
     fs::write(&unfinished, bytes).unwrap();

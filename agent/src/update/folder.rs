@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `offer` | record `MINEROF1`: what is fetched; written first |
 //! | `manifest` | as the manager has it |
-//! | `vmlinuz`, `initrd` | as far as they are there |
+//! | `vmlinuz`, `initrd` | as far as they are there; not one that the slot that runs has too |
 //! | `ready` | nothing; written last, when all others are on the disk |
 
 use std::cmp::Ordering;
@@ -41,6 +41,8 @@ pub(super) struct Part {
     pub(super) name: Box<str>,
     pub(super) size: u64,
     pub(super) sha256: [u8; 32],
+    /// Whether the slot that runs has the same, so that it is not fetched.
+    pub(super) is_there: bool,
 }
 
 /// A file that is being fetched.
@@ -155,7 +157,8 @@ impl Folder {
             let meta = fs::symlink_metadata(self.0.join(&*part.name));
             meta.map_or(0, |meta| meta.len())
         };
-        let missing = parts.iter().fold(SPARE_BYTES, |sum, part| {
+        let fetched = parts.iter().filter(|part| !part.is_there);
+        let missing = fetched.fold(SPARE_BYTES, |sum, part| {
             sum.saturating_add(part.size.saturating_sub(there(part)))
         });
         Ok(free >= missing)

@@ -6,6 +6,7 @@
 //!                                │ file by file, piece by piece; one piece is asked for at a time
 //!                                ▼
 //!                    vmlinuz, initrd: is it the one?  ─▶ ready ─▶ process 1 checks again, and installs
+//!   a file that the slot that runs has too: not fetched, process 1 copies it
 //!   a lost link, 15 s without an answer: asks for the same piece again
 //!   a restart: goes on before what a power cut may have taken; a file that is then not the one begins anew
 //!   anything that is not right: the folder is emptied, and the fault is told
@@ -30,7 +31,7 @@ use miner_shared::wire::{
 };
 
 use self::folder::{Folder, Part, Whole};
-use crate::system;
+use crate::system::{self, System};
 
 /// A piece that did not come within this time is asked for again, in milliseconds.
 const AGAIN_MS: u64 = 15_000;
@@ -43,7 +44,7 @@ pub(crate) struct Updates {
     /// Where process 1 says how the machine was booted; none without one.
     system: Option<PathBuf>,
     /// What it said last.
-    said: ImageStatus,
+    said: System,
     /// Who has the release.
     from: Option<Fingerprint>,
     own: Option<(Offer, Own)>,
@@ -78,7 +79,7 @@ impl Updates {
             from: None,
             own: None,
         };
-        if updates.said.boot != Boot::Slot {
+        if updates.said.status.boot != Boot::Slot {
             return updates;
         }
         if let Some(offer) = updates.folder.offer() {
@@ -98,8 +99,8 @@ impl Updates {
             step: own.step(),
         });
         ImageStatus {
-            update: own.or(self.said.update),
-            ..self.said.clone()
+            update: own.or(self.said.status.update),
+            ..self.said.status.clone()
         }
     }
 
@@ -110,7 +111,7 @@ impl Updates {
         let before = std::mem::replace(&mut self.said, said(self.system.as_ref()));
         let installed = self.installed().map(|update| update.release);
         match &self.own {
-            Some(_) if self.said.boot != Boot::Slot => {
+            Some(_) if self.said.status.boot != Boot::Slot => {
                 warn!("the machine takes no updates; what was fetched is removed");
                 self.forget();
                 self.own = None;
@@ -130,12 +131,12 @@ impl Updates {
             let step = update.step;
             matches!(step, Step::Installing | Step::Restarting | Step::Trying)
         };
-        self.said.update.filter(under_way)
+        self.said.status.update.filter(under_way)
     }
 
     /// A manager has a release for this machine.
     pub(crate) fn order(&mut self, from: Option<Fingerprint>, offer: &Offer) -> Outcome {
-        if self.said.boot != Boot::Slot {
+        if self.said.status.boot != Boot::Slot {
             return Outcome::Refused(Refusal::NoSlots);
         }
         let installed = self.installed();
@@ -241,6 +242,7 @@ impl Updates {
             name: folder::MANIFEST.into(),
             size: offer.manifest_size.into(),
             sha256: offer.release,
+            is_there: false,
         };
         match self.folder.open(&manifest) {
             Ok(open) => {
@@ -298,7 +300,7 @@ impl Updates {
             let Some((_, Own::Fetching(fetching))) = &mut self.own else {
                 return false;
             };
-            fetching.at += 1;
+            fetching.go_to_next();
             match fetching
                 .parts
                 .get(fetching.at)
@@ -332,7 +334,7 @@ impl Updates {
     /// The files that the manifest lists, if this machine may take them.
     fn listed(&self) -> Result<Vec<Part>, UpdateFault> {
         let file = self.folder.manifest().map_err(|_| UpdateFault::Disk)?;
-        let image = self.said.image.as_ref();
+        let image = self.said.status.image.as_ref();
         let (image, key) = image
             .and_then(|image| Some((image, image.release_key?)))
             .ok_or(UpdateFault::BadSignature)?;
@@ -347,6 +349,7 @@ impl Updates {
                 name: file.name.as_str().into(),
                 size: file.size,
                 sha256: file.sha256,
+                is_there: self.said.files.contains(&file.sha256),
             })
             .collect();
         let has = |name: &&str| parts.iter().any(|part| *part.name == **name);
@@ -413,14 +416,26 @@ impl Fetching {
         }
     }
 
+    /// Past what is there already.
+    fn go_to_next(&mut self) {
+        let rest = self.parts.iter().skip(self.at + 1);
+        self.at += 1 + rest.take_while(|part| part.is_there).count();
+    }
+
+    /// Bytes to be fetched.
     fn total(&self) -> u64 {
-        self.parts.iter().map(|part| part.size).sum()
+        bytes(&self.parts)
     }
 
     fn done(&self) -> u64 {
-        let whole: u64 = self.parts.iter().take(self.at).map(|part| part.size).sum();
-        whole + self.open.len
+        bytes(self.parts.get(..self.at).unwrap_or(&self.parts)) + self.open.len
     }
+}
+
+/// What has to be fetched of these.
+fn bytes(parts: &[Part]) -> u64 {
+    let fetched = parts.iter().filter(|part| !part.is_there);
+    fetched.map(|part| part.size).sum()
 }
 
 fn part_size(fetching: &Fetching) -> u64 {
@@ -438,6 +453,6 @@ fn suits(manifest: &Manifest<'_>, image: &ImageId) -> Result<(), UpdateFault> {
 }
 
 /// What process 1 says; without one the machine's system is not ours.
-fn said(system: Option<&PathBuf>) -> ImageStatus {
+fn said(system: Option<&PathBuf>) -> System {
     system.map_or(system::UNKNOWN, |path| system::read(path))
 }

@@ -110,7 +110,11 @@ impl Machine {
             }),
             update: None,
         };
-        system::write(&root.path().join("system"), &status).expect("written");
+        let system = System {
+            status,
+            ..system::UNKNOWN
+        };
+        system::write(&root.path().join("system"), &system).expect("written");
         let updates = open(root.path());
         Self {
             root,
@@ -164,9 +168,17 @@ impl Machine {
 
     fn says(&self, change: impl FnOnce(&mut ImageStatus)) {
         let path = self.root.path().join("system");
-        let mut status = system::read(&path);
-        change(&mut status);
-        system::write(&path, &status).expect("written");
+        let mut system = system::read(&path);
+        change(&mut system.status);
+        system::write(&path, &system).expect("written");
+    }
+
+    /// The slot that runs has these files.
+    fn runs(&self, files: &[&Vec<u8>]) {
+        let path = self.root.path().join("system");
+        let mut system = system::read(&path);
+        system.files = files.iter().map(|file| sha256(&[file])).collect();
+        system::write(&path, &system).expect("written");
     }
 }
 
@@ -201,6 +213,36 @@ fn a_release_is_fetched_piece_by_piece_and_left_to_process_1() {
     assert_eq!(machine.order(&release), Outcome::AlreadyThere);
     let next = Release::of("1.3.0", "1.0.0", "x86_64", &["vmlinuz", "initrd"], &key());
     assert_eq!(machine.order(&next), Outcome::Refused(Refusal::Busy));
+}
+
+#[test]
+fn a_file_that_the_slot_that_runs_has_too_is_not_fetched() {
+    let release = Release::new();
+    let [manifest, kernel, initramfs] = &release.files[..] else {
+        unreachable!("a manifest and two files");
+    };
+    for (there, fetched, asked) in [
+        (vec![kernel], vec![manifest, initramfs], 1 + 4),
+        (vec![initramfs], vec![manifest, kernel], 1 + 4),
+        (vec![kernel, initramfs], vec![manifest], 1),
+        (vec![manifest], vec![manifest, kernel, initramfs], 1 + 4 + 4),
+    ] {
+        let mut machine = Machine::new();
+        machine.runs(&there);
+        machine.restart();
+        machine.order(&release);
+        machine.fetch(&release, 3);
+        machine.restart();
+        machine.fetch(&release, 100);
+        assert!(machine.holds("ready").is_some());
+        let total = fetched.iter().map(|file| file.len() as u64).sum();
+        assert_eq!(machine.step(), Some(Step::Fetching { done: total, total }));
+        assert!(machine.asked <= asked + 3, "{} of {asked}", machine.asked);
+        for (name, file) in ["vmlinuz", "initrd"].iter().zip([kernel, initramfs]) {
+            let file = fetched.contains(&file).then_some(file);
+            assert_eq!(machine.holds(name).as_ref(), file, "{name}");
+        }
+    }
 }
 
 #[test]

@@ -51,7 +51,8 @@ fn with_slots(test: impl AsyncFnOnce(&Here, &Managed)) {
         update: None,
     };
     let (mut body, mut out) = ([0; 256], [0; 272]);
-    let body = postcard::to_slice(&status, &mut body).expect("fits");
+    let none_of_its_files: &[[u8; 32]] = &[];
+    let body = postcard::to_slice(&(status, none_of_its_files), &mut body).expect("fits");
     let bytes = record::encode(b"MINERSY1", body, &mut out).expect("fits");
     file::write(&managed.root().join("system"), bytes, Access::Public).expect("written");
     let serve = managed.serve_with(

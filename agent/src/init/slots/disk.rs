@@ -133,9 +133,14 @@ impl Disk {
         Ok(sum)
     }
 
+    /// A file to be copied.
+    pub(super) fn open(&self, path: &str) -> io::Result<File> {
+        File::open(self.path(path))
+    }
+
     /// Length and SHA-256 of a file.
     pub(super) fn sum(&self, path: &str) -> io::Result<(u64, [u8; 32])> {
-        let mut file = File::open(self.path(path))?;
+        let mut file = self.open(path)?;
         let len = file.metadata()?.len();
         Ok((len, through(&mut file, &mut |_| Ok(()))?))
     }

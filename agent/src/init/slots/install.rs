@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   manifest: signature ─▶ product, arch, version ─▶ two files, not too large          nothing is written so far
-//!        ─▶ note ─▶ the other slot is closed, emptied ─▶ each file copied, hashed, read back, hashed
+//!        ─▶ note ─▶ the other slot is closed, emptied ─▶ each file copied, hashed, read back, hashed;
+//!                                          one that the slot that runs has too was not fetched: copied from there
 //!        ─▶ boot.cfg ─▶ entry+3 ─▶ grubenv on trial ─▶ note
 //! ```
 //! A power cut before the entry leaves what runs now; after it, either slot may start, and both are whole.
@@ -120,7 +121,12 @@ pub(super) fn install(
         for file in files {
             let path = format!("{slot}/{}", file.name);
             let bad = failed(*update, UpdateFault::BadFile);
-            let mut from = fetched.open(file.name.as_str()).map_err(|_| bad)?;
+            let own = format!("{running}/{}", file.name);
+            let from = match disk.sum(&own) {
+                Ok(sum) if sum == (file.size, file.sha256) => disk.open(&own),
+                _ => fetched.open(file.name.as_str()),
+            };
+            let mut from = from.map_err(|_| bad)?;
             let sum = disk.copy(&path, &mut from, file.size).map_err(of_disk)?;
             if sum != file.sha256 {
                 return Err(bad);

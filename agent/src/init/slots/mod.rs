@@ -33,7 +33,7 @@ use std::thread;
 
 use log::{error, info, warn};
 use miner_shared::release::{IMAGE_FILE, Image};
-use miner_shared::slots::{BOOT_LABEL, SLOT_WORD, Slot};
+use miner_shared::slots::{BOOT_LABEL, INITRAMFS_FILE, KERNEL_FILE, SLOT_WORD, Slot};
 use miner_shared::time::Millis;
 use miner_shared::wire::{Boot as Booted, ImageId, ImageStatus, Step, Update, UpdateFault};
 use smol::channel::bounded;
@@ -41,7 +41,7 @@ use smol::channel::bounded;
 use super::Root;
 use super::volume::{self, Found};
 use super::worker::REPORT;
-use crate::system;
+use crate::system::{self, Files, System};
 use boot::Boot;
 use disk::Disk;
 use fetched::Fetched;
@@ -83,6 +83,8 @@ pub(super) struct Slots {
     /// the last that may stay.
     trial: Option<Trial>,
     status: ImageStatus,
+    /// SHA-256 of what the running slot consists of.
+    files: Files,
 }
 
 /// When the next release is looked at. A worker that offers what is not good again and again wears no disk out.
@@ -110,6 +112,7 @@ impl Attempts {
 struct Start {
     on_trial: bool,
     update: Option<Update>,
+    files: Files,
 }
 
 impl Slots {
@@ -137,6 +140,7 @@ impl Slots {
                 }),
                 update: None,
             },
+            files: Files::new(),
             root: root.clone(),
             image,
             running,
@@ -191,6 +195,7 @@ impl Slots {
                 };
                 self.status.boot = Booted::Slot;
                 self.status.update = start.update;
+                self.files = start.files;
                 if let Some(image) = &mut self.status.image {
                     image.on_trial = start.on_trial;
                 }
@@ -312,7 +317,11 @@ impl Slots {
 
     fn tell(&self) {
         let path = system::beside(&self.root.at(REPORT));
-        if let Err(error) = system::write(&path, &self.status) {
+        let system = System {
+            status: self.status.clone(),
+            files: self.files.clone(),
+        };
+        if let Err(error) = system::write(&path, &system) {
             warn!("the worker is not told of the image: {error}");
         }
     }
@@ -383,9 +392,15 @@ fn at_start(disk: &Disk, running: Slot) -> io::Result<Option<Start>> {
         }
         boot.set_step(note, step)
     });
+    // One that cannot be read is fetched.
+    let sum = |file| Some(disk.sum(&format!("{running}/{file}")).ok()?.1);
     Ok(Some(Start {
         on_trial,
         update: note.transpose()?.map(|note| note.update),
+        files: [KERNEL_FILE, INITRAMFS_FILE]
+            .into_iter()
+            .filter_map(sum)
+            .collect(),
     }))
 }
 

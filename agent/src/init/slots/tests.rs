@@ -381,6 +381,24 @@ fn a_version_that_never_works_is_left_after_three_starts() {
 }
 
 #[test]
+fn what_the_running_slot_has_too_is_copied_from_there_and_what_it_lacks_is_refused() {
+    let machine = Machine::new();
+    // The worker is told what there is.
+    let sums = files("1.2.3").map(|(_, file)| sha256(&[&file]));
+    assert_eq!(machine.begin(Slot::A).files, sums);
+    let kernel = machine.update(KERNEL_FILE);
+    fs::remove_file(&kernel).expect("fetched");
+    assert_eq!(machine.fault(), UpdateFault::BadFile, "nobody has it");
+
+    let machine = Machine::new();
+    let [(_, new), _] = files("1.2.4");
+    machine.put("a/vmlinuz", &new);
+    fs::remove_file(machine.update(KERNEL_FILE)).expect("fetched");
+    assert_eq!(machine.install().expect("installed").step, Step::Restarting);
+    assert!(machine.is_whole(Slot::B));
+}
+
+#[test]
 fn what_the_release_key_did_not_sign_for_this_machine_is_refused() {
     type Change = (&'static str, &'static str, UpdateFault);
     let changes: [Change; 7] = [
@@ -513,7 +531,7 @@ fn the_worker_is_told_what_the_machine_was_booted_from() {
         let (_folder, root) = Root::with(&[("proc/cmdline", line)]);
         fs::write(root.at(IMAGE_FILE), &file).expect("written");
         let mut slots = Slots::begin(&root, Millis(0));
-        let told = || system::read(&root.at("run/miner/system"));
+        let told = || system::read(&root.at("run/miner/system")).status;
         assert_eq!(told().boot, booted, "{line}");
         let id = told().image.expect("one of ours");
         let on_trial = booted == Booted::Slot;
@@ -526,7 +544,7 @@ fn the_worker_is_told_what_the_machine_was_booted_from() {
     }
     let (_folder, root) = Root::with(&[("proc/cmdline", "miner.slot=a")]);
     Slots::begin(&root, Millis(0));
-    let told = system::read(&root.at("run/miner/system"));
+    let told = system::read(&root.at("run/miner/system")).status;
     assert_eq!((told.boot, told.image), (Booted::Whole, None));
 }
 
@@ -546,7 +564,7 @@ fn a_version_that_does_not_see_its_disk_stays_only_while_it_works() {
             }
         }
         assert_eq!(ends, (!works).then_some(600));
-        let told = system::read(&root.at("run/miner/system"));
+        let told = system::read(&root.at("run/miner/system")).status;
         // It has shown nothing to those who wait for it.
         assert!(told.boot == Booted::Whole && told.image.expect("ours").on_trial);
     }
