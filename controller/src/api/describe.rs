@@ -26,7 +26,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{Api, Problem, common};
-use crate::farm::{FoundSharesView, OwnerView, TelemetryView};
+use crate::farm::{FoundSharesView, TelemetryView};
 use crate::scope::Scope;
 
 /// The description of every route.
@@ -165,7 +165,6 @@ pub(super) fn head() -> OpenApi {
             common::shared(ComponentsBuilder::new())
                 .schemas_from_iter(schemas::<Problem>())
                 .schemas_from_iter(schemas::<FoundSharesView>())
-                .schemas_from_iter(schemas::<OwnerView>())
                 .schemas_from_iter(schemas::<TelemetryView>())
                 .security_scheme("token", SecurityScheme::Http(bearer))
                 .build(),

@@ -14,7 +14,9 @@ use super::extract::{JsonBody, PeerPath, Segments, required};
 use super::paging::{Listing, Page};
 use super::{Api, Problem};
 use crate::access::By;
-use crate::farm::{AppliedView, DoctorView, FoundSharesView, LOCATE_SECS, RigOrderView, WakeView};
+use crate::farm::{
+    AppliedView, DoctorView, FoundSharesView, LOCATE_SECS, OwnerView, RigOrderView, WakeView,
+};
 use crate::registry::Order;
 use crate::scope::Scope;
 
@@ -29,6 +31,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(log_level))
         .routes(routes!(wake))
         .routes(routes!(doctor))
+        .routes(routes!(owner))
         .routes(routes!(shares))
         .routes(routes!(list))
         .routes(routes!(show))
@@ -219,6 +222,14 @@ async fn doctor(
     Ok(Json(api.farm.doctor(id).await?))
 }
 
+/// What the owner of a rig's machine allows, asked of the rig.
+#[utoipa::path(get, path = "/remote/{peerId}/owner", tag = "remote", operation_id = "getOwner",
+    security(("token" = [Scope::Read])),
+    responses((status = 200, body = OwnerView)))]
+async fn owner(State(api): State<Api>, PeerPath(id): PeerPath) -> Result<Json<OwnerView>, Problem> {
+    Ok(Json(api.farm.owner(id).await?))
+}
+
 /// The last shares that a rig found, one by one.
 #[utoipa::path(get, path = "/remote/{peerId}/shares", tag = "remote", operation_id = "getFoundShares",
     security(("token" = [Scope::Read])),
@@ -355,8 +366,10 @@ mod tests {
         }
         let reply = server.post("/remote/rig-alpha/wake", &json!({}));
         assert_eq!(reply.problem(), (409, "NO_WAKE_ADDRESS".to_owned()));
-        let doctor = server.get("/remote/rig-alpha/doctor").problem();
-        assert_eq!(doctor, (503, "CONNECTION_FAILED".to_owned()));
+        for asked in ["doctor", "owner"] {
+            let reply = server.get(&format!("/remote/rig-alpha/{asked}"));
+            assert_eq!(reply.problem(), (503, "CONNECTION_FAILED".to_owned()));
+        }
         let shares = server.get("/remote/rig-alpha/shares").json();
         assert_eq!(
             (&shares["shares"], &shares["lost"]),

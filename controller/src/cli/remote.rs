@@ -19,7 +19,7 @@ use super::rest::{Pause, Resume};
 use super::select;
 use super::show::{self, say_clean};
 use super::table::{Column, Table};
-use super::tells::{Doctor, Shares};
+use super::tells::{Doctor, Owner, Shares};
 use crate::units::{self, UNKNOWN};
 
 /// What rigs do, and what they should do.
@@ -46,6 +46,7 @@ enum RemoteVerb {
     Logs(ReadLogs),
     LogLevel(LogLevel),
     Doctor(Doctor),
+    Owner(Owner),
     Shares(Shares),
     Orders(Orders),
     History(RigHistory),
@@ -170,6 +171,7 @@ impl Remote {
             RemoteVerb::Logs(logs) => logs.run(client).await,
             RemoteVerb::LogLevel(level) => level.run(client).await,
             RemoteVerb::Doctor(doctor) => doctor.run(client).await,
+            RemoteVerb::Owner(owner) => owner.run(client).await,
             RemoteVerb::Shares(shares) => shares.run(client).await,
             RemoteVerb::Orders(orders) => orders.run(client).await,
             RemoteVerb::History(history) => history.run(client).await,

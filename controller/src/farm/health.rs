@@ -1,4 +1,4 @@
-//! What rigs find wrong with themselves, the shares that they found, and how one that is off is woken.
+//! What rigs find wrong with themselves, what their owners allow, the shares that they found, and how one that is off is woken.
 
 use miner_shared::identity::NodeId;
 use miner_shared::wire::{Answer, Query, Severity, ShareVerdict};
@@ -10,8 +10,8 @@ use super::{Farm, errors};
 use crate::error::{Code, FarmError};
 use crate::net::wake;
 
-/// How long the findings may take, in milliseconds.
-const DOCTOR_MS: u64 = 10_000;
+/// How long the findings, or the owner's word, may take, in milliseconds.
+const ASKED_MS: u64 = 10_000;
 
 /// What a rig finds wrong, or right, with itself and its machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -51,6 +51,29 @@ pub enum SeverityView {
     Bad,
 }
 
+/// What `owner.toml` of a rig says: the owner's word on the machine, which no controller overrides. Of its
+/// lists a rig tells the lengths alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OwnerView {
+    /// Node ID.
+    pub node_id: String,
+    /// How the owner is called; `null` if the file does not say, or there is none.
+    pub owner: Option<String>,
+    /// Whether it may mine at all.
+    pub mine: bool,
+    /// Hash threads at most; `null` is any number.
+    pub max_threads: Option<u16>,
+    /// Whether it may use light mode alone.
+    pub light: bool,
+    /// How many controllers may manage it; `null` is any that was let in.
+    pub controllers: Option<u8>,
+    /// How many wallets it may mine for; `null` is any.
+    pub wallets: Option<u8>,
+    /// How many pools it may log in at; `null` is any.
+    pub pools: Option<u8>,
+}
+
 /// What was sent to wake a rig. Whether it was heard, only a link that comes up shows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -67,7 +90,7 @@ impl Farm {
     /// What a rig finds wrong with itself, asked of it now, within 10 s.
     pub async fn doctor(&self, id: NodeId) -> Result<DoctorView, FarmError> {
         let (key, name) = self.named(id)?;
-        let answer = self.query(key, &name, Query::GetDoctor, DOCTOR_MS).await?;
+        let answer = self.query(key, &name, Query::GetDoctor, ASKED_MS).await?;
         let Answer::Doctor(findings) = answer else {
             return Err(errors::nonsense(&name));
         };
@@ -85,6 +108,25 @@ impl Farm {
         Ok(DoctorView {
             node_id: id.to_string(),
             findings: findings.iter().map(finding).collect(),
+        })
+    }
+
+    /// What a rig's owner allows, asked of it now, within 10 s.
+    pub async fn owner(&self, id: NodeId) -> Result<OwnerView, FarmError> {
+        let (key, name) = self.named(id)?;
+        let answer = self.query(key, &name, Query::GetOwner, ASKED_MS).await?;
+        let Answer::Owner(word) = answer else {
+            return Err(errors::nonsense(&name));
+        };
+        Ok(OwnerView {
+            node_id: id.to_string(),
+            owner: word.owner.map(|owner| owner.as_str().to_owned()),
+            mine: word.mine,
+            max_threads: word.max_threads,
+            light: word.light,
+            controllers: word.controllers,
+            wallets: word.wallets,
+            pools: word.pools,
         })
     }
 

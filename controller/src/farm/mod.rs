@@ -119,7 +119,7 @@ pub use self::enrol::{
 };
 pub use self::events::{EventsView, MAX_EVENTS, MAX_FOLLOWERS};
 pub use self::fleet::{GroupsView, LabelView, PORTION};
-pub use self::health::{DoctorView, FindingView, SeverityView, WakeView};
+pub use self::health::{DoctorView, FindingView, OwnerView, SeverityView, WakeView};
 pub use self::history::{
     DEFAULT_POINTS, FleetPointView, HistoryQuery, HistoryView, MAX_POINTS, RigPointView,
 };
@@ -141,7 +141,7 @@ pub use self::profiles::{
 pub use self::ready::{PartStatus, PartView, ReadyView};
 pub use self::remote::LogsWanted;
 pub use self::reports::{
-    FanView, FoundShareView, FoundSharesView, FrequencyView, OwnerView, PowerView, TelemetryView,
+    FanView, FoundShareView, FoundSharesView, FrequencyView, PowerView, TelemetryView,
     TemperatureView, VerdictView,
 };
 pub use self::rollouts::{

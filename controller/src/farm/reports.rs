@@ -4,15 +4,12 @@
 //! | view | from | filled by |
 //! |---|---|---|
 //! | [`TelemetryView`] | sensors of the machine | agents that read sensors |
-//! | [`OwnerView`] | `owner.toml` of the rig | images that have one |
 //! | [`FoundSharesView`] | the engine, share by share | agents of protocol version 2 |
 //!
 //! What a rig cannot know is `null`. Each reading has its own age, as sensors answer at their own pace.
 
 use serde::Serialize;
 use utoipa::ToSchema;
-
-use crate::clock::EpochMs;
 
 /// What the sensors of a rig say.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -84,26 +81,6 @@ pub struct FrequencyView {
     pub throttled: Option<bool>,
     /// Age of the reading, in milliseconds.
     pub age_ms: Option<u64>,
-}
-
-/// What `owner.toml` of a rig says: the owner's word on the machine, which no controller overrides.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct OwnerView {
-    /// Node ID.
-    pub node_id: String,
-    /// How the owner is called; `null` if the file does not say, or there is none.
-    pub owner: Option<String>,
-    /// Fingerprints of the controllers that may manage it; `null` is any that was paired.
-    pub controllers: Option<Vec<String>>,
-    /// Wallets that it may mine to; `null` is any.
-    pub wallets: Option<Vec<String>>,
-    /// Pools that it may dial, `host:port`, the host perhaps `*.example.com`; `null` is any.
-    pub pools: Option<Vec<String>>,
-    /// When the rig read the file.
-    pub read_at: Option<EpochMs>,
-    /// Age of the report, in milliseconds.
-    pub age_ms: u64,
 }
 
 /// Shares that a rig found, one by one.

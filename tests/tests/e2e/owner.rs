@@ -43,6 +43,19 @@ fn a_wallet_that_the_owner_does_not_allow_is_refused_and_shown() -> Outcome {
     let findings = findings.to_string();
     let said = "refused: the wallet at pool 1 is not in wallets";
     assert!(findings.contains(said), "{findings}");
+    let word = controller.json(&["remote", "owner", "rig-alpha"])?;
+    assert_eq!(
+        (&word["owner"], &word["mine"]),
+        (&"Alice".into(), &true.into())
+    );
+    assert_eq!(
+        (&word["wallets"], &word["pools"]),
+        (&1.into(), &serde_json::Value::Null)
+    );
+    assert!(
+        !word.to_string().contains("44Alice"),
+        "the list stays there: {word}"
+    );
 
     let create = [
         "profile",

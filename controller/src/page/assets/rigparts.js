@@ -1,4 +1,4 @@
-// Parts of a rig's page that stand by themselves: found shares, events, orders, its doctor, its managers.
+// Parts of a rig's page that stand by themselves: found shares, events, orders, its doctor, its managers, its owner’s word.
 
 import { get, needs, part, post } from "./api.js";
 import { asCommand, copyable, dialog, quoted, toast } from "./dialog.js";
@@ -113,6 +113,23 @@ export function doctor(place, peer) {
   });
 }
 
+// What the machine's owner allows. Of its lists the rig tells the lengths alone.
+export function ownersWord(place, peer) {
+  return onDemand("Owner’s word", "Ask what its owner allows", `miner-ctrl remote owner ${quoted(peer.name)}`, async () => {
+    const word = await get(`/remote/${part(peer.id)}/owner`, {}, { signal: place.signal, timeoutMs: 20_000 });
+    const listed = (count, any) => (count === null ? any : `${count} listed in owner.toml`);
+    const facts = [
+      ["Owner", word.owner === null ? "not named" : pictures(word.owner)],
+      ["Mining", word.mine ? "allowed" : "not allowed"],
+      ["Threads", word.maxThreads === null ? "any number" : `${word.maxThreads} at most`],
+      ["Memory", word.light ? "light mode alone" : "light and fast mode"],
+      ["Controllers", listed(word.controllers, "any that was let in")],
+      ["Wallets", listed(word.wallets, "any")],
+      ["Pools", listed(word.pools, "any")],
+    ];
+    return h("dl", { class: "pairs" }, facts.map(([what, is]) => [h("dt", {}, what), h("dd", {}, is)]));
+  });
+}
 
 export function managers(place, peer) {
   return onDemand("Managers", "Ask whom it obeys", `miner-ctrl remote managers ${quoted(peer.name)}`, async (again) => {

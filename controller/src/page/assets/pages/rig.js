@@ -8,7 +8,7 @@ import { h, show } from "../dom.js";
 import { OLD_MS, UNKNOWN, age, count, digits, duration, exactHashrate, hashrate, mebibytes, milliseconds, moment, pingMark, scoreMark, short, state } from "../format.js";
 import { onEvent } from "../live.js";
 import { LogBook, MINER, follow, logView } from "../loglines.js";
-import { doctor, events, managers, orders, shares } from "../rigparts.js";
+import { doctor, events, managers, orders, ownersWord, shares } from "../rigparts.js";
 
 const VERBS = ["start", "stop", "pause", "resume", "restart", "ping", "locate", "label", "reboot", "powerOff", "wake", "rotateKey", "remove"];
 const RANGES = ["1h", "6h", "24h", "7d", "90d"];
@@ -76,7 +76,7 @@ function begin(place, frame, first, stats, again) {
     h("div", { class: "grid" }, facts, shares(place, id)),
     h("div", { class: "grid" }, events(place, id), orders(place, first)),
     logs(place, first, miner, () => isThere),
-    h("div", { class: "grid" }, doctor(place, first), managers(place, first)),
+    h("div", { class: "grid" }, doctor(place, first), managers(place, first), ownersWord(place, first)),
   );
   const stop = onEvent((event) => event.nodeId === id && again());
   place.signal.addEventListener("abort", stop);
