@@ -16,11 +16,13 @@ use miner_engine::{
     Algorithm, Backing, Cache, EngineError, Hash, HashEngine, Prefetch, Progress, Vm, commitment,
 };
 use miner_shared::mining::{NONCE_OFFSET, SeedHash};
-use miner_shared::wire::{Memory, Pages, Threads};
+use miner_shared::wire::{Memory, PageWish, Pages, Threads};
 
-use crate::mining::topology::Topology;
+use crate::mining::datasets::{PerNode, affordable};
+use crate::mining::topology::{Node, Topology};
 use crate::mining::tuned::{self, Tuned};
 use crate::mining::{Left, Now, settle};
+use crate::platform;
 
 /// Whose hashes to measure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,6 +97,8 @@ pub struct BenchReport {
     pub pages: Option<Pages>,
     /// Part of that memory in huge pages, in percent; `None` where the system does not say.
     pub huge_percent: Option<u8>,
+    /// Datasets, in fast mode: one for each NUMA node that threads are on, or one for all.
+    pub datasets: usize,
     /// What the engine uses of the machine, for people: `jit=on aes=hard`.
     pub features: String,
     /// Time to make cache and dataset ready, in milliseconds.
@@ -142,14 +146,18 @@ pub fn run(
         #[cfg(feature = "reference")]
         Engine::Reference => reference,
     };
-    let prepared = prepare(config.algorithm, config.memory, now, progress)?;
+    let nodes = match config.memory {
+        Memory::Light => None,
+        Memory::Fast => Some(nodes(&topology, &plan)),
+    };
+    let prepared = prepare(config.algorithm, nodes, now, progress)?;
     let backing = prepared.backing;
     let init_ms = now().since(started);
 
     let started = now();
     let mut machines = Vec::with_capacity(plan.len());
-    for _ in &plan {
-        machines.push((prepared.machine)(ways, prefetch)?);
+    for cpu in &plan {
+        machines.push(there(*cpu, || (prepared.machine)(*cpu, ways, prefetch))?);
     }
     let ways = machines.first().map_or(1, HashEngine::ways);
     let sum = hash_all(config.hashes, &mut machines, &plan, now, progress)?;
@@ -162,6 +170,7 @@ pub fn run(
         memory: config.memory,
         pages: backing.map(|backing| backing.pages),
         huge_percent: backing.map(|backing| backing.huge_percent),
+        datasets: prepared.datasets,
         features: prepared.features,
         init_ms,
         hashing_ms,
@@ -230,47 +239,48 @@ const TICK: Duration = Duration::from_millis(250);
 /// Memory that is ready, whoever's it is.
 struct Prepared {
     backing: Option<Backing>,
+    datasets: usize,
     features: String,
-    /// Makes a machine on it, with so many inputs in flight if it can.
-    machine: Box<dyn Fn(usize, Prefetch) -> Made>,
+    /// Makes a machine on it for a thread on this processor, with so many inputs in flight if it can.
+    machine: Box<dyn Fn(Option<u16>, usize, Prefetch) -> Made + Sync>,
 }
 
 type Made = Result<Box<dyn HashEngine>, EngineError>;
 
-/// Makes the memory of an engine ready; both engines have types of the same names and shapes.
+/// Makes the memory of an engine ready, in fast mode for threads on these nodes; both engines have types of
+/// the same names and shapes. How they differ: what a cache is keyed for, how datasets are got, shared and
+/// picked, what becomes of a machine.
 macro_rules! prepare_with {
-    ($name:ident, $engine:path, $cache:expr, $machine:expr) => {
+    ($name:ident, $engine:path, $cache:expr, $datasets:expr, $share:expr, $near:expr, $machine:expr) => {
         fn $name(
             algorithm: Algorithm,
-            memory: Memory,
+            nodes: Option<Vec<Node>>,
             now: &Now,
             progress: &mut dyn FnMut(BenchProgress),
         ) -> Result<Prepared, EngineError> {
             use $engine as engine;
             let features = engine::Features::detect().to_string();
             // The larger memory first: reserved pages may not suffice for both.
-            let dataset = match memory {
-                Memory::Light => None,
-                Memory::Fast => Some(engine::Dataset::new()?),
-            };
+            let datasets = nodes.map($datasets).transpose()?;
             progress(BenchProgress::Preparing {
                 percent: 0,
                 left_ms: None,
             });
             let mut cache = $cache(engine::Cache::new()?, algorithm);
             cache.key(&SeedHash([0; 32]));
-            let Some(mut dataset) = dataset else {
+            let Some(mut datasets) = datasets else {
                 let cache = Arc::new(cache);
                 return Ok(Prepared {
                     backing: cache.backing(),
+                    datasets: 0,
                     features,
-                    machine: Box::new(move |ways, prefetch| {
+                    machine: Box::new(move |_, ways, prefetch| {
                         $machine(engine::Vm::light(&cache)?, algorithm, ways, prefetch)
                     }),
                 });
             };
             fill(
-                |threads, filled| dataset.fill(&cache, threads, filled),
+                |threads, filled| datasets.fill(&cache, threads, filled),
                 now,
                 &mut |left| {
                     progress(BenchProgress::Preparing {
@@ -279,26 +289,65 @@ macro_rules! prepare_with {
                     });
                 },
             )?;
-            let dataset = Arc::new(dataset);
+            let (datasets, count) = $share(datasets);
             Ok(Prepared {
-                backing: dataset.backing(),
+                backing: datasets.backing(),
+                datasets: count,
                 features,
-                machine: Box::new(move |ways, prefetch| {
-                    $machine(engine::Vm::fast(&dataset)?, algorithm, ways, prefetch)
+                machine: Box::new(move |cpu, ways, prefetch| {
+                    let vm = engine::Vm::fast($near(&datasets, cpu))?;
+                    $machine(vm, algorithm, ways, prefetch)
                 }),
             })
         }
     };
 }
 
-prepare_with!(native, miner_engine, Cache::hashing, machine);
+prepare_with!(
+    native,
+    miner_engine,
+    Cache::hashing,
+    |nodes| PerNode::new(nodes, PageWish::Auto),
+    |datasets: PerNode<_>| {
+        let count = datasets.count();
+        (datasets.share(), count)
+    },
+    PerNode::near,
+    machine
+);
 #[cfg(feature = "reference")]
 prepare_with!(
     reference,
     miner_engine::reference,
     |cache, _| cache,
+    |_| engine::Dataset::new(),
+    |dataset| (Arc::new(dataset), 1),
+    |dataset, _| dataset,
     |vm, _, _, _| Ok(Box::new(vm))
 );
+
+/// The NUMA nodes that get a dataset of their own, as the miner would choose.
+pub(crate) fn nodes(topology: &Topology, plan: &[Option<u16>]) -> Vec<Node> {
+    let threads = u16::try_from(plan.len()).unwrap_or(u16::MAX);
+    let available = platform::available_mib(PageWish::Auto);
+    let available = available.map(|mib| u32::try_from(mib).unwrap_or(u32::MAX));
+    affordable(topology.nodes(plan), threads, available)
+}
+
+/// Makes something on a processor, so that memory that it takes lies there.
+fn there<T: Send>(
+    cpu: Option<u16>,
+    make: impl FnOnce() -> Result<T, EngineError> + Send,
+) -> Result<T, EngineError> {
+    thread::scope(|scope| {
+        let maker = thread::Builder::new().spawn_scoped(scope, || {
+            settle(cpu.as_slice(), 0);
+            make()
+        });
+        let made = maker.map_err(|_| EngineError::NoThread)?.join();
+        made.unwrap_or(Err(EngineError::NoThread))
+    })
+}
 
 fn machine(vm: Vm, algorithm: Algorithm, ways: usize, prefetch: Prefetch) -> Made {
     let engine = vm.with_ways(ways)?.prefetching(prefetch);
@@ -380,7 +429,7 @@ fn hash_all(
     while_it_runs(
         || match machines {
             [machine] if machine.ways() == 1 => {
-                settle(plan.first().copied().flatten(), 0);
+                settle(plan.first().map_or(&[][..], Option::as_slice), 0);
                 Ok(chained_sum(machine, total, &done))
             }
             machines => shared_sum(machines, plan, total, &done),
@@ -457,7 +506,7 @@ fn shared_sum<E: HashEngine>(
         for (engine, cpu) in engines.iter_mut().zip(plan) {
             let (next, sum) = (&next, &sum);
             let body = move || {
-                settle(*cpu, 0);
+                settle(cpu.as_slice(), 0);
                 sum.fetch_xor(part_of_sum(engine, next, total, done), Relaxed);
             };
             let thread = thread::Builder::new();

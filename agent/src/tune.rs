@@ -18,9 +18,10 @@ use miner_engine::{
     Backing, Cache, Dataset, EngineError, Hash, HashEngine, MAX_WAYS, Prefetch, Progress, Vm,
 };
 use miner_shared::mining::SeedHash;
-use miner_shared::wire::Threads;
+use miner_shared::wire::{PageWish, Threads};
 
-use crate::bench::{fill, input};
+use crate::bench::{fill, input, nodes};
+use crate::mining::datasets::PerNode;
 use crate::mining::topology::Topology;
 use crate::mining::tuned::Tuned;
 use crate::mining::{Left, Now, settle};
@@ -126,12 +127,12 @@ pub fn run(
     now: &Now,
     progress: &mut dyn FnMut(TuneProgress),
 ) -> Result<TuneReport, TuneError> {
-    let dataset = prepare(now, progress)?;
     let topology = Topology::read();
     let crowds = crowds(&topology);
+    let datasets = prepare(&topology, &crowds, now, progress)?;
     let prefetches = Prefetch::ALL;
     let bench = Bench {
-        dataset: &dataset,
+        datasets: &datasets,
         now,
         slice: Duration::from_millis(choice_ms / ROUNDS as u64),
     };
@@ -155,22 +156,30 @@ pub fn run(
     Ok(TuneReport {
         picked: pick(&second).clone(),
         stages: vec![first, second],
-        backing: dataset.backing(),
+        backing: datasets.backing(),
     })
 }
 
-/// The dataset of any key.
-fn prepare(now: &Now, progress: &mut dyn FnMut(TuneProgress)) -> Result<Arc<Dataset>, EngineError> {
+/// The datasets of any key, for all choices.
+fn prepare(
+    topology: &Topology,
+    choices: &[Choice],
+    now: &Now,
+    progress: &mut dyn FnMut(TuneProgress),
+) -> Result<PerNode<Arc<Dataset>>, EngineError> {
     progress(TuneProgress::Preparing(0, None));
     // The larger memory first: reserved pages may not suffice for both.
-    let mut dataset = Dataset::new()?;
+    let plans = choices.iter().map(|choice| &choice.plan);
+    let most = plans.max_by_key(|plan| plan.len());
+    let nodes = nodes(topology, most.map_or(&[], |plan| plan));
+    let mut datasets = PerNode::new(nodes, PageWish::Auto)?;
     let mut cache = Cache::new()?;
     cache.key(&SeedHash([0; 32]));
-    let fill_it = |threads, filled: &Progress| dataset.fill(&cache, threads, filled);
+    let fill_it = |threads, filled: &Progress| datasets.fill(&cache, threads, filled);
     fill(fill_it, now, &mut |left| {
         progress(TuneProgress::Preparing(left.percent, left.ms));
     })?;
-    Ok(Arc::new(dataset))
+    Ok(datasets.share())
 }
 
 /// Numbers of threads with inputs in flight, what the miner does by itself first: its own number of
@@ -217,7 +226,7 @@ fn pick(stage: &[Measured]) -> &Choice {
 /// Where choices are measured.
 #[derive(Clone, Copy)]
 struct Bench<'a> {
-    dataset: &'a Arc<Dataset>,
+    datasets: &'a PerNode<Arc<Dataset>>,
     now: &'a Now,
     /// Time for a choice in a round.
     slice: Duration,
@@ -251,7 +260,7 @@ impl Bench<'_> {
     fn compare_hashes(self, choices: &[Choice]) -> Result<(), TuneError> {
         let mut right: Option<Hash> = None;
         for choice in choices {
-            let hash = machine(self.dataset, choice.tuned)?.hash(&input(0, 0));
+            let hash = self.machine(None, choice.tuned)?.hash(&input(0, 0));
             if *right.get_or_insert(hash) != hash {
                 return Err(TuneError::WrongHash(choice.tuned));
             }
@@ -269,8 +278,8 @@ impl Bench<'_> {
                 let (over, ended) = (&over, ended.clone());
                 let body = move || {
                     let _ended = ended;
-                    settle(*cpu, 0);
-                    self.rate_of_one(choice.tuned, index, over)
+                    settle(cpu.as_slice(), 0);
+                    self.rate_of_one(*cpu, choice.tuned, index, over)
                 };
                 let thread = thread::Builder::new().name(format!("rx-tune-{index}"));
                 match thread.spawn_scoped(scope, body) {
@@ -293,8 +302,14 @@ impl Bench<'_> {
     }
 
     /// Each thread by its own time, which begins when its machine is ready.
-    fn rate_of_one(&self, tuned: Tuned, index: u32, over: &AtomicBool) -> Result<u64, EngineError> {
-        let mut machine = machine(self.dataset, tuned)?;
+    fn rate_of_one(
+        &self,
+        cpu: Option<u16>,
+        tuned: Tuned,
+        index: u32,
+        over: &AtomicBool,
+    ) -> Result<u64, EngineError> {
+        let mut machine = self.machine(cpu, tuned)?;
         let (mut hashes, mut hash) = (0, [0; 32]);
         let started = (self.now)();
         while !over.load(Ordering::Relaxed) {
@@ -304,11 +319,11 @@ impl Bench<'_> {
         let elapsed_ms = (self.now)().since(started).max(1);
         Ok(u64::from(hashes) * 1_000_000 / elapsed_ms)
     }
-}
 
-fn machine(dataset: &Arc<Dataset>, tuned: Tuned) -> Result<Vm, EngineError> {
-    let machine = Vm::fast(dataset)?.with_ways(tuned.ways)?;
-    Ok(machine.prefetching(tuned.prefetch))
+    fn machine(&self, cpu: Option<u16>, tuned: Tuned) -> Result<Vm, EngineError> {
+        let machine = Vm::fast(self.datasets.near(cpu))?.with_ways(tuned.ways)?;
+        Ok(machine.prefetching(tuned.prefetch))
+    }
 }
 
 /// Medians, each choice against the first.
@@ -350,6 +365,7 @@ mod tests {
                 first: 0,
                 bytes: l3_mib << 20,
             }),
+            node: 0,
         };
         let count = cores * threads_of_core;
         Topology {

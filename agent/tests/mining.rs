@@ -8,8 +8,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use common::{clock, config, job, wait_until};
+use miner_agent::mining::topology::{Cpu, Topology};
 use miner_agent::mining::{Miner, MinerConfig, Phase, WhyLight, fast_mode_mib};
-use miner_engine::{Cache, EngineError, HashEngine, MAX_WAYS, Vm};
+use miner_engine::{Cache, DATASET_MIB, EngineError, HashEngine, MAX_WAYS, Vm};
 use miner_shared::mining::{Job, Share};
 use miner_shared::wire::{Memory, Mode, PageWish, Pages, Threads};
 
@@ -203,4 +204,55 @@ fn it_goes_from_light_to_fast_and_follows_the_seed() {
         let rate = done * 1000 / now().since(start).max(1);
         println!("{rate} H/s beside a verifier");
     }
+}
+
+/// Two processors as Linux would describe them, each on a NUMA node of its own.
+fn two_nodes() -> Topology {
+    let cpu = |number| Cpu {
+        number,
+        core: number,
+        l3: None,
+        node: number,
+    };
+    Topology {
+        cpus: [0, 1].map(cpu).into(),
+        granted: 2,
+    }
+}
+
+#[test]
+#[ignore = "fills 4,160 MiB twice and 2,080 once: minutes on two cores"]
+fn threads_on_two_nodes_have_a_dataset_each_if_there_is_memory_for_both() {
+    let config = config(Mode::Fast);
+    let miner = Miner::start_on(two_nodes(), config, clock()).expect("a thread");
+    for job in [job("first", 1, 20), job("second", 2, 20)] {
+        miner.set_job(&job);
+        wait_until(&miner, |snapshot| snapshot.memory == Some(Memory::Light));
+        let fast = wait_until(&miner, |snapshot| snapshot.memory == Some(Memory::Fast));
+        assert_eq!((fast.datasets, fast.nodes), (2, 2));
+        let (mut verifier, mut threads) = (verifier(&job), HashSet::new());
+        while threads.len() < 2 {
+            for share in shares_of(&miner, &job, 10) {
+                assert_right(&mut verifier, &job, &share);
+                threads.insert(share.thread);
+            }
+        }
+    }
+    // Another plan on the same nodes lets the datasets be.
+    let mut fewer = config;
+    fewer.threads = Threads::Count(1);
+    miner.configure(fewer);
+    let one = wait_until(&miner, |snapshot| snapshot.threads == 1);
+    assert_eq!(
+        (one.memory, one.datasets, one.nodes),
+        (Some(Memory::Fast), 2, 1)
+    );
+
+    let mut little = config;
+    little.memory_available_mib = Some(fast_mode_mib(2) + DATASET_MIB - 1);
+    miner.configure(little);
+    miner.restart();
+    wait_until(&miner, |snapshot| snapshot.memory.is_none());
+    let fast = wait_until(&miner, |snapshot| snapshot.memory == Some(Memory::Fast));
+    assert_eq!((fast.datasets, fast.nodes), (1, 2));
 }

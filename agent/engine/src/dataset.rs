@@ -17,6 +17,13 @@ use crate::{Backing, Cache, EngineError, Progress};
 /// Size of a dataset: 2^31 + 33,554,368 bytes.
 pub const DATASET_BYTES: usize = 2_181_038_016;
 
+/// The same in MiB, rounded up.
+pub const DATASET_MIB: u32 = 2_080;
+const _: () = assert!(DATASET_BYTES.div_ceil(1 << 20) == DATASET_MIB as usize);
+
+/// Size of the smallest page, in bytes.
+const PAGE: usize = 4096;
+
 /// Items that a thread fills between two looks at [`Progress`]: about 10 ms, so that a cancelled
 /// filling ends at once.
 const CHUNK: usize = 8192;
@@ -110,6 +117,29 @@ impl Dataset {
         });
         self.filled = (progress.done() == progress.total()).then_some(cache.params);
         self.filled.map(|_| ()).ok_or(EngineError::Cancelled)
+    }
+
+    /// Takes all the memory now, and not when it is filled: by Linux's usual policy it then lies on the NUMA
+    /// node of the processor that this thread is on. What was in it is void.
+    pub fn touch(&mut self) {
+        self.filled = None;
+        for page in self.memory.as_mut_slice().chunks_mut(PAGE) {
+            if let Some(first) = page.first_mut() {
+                *first = 0;
+            }
+        }
+    }
+
+    /// Takes over what is in a filled dataset, and takes memory as [`Self::touch`] does.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFilled`]
+    pub fn copy_from(&mut self, filled: &Self) -> Result<(), EngineError> {
+        self.filled = None;
+        let (bytes, params) = filled.filled()?;
+        self.memory.as_mut_slice().copy_from_slice(bytes);
+        self.filled = Some(params);
+        Ok(())
     }
 
     /// Pages behind the memory; `None` before it is filled, or where the system does not say.

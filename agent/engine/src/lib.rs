@@ -46,7 +46,7 @@ mod testing;
 mod vm;
 
 pub use cache::{CACHE_BYTES, Cache};
-pub use dataset::{DATASET_BYTES, Dataset};
+pub use dataset::{DATASET_BYTES, DATASET_MIB, Dataset};
 pub use error::EngineError;
 pub use features::{Features, Jit};
 pub use jit::{MAX_WAYS, Prefetch};

@@ -183,8 +183,12 @@ fn text(report: &BenchReport) -> String {
     let huge = report
         .huge_percent
         .map_or_else(String::new, |percent| format!(", {percent} % huge"));
+    let nodes = match report.datasets {
+        0 | 1 => String::new(),
+        nodes => format!(", on each of {nodes} NUMA nodes"),
+    };
     format!(
-        "hashes   {}\nthreads  {}, {} in flight each, prefetch {}\nmemory   {}, {} pages{huge}\nengine   {}\nready    {} ms\n\
+        "hashes   {}\nthreads  {}, {} in flight each, prefetch {}\nmemory   {}, {} pages{huge}{nodes}\nengine   {}\nready    {} ms\n\
          time     {} ms\nrate     {}\nsum      {:016X} ({verdict})",
         report.hashes,
         report.threads,
@@ -214,7 +218,7 @@ fn json(report: &BenchReport) -> String {
         .rate
         .map(|millis| format!("{}.{:03}", millis / 1_000, millis % 1_000));
     format!(
-        "{{\"hashes\":{},\"threads\":{},\"ways\":{},\"prefetch\":\"{}\",\"memory\":\"{}\",\"pages\":{},\"hugePercent\":{},\
+        "{{\"hashes\":{},\"threads\":{},\"ways\":{},\"prefetch\":\"{}\",\"memory\":\"{}\",\"pages\":{},\"hugePercent\":{},\"datasets\":{},\
          \"initMs\":{},\"hashingMs\":{},\"hashrate\":{},\"sum\":\"{:016X}\",\"sumRight\":{right}}}",
         report.hashes,
         report.threads,
@@ -223,6 +227,7 @@ fn json(report: &BenchReport) -> String {
         memory_name(report.memory),
         or_null(pages_name(report.pages).map(|name| format!("\"{name}\""))),
         or_null(report.huge_percent.map(|percent| percent.to_string())),
+        report.datasets,
         report.init_ms,
         report.hashing_ms,
         or_null(rate),
@@ -260,6 +265,7 @@ mod tests {
             memory: Memory::Fast,
             pages: None,
             huge_percent: None,
+            datasets: 1,
             features: String::from("jit=on"),
             init_ms: 1,
             hashing_ms: 20_000,
@@ -281,13 +287,19 @@ mod tests {
     fn json_says_null_for_what_is_unknown() {
         assert_eq!(
             json(&report()),
-            r#"{"hashes":10000,"threads":2,"ways":1,"prefetch":"t0","memory":"fast","pages":null,"hugePercent":null,"initMs":1,"hashingMs":20000,"hashrate":500.250,"sum":"4A597463865ACF0E","sumRight":true}"#
+            r#"{"hashes":10000,"threads":2,"ways":1,"prefetch":"t0","memory":"fast","pages":null,"hugePercent":null,"datasets":1,"initMs":1,"hashingMs":20000,"hashrate":500.250,"sum":"4A597463865ACF0E","sumRight":true}"#
         );
     }
 
     #[test]
-    fn people_read_the_rate_and_whether_the_sum_is_right() {
+    fn people_read_the_rate_the_sum_and_of_numa_nodes_where_there_are_several() {
+        let two = text(&BenchReport {
+            datasets: 2,
+            ..report()
+        });
+        assert!(two.contains("pages, on each of 2 NUMA nodes\n"), "{two}");
         let text = text(&report());
+        assert!(!text.contains("NUMA"), "{text}");
         assert!(text.contains("rate     500.2 H/s"), "{text}");
         assert!(text.contains("sum      4A597463865ACF0E (right)"), "{text}");
     }

@@ -2,7 +2,8 @@
 //!
 //! | memory | pages of 2 MiB |
 //! |---|---|
-//! | for the dataset of 2080 MiB, the cache of 256 MiB and 256 MiB for all else | 1168 and one per processor |
+//! | for a dataset of 2080 MiB on each NUMA node, the cache of 256 MiB and 256 MiB for all else | 1040 per node, 128 and one per processor |
+//! | for one dataset and the same | 1168 and one per processor |
 //! | for the cache and 256 MiB for all else | 128 and one per processor |
 //! | less | none |
 //!
@@ -15,9 +16,9 @@ use miner_shared::cmdline::HugePages;
 
 use super::Root;
 
-/// Pages for dataset and cache, and for the cache alone.
-const FAST: u32 = 1168;
-const LIGHT: u32 = 128;
+/// Pages for a dataset and for the cache.
+const DATASET: u32 = 1040;
+const CACHE: u32 = 128;
 /// What the rest of the machine needs, in MiB.
 const REST_MIB: u64 = 256;
 /// Size of a page, in MiB.
@@ -26,12 +27,10 @@ const PAGE_MIB: u64 = 2;
 /// Reserves what was asked for.
 pub(super) fn reserve(root: &Root, wish: HugePages) {
     let free = root.text("proc/meminfo").and_then(|text| free_mib(&text));
-    let wanted = wanted(wish, free.unwrap_or_default(), processors(root));
+    let free_mib = free.unwrap_or_default();
+    let wanted = wanted(wish, free_mib, processors(root), nodes(root));
     if wanted == 0 {
-        info!(
-            "huge pages: none wanted free_mib={}",
-            free.unwrap_or_default()
-        );
+        info!("huge pages: none wanted free_mib={free_mib}");
         return;
     }
     let file = "proc/sys/vm/nr_hugepages";
@@ -50,16 +49,20 @@ pub(super) fn reserve(root: &Root, wish: HugePages) {
     }
 }
 
-fn wanted(wish: HugePages, free_mib: u64, processors: u32) -> u32 {
+fn wanted(wish: HugePages, free_mib: u64, processors: u32, nodes: u32) -> u32 {
     let room = |pages: u32| u64::from(pages) * PAGE_MIB + REST_MIB <= free_mib;
     match wish {
         HugePages::Off => 0,
         HugePages::Count(pages) => pages,
         // Dataset and cache are in pages of 1 GiB; scratchpads are not.
         HugePages::Gigabyte => processors,
-        HugePages::Auto => [FAST, LIGHT]
+        HugePages::Auto => [nodes, 1, 0]
             .into_iter()
-            .map(|pages| pages.saturating_add(processors))
+            .map(|datasets| {
+                datasets
+                    .saturating_mul(DATASET)
+                    .saturating_add(CACHE + processors)
+            })
             .find(|pages| room(*pages))
             .unwrap_or_default(),
     }
@@ -82,6 +85,22 @@ fn processors(root: &Root) -> u32 {
     u32::try_from(count).unwrap_or_default().max(1)
 }
 
+/// NUMA nodes; the kernel spreads reserved pages over them evenly.
+fn nodes(root: &Root) -> u32 {
+    let entries = fs::read_dir(root.at("sys/devices/system/node"));
+    let is_node = |name: &str| {
+        name.strip_prefix("node")
+            .is_some_and(|number| number.parse::<u16>().is_ok())
+    };
+    let count = entries
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| entry.file_name().to_str().is_some_and(is_node))
+        .count();
+    u32::try_from(count).unwrap_or_default().max(1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,11 +115,20 @@ mod tests {
             (543, 0),
             (0, 0),
         ] {
-            assert_eq!(wanted(HugePages::Auto, free_mib, 16), pages, "{free_mib}");
+            let wanted = wanted(HugePages::Auto, free_mib, 16, 1);
+            assert_eq!(wanted, pages, "{free_mib}");
         }
-        assert_eq!(wanted(HugePages::Off, 16_000, 16), 0);
-        assert_eq!(wanted(HugePages::Count(3), 0, 16), 3);
-        assert_eq!(wanted(HugePages::Gigabyte, 16_000, 16), 16);
+        assert_eq!(wanted(HugePages::Off, 16_000, 16, 2), 0);
+        assert_eq!(wanted(HugePages::Count(3), 0, 16, 2), 3);
+        assert_eq!(wanted(HugePages::Gigabyte, 16_000, 16, 2), 16);
+    }
+
+    #[test]
+    fn each_numa_node_gets_pages_for_a_dataset_where_there_is_room_for_all() {
+        for (free_mib, pages) in [(4_704, 2_224), (4_703, 1_184), (2_623, 144)] {
+            let wanted = wanted(HugePages::Auto, free_mib, 16, 2);
+            assert_eq!(wanted, pages, "{free_mib}");
+        }
     }
 
     #[test]
@@ -115,8 +143,12 @@ mod tests {
                 "processor\t: 0\nflags : x\nprocessor\t: 1\n",
             ),
             ("proc/sys/vm/nr_hugepages", "0\n"),
+            ("sys/devices/system/node/node0/distance", "10 20\n"),
+            ("sys/devices/system/node/node1/distance", "20 10\n"),
+            ("sys/devices/system/node/online", "0-1\n"),
         ]);
         reserve(&root, HugePages::Auto);
         assert_eq!(root.text("proc/sys/vm/nr_hugepages"), Some("130".into()));
+        assert_eq!(nodes(&root), 2);
     }
 }

@@ -12,6 +12,7 @@
 //! So the order in which wishes, seeds and fillings arrive does not matter, and the latest wins.
 
 use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -21,8 +22,9 @@ use miner_shared::time::Millis;
 use miner_shared::wire::{Memory, Mode, PageWish, Pages};
 
 use super::crew::{Crew, Floor, Source, Style, settle};
+use super::datasets::{PerNode, affordable};
 use super::slot::Publisher;
-use super::topology::Topology;
+use super::topology::{Node, Topology};
 use super::{MinerConfig, Now, WhyLight, fast_mode_mib, tuned};
 
 /// How much hash threads give way while the dataset is filled, on the system's scale of 0 to 19. At 5
@@ -67,6 +69,8 @@ pub(super) struct Status {
     pub(super) threads: u16,
     pub(super) memory: Option<Memory>,
     pub(super) pages: Option<Pages>,
+    pub(super) datasets: usize,
+    pub(super) nodes: usize,
     pub(super) why_light: Option<WhyLight>,
     pub(super) fill: Option<(Arc<Progress>, Millis)>,
     pub(super) failed: Option<EngineError>,
@@ -129,33 +133,32 @@ pub(super) struct Control {
     topology: Topology,
     publisher: Publisher,
     cache: Option<(Arc<Cache>, SeedHash)>,
-    dataset: Store,
+    datasets: Store,
+    /// Nodes that the datasets were got for, whether or not there was memory for one on each.
+    nodes: Vec<Node>,
     crew: Option<(Crew, Manning)>,
     /// For which wish the memory was got: its restarts and pages.
     made_for: (u32, PageWish),
 }
 
-/// The dataset's memory, and what is in it.
+/// The memory of the datasets, and what is in it.
 enum Store {
     None,
-    Empty(Dataset),
+    Empty(PerNode<Dataset>),
     Filling(Filling),
-    Filled(Arc<Dataset>),
+    Filled(PerNode<Arc<Dataset>>),
 }
 
 struct Filling {
-    thread: JoinHandle<Dataset>,
+    thread: JoinHandle<PerNode<Dataset>>,
     progress: Arc<Progress>,
+    /// Whether all datasets are filled; the thread ends at once then.
+    is_over: Arc<AtomicBool>,
 }
 
 impl Filling {
-    /// Whether every item is filled; the thread ends at once then.
-    fn is_over(&self) -> bool {
-        self.progress.done() == self.progress.total()
-    }
-
-    /// Ends it, over or not, and gives the dataset back.
-    fn end(self) -> Option<Dataset> {
+    /// Ends it, over or not, and gives the datasets back.
+    fn end(self) -> Option<PerNode<Dataset>> {
         self.progress.cancel();
         self.thread.join().ok()
     }
@@ -178,7 +181,8 @@ impl Control {
             now,
             topology,
             cache: None,
-            dataset: Store::None,
+            datasets: Store::None,
+            nodes: Vec::new(),
             crew: None,
             made_for: (0, PageWish::Auto),
         }
@@ -222,7 +226,7 @@ impl Control {
         }
         let plan = self.topology.plan(wish.config.threads);
         // The larger memory first: reserved pages may not suffice for both.
-        let why_light = self.allocate_dataset(wish.config, plan.len())?;
+        let why_light = self.allocate_datasets(wish.config, &plan)?;
         self.key(&job.seed)?;
         self.fill(wish.config.nice);
         self.man(plan, wish.config, why_light)?;
@@ -230,67 +234,73 @@ impl Control {
         Ok(())
     }
 
-    /// Takes the dataset back from a filling that has ended.
+    /// Takes the datasets back from a filling that has ended.
     fn collect_filled(&mut self) {
-        self.change_dataset(|store| match store {
-            Store::Filling(filling) if filling.is_over() => match filling.end() {
-                Some(dataset) => Store::Filled(Arc::new(dataset)),
-                None => Store::None,
-            },
+        self.change_datasets(|store| match store {
+            Store::Filling(filling) if filling.is_over.load(Ordering::Acquire) => {
+                match filling.end() {
+                    Some(datasets) => Store::Filled(datasets.share()),
+                    None => Store::None,
+                }
+            }
             other => other,
         });
     }
 
     /// Frees the processors, so that a crew that gave way to the filling can leave at once.
     fn cancel_filling(&self) {
-        if let Store::Filling(filling) = &self.dataset {
+        if let Store::Filling(filling) = &self.datasets {
             filling.progress.cancel();
         }
     }
 
-    /// Makes what is in the dataset void, and keeps its memory. No machine may be on it.
-    fn empty_dataset(&mut self) {
-        self.change_dataset(|store| match store {
+    /// Makes what is in the datasets void, and keeps their memory. No machine may be on them.
+    fn empty_datasets(&mut self) {
+        self.change_datasets(|store| match store {
             Store::Filling(filling) => filling.end().map_or(Store::None, Store::Empty),
             // Always the last owner: machines and their crew are gone.
-            Store::Filled(dataset) => Arc::into_inner(dataset).map_or(Store::None, Store::Empty),
+            Store::Filled(datasets) => datasets.unshare().map_or(Store::None, Store::Empty),
             other => other,
         });
     }
 
-    fn change_dataset(&mut self, change: impl FnOnce(Store) -> Store) {
-        self.dataset = change(mem::replace(&mut self.dataset, Store::None));
-        if !matches!(self.dataset, Store::Filling(_)) {
+    fn change_datasets(&mut self, change: impl FnOnce(Store) -> Store) {
+        self.datasets = change(mem::replace(&mut self.datasets, Store::None));
+        if !matches!(self.datasets, Store::Filling(_)) {
             self.report(|status| status.fill = None);
         }
     }
 
-    /// Gets the dataset's memory if it is wanted, and gives it back if not; says why there is none.
-    fn allocate_dataset(
+    /// Gets the memory of the datasets if they are wanted, and gives it back if not; says why there are none.
+    fn allocate_datasets(
         &mut self,
         config: MinerConfig,
-        threads: usize,
+        plan: &[Option<u16>],
     ) -> Result<Option<WhyLight>, EngineError> {
         if config.mode == Mode::Light {
-            if matches!(self.dataset, Store::Filled(_)) {
-                self.dismiss_crew();
-            }
-            self.drop_dataset();
+            self.drop_datasets();
             return Ok(Some(WhyLight::Asked));
         }
-        if !matches!(self.dataset, Store::None) {
-            return Ok(None);
+        let nodes = self.topology.nodes(plan);
+        if !matches!(self.datasets, Store::None) {
+            if nodes.iter().all(|node| self.nodes.contains(node)) {
+                return Ok(None);
+            }
+            self.drop_datasets();
         }
-        let needed_mib = fast_mode_mib(u16::try_from(threads).unwrap_or(u16::MAX));
+        self.nodes.clone_from(&nodes);
+        let threads = u16::try_from(plan.len()).unwrap_or(u16::MAX);
+        let needed_mib = fast_mode_mib(threads);
+        let nodes = affordable(nodes, threads, config.memory_available_mib);
         let why_light = match config.memory_available_mib {
             _ if !Dataset::FITS => WhyLight::TooFewBits,
             Some(available_mib) if available_mib < needed_mib => WhyLight::TooLittleMemory {
                 needed_mib,
                 available_mib,
             },
-            _ => match Dataset::with_pages(config.pages) {
-                Ok(dataset) => {
-                    self.dataset = Store::Empty(dataset);
+            _ => match PerNode::new(nodes, config.pages) {
+                Ok(datasets) => {
+                    self.datasets = Store::Empty(datasets);
                     return Ok(None);
                 }
                 Err(_) => WhyLight::NotAllocated,
@@ -310,7 +320,7 @@ impl Control {
         }
         self.cancel_filling();
         self.dismiss_crew();
-        self.empty_dataset();
+        self.empty_datasets();
         let old = self
             .cache
             .take()
@@ -324,28 +334,30 @@ impl Control {
         Ok(())
     }
 
-    /// Starts to fill the dataset if it is empty.
+    /// Starts to fill the datasets if they are empty.
     fn fill(&mut self, nice: u8) {
         let Some((cache, _)) = &self.cache else {
             return;
         };
-        let mut dataset = match mem::replace(&mut self.dataset, Store::None) {
-            Store::Empty(dataset) => dataset,
-            other => return self.dataset = other,
+        let mut datasets = match mem::replace(&mut self.datasets, Store::None) {
+            Store::Empty(datasets) => datasets,
+            other => return self.datasets = other,
         };
         let progress = Arc::new(Progress::new());
+        let is_over = Arc::new(AtomicBool::new(false));
         let threads = u16::try_from(self.topology.cpus.len()).unwrap_or(u16::MAX);
         let body = {
             let (cache, progress) = (Arc::clone(cache), Arc::clone(&progress));
+            let is_over = Arc::clone(&is_over);
             let desk = Arc::clone(&self.desk);
             move || {
                 // Its helpers begin where it is.
-                settle(None, nice);
-                // Cancelled or whole: whoever joins this thread reads it from the progress.
-                let _ = dataset.fill(&cache, threads, &progress);
+                settle(&[], nice);
+                let filled = datasets.fill(&cache, threads, &progress);
                 drop(cache);
+                is_over.store(filled.is_ok(), Ordering::Release);
                 desk.wish(|_| ());
-                dataset
+                datasets
             }
         };
         // A system without threads to spare leaves us in light mode.
@@ -354,7 +366,11 @@ impl Control {
         };
         let (started, shown) = ((self.now)(), Arc::clone(&progress));
         self.report(|status| status.fill = Some((shown, started)));
-        self.dataset = Store::Filling(Filling { thread, progress });
+        self.datasets = Store::Filling(Filling {
+            thread,
+            progress,
+            is_over,
+        });
     }
 
     /// Has the right crew at the best memory there is.
@@ -368,8 +384,8 @@ impl Control {
             return Err(EngineError::NotKeyed);
         };
         let light = Source::Light(Arc::clone(cache));
-        let (source, niceness, why_light) = match &self.dataset {
-            Store::Filled(dataset) => (Source::Fast(Arc::clone(dataset)), nice, None),
+        let (source, niceness, why_light) = match &self.datasets {
+            Store::Filled(datasets) => (Source::Fast(datasets.clone()), nice, None),
             Store::Filling(_) => {
                 let niceness = nice.max(NICE_WHILE_FILLING);
                 (light, niceness, Some(WhyLight::Filling))
@@ -393,10 +409,14 @@ impl Control {
             let crew = Crew::start(&self.floor, &source, &manning.plan, style)?;
             let threads = u16::try_from(crew.len()).unwrap_or(u16::MAX);
             let pages = source.backing().map(|backing| backing.pages);
+            let datasets = source.datasets();
+            let nodes = self.topology.nodes(&manning.plan).len();
             self.report(|status| {
                 status.threads = threads;
                 status.memory = Some(source.memory());
                 status.pages = pages;
+                status.datasets = datasets;
+                status.nodes = nodes;
             });
             self.crew = Some((crew, manning));
         }
@@ -425,21 +445,28 @@ impl Control {
             status.threads = 0;
             status.memory = None;
             status.pages = None;
+            (status.datasets, status.nodes) = (0, 0);
             status.why_light = None;
         });
     }
 
     /// Gives all memory back.
     fn release(&mut self) {
+        // The filling first: a crew that gives way to it could not leave at once.
         self.cancel_filling();
         self.dismiss_crew();
-        self.drop_dataset();
+        self.drop_datasets();
         self.cache = None;
     }
 
-    fn drop_dataset(&mut self) {
-        self.empty_dataset();
-        self.dataset = Store::None;
+    /// Gives the memory of the datasets back; those who hash with it end first.
+    fn drop_datasets(&mut self) {
+        self.cancel_filling();
+        if matches!(self.datasets, Store::Filled(_)) {
+            self.dismiss_crew();
+        }
+        self.empty_datasets();
+        self.datasets = Store::None;
     }
 
     fn report(&self, change: impl FnOnce(&mut Status)) {

@@ -19,6 +19,7 @@ use rustix::process::setpriority_process;
 use rustix::thread::{CpuSet, gettid, sched_setaffinity};
 use smol::channel::{Receiver, Sender, TrySendError, bounded};
 
+use super::datasets::PerNode;
 use super::slot::{Chunk, JobSlot, Work};
 
 /// What all hash threads of a miner share, over all crews.
@@ -84,7 +85,7 @@ impl Floor {
 #[derive(Clone, Debug)]
 pub(crate) enum Source {
     Light(Arc<Cache>),
-    Fast(Arc<Dataset>),
+    Fast(PerNode<Arc<Dataset>>),
 }
 
 impl Source {
@@ -95,19 +96,28 @@ impl Source {
         }
     }
 
+    /// How many datasets it has.
+    pub(crate) const fn datasets(&self) -> usize {
+        match self {
+            Self::Light(_) => 0,
+            Self::Fast(datasets) => datasets.count(),
+        }
+    }
+
     /// Pages behind it, once it was written.
     pub(crate) fn backing(&self) -> Option<Backing> {
         match self {
             Self::Light(cache) => cache.backing(),
-            Self::Fast(dataset) => dataset.backing(),
+            Self::Fast(datasets) => datasets.backing(),
         }
     }
 
-    /// A machine on it, for one thread, with as many inputs in flight as it gets memory for.
-    pub(crate) fn machine(&self, style: Style) -> Result<Vm, EngineError> {
+    /// A machine on it, for one thread on this processor, with as many inputs in flight as it gets memory
+    /// for.
+    pub(crate) fn machine(&self, cpu: Option<u16>, style: Style) -> Result<Vm, EngineError> {
         let one = || match self {
             Self::Light(cache) => Vm::light(cache),
-            Self::Fast(dataset) => Vm::fast(dataset),
+            Self::Fast(datasets) => Vm::fast(datasets.near(cpu)),
         };
         let vm = one()?.with_ways(style.ways).or_else(|_| one())?;
         Ok(vm.prefetching(style.prefetch))
@@ -151,8 +161,8 @@ impl Crew {
             let (floor, leave) = (Arc::clone(floor), Arc::clone(&leave));
             let (source, ready) = (source.clone(), ready.clone());
             let body = move || {
-                settle(cpu, style.niceness);
-                let machine = source.machine(style);
+                settle(cpu.as_slice(), style.niceness);
+                let machine = source.machine(cpu, style);
                 // The machine keeps what it needs of the memory.
                 drop(source);
                 let _ = ready.send(machine.as_ref().map(|_| ()).map_err(|error| *error));
@@ -214,11 +224,12 @@ impl Crew {
     }
 }
 
-/// Puts this thread on a processor and in its place in the queue; the system may refuse both.
-pub(crate) fn settle(cpu: Option<u16>, niceness: u8) {
-    if let Some(cpu) = cpu {
+/// Puts this thread on one of these processors, or leaves it where it is, and in its place in the queue; the
+/// system may refuse both.
+pub(crate) fn settle(cpus: &[u16], niceness: u8) {
+    if !cpus.is_empty() {
         let mut set = CpuSet::new();
-        set.set(cpu.into());
+        cpus.iter().for_each(|cpu| set.set(usize::from(*cpu)));
         let _ = sched_setaffinity(None, &set);
     }
     if niceness != 0 {

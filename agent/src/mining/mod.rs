@@ -12,6 +12,7 @@
 //! |---|---|
 //! | wishes, snapshot | this file |
 //! | memory and crews | `control` |
+//! | a dataset on each NUMA node | `datasets` |
 //! | the loop of a hash thread | `crew` |
 //! | the job that they hash, and which nonces | `slot` |
 //! | how many threads, on which processors | [`topology`] |
@@ -23,6 +24,7 @@
 
 mod control;
 mod crew;
+pub(crate) mod datasets;
 mod slot;
 pub mod topology;
 pub mod tuned;
@@ -31,7 +33,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use miner_engine::{CACHE_BYTES, DATASET_BYTES, EngineError, MAX_WAYS, SCRATCHPAD_BYTES};
+use miner_engine::{CACHE_BYTES, DATASET_MIB, EngineError, MAX_WAYS, SCRATCHPAD_BYTES};
 use miner_shared::mining::{Job, Share};
 use miner_shared::time::Millis;
 use miner_shared::wire::{Memory, Mode, PageWish, Pages, Threads};
@@ -96,6 +98,18 @@ impl Miner {
     /// # Errors
     /// [`EngineError::NoThread`].
     pub fn start(config: MinerConfig, now: Now) -> Result<Self, EngineError> {
+        Self::start_on(Topology::read(), config, now)
+    }
+
+    /// The same on a machine of these processors.
+    ///
+    /// # Errors
+    /// [`EngineError::NoThread`].
+    pub fn start_on(
+        topology: Topology,
+        config: MinerConfig,
+        now: Now,
+    ) -> Result<Self, EngineError> {
         let desk = Arc::new(Desk::new(config));
         let (floor, shares) = Floor::new();
         let floor = Arc::new(floor);
@@ -103,7 +117,7 @@ impl Miner {
             Arc::clone(&desk),
             Arc::clone(&floor),
             Arc::clone(&now),
-            Topology::read(),
+            topology,
         );
         let thread = thread::Builder::new().name("rx-control".into());
         let control = thread.spawn(move || control.run());
@@ -165,6 +179,8 @@ impl Miner {
             phase: self.phase(&status),
             memory: status.memory,
             pages: status.pages,
+            datasets: status.datasets,
+            nodes: status.nodes,
             threads: status.threads,
             hashes: self.floor.hashes(),
             shares_found,
@@ -222,6 +238,10 @@ pub struct MinerSnapshot {
     pub memory: Option<Memory>,
     /// Pages behind that memory, as the system reports them.
     pub pages: Option<Pages>,
+    /// Datasets, in fast mode: one for each NUMA node that hash threads stay on, or one for all.
+    pub datasets: usize,
+    /// NUMA nodes that hash threads stay on.
+    pub nodes: usize,
     /// Hash threads running.
     pub threads: u16,
     /// Hashes done since the start.
@@ -278,11 +298,11 @@ pub enum WhyLight {
     NotAllocated,
 }
 
-/// What fast mode takes at most with this many hash threads, in MiB: dataset, cache, for each thread
+/// What fast mode takes at most with this many hash threads, in MiB: one dataset, cache, for each thread
 /// code and a scratchpad for each input that it can have in flight, and 64 for all the rest.
 pub const fn fast_mode_mib(threads: u16) -> u32 {
     const MIB: usize = 1 << 20;
-    const SHARED: usize = DATASET_BYTES.div_ceil(MIB) + CACHE_BYTES / MIB + 64;
+    const SHARED: usize = DATASET_MIB as usize + CACHE_BYTES / MIB + 64;
     const EACH: usize = MAX_WAYS * SCRATCHPAD_BYTES / MIB + 1;
     const _: () = assert!(SHARED + EACH * (u16::MAX as usize) < u32::MAX as usize);
     #[expect(clippy::cast_possible_truncation, reason = "asserted above")]

@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `topology/thread_siblings_list` | the core: processors of one core name the same list |
 //! | `cache/index3/shared_cpu_list`, `size` | the L3 cache |
+//! | a link `nodeM` | the NUMA node |
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -38,6 +39,17 @@ pub struct Cpu {
     pub core: u16,
     /// Its third-level cache, if known.
     pub l3: Option<L3>,
+    /// Number of its NUMA node, 0 where the system knows of none.
+    pub node: u16,
+}
+
+/// A NUMA node: processors that have memory of their own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Node {
+    /// Its number.
+    pub number: u16,
+    /// Its processors that this program may use, in ascending order.
+    pub cpus: Vec<u16>,
 }
 
 /// A third-level cache.
@@ -80,6 +92,7 @@ impl Topology {
                     .and_then(|list| first_of_list(&list))
                     .zip(size.and_then(|size| bytes_of_size(&size)))
                     .map(|(first, bytes)| L3 { first, bytes }),
+                node: node_in(&root.join(format!("cpu{number}"))).unwrap_or(0),
             }
         });
         Self {
@@ -109,6 +122,17 @@ impl Topology {
                 spread.chain(std::iter::repeat(None)).take(count).collect()
             }
         }
+    }
+
+    /// The NUMA nodes that threads of a plan stay on, in ascending order; none if all may be anywhere.
+    pub fn nodes(&self, plan: &[Option<u16>]) -> Vec<Node> {
+        let mut nodes = BTreeMap::<u16, Vec<u16>>::new();
+        for cpu in &self.cpus {
+            nodes.entry(cpu.node).or_default().push(cpu.number);
+        }
+        nodes.retain(|_, cpus| cpus.iter().any(|cpu| plan.contains(&Some(*cpu))));
+        let node = |(number, cpus)| Node { number, cpus };
+        nodes.into_iter().map(node).collect()
     }
 
     /// Inputs that each thread of a plan can have in flight, at least one.
@@ -205,6 +229,15 @@ impl Shared {
     }
 }
 
+/// The `M` of the entry `nodeM` in a processor's folder.
+fn node_in(folder: &Path) -> Option<u16> {
+    let mut entries = fs::read_dir(folder).ok()?.flatten();
+    entries.find_map(|entry| {
+        let name = entry.file_name();
+        name.to_str()?.strip_prefix("node")?.parse().ok()
+    })
+}
+
 /// The first number of a list such as `0-3,8`.
 fn first_of_list(list: &str) -> Option<u16> {
     list.trim().split([',', '-']).next()?.parse().ok()
@@ -241,6 +274,7 @@ mod tests {
                     first: number % all / cores * cores,
                     bytes: mib << 20,
                 }),
+                node: 0,
             })
             .collect();
         let granted = cpus.len();
@@ -342,6 +376,23 @@ mod tests {
     }
 
     #[test]
+    fn nodes_are_those_that_threads_stay_on() {
+        let mut board = machine(2, 16, 2, 2);
+        for cpu in &mut board.cpus {
+            cpu.node = cpu.core / 2;
+        }
+        let nodes = |threads| board.nodes(&board.plan(threads));
+        let node = |number, cpus: [u16; 4]| Node {
+            number,
+            cpus: cpus.into(),
+        };
+        let (first, second) = (node(0, [0, 1, 4, 5]), node(1, [2, 3, 6, 7]));
+        assert_eq!(nodes(Threads::Auto), [first.clone(), second]);
+        assert_eq!(nodes(Threads::Count(1)), [first]);
+        assert_eq!(board.nodes(&[None, None]), []);
+    }
+
+    #[test]
     fn sysfs_is_read_and_what_is_missing_is_a_core_of_its_own() {
         let root = tempfile::tempdir().expect("a folder");
         for (file, text) in [
@@ -354,15 +405,25 @@ mod tests {
             fs::create_dir_all(path.parent().expect("a folder")).expect("made");
             fs::write(path, text).expect("written");
         }
+        fs::create_dir(root.path().join("cpu2/node1")).expect("made");
         let read = Topology::read_from(root.path(), vec![0, 2, 5], 3);
-        let cpu = |number, core, l3| Cpu { number, core, l3 };
+        let cpu = |number, core, l3, node| Cpu {
+            number,
+            core,
+            l3,
+            node,
+        };
         let l3 = L3 {
             first: 0,
             bytes: 32 << 20,
         };
         assert_eq!(
             read.cpus,
-            [cpu(0, 0, None), cpu(2, 0, Some(l3)), cpu(5, 5, None)]
+            [
+                cpu(0, 0, None, 0),
+                cpu(2, 0, Some(l3), 1),
+                cpu(5, 5, None, 0)
+            ]
         );
     }
 

@@ -12,7 +12,7 @@ pub mod watchdog;
 
 use std::fs;
 
-use miner_engine::DATASET_BYTES;
+use miner_engine::DATASET_MIB;
 use miner_shared::text::{Label, Name};
 use miner_shared::wire::PageWish;
 
@@ -30,16 +30,18 @@ pub fn available_mib(wish: PageWish) -> Option<u64> {
     Some(left + reserved_mib(wish, free(HUGE_2M_KIB), free(HUGE_1G_KIB)))
 }
 
-/// What RandomX gets of free reserved pages. The dataset lies in pages of one size, all of it or none.
+/// What RandomX gets of free reserved pages. A dataset lies in pages of one size, all of it or none.
 fn reserved_mib(wish: PageWish, huge: u64, giant: u64) -> u64 {
-    const DATASET_MIB: u64 = (DATASET_BYTES as u64).div_ceil(1 << 20);
+    const DATASET: u64 = DATASET_MIB as u64;
+    const GIANTS: u64 = DATASET.div_ceil(1 << 10);
     let huge_mib = huge.saturating_mul(2);
     match wish {
         PageWish::Small => 0,
-        PageWish::Auto | PageWish::Huge1G if giant >= DATASET_MIB.div_ceil(1 << 10) => {
-            DATASET_MIB.saturating_add(huge_mib)
+        PageWish::Auto | PageWish::Huge1G if giant >= GIANTS => {
+            let datasets = giant / GIANTS;
+            datasets.saturating_mul(DATASET).saturating_add(huge_mib)
         }
-        _ if huge_mib >= DATASET_MIB => huge_mib,
+        _ if huge_mib >= DATASET => huge_mib,
         _ => 0,
     }
 }
@@ -186,6 +188,7 @@ mod tests {
             (Auto, 1_040, 0, 2_080),
             (Auto, 1_172, 0, 2_344),
             (Auto, 4, 3, 2_088),
+            (Auto, 0, 7, 4_160),
             (Huge1G, 1_040, 2, 2_080),
             (Huge2M, 0, 3, 0),
             (Huge2M, 1_040, 3, 2_080),

@@ -23,6 +23,9 @@ pub(super) struct Facts {
     /// What the miner does: memory and pages in use, threads running, why it is light.
     pub(super) memory: Option<Memory>,
     pub(super) pages: Option<Pages>,
+    /// Datasets in use, and the NUMA nodes that its threads are on.
+    pub(super) datasets: usize,
+    pub(super) nodes: usize,
     pub(super) why_light: Option<WhyLight>,
     pub(super) threads: u16,
     /// What it is told.
@@ -78,7 +81,7 @@ impl Machine {
 
 /// All findings, in the order in which an owner would look.
 pub(super) fn findings(facts: &Facts) -> Findings {
-    let checks: [(&str, Verdict); 13] = [
+    let checks: [(&str, Verdict); 14] = [
         ("pool", pool(facts)),
         ("link", good(facts.link)),
         ("owner", owner(facts)),
@@ -86,6 +89,7 @@ pub(super) fn findings(facts: &Facts) -> Findings {
         ("memory", memory(facts)),
         ("huge-pages", huge_pages(facts)),
         ("giant-pages", giant_pages(facts)),
+        ("numa", numa(facts)),
         ("aes", aes(&facts.machine)),
         ("governor", governor(&facts.machine)),
         ("cpu-limit", cpu_limit(facts)),
@@ -239,13 +243,25 @@ fn giant_pages(facts: &Facts) -> Verdict {
         (Some(Pages::Huge1G), _) => good("in use"),
         (_, Some((all, free))) if wished => warning(
             format_args!("wished for and not in use; {all} reserved, {free} free"),
-            "reserve 3, best on the kernel's command line: hugepagesz=1G hugepages=3",
+            "reserve 3 for each NUMA node, best on the kernel's command line: hugepagesz=1G hugepages=3",
         ),
         (_, None) if wished => {
             warning("wished for; the processor has none", "wish for 2 MiB pages")
         }
         (_, Some((all, _))) => good(format_args!("not wished for; {all} reserved")),
         (_, None) => good("not wished for; the system has none"),
+    }
+}
+
+fn numa(facts: &Facts) -> Verdict {
+    match (facts.datasets, facts.nodes) {
+        (0, _) => good("no dataset in use"),
+        (_, 0 | 1) => good("threads are on one node"),
+        (datasets, nodes) if datasets < nodes => warning(
+            format_args!("{nodes} nodes read {datasets} dataset: those far from it are slower"),
+            "have 2080 MiB free for each node, in reserved pages as well, before the agent starts",
+        ),
+        (_, nodes) => good(format_args!("a dataset on each of {nodes} nodes")),
     }
 }
 
@@ -326,6 +342,8 @@ mod tests {
         Facts {
             memory: Some(Memory::Fast),
             pages: Some(Pages::Huge2M),
+            datasets: 2,
+            nodes: 2,
             why_light: None,
             threads: 8,
             mode: Mode::Auto,
@@ -378,7 +396,7 @@ mod tests {
     #[test]
     fn what_costs_hash_rate_is_named_with_what_to_do() {
         type Case = (&'static str, Severity, &'static str, fn(&mut Facts));
-        let cases: [Case; 20] = [
+        let cases: [Case; 21] = [
             ("pool", Severity::Bad, "for 42 s", |f| {
                 (f.pool, f.offline_ms) = (None, Some(42_000));
             }),
@@ -413,6 +431,9 @@ mod tests {
             }),
             ("giant-pages", Severity::Warning, "not in use", |f| {
                 (f.wished, f.machine.huge_1g) = (PageWish::Huge1G, Some((3, 3)));
+            }),
+            ("numa", Severity::Warning, "2 nodes read 1 dataset", |f| {
+                f.datasets = 1
             }),
             ("aes", Severity::Warning, "no AES", |f| {
                 f.machine.hard_aes = false

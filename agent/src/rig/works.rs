@@ -520,6 +520,8 @@ impl Host for Works {
         doctor::findings(&Facts {
             memory: snapshot.memory,
             pages: snapshot.pages,
+            datasets: snapshot.datasets,
+            nodes: snapshot.nodes,
             why_light: snapshot.why_light,
             threads: snapshot.threads,
             mode: if self.limits.light { Mode::Light } else { mode },
@@ -569,7 +571,8 @@ fn say_activity(activity: Activity, snapshot: &MinerSnapshot) {
     };
     match (activity, snapshot.memory) {
         (Activity::Mining, Some(Memory::Fast)) => {
-            info!("mining in fast mode threads={threads} pages=\"{pages}\"");
+            let datasets = snapshot.datasets;
+            info!("mining in fast mode threads={threads} datasets={datasets} pages=\"{pages}\"");
         }
         (Activity::Mining, _) => info!("mining in light mode threads={threads} pages=\"{pages}\""),
         (Activity::Filling { .. }, Some(_)) => {

@@ -336,6 +336,8 @@ impl Mine for Straw {
             phase: if mines { Phase::Mining } else { Phase::Idle },
             memory: None,
             pages: None,
+            datasets: 0,
+            nodes: 1,
             threads: u16::from(mines),
             hashes: self.hashes(),
             shares_found: 0,

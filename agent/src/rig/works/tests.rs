@@ -56,6 +56,8 @@ impl Mine for Straw {
             // As the real one, which ends its threads a little later than it is told to.
             memory: Some(Memory::Light),
             pages: Some(Pages::Small),
+            datasets: 0,
+            nodes: 1,
             threads: 8,
             hashes: self.hashes.get(),
             shares_found: 0,
