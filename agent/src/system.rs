@@ -11,7 +11,6 @@
 
 use std::path::{Path, PathBuf};
 
-use heapless::Vec;
 use log::warn;
 use miner_shared::record::{self, OVERHEAD};
 use miner_shared::wire::{Boot, ImageStatus};
@@ -36,7 +35,7 @@ pub(crate) struct System {
 }
 
 /// SHA-256 of each file of a slot.
-pub(crate) type Files = Vec<[u8; 32], FILES_OF_A_SLOT>;
+pub(crate) type Files = heapless::Vec<[u8; 32], FILES_OF_A_SLOT>;
 
 /// What is known where nobody says anything.
 pub(crate) const UNKNOWN: System = System {
@@ -45,7 +44,7 @@ pub(crate) const UNKNOWN: System = System {
         image: None,
         update: None,
     },
-    files: Vec::new(),
+    files: Files::new(),
 };
 
 /// Where the file is: beside the worker's report.

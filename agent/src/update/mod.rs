@@ -122,7 +122,13 @@ impl Updates {
             Some((_, Own::Fetching(_))) => self.from = from(),
             _ => {}
         }
-        before != self.said
+        // Process 1 learns what its slot has a while after the start.
+        if before.files != self.said.files
+            && let Some((offer, Own::Fetching(_))) = self.own
+        {
+            self.fetch(offer);
+        }
+        before.status != self.said.status
     }
 
     /// The update that process 1 is at: it reads the folder now, or the machine starts anew.

@@ -246,6 +246,20 @@ fn a_file_that_the_slot_that_runs_has_too_is_not_fetched() {
 }
 
 #[test]
+fn what_the_slot_has_may_be_told_while_it_is_fetched() {
+    let (mut machine, release) = (Machine::new(), Release::large());
+    machine.order(&release);
+    machine.fetch(&release, 100);
+    machine.runs(&[&release.files[1]]);
+    assert!(!machine.updates.tick(|| Some(MANAGER)), "nothing to tell");
+    machine.asked = 0;
+    machine.fetch(&release, 2_000);
+    assert!(machine.holds("ready").is_some());
+    assert_eq!(machine.holds("initrd").as_ref(), Some(&release.files[2]));
+    assert_eq!(machine.asked, 701, "the initramfs alone");
+}
+
+#[test]
 fn one_piece_is_asked_for_at_a_time_and_again_after_15_s_or_on_another_link() {
     let (mut machine, release) = (Machine::new(), Release::new());
     machine.order(&release);

@@ -14,7 +14,7 @@ use std::os::fd::OwnedFd;
 /// The folder, below the worker's home.
 pub(super) const FOLDER: &str = "update";
 pub(super) const MANIFEST: &str = "manifest";
-/// Written last, when all others are there.
+/// Written last, when all is there that the running slot does not have.
 pub(super) const READY: &str = "ready";
 /// What it is, for the worker itself.
 const OFFER: &str = "offer";
@@ -24,7 +24,7 @@ const OFFER: &str = "offer";
 pub(super) struct Fetched(OwnedFd);
 
 impl Fetched {
-    /// The folder below the worker's home, once its files are complete.
+    /// The folder below the worker's home, once it says that it is complete.
     pub(super) fn look(home: &Path) -> Option<Self> {
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::RDONLY | OFlags::CLOEXEC;
         let folder = openat(CWD, home.join(FOLDER), flags, Mode::empty()).ok()?;

@@ -122,11 +122,18 @@ pub(super) fn install(
             let path = format!("{slot}/{}", file.name);
             let bad = failed(*update, UpdateFault::BadFile);
             let own = format!("{running}/{}", file.name);
-            let from = match disk.sum(&own) {
-                Ok(sum) if sum == (file.size, file.sha256) => disk.open(&own),
-                _ => fetched.open(file.name.as_str()),
+            let mut from = if disk.sum(&own).ok() == Some((file.size, file.sha256)) {
+                disk.open(&own).map_err(of_disk)?
+            } else {
+                match fetched.open(file.name.as_str()) {
+                    // The worker was told that the slot has it.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                        let what = format!("{own} is no longer what it was, and was not fetched");
+                        return Err(of_disk(io::Error::other(what)));
+                    }
+                    from => from.map_err(|_| bad)?,
+                }
             };
-            let mut from = from.map_err(|_| bad)?;
             let sum = disk.copy(&path, &mut from, file.size).map_err(of_disk)?;
             if sum != file.sha256 {
                 return Err(bad);

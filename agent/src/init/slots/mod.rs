@@ -286,6 +286,10 @@ impl Slots {
                 install::failed(asked, UpdateFault::Disk)
             }
         };
+        if update.step == Step::Failed(UpdateFault::Disk) {
+            // Next time all of it is fetched.
+            self.files.clear();
+        }
         self.say(update);
         self.done_with(&fetched, now);
         match update.step {
