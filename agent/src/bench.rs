@@ -13,16 +13,16 @@ use std::thread;
 use std::time::Duration;
 
 use miner_engine::{
-    Algorithm, Backing, Cache, EngineError, Hash, HashEngine, Prefetch, Progress, Vm, commitment,
+    Algorithm, Backing, Cache, Dataset, EngineError, Hash, HashEngine, Prefetch, Progress, Vm,
+    commitment,
 };
 use miner_shared::mining::{NONCE_OFFSET, SeedHash};
 use miner_shared::wire::{Memory, PageWish, Pages, Threads};
 
-use crate::mining::datasets::{PerNode, affordable};
+use crate::mining::datasets::{PerNode, available_mib, is_affordable};
 use crate::mining::topology::{Node, Topology};
 use crate::mining::tuned::{self, Tuned};
 use crate::mining::{Left, Now, settle};
-use crate::platform;
 
 /// Whose hashes to measure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -146,11 +146,11 @@ pub fn run(
         #[cfg(feature = "reference")]
         Engine::Reference => reference,
     };
-    let nodes = match config.memory {
+    let readers = match config.memory {
         Memory::Light => None,
-        Memory::Fast => Some(nodes(&topology, &plan)),
+        Memory::Fast => Some(Readers::of(&topology, &plan)),
     };
-    let prepared = prepare(config.algorithm, nodes, now, progress)?;
+    let prepared = prepare(config.algorithm, readers, now, progress)?;
     let backing = prepared.backing;
     let init_ms = now().since(started);
 
@@ -247,21 +247,27 @@ struct Prepared {
 
 type Made = Result<Box<dyn HashEngine>, EngineError>;
 
-/// Makes the memory of an engine ready, in fast mode for threads on these nodes; both engines have types of
-/// the same names and shapes. How they differ: what a cache is keyed for, how datasets are got, shared and
-/// picked, what becomes of a machine.
+/// Makes the memory of an engine ready, in fast mode for these threads; both engines have types of
+/// the same names and shapes, but for what is named.
 macro_rules! prepare_with {
-    ($name:ident, $engine:path, $cache:expr, $datasets:expr, $share:expr, $near:expr, $machine:expr) => {
+    (
+        $name:ident of $engine:path,
+        cache: $cache:expr,
+        datasets: $datasets:expr,
+        share: $share:expr,
+        near: $near:expr,
+        machine: $machine:expr $(,)?
+    ) => {
         fn $name(
             algorithm: Algorithm,
-            nodes: Option<Vec<Node>>,
+            readers: Option<Readers>,
             now: &Now,
             progress: &mut dyn FnMut(BenchProgress),
         ) -> Result<Prepared, EngineError> {
             use $engine as engine;
             let features = engine::Features::detect().to_string();
             // The larger memory first: reserved pages may not suffice for both.
-            let datasets = nodes.map($datasets).transpose()?;
+            let datasets = readers.map($datasets).transpose()?;
             progress(BenchProgress::Preparing {
                 percent: 0,
                 left_ms: None,
@@ -304,34 +310,47 @@ macro_rules! prepare_with {
 }
 
 prepare_with!(
-    native,
-    miner_engine,
-    Cache::hashing,
-    |nodes| PerNode::new(nodes, PageWish::Auto),
-    |datasets: PerNode<_>| {
+    native of miner_engine,
+    cache: Cache::hashing,
+    datasets: datasets,
+    share: |datasets: PerNode<_>| {
         let count = datasets.count();
         (datasets.share(), count)
     },
-    PerNode::near,
-    machine
+    near: PerNode::near,
+    machine: machine,
 );
 #[cfg(feature = "reference")]
 prepare_with!(
-    reference,
-    miner_engine::reference,
-    |cache, _| cache,
-    |_| engine::Dataset::new(),
-    |dataset| (Arc::new(dataset), 1),
-    |dataset, _| dataset,
-    |vm, _, _, _| Ok(Box::new(vm))
+    reference of miner_engine::reference,
+    cache: |cache, _| cache,
+    datasets: |_| miner_engine::reference::Dataset::new(),
+    share: |dataset| (Arc::new(dataset), 1),
+    near: |dataset, _| dataset,
+    machine: |vm, _, _, _| Ok(Box::new(vm)),
 );
 
-/// The NUMA nodes that get a dataset of their own, as the miner would choose.
-pub(crate) fn nodes(topology: &Topology, plan: &[Option<u16>]) -> Vec<Node> {
-    let threads = u16::try_from(plan.len()).unwrap_or(u16::MAX);
-    let available = platform::available_mib(PageWish::Auto);
-    let available = available.map(|mib| u32::try_from(mib).unwrap_or(u32::MAX));
-    affordable(topology.nodes(plan), threads, available)
+/// Threads that read datasets, and the NUMA nodes that they stay on.
+pub(crate) struct Readers {
+    threads: u16,
+    nodes: Vec<Node>,
+}
+
+impl Readers {
+    pub(crate) fn of(topology: &Topology, plan: &[Option<u16>]) -> Self {
+        Self {
+            threads: u16::try_from(plan.len()).unwrap_or(u16::MAX),
+            nodes: topology.nodes(plan),
+        }
+    }
+}
+
+/// The datasets that the miner would have for them, not filled yet.
+pub(crate) fn datasets(
+    Readers { threads, nodes }: Readers,
+) -> Result<PerNode<Dataset>, EngineError> {
+    let each = is_affordable(nodes.len(), threads, available_mib(PageWish::Auto));
+    PerNode::new(&nodes, each, PageWish::Auto)
 }
 
 /// Makes something on a processor, so that memory that it takes lies there.
@@ -341,7 +360,7 @@ fn there<T: Send>(
 ) -> Result<T, EngineError> {
     thread::scope(|scope| {
         let maker = thread::Builder::new().spawn_scoped(scope, || {
-            settle(cpu.as_slice(), 0);
+            settle(cpu, 0);
             make()
         });
         let made = maker.map_err(|_| EngineError::NoThread)?.join();
@@ -429,7 +448,7 @@ fn hash_all(
     while_it_runs(
         || match machines {
             [machine] if machine.ways() == 1 => {
-                settle(plan.first().map_or(&[][..], Option::as_slice), 0);
+                settle(plan.first().copied().flatten(), 0);
                 Ok(chained_sum(machine, total, &done))
             }
             machines => shared_sum(machines, plan, total, &done),
@@ -506,7 +525,7 @@ fn shared_sum<E: HashEngine>(
         for (engine, cpu) in engines.iter_mut().zip(plan) {
             let (next, sum) = (&next, &sum);
             let body = move || {
-                settle(cpu.as_slice(), 0);
+                settle(*cpu, 0);
                 sum.fetch_xor(part_of_sum(engine, next, total, done), Relaxed);
             };
             let thread = thread::Builder::new();

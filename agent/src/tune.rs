@@ -18,9 +18,9 @@ use miner_engine::{
     Backing, Cache, Dataset, EngineError, Hash, HashEngine, MAX_WAYS, Prefetch, Progress, Vm,
 };
 use miner_shared::mining::SeedHash;
-use miner_shared::wire::{PageWish, Threads};
+use miner_shared::wire::Threads;
 
-use crate::bench::{fill, input, nodes};
+use crate::bench::{Readers, datasets, fill, input};
 use crate::mining::datasets::PerNode;
 use crate::mining::topology::Topology;
 use crate::mining::tuned::Tuned;
@@ -171,8 +171,7 @@ fn prepare(
     // The larger memory first: reserved pages may not suffice for both.
     let plans = choices.iter().map(|choice| &choice.plan);
     let most = plans.max_by_key(|plan| plan.len());
-    let nodes = nodes(topology, most.map_or(&[], |plan| plan));
-    let mut datasets = PerNode::new(nodes, PageWish::Auto)?;
+    let mut datasets = datasets(Readers::of(topology, most.map_or(&[], |plan| plan)))?;
     let mut cache = Cache::new()?;
     cache.key(&SeedHash([0; 32]));
     let fill_it = |threads, filled: &Progress| datasets.fill(&cache, threads, filled);
@@ -278,7 +277,7 @@ impl Bench<'_> {
                 let (over, ended) = (&over, ended.clone());
                 let body = move || {
                     let _ended = ended;
-                    settle(cpu.as_slice(), 0);
+                    settle(*cpu, 0);
                     self.rate_of_one(*cpu, choice.tuned, index, over)
                 };
                 let thread = thread::Builder::new().name(format!("rx-tune-{index}"));
@@ -365,7 +364,7 @@ mod tests {
                 first: 0,
                 bytes: l3_mib << 20,
             }),
-            node: 0,
+            node: None,
         };
         let count = cores * threads_of_core;
         Topology {

@@ -64,6 +64,11 @@ impl Cache {
         })
     }
 
+    /// As [`crate::Dataset::place`]; before it is first keyed.
+    pub fn place(&mut self, nodes: &[u16]) {
+        self.memory.place(nodes);
+    }
+
     /// This cache for an algorithm; it has no key then. Without it, it is one for rx/0 and rx/2.
     #[must_use]
     pub fn hashing(self, algorithm: Algorithm) -> Self {

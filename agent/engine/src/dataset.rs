@@ -21,9 +21,6 @@ pub const DATASET_BYTES: usize = 2_181_038_016;
 pub const DATASET_MIB: u32 = 2_080;
 const _: () = assert!(DATASET_BYTES.div_ceil(1 << 20) == DATASET_MIB as usize);
 
-/// Size of the smallest page, in bytes.
-const PAGE: usize = 4096;
-
 /// Items that a thread fills between two looks at [`Progress`]: about 10 ms, so that a cancelled
 /// filling ends at once.
 const CHUNK: usize = 8192;
@@ -119,25 +116,26 @@ impl Dataset {
         self.filled.map(|_| ()).ok_or(EngineError::Cancelled)
     }
 
-    /// Takes all the memory now, and not when it is filled: by Linux's usual policy it then lies on the NUMA
-    /// node of the processor that this thread is on. What was in it is void.
-    pub fn touch(&mut self) {
-        self.filled = None;
-        for page in self.memory.as_mut_slice().chunks_mut(PAGE) {
-            if let Some(first) = page.first_mut() {
-                *first = 0;
-            }
-        }
+    /// Has the pages lie on these NUMA nodes, in turns if there are several, and stay there; before it is first
+    /// filled. Where the system does not let us, it decides.
+    pub fn place(&mut self, nodes: &[u16]) {
+        self.memory.place(nodes);
     }
 
-    /// Takes over what is in a filled dataset, and takes memory as [`Self::touch`] does.
+    /// Takes over what is in a filled dataset, on this thread. `progress` is not told of it, and cancels it.
     ///
     /// # Errors
-    /// [`EngineError::NotFilled`]
-    pub fn copy_from(&mut self, filled: &Self) -> Result<(), EngineError> {
+    /// [`EngineError::NotFilled`], [`EngineError::Cancelled`].
+    pub fn copy_from(&mut self, filled: &Self, progress: &Progress) -> Result<(), EngineError> {
         self.filled = None;
         let (bytes, params) = filled.filled()?;
-        self.memory.as_mut_slice().copy_from_slice(bytes);
+        let pieces = self.memory.as_mut_slice().chunks_mut(CHUNK * LINE);
+        for (piece, from) in pieces.zip(bytes.chunks(CHUNK * LINE)) {
+            if progress.is_cancelled() {
+                return Err(EngineError::Cancelled);
+            }
+            piece.copy_from_slice(from);
+        }
         self.filled = Some(params);
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Memory in one piece, with the pages that were wished for if the system gives them; see `pages`.
 #![expect(unsafe_code, reason = "maps memory and lends it as slices")]
 
+use core::ffi::{c_long, c_ulong};
 use core::ptr::NonNull;
 use core::slice;
 
@@ -12,6 +13,8 @@ use crate::Backing;
 
 const HUGE: usize = 2 << 20;
 const GIANT: usize = 1 << 30;
+/// NUMA nodes that a kernel can be built for.
+const MAX_NODES: usize = 1024;
 
 /// Zeroed memory of its own, aligned to a huge page.
 #[derive(Debug)]
@@ -109,6 +112,36 @@ impl Memory {
         // SAFETY: a block is 128 words of 64 bits, for which any bytes are valid; the memory is
         // aligned to more than a block and exclusively borrowed.
         unsafe { slice::from_raw_parts_mut(self.start.as_ptr().cast(), self.bytes / 1024) }
+    }
+
+    /// Has the system take pages from these NUMA nodes, in turns if there are several, and leave them there; for
+    /// pages that nobody wrote to yet. One that takes them from elsewhere, or has no such call, does no harm.
+    pub(crate) fn place(&mut self, nodes: &[u16]) {
+        const BITS: usize = c_ulong::BITS as usize;
+        let mut mask: [c_ulong; MAX_NODES / BITS] = [0; _];
+        for node in nodes.iter().map(|node| usize::from(*node)) {
+            if let Some(word) = mask.get_mut(node / BITS) {
+                *word |= 1 << (node % BITS);
+            }
+        }
+        let policy = match nodes {
+            [] => return,
+            [_] => libc::MPOL_PREFERRED,
+            _ => libc::MPOL_INTERLEAVE,
+        };
+        // SAFETY: the range is ours, and a policy changes neither content nor rights. The mask has as many
+        // bits as said; the kernel counts one more.
+        unsafe {
+            libc::syscall(
+                libc::SYS_mbind,
+                self.mapping.as_ptr(),
+                self.mapped,
+                c_long::from(policy),
+                mask.as_ptr(),
+                MAX_NODES + 1,
+                c_long::from(0),
+            )
+        };
     }
 
     /// The pages that were wished for.

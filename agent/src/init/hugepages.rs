@@ -2,7 +2,7 @@
 //!
 //! | memory | pages of 2 MiB |
 //! |---|---|
-//! | for a dataset of 2080 MiB on each NUMA node, the cache of 256 MiB and 256 MiB for all else | 1040 per node, 128 and one per processor |
+//! | for a dataset of 2080 MiB on each NUMA node with memory, the cache of 256 MiB and 256 MiB for all else | 1040 per node, 128 and one per processor |
 //! | for one dataset and the same | 1168 and one per processor |
 //! | for the cache and 256 MiB for all else | 128 and one per processor |
 //! | less | none |
@@ -15,6 +15,7 @@ use log::{info, warn};
 use miner_shared::cmdline::HugePages;
 
 use super::Root;
+use crate::platform::numbers;
 
 /// Pages for a dataset and for the cache.
 const DATASET: u32 = 1040;
@@ -85,19 +86,10 @@ fn processors(root: &Root) -> u32 {
     u32::try_from(count).unwrap_or_default().max(1)
 }
 
-/// NUMA nodes; the kernel spreads reserved pages over them evenly.
+/// NUMA nodes with memory; the kernel spreads reserved pages over them evenly.
 fn nodes(root: &Root) -> u32 {
-    let entries = fs::read_dir(root.at("sys/devices/system/node"));
-    let is_node = |name: &str| {
-        name.strip_prefix("node")
-            .is_some_and(|number| number.parse::<u16>().is_ok())
-    };
-    let count = entries
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter(|entry| entry.file_name().to_str().is_some_and(is_node))
-        .count();
+    let list = root.text("sys/devices/system/node/has_memory");
+    let count = list.map_or(0, |list| numbers(&list).len());
     u32::try_from(count).unwrap_or_default().max(1)
 }
 
@@ -143,9 +135,7 @@ mod tests {
                 "processor\t: 0\nflags : x\nprocessor\t: 1\n",
             ),
             ("proc/sys/vm/nr_hugepages", "0\n"),
-            ("sys/devices/system/node/node0/distance", "10 20\n"),
-            ("sys/devices/system/node/node1/distance", "20 10\n"),
-            ("sys/devices/system/node/online", "0-1\n"),
+            ("sys/devices/system/node/has_memory", "0,2\n"),
         ]);
         reserve(&root, HugePages::Auto);
         assert_eq!(root.text("proc/sys/vm/nr_hugepages"), Some("130".into()));

@@ -16,13 +16,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use miner_engine::{Cache, Dataset, EngineError, Progress};
+use miner_engine::{Cache, DATASET_MIB, Dataset, EngineError, Progress};
 use miner_shared::mining::{Job, SeedHash};
 use miner_shared::time::Millis;
 use miner_shared::wire::{Memory, Mode, PageWish, Pages};
 
 use super::crew::{Crew, Floor, Source, Style, settle};
-use super::datasets::{PerNode, affordable};
+use super::datasets::{self, PerNode};
 use super::slot::Publisher;
 use super::topology::{Node, Topology};
 use super::{MinerConfig, Now, WhyLight, fast_mode_mib, tuned};
@@ -226,8 +226,9 @@ impl Control {
         }
         let plan = self.topology.plan(wish.config.threads);
         // The larger memory first: reserved pages may not suffice for both.
-        let why_light = self.allocate_datasets(wish.config, &plan)?;
-        self.key(&job.seed)?;
+        let nodes = self.topology.nodes(&plan);
+        let why_light = self.allocate_datasets(wish.config, plan.len(), &nodes)?;
+        self.key(&job.seed, &nodes)?;
         self.fill(wish.config.nice);
         self.man(plan, wish.config, why_light)?;
         self.publish(Some(job));
@@ -275,30 +276,32 @@ impl Control {
     fn allocate_datasets(
         &mut self,
         config: MinerConfig,
-        plan: &[Option<u16>],
+        threads: usize,
+        nodes: &[Node],
     ) -> Result<Option<WhyLight>, EngineError> {
         if config.mode == Mode::Light {
             self.drop_datasets();
             return Ok(Some(WhyLight::Asked));
         }
-        let nodes = self.topology.nodes(plan);
+        let threads = u16::try_from(threads).unwrap_or(u16::MAX);
+        let available_mib = self.available_mib(config);
+        let each = datasets::is_affordable(nodes.len(), threads, available_mib);
         if !matches!(self.datasets, Store::None) {
-            if nodes.iter().all(|node| self.nodes.contains(node)) {
+            // Those that one dataset has to serve may as well read the one that there is.
+            if !each || nodes.iter().all(|node| self.nodes.contains(node)) {
                 return Ok(None);
             }
             self.drop_datasets();
         }
-        self.nodes.clone_from(&nodes);
-        let threads = u16::try_from(plan.len()).unwrap_or(u16::MAX);
+        self.nodes = nodes.to_vec();
         let needed_mib = fast_mode_mib(threads);
-        let nodes = affordable(nodes, threads, config.memory_available_mib);
-        let why_light = match config.memory_available_mib {
+        let why_light = match available_mib {
             _ if !Dataset::FITS => WhyLight::TooFewBits,
             Some(available_mib) if available_mib < needed_mib => WhyLight::TooLittleMemory {
                 needed_mib,
                 available_mib,
             },
-            _ => match PerNode::new(nodes, config.pages) {
+            _ => match PerNode::new(nodes, each, config.pages) {
                 Ok(datasets) => {
                     self.datasets = Store::Empty(datasets);
                     return Ok(None);
@@ -313,8 +316,21 @@ impl Control {
         }
     }
 
+    /// Memory for fast mode, with what it has already: of datasets that are not filled nobody knows how much that is.
+    fn available_mib(&self, config: MinerConfig) -> Option<u32> {
+        let held = match &self.datasets {
+            Store::Filled(datasets) => u32::try_from(datasets.count()).unwrap_or(u32::MAX),
+            Store::None | Store::Empty(_) | Store::Filling(_) => 0,
+        };
+        let system = || {
+            let available = datasets::available_mib(config.pages)?;
+            Some(available.saturating_add(held.saturating_mul(DATASET_MIB)))
+        };
+        config.memory_available_mib.or_else(system)
+    }
+
     /// Keys the cache, in place. What was made of the old key ends first.
-    fn key(&mut self, seed: &SeedHash) -> Result<(), EngineError> {
+    fn key(&mut self, seed: &SeedHash, nodes: &[Node]) -> Result<(), EngineError> {
         if matches!(&self.cache, Some((_, keyed)) if keyed == seed) {
             return Ok(());
         }
@@ -327,7 +343,11 @@ impl Control {
             .and_then(|(cache, _)| Arc::into_inner(cache));
         let mut cache = match old {
             Some(cache) => cache,
-            None => Cache::with_pages(self.made_for.1)?,
+            None => {
+                let mut cache = Cache::with_pages(self.made_for.1)?;
+                cache.place(&datasets::numbers(nodes));
+                cache
+            }
         };
         cache.key(seed);
         self.cache = Some((Arc::new(cache), *seed));
@@ -352,7 +372,7 @@ impl Control {
             let desk = Arc::clone(&self.desk);
             move || {
                 // Its helpers begin where it is.
-                settle(&[], nice);
+                settle(None, nice);
                 let filled = datasets.fill(&cache, threads, &progress);
                 drop(cache);
                 is_over.store(filled.is_ok(), Ordering::Release);
@@ -461,7 +481,6 @@ impl Control {
 
     /// Gives the memory of the datasets back; those who hash with it end first.
     fn drop_datasets(&mut self) {
-        self.cancel_filling();
         if matches!(self.datasets, Store::Filled(_)) {
             self.dismiss_crew();
         }

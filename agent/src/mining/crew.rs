@@ -161,7 +161,7 @@ impl Crew {
             let (floor, leave) = (Arc::clone(floor), Arc::clone(&leave));
             let (source, ready) = (source.clone(), ready.clone());
             let body = move || {
-                settle(cpu.as_slice(), style.niceness);
+                settle(cpu, style.niceness);
                 let machine = source.machine(cpu, style);
                 // The machine keeps what it needs of the memory.
                 drop(source);
@@ -224,12 +224,11 @@ impl Crew {
     }
 }
 
-/// Puts this thread on one of these processors, or leaves it where it is, and in its place in the queue; the
-/// system may refuse both.
-pub(crate) fn settle(cpus: &[u16], niceness: u8) {
-    if !cpus.is_empty() {
+/// Puts this thread on a processor and in its place in the queue; the system may refuse both.
+pub(crate) fn settle(cpu: Option<u16>, niceness: u8) {
+    if let Some(cpu) = cpu {
         let mut set = CpuSet::new();
-        cpus.iter().for_each(|cpu| set.set(usize::from(*cpu)));
+        set.set(cpu.into());
         let _ = sched_setaffinity(None, &set);
     }
     if niceness != 0 {

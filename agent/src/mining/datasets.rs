@@ -1,18 +1,16 @@
 //! The datasets of fast mode: one on each NUMA node that hash threads stay on, since memory of another node
-//! takes much longer to read; one for all of them where there is not memory for more.
+//! takes much longer to read; one that lies on all of them in turns where there is not memory for more.
 //!
-//! Linux takes a page from the node of the processor that first writes to it. So each dataset is first
-//! written to on its node: one is touched there, then computed by all processors; the others are copied
-//! from it, which takes a fraction of a second each.
+//! The first is computed by all processors; the others are copies of it, a fraction of a second each.
 
 use std::sync::Arc;
 
 use miner_engine::{Backing, Cache, DATASET_MIB, Dataset, EngineError, Progress};
 use miner_shared::wire::PageWish;
-use rustix::thread::{sched_getaffinity, sched_setaffinity};
 
+use super::fast_mode_mib;
 use super::topology::Node;
-use super::{fast_mode_mib, settle};
+use crate::platform;
 
 /// A dataset for each node: `D` is [`Dataset`] while it is filled, and then shared.
 #[derive(Clone, Debug)]
@@ -28,31 +26,31 @@ struct OnNode<D> {
     dataset: D,
 }
 
-/// Those of the nodes that are to have a dataset of their own: all if `available_mib` suffices for so many
-/// threads and datasets, or is not known; else the first alone.
-pub(crate) fn affordable(
-    mut nodes: Vec<Node>,
-    threads: u16,
-    available_mib: Option<u32>,
-) -> Vec<Node> {
-    let others = u32::try_from(nodes.len().saturating_sub(1)).unwrap_or(u32::MAX);
+/// Memory that a miner can take now, in MiB; `None` where the system does not say.
+pub(crate) fn available_mib(pages: PageWish) -> Option<u32> {
+    let available = platform::available_mib(pages)?;
+    Some(u32::try_from(available).unwrap_or(u32::MAX))
+}
+
+/// Whether so much memory suffices for so many threads and a dataset on each of so many nodes; if nobody knows
+/// how much it is, it does.
+pub(crate) fn is_affordable(nodes: usize, threads: u16, available_mib: Option<u32>) -> bool {
+    let others = u32::try_from(nodes.saturating_sub(1)).unwrap_or(u32::MAX);
     let needed_mib = fast_mode_mib(threads).saturating_add(others.saturating_mul(DATASET_MIB));
-    if available_mib.is_some_and(|mib| mib < needed_mib) {
-        nodes.truncate(1);
-    }
-    nodes
+    available_mib.is_none_or(|mib| mib >= needed_mib)
+}
+
+/// The numbers of nodes.
+pub(crate) fn numbers(nodes: &[Node]) -> Vec<u16> {
+    nodes.iter().map(|node| node.number).collect()
 }
 
 impl<D> PerNode<D> {
     /// That of the node of this processor.
     pub(crate) fn near(&self, cpu: Option<u16>) -> &D {
         let is_near = |node: &&OnNode<D>| cpu.is_some_and(|cpu| node.cpus.contains(&cpu));
-        &self
-            .others
-            .iter()
-            .find(is_near)
-            .unwrap_or(&self.first)
-            .dataset
+        let near = self.others.iter().find(is_near);
+        &near.unwrap_or(&self.first).dataset
     }
 
     /// How many.
@@ -62,26 +60,34 @@ impl<D> PerNode<D> {
 }
 
 impl PerNode<Dataset> {
-    /// Gets the memory: for one dataset at least, even without nodes, and for those of other nodes as far
-    /// as the system gives it.
+    /// Gets the memory: for a dataset on `each` node, if that is wished and can be had; else for one, which needs
+    /// no nodes.
     ///
     /// # Errors
     /// As [`Dataset::with_pages`].
-    pub(crate) fn new(nodes: Vec<Node>, pages: PageWish) -> Result<Self, EngineError> {
-        let mut nodes = nodes.into_iter();
-        let on = |node: Node| {
-            Dataset::with_pages(pages).map(|dataset| OnNode {
-                cpus: node.cpus,
+    pub(crate) fn new(nodes: &[Node], each: bool, pages: PageWish) -> Result<Self, EngineError> {
+        let on = |numbers: &[u16], cpus: &[u16]| {
+            let mut dataset = Dataset::with_pages(pages)?;
+            dataset.place(numbers);
+            Ok(OnNode {
+                cpus: cpus.to_vec(),
                 dataset,
             })
         };
+        if each && nodes.len() > 1 {
+            let all = nodes.iter().map(|node| on(&[node.number], &node.cpus));
+            if let Ok(mut others) = all.collect::<Result<Vec<_>, EngineError>>() {
+                let first = others.remove(0);
+                return Ok(Self { first, others });
+            }
+        }
         Ok(Self {
-            first: on(nodes.next().unwrap_or_default())?,
-            others: nodes.map_while(|node| on(node).ok()).collect(),
+            first: on(&numbers(nodes), &[])?,
+            others: Vec::new(),
         })
     }
 
-    /// As [`Dataset::fill`], and the progress is that of the first dataset.
+    /// As [`Dataset::fill`], and the progress is that of the first of them.
     ///
     /// # Errors
     /// As [`Dataset::fill`].
@@ -92,13 +98,9 @@ impl PerNode<Dataset> {
         progress: &Progress,
     ) -> Result<(), EngineError> {
         let Self { first, others } = self;
-        if !others.is_empty() {
-            first.there(Dataset::touch);
-        }
         first.dataset.fill(cache, threads, progress)?;
-        others
-            .iter_mut()
-            .try_for_each(|other| other.there(|dataset| dataset.copy_from(&first.dataset)))
+        let mut copies = others.iter_mut();
+        copies.try_for_each(|copy| copy.dataset.copy_from(&first.dataset, progress))
     }
 
     /// For machines to read.
@@ -111,19 +113,6 @@ impl PerNode<Dataset> {
             first: share(self.first),
             others: self.others.into_iter().map(share).collect(),
         }
-    }
-}
-
-impl OnNode<Dataset> {
-    /// Does this with the dataset while this thread is on the node.
-    fn there<T>(&mut self, work: impl FnOnce(&mut Dataset) -> T) -> T {
-        let before = sched_getaffinity(None);
-        settle(&self.cpus, 0);
-        let done = work(&mut self.dataset);
-        if let Ok(before) = before {
-            let _ = sched_setaffinity(None, &before);
-        }
-        done
     }
 }
 
@@ -146,9 +135,11 @@ impl PerNode<Arc<Dataset>> {
         })
     }
 
-    /// Pages behind the first of them.
+    /// Pages behind that of them which has the smallest.
     pub(crate) fn backing(&self) -> Option<Backing> {
-        self.first.dataset.backing()
+        let all = std::iter::once(&self.first).chain(&self.others);
+        let backings = all.filter_map(|node| node.dataset.backing());
+        backings.min_by_key(|backing| (backing.pages, backing.huge_percent))
     }
 }
 
@@ -156,35 +147,31 @@ impl PerNode<Arc<Dataset>> {
 mod tests {
     use super::*;
 
-    fn two_nodes() -> Vec<Node> {
-        let node = |number, cpus: [u16; 2]| Node {
-            number,
-            cpus: cpus.into(),
-        };
-        [node(0, [0, 2]), node(1, [1, 3])].into()
-    }
-
     #[test]
-    fn each_node_has_a_dataset_where_memory_suffices_and_else_one_serves_all() {
+    fn each_node_has_a_dataset_where_memory_suffices_for_all() {
         let one = fast_mode_mib(4);
-        let both = one + DATASET_MIB;
-        for (available_mib, datasets) in [(None, 2), (Some(both), 2), (Some(both - 1), 1)] {
-            let nodes = affordable(two_nodes(), 4, available_mib);
-            assert_eq!(nodes.len(), datasets, "{available_mib:?}");
+        for (nodes, available_mib, affordable) in [
+            (2, None, true),
+            (2, Some(one + DATASET_MIB), true),
+            (2, Some(one + DATASET_MIB - 1), false),
+            (8, Some(one + 7 * DATASET_MIB), true),
+            (1, Some(one), true),
+            (0, Some(one), true),
+        ] {
+            let is = is_affordable(nodes, 4, available_mib);
+            assert_eq!(is, affordable, "{nodes} {available_mib:?}");
         }
-        assert_eq!(affordable(Vec::new(), 4, Some(0)), []);
     }
 
     #[test]
     fn a_thread_reads_the_dataset_of_its_node_and_the_first_from_anywhere_else() {
-        let on = |node: Node, dataset| OnNode {
-            cpus: node.cpus,
+        let on = |cpus: [u16; 2], dataset| OnNode {
+            cpus: cpus.into(),
             dataset,
         };
-        let [first, second] = two_nodes().try_into().expect("two");
         let datasets = PerNode {
-            first: on(first, 'a'),
-            others: vec![on(second, 'b')],
+            first: on([0, 2], 'a'),
+            others: vec![on([1, 3], 'b')],
         };
         let near = [Some(0), Some(1), Some(2), Some(3), Some(4), None];
         let near: String = near.iter().map(|cpu| datasets.near(*cpu)).collect();

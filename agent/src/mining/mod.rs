@@ -55,8 +55,7 @@ pub struct MinerConfig {
     pub threads: Threads,
     /// Fast or light.
     pub mode: Mode,
-    /// Memory that the system can give without swapping, in MiB; `None` if it does not say, which
-    /// counts as enough. Only looked at when the dataset is not there yet.
+    /// Memory that fast mode may count on, in MiB; `None` asks the system when it is to be got.
     pub memory_available_mib: Option<u32>,
     /// Pages wanted; other ones than before start the memory anew.
     pub pages: PageWish,
@@ -238,7 +237,8 @@ pub struct MinerSnapshot {
     pub memory: Option<Memory>,
     /// Pages behind that memory, as the system reports them.
     pub pages: Option<Pages>,
-    /// Datasets, in fast mode: one for each NUMA node that hash threads stay on, or one for all.
+    /// Datasets, in fast mode: one for each NUMA node that hash threads stay on, or have stayed on since the memory was
+    /// got; or one for all.
     pub datasets: usize,
     /// NUMA nodes that hash threads stay on.
     pub nodes: usize,

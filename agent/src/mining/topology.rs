@@ -21,6 +21,8 @@ use miner_shared::limits::MAX_THREADS;
 use miner_shared::wire::Threads;
 use rustix::thread::{CpuSet, sched_getaffinity};
 
+use crate::platform;
+
 /// The processors that this program may use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Topology {
@@ -39,8 +41,8 @@ pub struct Cpu {
     pub core: u16,
     /// Its third-level cache, if known.
     pub l3: Option<L3>,
-    /// Number of its NUMA node, 0 where the system knows of none.
-    pub node: u16,
+    /// Number of its NUMA node, if that has memory and it is known.
+    pub node: Option<u16>,
 }
 
 /// A NUMA node: processors that have memory of their own.
@@ -72,11 +74,14 @@ impl Topology {
                 .collect(),
             Err(_) => (0..u16::try_from(granted).unwrap_or(1)).collect(),
         };
-        Self::read_from(Path::new("/sys/devices/system/cpu"), allowed, granted)
+        let root = Path::new("/sys/devices/system/cpu");
+        Self::read_from(root, allowed, platform::memory_nodes(), granted)
     }
 
-    /// Reads the files of these processors; what is missing counts as a core of its own without L3.
-    fn read_from(root: &Path, allowed: Vec<u16>, granted: usize) -> Self {
+    /// Reads the files of these processors; what is missing counts as a core of its own without L3. `memory`:
+    /// the nodes that have some for us, all if not known.
+    fn read_from(root: &Path, allowed: Vec<u16>, memory: Option<Vec<u16>>, granted: usize) -> Self {
+        let has_memory = |node: &u16| memory.as_ref().is_none_or(|memory| memory.contains(node));
         let cpus = allowed.into_iter().map(|number| {
             let file =
                 |name: &str| fs::read_to_string(root.join(format!("cpu{number}/{name}"))).ok();
@@ -92,7 +97,7 @@ impl Topology {
                     .and_then(|list| first_of_list(&list))
                     .zip(size.and_then(|size| bytes_of_size(&size)))
                     .map(|(first, bytes)| L3 { first, bytes }),
-                node: node_in(&root.join(format!("cpu{number}"))).unwrap_or(0),
+                node: node_in(&root.join(format!("cpu{number}"))).filter(has_memory),
             }
         });
         Self {
@@ -124,15 +129,24 @@ impl Topology {
         }
     }
 
-    /// The NUMA nodes that threads of a plan stay on, in ascending order; none if all may be anywhere.
+    /// The NUMA nodes with memory that threads of a plan stay on, in ascending order.
     pub fn nodes(&self, plan: &[Option<u16>]) -> Vec<Node> {
-        let mut nodes = BTreeMap::<u16, Vec<u16>>::new();
+        let mut nodes = Vec::<Node>::new();
         for cpu in &self.cpus {
-            nodes.entry(cpu.node).or_default().push(cpu.number);
+            let Some(number) = cpu.node else {
+                continue;
+            };
+            match nodes.iter_mut().find(|node| node.number == number) {
+                Some(node) => node.cpus.push(cpu.number),
+                None => nodes.push(Node {
+                    number,
+                    cpus: vec![cpu.number],
+                }),
+            }
         }
-        nodes.retain(|_, cpus| cpus.iter().any(|cpu| plan.contains(&Some(*cpu))));
-        let node = |(number, cpus)| Node { number, cpus };
-        nodes.into_iter().map(node).collect()
+        nodes.retain(|node| node.cpus.iter().any(|cpu| plan.contains(&Some(*cpu))));
+        nodes.sort_unstable_by_key(|node| node.number);
+        nodes
     }
 
     /// Inputs that each thread of a plan can have in flight, at least one.
@@ -238,9 +252,9 @@ fn node_in(folder: &Path) -> Option<u16> {
     })
 }
 
-/// The first number of a list such as `0-3,8`.
+/// The first number of a list.
 fn first_of_list(list: &str) -> Option<u16> {
-    list.trim().split([',', '-']).next()?.parse().ok()
+    platform::numbers(list).first().copied()
 }
 
 /// Bytes of a size such as `32768K`.
@@ -274,7 +288,7 @@ mod tests {
                     first: number % all / cores * cores,
                     bytes: mib << 20,
                 }),
-                node: 0,
+                node: None,
             })
             .collect();
         let granted = cpus.len();
@@ -379,7 +393,7 @@ mod tests {
     fn nodes_are_those_that_threads_stay_on() {
         let mut board = machine(2, 16, 2, 2);
         for cpu in &mut board.cpus {
-            cpu.node = cpu.core / 2;
+            cpu.node = Some(cpu.core / 2);
         }
         let nodes = |threads| board.nodes(&board.plan(threads));
         let node = |number, cpus: [u16; 4]| Node {
@@ -388,8 +402,13 @@ mod tests {
         };
         let (first, second) = (node(0, [0, 1, 4, 5]), node(1, [2, 3, 6, 7]));
         assert_eq!(nodes(Threads::Auto), [first.clone(), second]);
-        assert_eq!(nodes(Threads::Count(1)), [first]);
+        assert_eq!(nodes(Threads::Count(1)), std::slice::from_ref(&first));
         assert_eq!(board.nodes(&[None, None]), []);
+        // One without memory is none to have a dataset.
+        for cpu in &mut board.cpus {
+            cpu.node = cpu.node.filter(|node| *node == 0);
+        }
+        assert_eq!(board.nodes(&board.plan(Threads::Auto)), [first]);
     }
 
     #[test]
@@ -405,8 +424,11 @@ mod tests {
             fs::create_dir_all(path.parent().expect("a folder")).expect("made");
             fs::write(path, text).expect("written");
         }
-        fs::create_dir(root.path().join("cpu2/node1")).expect("made");
-        let read = Topology::read_from(root.path(), vec![0, 2, 5], 3);
+        for node in ["cpu0/node0", "cpu2/node1"] {
+            fs::create_dir(root.path().join(node)).expect("made");
+        }
+        let memory = Some(vec![1]);
+        let read = Topology::read_from(root.path(), vec![0, 2, 5], memory, 3);
         let cpu = |number, core, l3, node| Cpu {
             number,
             core,
@@ -420,20 +442,18 @@ mod tests {
         assert_eq!(
             read.cpus,
             [
-                cpu(0, 0, None, 0),
-                cpu(2, 0, Some(l3), 1),
-                cpu(5, 5, None, 0)
+                cpu(0, 0, None, None),
+                cpu(2, 0, Some(l3), Some(1)),
+                cpu(5, 5, None, None)
             ]
         );
     }
 
     #[test]
-    fn sizes_and_lists_of_sysfs() {
+    fn sizes_of_sysfs() {
         assert_eq!(bytes_of_size("512K\n"), Some(512 << 10));
         assert_eq!(bytes_of_size("96M"), Some(96 << 20));
         assert_eq!(bytes_of_size("K"), None);
         assert_eq!(bytes_of_size("5T"), None);
-        assert_eq!(first_of_list("8-11,24"), Some(8));
-        assert_eq!(first_of_list("\n"), None);
     }
 }

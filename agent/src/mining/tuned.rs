@@ -68,7 +68,7 @@ mod tests {
                 first: 0,
                 bytes: 32 << 20,
             }),
-            node: 0,
+            node: None,
         };
         Topology {
             cpus: (0..4).map(cpu).collect(),

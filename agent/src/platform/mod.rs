@@ -12,7 +12,7 @@ pub mod watchdog;
 
 use std::fs;
 
-use miner_engine::DATASET_MIB;
+use miner_engine::{CACHE_BYTES, DATASET_MIB, MAX_WAYS, SCRATCHPAD_BYTES};
 use miner_shared::text::{Label, Name};
 use miner_shared::wire::PageWish;
 
@@ -27,23 +27,32 @@ pub fn available_mib(wish: PageWish) -> Option<u64> {
     let machine = meminfo_kib("MemAvailable:")? / 1024;
     let left = cgroup_left_mib().map_or(machine, |left| machine.min(left));
     let free = |kib| reserved_pages(kib).map_or(0, |(_, free)| free);
-    Some(left + reserved_mib(wish, free(HUGE_2M_KIB), free(HUGE_1G_KIB)))
+    let reserved = reserved_mib(wish, free(HUGE_2M_KIB), free(HUGE_1G_KIB), cpus().into());
+    Some(left.saturating_add(reserved))
 }
 
-/// What RandomX gets of free reserved pages. A dataset lies in pages of one size, all of it or none.
-fn reserved_mib(wish: PageWish, huge: u64, giant: u64) -> u64 {
+/// What RandomX gets of free reserved pages: whole datasets, since each lies in pages of one size; and if there
+/// is one, of the other pages what a cache and as many scratchpads as processors can have take. No other memory
+/// lies in the rest.
+fn reserved_mib(wish: PageWish, huge: u64, giant: u64, cpus: u64) -> u64 {
     const DATASET: u64 = DATASET_MIB as u64;
     const GIANTS: u64 = DATASET.div_ceil(1 << 10);
-    let huge_mib = huge.saturating_mul(2);
-    match wish {
-        PageWish::Small => 0,
-        PageWish::Auto | PageWish::Huge1G if giant >= GIANTS => {
-            let datasets = giant / GIANTS;
-            datasets.saturating_mul(DATASET).saturating_add(huge_mib)
-        }
-        _ if huge_mib >= DATASET => huge_mib,
+    const CACHE: u64 = (CACHE_BYTES >> 20) as u64;
+    const SCRATCHPADS: u64 = (MAX_WAYS * (SCRATCHPAD_BYTES >> 20)) as u64;
+    let in_giant = match wish {
+        PageWish::Small => return 0,
+        PageWish::Auto | PageWish::Huge1G => giant / GIANTS,
         _ => 0,
+    };
+    let huge_mib = huge.saturating_mul(2);
+    let in_huge = huge_mib / DATASET;
+    if in_giant + in_huge == 0 {
+        return 0;
     }
+    let others = (huge_mib % DATASET).min(CACHE + cpus.saturating_mul(SCRATCHPADS));
+    (in_giant + in_huge)
+        .saturating_mul(DATASET)
+        .saturating_add(others)
 }
 
 /// Memory of the machine, in MiB.
@@ -127,6 +136,12 @@ fn cgroup(name: &str) -> Option<String> {
     fs::read_to_string(format!("/sys/fs/cgroup/{path}/{name}")).ok()
 }
 
+/// NUMA nodes from which this process may take memory; `None` where the system does not say.
+pub fn memory_nodes() -> Option<Vec<u16>> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    field(&status, "Mems_allowed_list").map(numbers)
+}
+
 /// Limit that the control group sets, in MiB of memory; `None` without one.
 pub fn memory_limit_mib() -> Option<u64> {
     Some(cgroup("memory.max")?.trim().parse::<u64>().ok()? >> 20)
@@ -155,6 +170,16 @@ pub fn reserved_pages(kib: u32) -> Option<(u64, u64)> {
     Some((number("nr")?, number("free")?))
 }
 
+/// The numbers of a list such as `0-3,8`, as sysfs and procfs write sets of processors and nodes; nothing of
+/// what is not one.
+pub fn numbers(list: &str) -> Vec<u16> {
+    let parts = list.trim().split(',').filter_map(|part| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        Some(first.parse().ok()?..=last.parse().ok()?)
+    });
+    parts.flatten().collect()
+}
+
 fn field<'t>(text: &'t str, key: &str) -> Option<&'t str> {
     text.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
@@ -180,26 +205,39 @@ mod tests {
 
     /// An image reserves the dataset's pages at boot, and on a machine of 4 GiB little else is free then.
     #[test]
-    fn reserved_pages_are_memory_for_the_dataset_if_all_of_it_fits() {
+    fn reserved_pages_are_memory_for_datasets_that_fit_and_what_little_there_is_beside_them() {
         use PageWish::{Auto, Huge1G, Huge2M, Small};
+        // The cache and scratchpads of 8 threads.
+        let most = 256 + 8 * 2 * MAX_WAYS as u64;
         for (wish, huge, giant, mib) in [
             (Auto, 0, 0, 0),
             (Auto, 1_039, 2, 0),
             (Auto, 1_040, 0, 2_080),
             (Auto, 1_172, 0, 2_344),
+            (Auto, 2_000, 0, 2_080 + most),
+            (Auto, 2_084, 0, 4_168),
             (Auto, 4, 3, 2_088),
-            (Auto, 0, 7, 4_160),
+            (Auto, 1_000, 3, 2_080 + most),
+            (Auto, 1_044, 7, 6_248),
             (Huge1G, 1_040, 2, 2_080),
             (Huge2M, 0, 3, 0),
             (Huge2M, 1_040, 3, 2_080),
             (Small, 2_000, 9, 0),
         ] {
             assert_eq!(
-                reserved_mib(wish, huge, giant),
+                reserved_mib(wish, huge, giant, 8),
                 mib,
                 "{wish:?} {huge} {giant}"
             );
         }
+    }
+
+    #[test]
+    fn lists_of_numbers_are_read() {
+        assert_eq!(numbers("0-2,8\n"), [0, 1, 2, 8]);
+        assert_eq!(numbers("7"), [7]);
+        assert!(numbers("\n").is_empty());
+        assert!(numbers("3-1,x,70000").is_empty());
     }
 
     #[test]

@@ -14,8 +14,9 @@ use miner_shared::wire::{Finding, Findings, Memory, Mode, PageWish, Pages, Sever
 use crate::mining::WhyLight;
 use crate::{clock, platform};
 
-/// Reserved 2 MiB pages that fast mode takes besides 2 for each thread: dataset and cache.
-const FAST_PAGES: u64 = (2_080 + 256) / 2;
+/// Reserved 2 MiB pages that a dataset takes, and those that the cache does.
+const DATASET_PAGES: u64 = 2_080 / 2;
+const CACHE_PAGES: u64 = 256 / 2;
 
 /// What was found out.
 #[derive(Clone, Debug)]
@@ -213,16 +214,16 @@ fn memory(facts: &Facts) -> Verdict {
 }
 
 fn huge_pages(facts: &Facts) -> Verdict {
-    let wanted = FAST_PAGES + 2 * facts.suited as u64;
-    let wanted = match facts.mode {
-        Mode::Light => 128 + 2 * facts.suited as u64,
-        Mode::Auto | Mode::Fast => wanted,
+    let datasets = match facts.mode {
+        Mode::Light => 0,
+        Mode::Auto | Mode::Fast => facts.nodes.max(1),
     };
+    let wanted = datasets as u64 * DATASET_PAGES + CACHE_PAGES + 2 * facts.suited as u64;
     let reserved = match facts.machine.huge_2m {
-        Some((all, free)) => format!("{all} of 2 MiB reserved, {free} free"),
+        Some((all, free)) => format!("{all} of 2 MiB reserved, {free} free, {wanted} wanted"),
         None => "none can be reserved".to_owned(),
     };
-    const FIX: &str = "reserve about 1280 of 2 MiB (vm.nr_hugepages) before the agent starts";
+    const FIX: &str = "reserve as many as are wanted (vm.nr_hugepages) before the agent starts";
     match facts.pages {
         _ if facts.wished == PageWish::Small => good("small pages are wished for"),
         Some(Pages::Huge2M | Pages::Huge1G) => good(format_args!("in use; {reserved}")),
@@ -231,8 +232,8 @@ fn huge_pages(facts: &Facts) -> Verdict {
         }
         Some(Pages::Small) => bad(format_args!("not in use; {reserved}"), FIX),
         _ => match facts.machine.huge_2m {
-            Some((_, free)) if free >= wanted => good(format_args!("{reserved}, {wanted} wanted")),
-            _ => warning(format_args!("{reserved}, {wanted} wanted"), FIX),
+            Some((_, free)) if free >= wanted => good(reserved),
+            _ => warning(reserved, FIX),
         },
     }
 }
@@ -243,7 +244,7 @@ fn giant_pages(facts: &Facts) -> Verdict {
         (Some(Pages::Huge1G), _) => good("in use"),
         (_, Some((all, free))) if wished => warning(
             format_args!("wished for and not in use; {all} reserved, {free} free"),
-            "reserve 3 for each NUMA node, best on the kernel's command line: hugepagesz=1G hugepages=3",
+            "reserve 3 for each NUMA node, best on the kernel's command line: hugepagesz=1G hugepages=N",
         ),
         (_, None) if wished => {
             warning("wished for; the processor has none", "wish for 2 MiB pages")
@@ -256,12 +257,15 @@ fn giant_pages(facts: &Facts) -> Verdict {
 fn numa(facts: &Facts) -> Verdict {
     match (facts.datasets, facts.nodes) {
         (0, _) => good("no dataset in use"),
-        (_, 0 | 1) => good("threads are on one node"),
+        (_, 0) => good("threads are on no node of their own"),
+        (_, 1) => good("threads are on one node"),
         (datasets, nodes) if datasets < nodes => warning(
-            format_args!("{nodes} nodes read {datasets} dataset: those far from it are slower"),
+            format_args!(
+                "threads of {nodes} nodes share a dataset, of which a part is far from each"
+            ),
             "have 2080 MiB free for each node, in reserved pages as well, before the agent starts",
         ),
-        (_, nodes) => good(format_args!("a dataset on each of {nodes} nodes")),
+        (_, nodes) => good(format_args!("a dataset for each of {nodes} nodes")),
     }
 }
 
@@ -426,13 +430,13 @@ mod tests {
             ("huge-pages", Severity::Bad, "not in use", |f| {
                 f.pages = Some(Pages::Small);
             }),
-            ("huge-pages", Severity::Warning, "1184 wanted", |f| {
+            ("huge-pages", Severity::Warning, "2224 wanted", |f| {
                 (f.pages, f.machine.huge_2m) = (None, Some((0, 0)));
             }),
             ("giant-pages", Severity::Warning, "not in use", |f| {
                 (f.wished, f.machine.huge_1g) = (PageWish::Huge1G, Some((3, 3)));
             }),
-            ("numa", Severity::Warning, "2 nodes read 1 dataset", |f| {
+            ("numa", Severity::Warning, "2 nodes share a dataset", |f| {
                 f.datasets = 1
             }),
             ("aes", Severity::Warning, "no AES", |f| {

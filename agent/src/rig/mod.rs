@@ -373,8 +373,6 @@ pub(crate) fn miner_config(desired: &Desired, limits: Limits) -> MinerConfig {
         (config.mode, config.threads) = (profile.mode, profile.threads);
         (config.paused, config.pages, config.nice) = (paused, pages, nice);
     }
-    config.memory_available_mib =
-        platform::available_mib(config.pages).map(|mib| u32::try_from(mib).unwrap_or(u32::MAX));
     config.tuned = limits.tuned;
     if let (Threads::Auto, Some(tuned)) = (config.threads, limits.tuned) {
         config.threads = tuned.threads();

@@ -1,4 +1,5 @@
-//! What rigs find wrong with themselves, what their owners allow, the shares that they found, and how one that is off is woken.
+//! What rigs find wrong with themselves, what their owners allow, the shares that they found, and how one
+//! that is off is woken.
 
 use miner_shared::identity::NodeId;
 use miner_shared::wire::{Answer, Query, Severity, ShareVerdict};

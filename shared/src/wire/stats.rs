@@ -112,8 +112,8 @@ pub enum Memory {
     Fast,
 }
 
-/// Pages behind the RandomX memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Pages behind the RandomX memory, the slowest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Pages {
     /// 4 KiB pages: expect 50 to 70 % of the hash rate.
