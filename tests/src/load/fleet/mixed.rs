@@ -15,7 +15,7 @@
 use miner_shared::text::{Label, LogText, Text};
 use miner_shared::wire::{
     Activity, Answer, Finding, FoundBatch, FoundShare, Level, LogLine, LogPage, Memory, Message,
-    NodeInfo, Pages, Query, RigStats, Severity, ShareVerdict, Windows,
+    NodeInfo, OwnerView, Pages, Query, RigStats, Severity, ShareVerdict, Windows,
 };
 
 /// Log records come each so many milliseconds.
@@ -105,6 +105,15 @@ pub(super) fn answer(number: u32, query: &Query, uptime_ms: u64) -> Option<Answe
             }
             Answer::Doctor(findings)
         }
+        Query::GetOwner => Answer::Owner(OwnerView {
+            owner: (number % 25 == 3).then(|| Label::lossy("<b>Alice</b>")),
+            mine: true,
+            max_threads: (number % 25 == 3).then_some(8),
+            light: false,
+            controllers: Some(1),
+            wallets: Some(2),
+            pools: None,
+        }),
         _ => return None,
     })
 }
