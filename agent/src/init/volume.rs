@@ -60,11 +60,12 @@ pub(super) fn find(root: &Root, label: &str) -> Found {
     }
 }
 
-/// Mounts a FAT volume. FAT has no owners: all files are this user's, mode 0600.
+/// Mounts a FAT volume. FAT has no owners: all files are this user's, mode 0600. What a power cut left of one file
+/// does not make the volume read-only for all others.
 pub(super) fn mount_fat(device: &Path, folder: &Path, owner: u32) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let flags = MountFlags::NOATIME | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-    let options = format!("uid={owner},gid={owner},fmask=0177,dmask=0077,tz=UTC");
+    let options = format!("uid={owner},gid={owner},fmask=0177,dmask=0077,tz=UTC,errors=continue");
     let options = CString::new(options)?;
     Ok(mount(device, folder, "vfat", flags, &*options)?)
 }

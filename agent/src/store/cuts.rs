@@ -5,9 +5,10 @@ use std::io;
 
 use miner_shared::identity::{Fingerprint, Role};
 use miner_shared::text::Name;
+use miner_shared::wire::{Desired, State};
 
 use super::NodeStore;
-use super::testing::{Counting, store};
+use super::testing::{Counting, OWN, key, order, pinned, store};
 
 thread_local! {
     /// Steps until the power is cut; `None`: never.
@@ -90,4 +91,32 @@ fn a_change_of_the_key_that_the_power_ends_leaves_the_old_node_or_the_new_one() 
         steps += 1;
     }
     assert!(olds > 4 && news > 2, "{olds} old, {news} new");
+}
+
+#[test]
+fn what_a_rig_is_told_and_by_whom_is_the_old_or_the_new_after_a_power_cut() {
+    let told = |generation| Desired {
+        generation,
+        state: State::Stopped,
+    };
+    let mut steps = 0;
+    loop {
+        let (_root, store) = store();
+        store.set_state(&told(1)).expect("written");
+        pinned(&store, &[1]);
+        let done = [
+            cut_after(steps, || store.set_state(&told(2)).is_ok()),
+            cut_after(steps, || store.pin_manager(OWN, key(2)).is_ok()),
+        ];
+        let is = store.state().expect("readable").expect("there").generation;
+        assert!(is == 2 || is == 1 && !done[0], "cut after {steps}: {is}");
+        let by = order(&store);
+        let both = by == [key(1), key(2)];
+        assert!(both || by == [key(1)] && !done[1], "cut after {steps}");
+        if done == [true; 2] {
+            break;
+        }
+        steps += 1;
+    }
+    assert!(steps >= 4, "{steps} steps");
 }

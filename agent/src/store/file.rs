@@ -1,10 +1,13 @@
 //! One small file, written whole or not at all, and read only if nobody else could have written it.
 //!
 //! ```text
-//!   write:  temporary name, mode at creation ─▶ fsync ─▶ rename ─▶ fsync of the folder
+//!   write:  temporary name, mode at creation ─▶ fsync ─▶ rename ─▶ fsync ─▶ fsync of the folder
 //!   read:   no symlink ─▶ regular file ─▶ ours ─▶ private: mode & 077 == 0 ─▶ not longer than it may be
 //!                                         └ the owner's: root's too, mode & 022 == 0
 //! ```
+//! The second fsync is for FAT, the file system of a rig's state volume: where a file begins and how long it is
+//! stands in its name's entry there. Of a rename alone an fsync of the folder writes the new name of an empty
+//! file; the rest followed up to half a minute later.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -87,10 +90,12 @@ fn publish(
     let folder = path.parent().unwrap_or_else(|| Path::new("/"));
     make_folder(folder, access).map_err(failed)?;
     let temporary = temporary_name(path);
-    let outcome = write_new(&temporary, bytes, access)
-        .and_then(|()| powered())
-        .and_then(|()| into_place(&temporary, path))
-        .and_then(|()| sync_folder(folder));
+    let outcome = write_new(&temporary, bytes, access).and_then(|file| {
+        powered()?;
+        into_place(&temporary, path)?;
+        file.sync_all()?;
+        sync_folder(folder)
+    });
     outcome.map_err(|e| {
         if powered().is_err() {
             return failed(e);
@@ -160,20 +165,22 @@ fn check(path: &Path, file: &File, access: Access) -> Result<(), StoreError> {
 }
 
 pub(super) fn make_folder(folder: &Path, access: Access) -> io::Result<()> {
-    if folder.is_dir() {
+    // The folder of a bare name is the current one.
+    if folder.as_os_str().is_empty() || folder.is_dir() {
         return Ok(());
     }
-    if let Some(parent) = folder.parent() {
+    let above = folder.parent();
+    if let Some(above) = above {
         // Folders above ours (`~/.local/share`) get the ordinary mode.
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o755)
-            .create(parent)?;
+        make_folder(above, Access::Public)?;
     }
     let made = DirBuilder::new().mode(access.folder_mode()).create(folder);
-    match made {
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        other => other,
+    match (made, above) {
+        (Err(e), _) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        // What is in it is on the disk only if it is. On FAT, Linux also counts the first entries of a new folder
+        // among those of the folder above until that one is synced: fsync of the new one leaves them out.
+        (Ok(()), Some(above)) => sync_folder(above),
+        (made, _) => made,
     }
 }
 
@@ -197,7 +204,7 @@ pub(super) fn is_temporary_of(entry: &OsStr, name: &OsStr) -> bool {
     })
 }
 
-fn write_new(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
+fn write_new(path: &Path, bytes: &[u8], access: Access) -> io::Result<File> {
     // A process of this id may have died here before us.
     match fs::remove_file(path) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
@@ -214,7 +221,8 @@ fn write_new(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
         powered()?;
         file.write_all(part)?;
     }
-    file.sync_all()
+    file.sync_all()?;
+    Ok(file)
 }
 
 /// Whether the power is still on; it always is, but in tests that cut it.

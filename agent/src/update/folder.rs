@@ -11,12 +11,14 @@ use std::cmp::Ordering;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use log::warn;
 use miner_shared::limits::{MAX_MANIFEST, MAX_PIECE};
 use miner_shared::record;
 use miner_shared::wire::Offer;
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
 /// Name of the manifest's file.
@@ -98,46 +100,35 @@ impl Folder {
         self.sync()
     }
 
-    /// Nothing is in it then. What says that it is whole goes first.
+    /// Nothing is in it then. What says that it is whole goes first, for good.
     pub(super) fn empty(&self) -> io::Result<()> {
-        let ready = fs::remove_file(self.0.join(READY));
-        absent(ready)?;
-        absent(fs::remove_dir_all(&self.0))?;
+        if self.0.exists() {
+            absent(fs::remove_file(self.0.join(READY)))?;
+            self.sync()?;
+            fs::remove_dir_all(&self.0)?;
+        }
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
-            .create(&self.0)
+            .create(&self.0)?;
+        // On FAT Linux counts the first entries of a new folder among those of the folder above, until that
+        // one is synced: as long as it is not, a sync of this one leaves them where they are.
+        let above = self.0.parent().map(File::open);
+        above.map_or(Ok(()), |above| above?.sync_all())
     }
 
     /// A file, from where it is: from what is surely on the disk, or the end of one that seems whole. One
-    /// that is longer than it may be begins anew.
+    /// that is longer than it may be begins anew, as does one that the disk does not give back: on FAT a power
+    /// cut can leave a file without some of its clusters.
     pub(super) fn open(&self, part: &Part) -> io::Result<Open> {
-        let mut file = options().create(true).open(self.0.join(&*part.name))?;
-        let there = file.metadata()?.len();
-        let kept = match there.cmp(&part.size) {
-            Ordering::Less => there.saturating_sub(UNSURE),
-            Ordering::Equal => there,
-            Ordering::Greater => 0,
-        };
-        if kept < there {
-            file.set_len(kept)?;
-        }
-        let (mut len, mut hash, mut buffer) = (0, Sha256::new(), [0; 4096]);
-        loop {
-            match file.read(&mut buffer)? {
-                0 => break,
-                count => {
-                    hash.update(buffer.get(..count).unwrap_or_default());
-                    len += count as u64;
-                }
+        let path = self.0.join(&*part.name);
+        resume(&path, part.size).or_else(|error| {
+            if error.raw_os_error() != Some(Errno::IO.raw_os_error()) {
+                return Err(error);
             }
-        }
-        Ok(Open {
-            file,
-            len,
-            hash,
-            unsynced: 0,
-            resumed: len > 0,
+            warn!("{}: {error}; it is fetched anew", path.display());
+            absent(fs::remove_file(&path))?;
+            resume(&path, part.size)
         })
     }
 
@@ -207,6 +198,37 @@ impl Open {
         self.file.sync_all()?;
         Ok(Whole(self.hash.clone().finalize().into()))
     }
+}
+
+/// Opens a file that is to have so many bytes, and reads what is there of it.
+fn resume(path: &Path, size: u64) -> io::Result<Open> {
+    let mut file = options().create(true).open(path)?;
+    let there = file.metadata()?.len();
+    let kept = match there.cmp(&size) {
+        Ordering::Less => there.saturating_sub(UNSURE),
+        Ordering::Equal => there,
+        Ordering::Greater => 0,
+    };
+    if kept < there {
+        file.set_len(kept)?;
+    }
+    let (mut len, mut hash, mut buffer) = (0, Sha256::new(), [0; 4096]);
+    loop {
+        match file.read(&mut buffer)? {
+            0 => break,
+            count => {
+                hash.update(buffer.get(..count).unwrap_or_default());
+                len += count as u64;
+            }
+        }
+    }
+    Ok(Open {
+        file,
+        len,
+        hash,
+        unsynced: 0,
+        resumed: len > 0,
+    })
 }
 
 fn options() -> OpenOptions {
