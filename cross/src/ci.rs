@@ -13,6 +13,7 @@
 //! | static: the agent for x86_64 rigs, its proof, its budgets and a known sum | push |
 //! | short boot: a kernel with our initramfs in qemu, to an accepted share | push |
 //! | images: every kind of image likewise | `--images`, and nothing else then |
+//! | long images: fifty copies of one disk, a rig whose power is cut two hundred times | `--images --long` |
 //! | advisories: the RustSec database | `--full` |
 //! | slow tests: the long forms of tests, marked `#[ignore]` | `--full` |
 //! | page, 10,000: the same with 10,000 rigs | `--full` |
@@ -44,6 +45,9 @@ pub(crate) struct Ci {
     /// build images and boot them, instead of everything else
     #[argh(switch)]
     images: bool,
+    /// with --images, also copies of a disk by the dozen and power cuts: three hours
+    #[argh(switch)]
+    long: bool,
     /// begin at this stage, to go on where a run failed
     #[argh(option)]
     from: Option<String>,
@@ -65,10 +69,15 @@ const PUSH: [Stage; 14] = [
     ("end to end", end_to_end),
     ("page", || page(&[])),
     ("static agent", static_agent),
-    ("short boot", || boots("short")),
+    ("short boot", || boots("images", "short")),
 ];
 
-const IMAGES: [Stage; 2] = [("static agents", static_agents), ("images", || boots(""))];
+const IMAGES: [Stage; 2] = [
+    ("static agents", static_agents),
+    ("images", || boots("images", "")),
+];
+
+const LONG: [Stage; 1] = [("long images", || boots("images_long", ""))];
 
 const FULL: [Stage; 5] = [
     ("advisories", lockfile::advisories),
@@ -81,7 +90,11 @@ const FULL: [Stage; 5] = [
 impl Ci {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let mut times = Vec::new();
+        if self.long && !self.images {
+            return Err(Failure::new("--long goes with --images"));
+        }
         let stages: Vec<&Stage> = match (self.images, self.full) {
+            (true, _) if self.long => IMAGES.iter().chain(&LONG).collect(),
             (true, _) => IMAGES.iter().collect(),
             (false, true) => PUSH.iter().chain(&FULL).collect(),
             (false, false) => PUSH.iter().collect(),
@@ -335,12 +348,12 @@ fn static_agents() -> Result<(), Failure> {
         .try_for_each(|name| zig::build(name, targets.named(name)?))
 }
 
-/// Images in qemu; `which` is how the names of the tests begin.
-fn boots(which: &str) -> Result<(), Failure> {
+/// Images in qemu: of these tests those whose names begin so.
+fn boots(tests: &str, which: &str) -> Result<(), Failure> {
     run(cargo().args(["build", "--locked", "--workspace", "--bins"]))?;
     run(cargo()
         .args(["test", "--locked", "--package", "farm-tests"])
-        .args(["--test", "images", "--"])
+        .args(["--test", tests, "--"])
         .args(["--ignored", "--nocapture", "--test-threads", "1"])
         .arg(format!("{IN_QEMU}{which}"))
         .env("FARM_PROGRAMS", target_dir().join("debug")))

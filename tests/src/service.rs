@@ -1,7 +1,7 @@
 //! A program of the test that keeps running: what it prints, and its end.
 
 use core::time::Duration;
-use std::io::{BufRead as _, BufReader, Read};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::process::{Child, ExitStatus};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
@@ -102,6 +102,28 @@ impl Service {
             .kill()
             .map_err(|error| format!("{}: {error}", self.line))?;
         self.end(Duration::from_secs(5)).map(|_| ())
+    }
+
+    /// Waits until it has ended by itself.
+    ///
+    /// # Errors
+    /// It is still there after `limit`.
+    pub fn ends(&mut self, limit: Duration) -> Result<ExitStatus, String> {
+        self.end(limit).map(|(status, _)| status)
+    }
+
+    /// Types on its standard input.
+    ///
+    /// # Errors
+    /// It reads no more.
+    pub fn say(&mut self, bytes: &[u8]) -> Result<(), String> {
+        let failed = |error| format!("{}: {error}", self.line);
+        let stdin = self.child.stdin.as_mut();
+        let stdin = stdin.ok_or_else(|| format!("{}: no input", self.line))?;
+        stdin
+            .write_all(bytes)
+            .and_then(|()| stdin.flush())
+            .map_err(failed)
     }
 
     /// Waits for the end; how it ended, and how long that took.

@@ -14,79 +14,19 @@ use std::path::Path;
 use std::{fs, io};
 
 use farm_tests::eventually;
-use farm_tests::home::{Home, MINER, MINER_CTRL};
+use farm_tests::farm::{Farm, TOKEN};
+use farm_tests::home::{Home, MINER};
 use farm_tests::service::Service;
-use serde_json::Value;
 
-/// A program says that it serves.
-const START: Duration = Duration::from_secs(20);
 /// Fifty agents start, make keys and are let in, on a machine that does much else.
 const LINKS: Duration = Duration::from_secs(120);
 const COPIES: usize = 50;
 
 type Outcome = Result<(), String>;
 
-struct Farm {
-    home: Home,
-    _service: Service,
-    dial_in: String,
-}
-
-impl Farm {
-    /// A controller with a token, in a file, for as many rigs as there are copies.
-    fn start() -> Result<Self, String> {
-        let home = machine("control-center")?;
-        let init = [
-            "node",
-            "init",
-            "--name",
-            "control-center",
-            "--role",
-            "controller",
-        ];
-        home.run(MINER_CTRL, &init)?.ok()?;
-        let listen = ["--http", "127.0.0.1:0", "--listen", "127.0.0.1:0"];
-        let mut service = home.serve(MINER_CTRL, &[&["node", "serve"][..], &listen].concat())?;
-        let said = service.expect("rigs dial in", START)?;
-        let dial_in = said
-            .split_whitespace()
-            .last()
-            .unwrap_or_default()
-            .to_owned();
-        let uses = COPIES.to_string();
-        let create = ["token", "create", "--uses", &uses, "--out", "token"];
-        home.run(MINER_CTRL, &create)?.ok()?;
-        Ok(Self {
-            home,
-            _service: service,
-            dial_in,
-        })
-    }
-
-    /// The ID of each rig that is linked, with its name.
-    fn linked(&self) -> Option<BTreeSet<(String, String)>> {
-        let peers = self.home.run(MINER_CTRL, &["peer", "list", "--json"]);
-        let peers = peers.ok()?.json().ok()?;
-        let text = |peer: &Value, field: &str| Some(peer[field].as_str()?.to_owned());
-        peers
-            .as_array()?
-            .iter()
-            .filter(|peer| peer["connected"] == true)
-            .map(|peer| Some((text(peer, "id")?, text(peer, "name")?)))
-            .collect()
-    }
-
-    fn linked_when(&self, count: usize) -> Result<BTreeSet<(String, String)>, String> {
-        let what = format!("{count} rigs linked");
-        eventually(&what, LINKS, || {
-            self.linked().filter(|rigs| rigs.len() == count)
-        })
-    }
-
-    fn rig(&self, home: &Home) -> Result<Service, String> {
-        let serve = ["node", "serve", "--controller", &self.dial_in];
-        home.serve(MINER, &[&serve[..], &["--token-file", "token"]].concat())
-    }
+fn rig(farm: &Farm, home: &Home) -> Result<Service, String> {
+    let serve = ["node", "serve", "--controller", &farm.link];
+    home.serve(MINER, &[&serve[..], &["--token-file", TOKEN]].concat())
 }
 
 fn machine(name: &'static str) -> Result<Home, String> {
@@ -110,36 +50,45 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
 
 #[test]
 fn fifty_copies_of_one_medium_are_fifty_rigs_and_a_copy_of_a_used_one_is_found_out() -> Outcome {
-    let farm = Farm::start()?;
-    let medium = farm.home.path().join("token");
+    let farm = Farm::start_in(machine("farm")?, "127.0.0.1", "127.0.0.1")?;
+    farm.token_for(COPIES)?;
+    let medium = farm.home.path().join(TOKEN);
     let mut rigs = Vec::new();
     for _ in 0..COPIES {
         let home = machine("rig")?;
-        fs::copy(&medium, home.path().join("token")).map_err(|error| error.to_string())?;
-        let agent = farm.rig(&home)?;
+        fs::copy(&medium, home.path().join(TOKEN)).map_err(|error| error.to_string())?;
+        let agent = rig(&farm, &home)?;
         rigs.push((home, agent));
     }
-    let all = farm.linked_when(COPIES)?;
+    let all = farm.linked_when(COPIES, LINKS)?;
     let ids: BTreeSet<_> = all.iter().map(|(id, _)| id).collect();
     let names: BTreeSet<_> = all.iter().map(|(_, name)| name).collect();
     assert_eq!((ids.len(), names.len()), (COPIES, COPIES), "{all:?}");
 
     for (home, agent) in rigs.iter_mut().take(5) {
         agent.kill()?;
-        *agent = farm.rig(home)?;
+        *agent = rig(&farm, home)?;
     }
-    assert_eq!(farm.linked_when(COPIES)?, all, "they are who they were");
+    assert_eq!(
+        farm.linked_when(COPIES, LINKS)?,
+        all,
+        "they are who they were"
+    );
 
     let copied = machine("copy")?;
     let (used, _) = rigs.last().ok_or("there are some")?;
     copy(used.path(), copied.path()).map_err(|error| error.to_string())?;
-    let _second = farm.rig(&copied)?;
-    let events = ["events", "--type", "duplicateIdentity", "--json"];
+    let _second = rig(&farm, &copied)?;
     let told = eventually("the controller says so", LINKS, || {
-        let events = farm.home.run(MINER_CTRL, &events).ok()?.json().ok()?;
+        let events = ["events", "--type", "duplicateIdentity"];
+        let events = farm.json(&events).ok()?;
         (!events["events"].as_array()?.is_empty()).then_some(())
     });
     told?;
-    assert_eq!(farm.linked_when(COPIES)?, all, "the first keeps its link");
+    assert_eq!(
+        farm.linked_when(COPIES, LINKS)?,
+        all,
+        "the first keeps its link"
+    );
     Ok(())
 }

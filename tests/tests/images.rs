@@ -1,202 +1,51 @@
 //! Images in a machine: each boots to a share that the practice pool accepted, under a real controller.
 //!
 //! `./tests/run --images` runs them one after the other: they need qemu, Debian's packages from the archive, and
-//! the static agents of `cargo xtask build`. The one that is called short is for every push.
+//! the static agents of `cargo xtask build`. The one that is called short is for every push. With `UPDATE=1` what a
+//! rig has written to its state volume is kept for [`state_volume.rs`](state_volume.rs).
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail as the test does")]
 
 use core::time::Duration;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use farm_tests::farm::{self, Farm, START, TOKEN};
 use farm_tests::home::{Home, MINER_CTRL};
 use farm_tests::lan::{self, Lan};
-use farm_tests::machine::{self, Arch, Firmware, From, HOST, MAC, Restarts};
-use farm_tests::service::Service;
-use farm_tests::{Deadline, eventually};
-use serde_json::Value;
+use farm_tests::machine::{self, Arch, Firmware, From, MAC, Machine};
+use farm_tests::writes::Writes;
+use farm_tests::{Deadline, eventually, release, state_volume};
 
-/// A program says that it serves.
-const START: Duration = Duration::from_secs(20);
-/// Power-on until the rig is online; firmware and kernel are emulated.
-const ONLINE: Duration = Duration::from_secs(180);
-/// A share in light mode, emulated.
-const SHARE: Duration = Duration::from_secs(400);
+/// A machine has ended, or started anew.
+const END: Duration = Duration::from_secs(60);
+/// What was written to a state volume, for the form of every push.
+const KEPT: &str = "tests/tests/state_volume.writes";
+/// An order is done, an update fetched.
+const ORDER: Duration = Duration::from_secs(120);
 /// An update is written, and the machine has started anew.
 const UPDATE: Duration = Duration::from_secs(240);
-/// Three starts in vain, each of which a kernel ends ten seconds after its first process.
-const WAY_BACK: Duration = Duration::from_secs(600);
 /// MiB of a machine that hashes in light mode: the promise is 512.
 const SMALL: u32 = 512;
 
 type Outcome = Result<(), String>;
 
-/// A controller with a practice pool, a token for rigs, and a profile.
-struct Farm {
-    home: Home,
-    /// Where images are built: not in a namespace, from which no archive is reached.
-    images: Home,
-    _service: Service,
-    link: String,
-}
-
-impl Farm {
-    fn start() -> Result<Self, String> {
-        Self::start_in(Home::new("farm").unwrap(), "127.0.0.1", HOST)
-    }
-
-    /// Listens at this address, which rigs know by another one.
-    fn start_in(home: Home, address: &str, known_as: &str) -> Result<Self, String> {
-        let listen = format!("{address}:0");
-        let up = ["up", "--no-worker", "--http", "127.0.0.1:0"];
-        let up = [&up[..], &["--pool-listen", &listen, "--listen", &listen]].concat();
-        let mut service = home.serve(MINER_CTRL, &up)?;
-        let link = port(&service.expect("rigs dial in", START)?);
-        let pool = port(&service.expect("practice pool", START)?);
-        let farm = Self {
-            home,
-            images: Home::new("images").unwrap(),
-            _service: service,
-            link: format!("{known_as}:{link}"),
-        };
-        farm.run(&["token", "create", "--uses", "100", "--out", "token"])?;
-        let pool = format!("{known_as}:{pool}");
-        let profile = [
-            "profile",
-            "create",
-            "--name",
-            "image",
-            "--user",
-            "4Practice",
-        ];
-        let how = ["--pool", &pool, "--threads", "1", "--mode", "light"];
-        farm.run(&[&profile[..], &how].concat())?;
-        Ok(farm)
-    }
-
-    fn run(&self, arguments: &[&str]) -> Result<String, String> {
-        self.home.run(MINER_CTRL, arguments)?.ok()
-    }
-
-    fn json(&self, arguments: &[&str]) -> Result<Value, String> {
-        self.home
-            .run(MINER_CTRL, &[arguments, &["--json"]].concat())?
-            .json()
-    }
-
-    /// Builds an image for virtual machines that comes to this farm.
-    fn image(&self, arch: Arch, artefact: &str) -> Result<PathBuf, String> {
-        self.image_with(&arch.agent(), arch, artefact, &[])
-    }
-
-    /// Builds one with this agent that is told `more` as well.
-    fn image_with(
-        &self,
-        agent: &Path,
-        arch: Arch,
-        artefact: &str,
-        more: &[&str],
-    ) -> Result<PathBuf, String> {
-        let token = self.home.path().join("token");
-        let token = token.to_str().ok_or("the token's path")?;
-        let farm = ["--controller", &self.link, "--token-file", token];
-        // Version 7.2 of qemu reads 16 bytes where CVTDQ2PD takes 8, which faults behind the last 8 bytes of a scratchpad
-        // that ends with its mapping, as those in reserved pages do. No processor does so.
-        let rest = ["--owner", "Test farm", "--hugepages", "off"];
-        let recipe = format!("{}-{artefact}", arch.name());
-        let told = [&farm[..], &rest, more].concat();
-        self.build(agent, (arch, artefact), &recipe, &told)
-    }
-
-    /// Builds one that is told no more than this.
-    fn build(
-        &self,
-        agent: &Path,
-        (arch, artefact): (Arch, &str),
-        out: &str,
-        more: &[&str],
-    ) -> Result<PathBuf, String> {
-        let recipe = format!("{}-{artefact}", arch.name());
-        let packages = farm_tests::sources::root().join("target/packages");
-        let paths = [agent, &packages].map(|path| path.display().to_string());
-        let [agent, packages] = &paths;
-        let build = ["image", "build", "--recipe", &recipe, "--out", out];
-        let from = [
-            "--agent",
-            agent,
-            "--packages",
-            packages,
-            "--modules",
-            "virt",
-        ];
-        let ran = self
-            .images
-            .run(MINER_CTRL, &[&build[..], &from, more].concat())?;
-        ran.ok()?;
-        Ok(self.images.path().join(out))
-    }
-
-    /// The rig that is online, by its ID, once one is.
-    fn rig(&self, console: &mut Service) -> Result<String, String> {
-        let clock = Deadline::after(ONLINE);
-        let found = eventually("a rig online", ONLINE, || {
-            let peers = self.json(&["peer", "list"]).ok()?;
-            let online = peers
-                .as_array()?
-                .iter()
-                .find(|peer| peer["connected"] == true)?;
-            Some(online["id"].as_str()?.to_owned())
-        });
-        println!("online {} s after power-on", clock.elapsed().as_secs());
-        found.map_err(|error| format!("{error}\n{}", console.transcript()))
-    }
-
-    fn mines(&self, rig: &str, console: &mut Service) -> Outcome {
-        self.run(&[
-            "remote",
-            "start",
-            rig,
-            "--profile",
-            "image",
-            "--confirm-payout",
-            "4Practice",
-        ])?;
-        let shares = || {
-            let status = self.json(&["remote", "status", rig]).ok()?;
-            let miners = status["miners"].as_array()?;
-            miners
-                .iter()
-                .find(|miner| miner["shares"].as_u64() > Some(0))
-                .map(|_| ())
-        };
-        let clock = Deadline::after(SHARE);
-        let found = eventually("an accepted share", SHARE, shares);
-        println!("a share {} s after the order", clock.elapsed().as_secs());
-        found.map_err(|error| format!("{error}\n{}", console.transcript()))
-    }
-}
-
-/// The port at the end of a line.
-fn port(line: &str) -> String {
-    let digits: String = line
-        .chars()
-        .rev()
-        .skip_while(|c| !c.is_ascii_digit())
-        .take_while(char::is_ascii_digit)
-        .collect();
-    digits.chars().rev().collect()
-}
-
 /// What boots machines.
 mod in_qemu {
     use super::*;
 
+    /// A farm with a token for its rigs.
+    fn farm() -> Result<Farm, String> {
+        let farm = Farm::start()?;
+        farm.token_for(100)?;
+        Ok(farm)
+    }
+
     /// Power-on to a share, from kernel and initramfs.
     fn netboot(arch: Arch) -> Outcome {
-        let farm = Farm::start()?;
+        let farm = farm()?;
         let parts = farm.image(arch, "netboot")?;
         let vm = Home::new("machine").unwrap();
-        let mut console =
-            machine::boot(&vm, arch, SMALL, From::Kernel(&parts), Restarts::SwitchOff)?;
+        let mut console = Machine::new(arch, SMALL, From::Kernel(&parts)).boot(&vm)?;
         let rig = farm.rig(&mut console)?;
         farm.mines(&rig, &mut console)
     }
@@ -216,21 +65,42 @@ mod in_qemu {
     #[test]
     #[ignore = "boots a machine: ./tests/run --images"]
     fn a_disk_boots_by_bios_and_by_uefi_as_the_same_rig_and_mines() -> Outcome {
-        let farm = Farm::start()?;
+        let farm = farm()?;
         let disk = farm.image(Arch::X86_64, "disk")?;
         let vm = Home::new("machine").unwrap();
-        let boot = |from| machine::boot(&vm, Arch::X86_64, 1_024, from, Restarts::SwitchOff);
+        let boot = |from| Machine::new(Arch::X86_64, 1_024, from).boot(&vm);
 
         let mut console = boot(From::Bios(&disk))?;
         let by_bios = farm.rig(&mut console)?;
         farm.mines(&by_bios, &mut console)?;
         console.kill()?;
-        offline(&farm)?;
+        farm.offline()?;
 
         let mut console = boot(From::Uefi(&disk))?;
         let by_uefi = farm.rig(&mut console)?;
         assert_eq!(by_uefi, by_bios, "another identity");
         farm.mines(&by_uefi, &mut console)
+    }
+
+    #[test]
+    #[ignore = "boots a machine: ./tests/run --images"]
+    fn an_arm64_disk_mines_under_uefi_starts_anew_when_told_and_is_the_same_rig() -> Outcome {
+        let farm = farm()?;
+        let disk = farm.image(Arch::Aarch64, "disk")?;
+        let vm = Home::new("machine").unwrap();
+        let machine = Machine::new(Arch::Aarch64, 1_024, From::Uefi(&disk)).going_on();
+        let mut console = machine.boot(&vm)?;
+        let rig = farm.rig(&mut console)?;
+        farm.mines(&rig, &mut console)?;
+
+        farm.run(&["remote", "reboot", &rig])?;
+        console.expect("the machine ends: Reboot", END)?;
+        farm.offline()?;
+        assert_eq!(farm.rig(&mut console)?, rig, "another identity");
+        // It mines on as it was told before.
+        farm.shares(&rig, &mut console)?;
+        farm.run(&["remote", "poweroff", &rig, "--yes"])?;
+        console.ends(END).map(|_| ())
     }
 
     /// Power-on to a share over a network with an ordinary DHCP server, from an image that is for everybody:
@@ -246,6 +116,7 @@ mod in_qemu {
         let (namespace, address) = lan::SERVE;
         let home = Home::new("farm").unwrap().inside(namespace);
         let farm = Farm::start_in(home, address, address)?;
+        farm.token_for(1)?;
         let agent = Arch::X86_64.agent();
         let folder = match firmware {
             Firmware::Bios => farm.build(&agent, (Arch::X86_64, "netboot"), "boot", &[])?,
@@ -262,20 +133,15 @@ mod in_qemu {
             farm.link
         );
         fs::write(folder.join("rigs.toml"), rigs).unwrap();
-        fs::copy(farm.home.path().join("token"), folder.join("rack.token")).unwrap();
+        fs::copy(farm.home.path().join(TOKEN), folder.join("rack.token")).unwrap();
         let folder = folder.to_str().ok_or("the folder's path")?;
         let serve = ["pxe", "serve", "--interface", "eth0", "--folder", folder];
         let mut server = farm.home.serve(MINER_CTRL, &serve)?;
         server.expect("rigs.toml: 2 sections", START)?;
 
         let vm = Home::new("machine").unwrap().inside(lan::MACHINES);
-        let mut console = machine::boot(
-            &vm,
-            Arch::X86_64,
-            1_024,
-            From::Network(firmware),
-            Restarts::SwitchOff,
-        )?;
+        let machine = Machine::new(Arch::X86_64, 1_024, From::Network(firmware));
+        let mut console = machine.boot(&vm)?;
         let rig = farm.rig(&mut console);
         let rig = rig.map_err(|error| format!("{error}\n{}", server.transcript()))?;
         let peers = farm.json(&["peer", "list"])?;
@@ -297,39 +163,15 @@ mod in_qemu {
         Ok(())
     }
 
-    /// A disk with version 0.1.0 that has fetched 0.1.1, whose first process is this agent.
-    fn disk_before_update(farm: &Farm, agent: &Path) -> Result<PathBuf, String> {
-        let out = |name: &str| farm.images.path().join(name);
-        let key = ["image", "key", "--out", "release.key"];
-        farm.images.run(MINER_CTRL, &key)?.ok()?;
-        let signed = |version| ["--release-key", "release.key", "--image-version", version];
-        let release = [&signed("0.1.1")[..], &["--release", "release"]].concat();
-        farm.image_with(agent, Arch::X86_64, "disk", &release)?;
-        let agent = Arch::X86_64.agent();
-        let disk = farm.image_with(&agent, Arch::X86_64, "disk", &signed("0.1.0"))?;
-        let read = |name: &str| {
-            let bytes = fs::read(out("release").join(name)).unwrap();
-            (format!("update/{name}"), bytes)
-        };
-        let mut files = ["manifest", "vmlinuz", "initrd"].map(read).to_vec();
-        files.push(("update/ready".to_owned(), Vec::new()));
-        machine::add_state(&disk, &files)?;
-        Ok(disk)
-    }
-
-    fn entries(disk: &Path) -> Result<Vec<String>, String> {
-        let mut paths = machine::boot_files(disk)?;
-        paths.retain(|path| path.starts_with("loader/entries/"));
-        Ok(paths)
-    }
-
     /// From a release in the state volume to a confirmed slot, in one run.
     fn updates_itself(from: fn(&Path) -> From<'_>) -> Outcome {
-        let farm = Farm::start()?;
-        let disk = disk_before_update(&farm, &Arch::X86_64.agent())?;
+        let farm = farm()?;
+        let disk = farm.disk_with_update(&Arch::X86_64.agent(), &[])?;
         let vm = Home::new("machine").unwrap();
         let clock = Deadline::after(UPDATE);
-        let mut console = machine::boot(&vm, Arch::X86_64, SMALL, from(&disk), Restarts::GoOn)?;
+        let mut console = Machine::new(Arch::X86_64, SMALL, from(&disk))
+            .going_on()
+            .boot(&vm)?;
         for said in [
             "update: version=0.1.1 Installing",
             "update: version=0.1.1 Restarting",
@@ -340,17 +182,17 @@ mod in_qemu {
             println!("{said}: {} s after power-on", clock.elapsed().as_secs());
         }
         console.kill()?;
-        offline(&farm)?;
+        farm.offline()?;
         let both = ["miner-0.1.0.conf", "miner-0.1.1.conf"];
         let both = both.map(|name| format!("loader/entries/{name}"));
-        assert_eq!(entries(&disk)?, both);
+        assert_eq!(machine::boot_entries(&disk)?, both);
 
         // The other firmware starts the same slot, which is no trial any more.
         let other = match from(&disk) {
             From::Bios(disk) => From::Uefi(disk),
             _ => From::Bios(&disk),
         };
-        let mut console = machine::boot(&vm, Arch::X86_64, SMALL, other, Restarts::SwitchOff)?;
+        let mut console = Machine::new(Arch::X86_64, SMALL, other).boot(&vm)?;
         console.expect("slot b", UPDATE)?;
         farm.rig(&mut console).map(|_| ())
     }
@@ -367,46 +209,10 @@ mod in_qemu {
         updates_itself(|disk| From::Uefi(disk))
     }
 
-    /// An agent that dies with its first instruction.
-    fn broken_agent(farm: &Farm) -> PathBuf {
-        /// `e_entry` of a 64-bit ELF file.
-        const ENTRY: core::ops::Range<usize> = 24..32;
-        let mut agent = fs::read(Arch::X86_64.agent()).unwrap();
-        agent[ENTRY].fill(0);
-        let path = farm.images.path().join("broken");
-        fs::write(&path, agent).unwrap();
-        path
-    }
-
-    fn falls_back(from: fn(&Path) -> From<'_>) -> Outcome {
-        let farm = Farm::start()?;
-        let disk = disk_before_update(&farm, &broken_agent(&farm))?;
-        let vm = Home::new("machine").unwrap();
-        let clock = Deadline::after(WAY_BACK);
-        let mut console = machine::boot(&vm, Arch::X86_64, SMALL, from(&disk), Restarts::GoOn)?;
-        console.expect("update: version=0.1.1 Restarting", UPDATE)?;
-        for _ in 0..3 {
-            console.expect("Kernel panic", UPDATE)?;
-            println!("dead {} s after power-on", clock.elapsed().as_secs());
-        }
-        console.expect("update: the other version did not work", WAY_BACK)?;
-        println!("back {} s after power-on", clock.elapsed().as_secs());
-        farm.rig(&mut console)?;
-        console.kill()?;
-        assert_eq!(entries(&disk)?, ["loader/entries/miner-0.1.0.conf"]);
-        Ok(())
-    }
-
     #[test]
     #[ignore = "boots a machine: ./tests/run --images"]
     fn a_bios_boots_from_the_network_by_ipxe_and_mines_as_its_recipe_says() -> Outcome {
         network(Firmware::Bios)
-    }
-
-    #[test]
-    #[ignore = "boots a machine: ./tests/run --images"]
-    fn a_disk_falls_back_under_a_bios_from_a_version_that_does_not_start() -> Outcome {
-        falls_back(|disk| From::Bios(disk))
     }
 
     #[test]
@@ -421,20 +227,57 @@ mod in_qemu {
         network(Firmware::UefiHttp)
     }
 
+    /// First start, orders, a new key, and an update: all of them are written to the state volume.
     #[test]
     #[ignore = "boots a machine: ./tests/run --images"]
-    fn a_disk_falls_back_under_uefi_from_a_version_that_does_not_start() -> Outcome {
-        falls_back(|disk| From::Uefi(disk))
+    fn a_cut_after_every_write_to_a_state_volume_leaves_the_rig_that_it_was() -> Outcome {
+        let farm = Farm::start()?;
+        farm.token_for(1)?;
+        let disk = farm.disk_for_updates()?;
+        let (before, place) = state_volume_of(&disk)?;
+        let vm = Home::new("machine").unwrap();
+        let log = vm.path().join("log");
+        fs::write(&log, "").unwrap();
+        let machine = Machine::new(Arch::X86_64, SMALL, From::Bios(&disk));
+        let mut console = machine.noting_writes(&log).boot(&vm)?;
+        let rig = farm.rig(&mut console)?;
+        for _ in 0..2 {
+            farm.run(&farm::mine(&rig))?;
+            farm.run(&["remote", "stop", &rig])?;
+        }
+        farm.run(&["remote", "rotate-key", &rig])?;
+        eventually("the rig has a new key", ORDER, || {
+            farm.linked()?
+                .iter()
+                .any(|(id, _)| *id != rig)
+                .then_some(())
+        })?;
+        let files = [vec![1; 10_000], vec![2; 30_000]];
+        let folder = vm.path().join("release");
+        release::write(&folder, "0.1.1".parse().unwrap(), &files)?;
+        let folder = folder.display().to_string();
+        let key = release::public_key();
+        farm.run(&["update", "add", &folder, "--public-key", &key])?;
+        farm.run(&["update", "rollout", "0.1.1"])?;
+        console.expect("update: version=0.1.1 Restarting", ORDER)?;
+        console.ends(ORDER)?;
+
+        let writes = Writes::of_log(&log, &before, place).map_err(|error| error.to_string())?;
+        if std::env::var_os("UPDATE").is_some() {
+            fs::write(farm_tests::sources::root().join(KEPT), writes.encode()).unwrap();
+        }
+        let seen = state_volume::survives(&writes)?;
+        println!("{} writes: {seen:?}", writes.count());
+        Ok(())
     }
 
-    fn offline(farm: &Farm) -> Outcome {
-        eventually("the rig is offline", ONLINE, || {
-            let peers = farm.json(&["peer", "list"]).ok()?;
-            let all = peers.as_array()?;
-            all.iter()
-                .all(|peer| peer["connected"] == false)
-                .then_some(())
-        })
+    /// The bytes of a disk's state volume, and where it is.
+    fn state_volume_of(disk: &Path) -> Result<(Vec<u8>, core::ops::Range<usize>), String> {
+        let bytes = fs::read(disk).unwrap();
+        let volumes = miner_images::disk::volumes(&bytes);
+        let found = volumes.iter().find(|found| found.label == "FARMSTATE");
+        let place = found.ok_or("no state volume")?.place.clone();
+        Ok((bytes[place.clone()].to_vec(), place))
     }
 }
 

@@ -16,10 +16,9 @@ use std::path::PathBuf;
 
 use farm_tests::home::{Home, MINER, MINER_CTRL};
 use farm_tests::service::Service;
-use farm_tests::{Deadline, eventually};
-use miner_images::manifest::{Draft, File};
+use farm_tests::{Deadline, eventually, release};
 use miner_shared::record;
-use miner_shared::release::{ReleaseKey, Version};
+use miner_shared::release::Version;
 use miner_shared::text::Text;
 use miner_shared::wire::{Boot, ImageId, ImageStatus, Step, Update};
 use serde_json::Value;
@@ -34,10 +33,6 @@ const REPORT: u64 = 512;
 const MANY: usize = 4_000_000;
 
 type Outcome = Result<(), String>;
-
-fn key() -> ReleaseKey {
-    ReleaseKey::from_seed(&[7; 32])
-}
 
 fn version(text: &str) -> Version {
     text.parse().unwrap()
@@ -125,37 +120,19 @@ impl Farm {
     /// A release as `image build` leaves it, signed by the farm's key.
     fn release(&self, to: &str, bytes: usize) -> (PathBuf, Vec<Vec<u8>>) {
         let folder = self.control.path().join(format!("image-{to}"));
-        fs::create_dir_all(&folder).unwrap();
         let salt = usize::try_from(version(to).minor).unwrap();
         let content = |factor: usize| {
             let byte = move |n: usize| u8::try_from((n * factor + n / 251 + salt) % 251).unwrap();
             move |len: usize| (0..len).map(byte).collect::<Vec<u8>>()
         };
         let files = [content(7)(bytes), content(11)(bytes / 3)];
-        let names = ["vmlinuz", "initrd"];
-        for (name, bytes) in names.iter().zip(&files) {
-            fs::write(folder.join(name), bytes).unwrap();
-        }
-        let draft = Draft {
-            product: "image".to_owned(),
-            arch: "x86_64".to_owned(),
-            version: version(to),
-            min_from: Version::default(),
-            files: names
-                .iter()
-                .zip(&files)
-                .map(|(name, it)| File::of(name, it))
-                .collect(),
-            packages: Vec::new(),
-        };
-        let text = draft.sign(&key()).unwrap();
-        fs::write(folder.join("manifest"), text).unwrap();
+        release::write(&folder, version(to), &files).unwrap();
         (folder, files.into())
     }
 
     /// Copies a release in; its name.
     fn add(&self, folder: &std::path::Path) -> Result<String, String> {
-        let (folder, key) = (folder.display().to_string(), hex::encode(key().public()));
+        let (folder, key) = (folder.display().to_string(), release::public_key());
         let added = self.json(&["update", "add", &folder, "--public-key", &key])?;
         Ok(added["release"].as_str().unwrap_or_default().to_owned())
     }
@@ -186,7 +163,7 @@ fn says(rig: &Home, runs: &str, update: Option<(Step, [u8; 32], &str)>) {
             arch: Text::lossy("x86_64"),
             version: version(runs),
             on_trial: false,
-            release_key: Some(key().public()),
+            release_key: Some(release::key().public()),
         }),
         update: update.map(|(step, release, to)| Update {
             release,

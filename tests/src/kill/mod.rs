@@ -21,7 +21,6 @@
 
 mod record;
 mod rollouts;
-mod seeded;
 mod steps;
 mod work;
 
@@ -34,7 +33,6 @@ use serde_json::{Value, json};
 
 use self::record::Record;
 use self::rollouts::Rollouts;
-use self::seeded::Seeded;
 use self::steps::Steps;
 use self::work::{Crew, Deeds};
 use crate::clock::{Deadline, eventually};
@@ -44,6 +42,7 @@ use crate::load::Figures;
 use crate::load::connect::node;
 use crate::load::controller::{Controller, START, any_port};
 use crate::load::rig::{Running, Site};
+use crate::seeded::Seeded;
 
 /// Registered rigs with a link, which are told versions.
 const LINKED: u64 = 12;

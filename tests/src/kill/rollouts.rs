@@ -15,13 +15,13 @@ use std::collections::BTreeMap;
 use miner_shared::wire::{Desired, OpId, State};
 use serde_json::{Value, json};
 
-use super::seeded::Seeded;
 use super::{read, said};
 use crate::clock::eventually;
 use crate::http::Api;
 use crate::load::Figures;
 use crate::load::controller::START;
 use crate::load::rig::Running;
+use crate::seeded::Seeded;
 
 /// Profile of all rigs.
 pub(super) const PROFILE: &str = "kept";

@@ -2,11 +2,11 @@
 
 /// `SplitMix64`.
 #[derive(Clone, Debug)]
-pub(super) struct Seeded(u64);
+pub struct Seeded(u64);
 
 impl Seeded {
     /// Of one life.
-    pub(super) fn new(seed: u64, life: u32) -> Self {
+    pub fn new(seed: u64, life: u32) -> Self {
         let mut seeded = Self(seed ^ u64::from(life).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         seeded.next();
         seeded
@@ -20,12 +20,12 @@ impl Seeded {
     }
 
     /// Below this, which is not 0.
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
+    pub fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound.max(1)
     }
 
     /// Another order.
-    pub(super) fn shuffle<T>(&mut self, items: &mut [T]) {
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for at in (1..items.len()).rev() {
             let other = self.below(at as u64 + 1);
             items.swap(at, usize::try_from(other).unwrap_or(at));
