@@ -105,7 +105,7 @@ mod in_qemu {
 
     /// Power-on to a share over a network with an ordinary DHCP server, from an image that is for everybody:
     /// what the rig is told is in `rigs.toml`.
-    fn network(firmware: Firmware) -> Outcome {
+    fn network(arch: Arch, firmware: Firmware) -> Outcome {
         let lan = match Lan::new() {
             Ok(lan) => lan,
             Err(lacks) => {
@@ -117,13 +117,17 @@ mod in_qemu {
         let home = Home::new("farm").unwrap().inside(namespace);
         let farm = Farm::start_in(home, address, address)?;
         farm.token_for(1)?;
-        let agent = Arch::X86_64.agent();
+        let agent = arch.agent();
         let folder = match firmware {
-            Firmware::Bios => farm.build(&agent, (Arch::X86_64, "netboot"), "boot", &[])?,
+            Firmware::Bios => farm.build(&agent, (arch, "netboot"), "boot", &[])?,
             Firmware::UefiPxe | Firmware::UefiHttp => {
                 let folder = farm.images.path().join("boot");
                 fs::create_dir(&folder).unwrap();
-                farm.build(&agent, (Arch::X86_64, "uki"), "boot/x64.efi", &[])?;
+                let file = match arch {
+                    Arch::Aarch64 => "boot/arm64.efi",
+                    Arch::X86_64 => "boot/x64.efi",
+                };
+                farm.build(&agent, (arch, "uki"), file, &[])?;
                 folder
             }
         };
@@ -140,7 +144,7 @@ mod in_qemu {
         server.expect("rigs.toml: 2 sections", START)?;
 
         let vm = Home::new("machine").unwrap().inside(lan::MACHINES);
-        let machine = Machine::new(Arch::X86_64, 1_024, From::Network(firmware));
+        let machine = Machine::new(arch, 1_024, From::Network(firmware));
         let mut console = machine.boot(&vm)?;
         let rig = farm.rig(&mut console);
         let rig = rig.map_err(|error| format!("{error}\n{}", server.transcript()))?;
@@ -212,19 +216,25 @@ mod in_qemu {
     #[test]
     #[ignore = "boots a machine: ./tests/run --images"]
     fn a_bios_boots_from_the_network_by_ipxe_and_mines_as_its_recipe_says() -> Outcome {
-        network(Firmware::Bios)
+        network(Arch::X86_64, Firmware::Bios)
     }
 
     #[test]
     #[ignore = "boots a machine: ./tests/run --images"]
     fn uefi_boots_from_the_network_by_pxe_and_mines_as_its_recipe_says() -> Outcome {
-        network(Firmware::UefiPxe)
+        network(Arch::X86_64, Firmware::UefiPxe)
+    }
+
+    #[test]
+    #[ignore = "boots a machine: ./tests/run --images"]
+    fn arm64_uefi_boots_from_the_network_by_pxe_and_mines_as_its_recipe_says() -> Outcome {
+        network(Arch::Aarch64, Firmware::UefiPxe)
     }
 
     #[test]
     #[ignore = "boots a machine: ./tests/run --images"]
     fn uefi_boots_from_the_network_by_http_and_mines_as_its_recipe_says() -> Outcome {
-        network(Firmware::UefiHttp)
+        network(Arch::X86_64, Firmware::UefiHttp)
     }
 
     /// First start, orders, a new key, and an update: all of them are written to the state volume.
