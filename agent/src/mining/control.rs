@@ -283,12 +283,16 @@ impl Control {
             self.drop_datasets();
             return Ok(Some(WhyLight::Asked));
         }
+        let is_there = !matches!(self.datasets, Store::None);
+        if is_there && nodes.iter().all(|node| self.nodes.contains(node)) {
+            return Ok(None);
+        }
         let threads = u16::try_from(threads).unwrap_or(u16::MAX);
         let available_mib = self.available_mib(config);
         let each = datasets::is_affordable(nodes.len(), threads, available_mib);
-        if !matches!(self.datasets, Store::None) {
+        if is_there {
             // Those that one dataset has to serve may as well read the one that there is.
-            if !each || nodes.iter().all(|node| self.nodes.contains(node)) {
+            if !each {
                 return Ok(None);
             }
             self.drop_datasets();

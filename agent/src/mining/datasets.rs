@@ -1,7 +1,7 @@
 //! The datasets of fast mode: one on each NUMA node that hash threads stay on, since memory of another node
 //! takes much longer to read; one that lies on all of them in turns where there is not memory for more.
 //!
-//! The first is computed by all processors; the others are copies of it, a fraction of a second each.
+//! The first is computed by all processors; the others are copies of it.
 
 use std::sync::Arc;
 
